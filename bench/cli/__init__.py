@@ -1,0 +1,47 @@
+"""The command line. Only this package prints: results on stdout, progress and errors on stderr."""
+
+import os
+import sys
+
+import click
+
+import bench
+from bench.cli.leaderboard import leaderboard
+from bench.cli.models import models
+from bench.cli.run import run
+from bench.cli.tasks import tasks
+from bench.errors import BenchError, FileError
+
+
+class Bench(click.Group):
+    """Shows a BenchError as its message, and exits with its code."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except BenchError as error:
+            click.echo(str(error) if isinstance(error, FileError) else f"bench: {error}", err=True)
+            raise SystemExit(error.exit_code) from error
+        except KeyboardInterrupt:
+            click.echo("bench: stopped; finished cells are kept, the same command goes on", err=True)
+            raise SystemExit(130) from None
+        except BrokenPipeError:
+            # The reader of a pipe (head, less) has gone; nothing is wrong.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise SystemExit(0) from None
+
+
+@click.group(cls=Bench, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(bench.__version__, prog_name="bench")
+def main() -> None:
+    r"""SLM Bench: which small language model, on the hardware you have?
+
+    \b
+    bench run --models all             score every model that is on this machine
+    bench leaderboard build            make the page from the results
+    bench tasks new my_task            ask your own questions
+    """
+
+
+for command in (run, tasks, models, leaderboard):
+    main.add_command(command)

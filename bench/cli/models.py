@@ -1,0 +1,8 @@
+"""`bench models`."""
+
+import click
+
+
+@click.group()
+def models() -> None:
+    """Look at model cards, add one."""

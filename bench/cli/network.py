@@ -1,0 +1,25 @@
+"""Whether a command may ask the hub: settled once, before anything heavy is imported."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from bench.inputs.data import needs_hub
+from bench.inputs.model_card import CardFile, HubSource
+from bench.inputs.task import TaskFile
+from bench.inputs.weights import go_offline, hub_reachable
+
+
+def settle_offline(
+    files: Sequence[TaskFile], cards: Sequence[CardFile], data_dir: Path | None, *, offline: bool
+) -> bool:
+    """Ask the hub once, if anything comes from there; when it is silent, nobody asks it again."""
+    wanted = any(isinstance(file.card.source, HubSource) for file in cards)
+    wanted = wanted or any(needs_hub(file, data_dir) for file in files)
+    if wanted and not offline and not hub_reachable():
+        click.echo("the model hub is out of reach: using only what is on this machine", err=True)
+        offline = True
+    if offline:
+        go_offline()
+    return offline

@@ -1,0 +1,194 @@
+"""What a sweep looks like: progress on stderr while it runs, a table or JSON on stdout at its end."""
+
+import json
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import groupby
+from pathlib import Path
+from typing import Protocol
+
+import click
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from bench.runs.plan import Cell, Missing
+from bench.runs.result import DoneResult, FailedResult
+from bench.runs.store import is_done
+from bench.runs.sweep import Skipped, sweep
+from bench.runs.worker import Event, Loading
+from bench.runs.worker import Progress as Scored
+
+Finished = DoneResult | FailedResult
+
+
+def show_missing(missing: Sequence[Missing]) -> None:
+    """What is not on this machine, one line a model or data set, with what to do."""
+    for line in sorted({f"unavailable: {m.what}: {m.reason}; {m.remedy}" for m in missing}):
+        click.echo(line, err=True)
+
+
+def show_plan(cells: Sequence[Cell], results: Path, *, as_json: bool) -> None:
+    """The cells that would run, and which of them are done."""
+    rows = [
+        {
+            "task": cell.task.name,
+            "model": cell.facts.model.name,
+            "variant": cell.facts.variant.slug,
+            "items": len(cell.items),
+            "done": is_done(results / cell.folder),
+            "folder": str(results / cell.folder),
+        }
+        for cell in cells
+    ]
+    if as_json:
+        click.echo(json.dumps(rows, indent=1))
+        return
+    table = Table("task", "model", "variant", "items", "state", box=None, header_style="bold")
+    for row in rows:
+        state = "done" if row["done"] else "to do"
+        table.add_row(*(str(row[key]) for key in ("task", "model", "variant", "items")), state)
+    stdout().print(table)
+
+
+def run_with_progress(cells: Sequence[Cell], results: Path, *, fresh: bool) -> list[Finished]:
+    """Run the sweep, showing how it goes; returns the results, in the order of the cells."""
+    finished: list[Finished] = []
+    with _view(len(cells)) as view:
+        for number, (cell, event) in enumerate_cells(sweep(cells, results, fresh=fresh)):
+            view.show(number, cell, event)
+            if isinstance(event, (DoneResult, FailedResult)):
+                finished.append(event)
+    return finished
+
+
+def enumerate_cells(
+    events: Iterator[tuple[Cell, Event | Skipped]],
+) -> Iterator[tuple[int, tuple[Cell, Event | Skipped]]]:
+    """Number the events by cell, from 1."""
+    number, last = 0, None
+    for cell, event in events:
+        number += cell is not last
+        last = cell
+        yield number, (cell, event)
+
+
+class View(Protocol):
+    def show(self, number: int, cell: Cell, event: Event | Skipped) -> None: ...
+
+
+@contextmanager
+def _view(total: int) -> Generator[View]:
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield PlainLines(total)
+        return
+    with Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=30),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+    ) as progress:
+        yield Bars(progress, total)
+
+
+class PlainLines:
+    """One line when a cell starts and one when it ends, for logs."""
+
+    def __init__(self, total: int) -> None:
+        self.total = total
+
+    def show(self, number: int, cell: Cell, event: Event | Skipped) -> None:
+        head = f"[{number}/{self.total}] {cell.facts.model.name} on {cell.task.name}"
+        if isinstance(event, Loading):
+            click.echo(f"{head}: {len(cell.items)} items, {cell.facts.variant.slug}", err=True)
+        elif not isinstance(event, Scored):
+            click.echo(f"{head}: {_outcome(event)}", err=True)
+
+
+class Bars:
+    """A live bar for the running cell; a line is left behind for each that ended."""
+
+    def __init__(self, progress: Progress, total: int) -> None:
+        self.progress = progress
+        self.total = total
+        self.bar = progress.add_task("starting", total=None)
+
+    def show(self, number: int, cell: Cell, event: Event | Skipped) -> None:
+        head = f"[{number}/{self.total}] {cell.facts.model.name} on {cell.task.name}"
+        match event:
+            case Loading():
+                self.progress.reset(self.bar, description=f"{head}: loading", total=len(cell.items))
+            case Scored(done=done, total=total):
+                self.progress.update(self.bar, description=head, completed=done, total=total)
+            case _:
+                self.progress.console.print(f"{head}: {_outcome(event)}", markup=False, highlight=False)
+
+
+def _outcome(event: DoneResult | FailedResult | Skipped) -> str:
+    match event:
+        case Skipped():
+            return "done before (--fresh runs it again)"
+        case FailedResult():
+            return f"failed: {event.reason}"
+        case DoneResult():
+            rate = event.metrics.accuracy
+            return f"{rate.correct} of {rate.total} right in {event.cost.scoring_seconds:.1f} s"
+
+
+def show_results(finished: Sequence[Finished], *, as_json: bool) -> None:
+    """Everything the sweep ended with, best first within a task; failures have a row too."""
+    if as_json:
+        click.echo(json.dumps([result.model_dump(mode="json") for result in finished], indent=1))
+        return
+    for task, group in groupby(finished, key=lambda result: result.cell.task.name):
+        results = list(group)
+        stdout().print(_table(task, sorted(results, key=_rank)))
+        if notice := results[0].cell.task.notice:
+            click.echo(notice)
+
+
+def _rank(result: Finished) -> tuple[float, str]:
+    accuracy = result.metrics.accuracy.value if isinstance(result, DoneResult) else -1.0
+    return -accuracy, result.cell.model.name
+
+
+def _table(task: str, results: Sequence[Finished]) -> Table:
+    table = Table(title=task, title_justify="left", title_style="bold", box=None, header_style="bold")
+    for name in ("model", "variant"):
+        table.add_column(name, no_wrap=True)
+    for name in ("accuracy", "95 % interval", "right", "items/s", "peak memory"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for result in results:
+        name, variant = result.cell.model.name, result.cell.variant.slug
+        if isinstance(result, FailedResult):
+            table.add_row(name, variant, "failed", result.reason.splitlines()[0][:60])
+            continue
+        rate, cost = result.metrics.accuracy, result.cost
+        partial = f" (first {result.cell.limit})" if result.cell.limit else ""
+        table.add_row(
+            name,
+            variant + partial,
+            f"{rate.value:.1%}",
+            f"{rate.low:.1%} – {rate.high:.1%}",
+            f"{rate.correct}/{rate.total}",
+            f"{cost.items_per_second:,.1f}",
+            f"{cost.peak_memory_bytes / 2**20:,.0f} MB" if cost.peak_memory_bytes else "—",
+        )
+    return table
+
+
+def stdout() -> Console:
+    """A console for results: as wide as the table needs where nobody's terminal sets a width."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=160)

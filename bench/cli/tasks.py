@@ -1,0 +1,207 @@
+"""`bench tasks`: look at tasks, prove them, start a new one."""
+
+import json
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bench.errors import BenchError, FileError, Unavailable, UsageError
+
+if TYPE_CHECKING:
+    from bench.inputs.data import Split
+    from bench.inputs.task import Role, TaskFile
+    from bench.types import ScoreRequest
+
+DATA_DIR = click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder with mirror files of hub data sets (or BENCH_DATA_DIR).",
+)
+OFFLINE = click.option("--offline", is_flag=True, help="Do not ask the hub.")
+
+
+@click.group()
+def tasks() -> None:
+    """Look at tasks, prove them without a model, start a new one."""
+
+
+@tasks.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+def list_tasks(*, as_json: bool) -> None:
+    """The tasks of the registry."""
+    from rich.table import Table
+
+    from bench.cli.report import stdout
+    from bench.inputs.task import find_tasks
+
+    found = [file.task for file in find_tasks()]
+    if as_json:
+        click.echo(json.dumps([task.model_dump(mode="json") for task in found], indent=1))
+        return
+    table = Table("name", "version", "title", "licence", box=None, header_style="bold")
+    for task in found:
+        table.add_row(task.name, str(task.version), task.title, task.license)
+    stdout().print(table)
+
+
+@tasks.command()
+@click.argument("name")
+@click.option("--item", "number", type=click.IntRange(1), default=1, show_default=True, metavar="N")
+@click.option(
+    "--exemplars", type=click.IntRange(0, 100), metavar="K", help="Instead of the task's own number."
+)
+@click.option("--model", metavar="NAME", help="Show the tokens as this model gets them.")
+@DATA_DIR
+@OFFLINE
+def show(
+    *, name: str, number: int, exemplars: int | None, model: str | None, data_dir: Path | None, offline: bool
+) -> None:
+    """The exact prompt of test item N."""
+    from bench.cli.network import settle_offline
+    from bench.inputs.data import data_folder
+    from bench.inputs.prompts import choose_exemplars
+    from bench.inputs.task import find_tasks
+    from bench.scoring.views import score_request
+
+    file = find_tasks([name])[0]
+    folder = data_folder(data_dir)
+    offline = settle_offline([file], [], folder, offline=offline)
+    test = _split(file, "test", folder, offline=offline)
+    if number > len(test.items):
+        raise UsageError(f"{name} has {len(test.items)} items; give --item 1 to {len(test.items)}")
+    count = file.task.exemplars if exemplars is None else exemplars
+    pool = _split(file, "exemplars", folder, offline=offline).items if count else ()
+    request = score_request(file.task, choose_exemplars(pool, count, 0), test.items[number - 1])
+    click.echo(request.prompt)
+    click.echo(f"\nscored next: {', '.join(map(repr, request.continuations))}", err=True)
+    if model:
+        _show_tokens(request, model)
+
+
+def _split(file: "TaskFile", role: "Role", folder: Path | None, *, offline: bool) -> "Split":
+    from bench.inputs.data import load_split
+
+    split = load_split(file, role, data_dir=folder, offline=offline)
+    if split is None:
+        raise BenchError(f"task {file.task.name} names no {role} split: add data.splits.{role} to it")
+    return split
+
+
+def _show_tokens(request: "ScoreRequest", model: str) -> None:
+    """The prompt's tokens, where the scored ones begin, and whether a BOS stands there."""
+    from bench.engines.tokens import token_view
+    from bench.inputs.model_card import all_cards, select_cards
+    from bench.inputs.weights import find_weights, on_this_machine
+
+    card = select_cards(model, all_cards(), on_this_machine)[0]
+    weights = find_weights(card, offline=True)
+    if weights is None:
+        raise UsageError(f"{model} is a baseline: it reads the question, not tokens")
+    view = token_view(card.card, weights, request)
+    click.echo(f"\n{len(view.stem)} prompt tokens for {card.card.name}:")
+    click.echo(" ".join(view.stem))
+    bos = f"yes, {view.bos}" if view.starts_with_bos else "no"
+    click.echo(f"\nBOS at the start: {bos}")
+    click.echo(f"scored tokens begin at position {len(view.stem)}:")
+    for continuation, tokens in zip(request.continuations, view.branches, strict=True):
+        click.echo(f"  {continuation!r}: {' '.join(tokens)}")
+
+
+@tasks.command()
+@click.argument("files", nargs=-1, metavar="[FILE|NAME]...")
+@DATA_DIR
+@OFFLINE
+def validate(*, files: tuple[str, ...], data_dir: Path | None, offline: bool) -> None:
+    """Prove tasks without a model: every mistake at once, with file, line and key."""
+    from bench.cli.network import settle_offline
+    from bench.config import yaml_files
+    from bench.inputs.data import data_folder
+
+    known = yaml_files("tasks")
+    paths = [known.get(name, Path(name)) for name in files] or list(known.values())
+    folder = data_folder(data_dir)
+    offline = settle_offline(_readable(paths), [], folder, offline=offline)
+    codes = [_validate(path, folder, offline=offline) for path in paths]
+    raise SystemExit(max(codes))
+
+
+def _readable(paths: "Sequence[Path]") -> "list[TaskFile]":
+    from bench.inputs.task import read_task
+
+    files: list[TaskFile] = []
+    for path in paths:
+        with suppress(FileError):  # said when the file is proved
+            files.append(read_task(path))
+    return files
+
+
+def _validate(path: Path, folder: Path | None, *, offline: bool) -> int:
+    from bench.config import display
+    from bench.inputs.validate import prove
+
+    try:
+        proof = prove(path, data_dir=folder, offline=offline)
+    except FileError as error:
+        click.echo(str(error), err=True)
+        return error.exit_code
+    except Unavailable as error:
+        click.echo(f"{display(path)}: the file is right, its data were not checked: {error}", err=True)
+        return 0
+    answers = ", ".join(f"{letter} {count}" for letter, count in proof.answers.items())
+    click.echo(f"{display(path)}: ok, {proof.items} items, {proof.prompts} distinct prompts")
+    click.echo(f"  answers: {answers}; majority baseline {proof.majority:.1%}")
+    for role, source in proof.sources.items():
+        click.echo(f"  {role}: {source}")
+    for warning in proof.warnings:
+        click.echo(f"  warning: {warning}")
+    return 0
+
+
+_TEMPLATE = """\
+name: {name}
+version: 1                  # raise it whenever prompt, data or scoring change meaning
+title: {name}
+license: unknown
+data:
+  files:                    # JSON Lines, beside this file
+    test: data/{name}.jsonl
+  columns: {{id: id}}
+prompt: |-
+  Question: {{{{ question }}}}
+  {{% for letter, option in options %}}{{{{ letter }}}}. {{{{ option }}}}
+  {{% endfor %}}Answer:
+scoring: {{view: letter}}
+metrics: [accuracy, macro_f1]
+"""
+_EXAMPLES = (
+    ("q1", "Which of these is a prime number?", ["21", "27", "29", "33"], "C"),
+    ("q2", "Which planet is nearest to the sun?", ["Mercury", "Venus", "Earth", "Mars"], "A"),
+)
+
+
+@tasks.command()
+@click.argument("name")
+def new(*, name: str) -> None:
+    """Write tasks/NAME.yaml and two example items, ready to change."""
+    from bench.config import yaml_files
+
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]*", name):
+        raise UsageError(f"'{name}' is not a task name: use small letters, digits, '_', '-' and '.'")
+    path = Path("tasks") / f"{name}.yaml"
+    data = Path("tasks") / "data" / f"{name}.jsonl"
+    if name in yaml_files("tasks") or path.exists() or data.exists():
+        raise UsageError(f"a task named '{name}' is there already; choose another name")
+    keys = ("id", "question", "options", "answer")
+    lines = [json.dumps(dict(zip(keys, example, strict=True))) + "\n" for example in _EXAMPLES]
+    try:
+        data.parent.mkdir(parents=True, exist_ok=True)
+        data.write_text("".join(lines), encoding="utf-8")
+        path.write_text(_TEMPLATE.format(name=name), encoding="utf-8")
+    except OSError as error:
+        raise BenchError(f"{path} cannot be written: {error.strerror}") from error
+    click.echo(f"wrote {path} and {data}; next: bench tasks validate {name}")

@@ -1,0 +1,170 @@
+"""YAML a person writes -> a strict frozen model, every mistake at once, with file, line and key."""
+
+import re
+import typing
+from collections.abc import Hashable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
+
+from bench.errors import FileError, Mistake, did_you_mean
+
+Location = tuple[str | int, ...]
+M = TypeVar("M", bound=BaseModel)
+
+BUILT_IN = Path(__file__).resolve().parent
+"""Where `tasks/` and `model_cards/` are in an installed package; in a checkout, one folder up."""
+
+
+class Strict(BaseModel):
+    """Base of everything read from a file: frozen, and unknown keys are mistakes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe YAML in which only true and false are booleans (`no` is Norwegian), and no dates."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [pair for pair in pairs if not pair[0].endswith((":bool", ":timestamp"))]
+    for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_BOOLEAN = ("tag:yaml.org,2002:bool", re.compile("^(?:true|false)$"))
+for _first in "tf":
+    _Loader.yaml_implicit_resolvers[_first] = [*_Loader.yaml_implicit_resolvers.get(_first, []), _BOOLEAN]
+
+
+def folders(name: str) -> tuple[Path, ...]:
+    """The folders that hold `name` ("tasks", "model_cards"): the project's, then the user's own.
+
+    The user's own is `name` in the working folder; a file there replaces the project's namesake.
+    """
+    built_in = next((p for p in (BUILT_IN / name, BUILT_IN.parent / name) if p.is_dir()), None)
+    own = Path.cwd() / name
+    found = [built_in] if built_in else []
+    return tuple(found + ([own] if own.is_dir() and own.resolve() != built_in else []))
+
+
+def yaml_files(name: str) -> dict[str, Path]:
+    """`{stem: path}` of the YAML files in `folders(name)`, sorted by stem."""
+    paths = [path for folder in folders(name) for path in sorted(folder.glob("*.yaml"))]
+    return dict(sorted({path.stem: path for path in paths}.items()))
+
+
+def display(path: Path) -> str:
+    """The path as a person would type it: relative to the working folder when it is below it."""
+    try:
+        return str(path.resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def read_text(path: Path) -> str:
+    """The file's text; a FileError when it is not there, not readable or not UTF-8."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise FileError([Mistake(display(path), 0, "", error.strerror or "unreadable")]) from error
+    except UnicodeDecodeError as error:
+        raise FileError([Mistake(display(path), 0, "", f"not UTF-8: {error.reason}")]) from error
+
+
+def read_yaml(path: Path, model: type[M]) -> M:
+    """Read and check one file; raises a FileError that holds all its mistakes."""
+    text, file = read_text(path), display(path)
+    try:
+        node = yaml.compose(text, Loader=_Loader)
+        lines = {} if node is None else dict(_lines(node, ()))
+        raw: object = yaml.load(text, Loader=_Loader)  # noqa: S506 (a SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 0
+        raise FileError([Mistake(file, line, "", f"not YAML: {error.problem}")]) from error
+    except (yaml.YAMLError, RecursionError) as error:
+        raise FileError([Mistake(file, 0, "", f"not YAML: {error}")]) from error
+    if not isinstance(raw, dict):
+        raise FileError([Mistake(file, 1, "", "expected keys and values")])
+    mistakes = [
+        Mistake(file, line, ".".join(map(str, loc)), "given twice")
+        for loc, line in (_repeated(node, ()) if node else ())
+    ]
+    try:
+        value = model.model_validate(raw)
+    except ValidationError as error:
+        mistakes += [_mistake(file, lines, model, detail) for detail in error.errors()]
+        raise FileError(mistakes) from error
+    if mistakes:
+        raise FileError(mistakes)
+    return value
+
+
+def _children(node: yaml.Node, at: Location) -> Iterator[tuple[Location, int, yaml.Node]]:
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            yield (*at, str(key.value)), key.start_mark.line + 1, value
+    elif isinstance(node, yaml.SequenceNode):
+        for index, value in enumerate(node.value):
+            yield (*at, index), value.start_mark.line + 1, value
+
+
+def _lines(node: yaml.Node, at: Location) -> Iterator[tuple[Location, int]]:
+    for place, line, child in _children(node, at):
+        yield place, line
+        yield from _lines(child, place)
+
+
+def _repeated(node: yaml.Node, at: Location) -> Iterator[tuple[Location, int]]:
+    seen: set[Hashable] = set()
+    for place, line, child in _children(node, at):
+        if place in seen:
+            yield place, line
+        seen.add(place)
+        yield from _repeated(child, place)
+
+
+def _mistake(
+    file: str, lines: Mapping[Location, int], model: type[BaseModel], detail: ErrorDetails
+) -> Mistake:
+    # A tag of a union stands in pydantic's location too; ours have a space, no YAML key of ours has.
+    loc = tuple(part for part in detail["loc"] if " " not in str(part))
+    line = next((lines[loc[:end]] for end in range(len(loc), 0, -1) if loc[:end] in lines), 1)
+    return Mistake(file, line, ".".join(map(str, loc)), _text(model, detail))
+
+
+def _text(model: type[BaseModel], detail: ErrorDetails) -> str:
+    kind, loc = detail["type"], detail["loc"]
+    if kind == "extra_forbidden":
+        return "unknown key" + did_you_mean(str(loc[-1]), _known_keys(model, loc[:-1]))
+    if kind == "missing":
+        return "missing"
+    if kind == "value_error":
+        return str(detail["ctx"]["error"]) if "ctx" in detail else detail["msg"]
+    if kind == "literal_error":
+        near = did_you_mean(str(detail["input"]), re.findall(r"'([^']*)'", detail["msg"]))
+        return f"{_lower(detail['msg'])}, not {detail['input']!r}{near}"
+    return f"{_lower(detail['msg'])}, not {str(detail['input'])[:80]!r}"
+
+
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
+def _known_keys(model: type[BaseModel], loc: Location) -> set[str]:
+    """The keys that may stand at `loc`: the fields of every model the annotations reach there."""
+    reached = {model}
+    for part in loc:
+        if not isinstance(part, str) or " " in part:
+            continue
+        fields = [m.model_fields[part] for m in reached if part in m.model_fields]
+        reached = {found for field in fields for found in _models_in(field.annotation)}
+    return {name for m in reached for name in m.model_fields}
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in typing.get_args(annotation):
+        yield from _models_in(part)

@@ -1,0 +1,118 @@
+"""Weights on disk -> a loaded engine. The only place that knows how transformers opens a model."""
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
+from transformers.utils import logging as transformers_logging
+
+from bench.engines.causal import CausalEngine
+from bench.engines.engine import Engine, Opening
+from bench.engines.seq2seq import Seq2SeqEngine
+from bench.errors import BenchError
+from bench.inputs.model_card import ModelCard
+from bench.inputs.weights import Weights
+from bench.types import Dtype
+
+CPU_BATCH_TOKENS = 1024
+CUDA_BATCH_TOKENS = 32768
+
+
+def best_dtype() -> Dtype:
+    """bfloat16 where the device multiplies it natively, else float32.
+
+    Elsewhere bfloat16 is emulated and slower than float32, for no gain but memory.
+    """
+    if torch.cuda.is_available():
+        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
+    able = torch.cpu.get_capabilities()
+    return "bfloat16" if able.get("avx512_bf16") or able.get("amx_bf16") or able.get("bf16") else "float32"
+
+
+def device_name() -> str:
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def open_transformers(opening: Opening) -> Engine:
+    """Load model and tokenizer in the wanted dtype and put them on the device."""
+    transformers_logging.disable_progress_bar()
+    transformers_logging.set_verbosity_error()
+    weights = opening.weights
+    assert weights is not None
+    assert opening.dtype is not None
+    folder = readable_folder(weights)
+    model = _load(_auto_class(opening.card), folder, opening.dtype)
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    device = device_name()
+    budget = CUDA_BATCH_TOKENS if device == "cuda" else CPU_BATCH_TOKENS
+    engine = Seq2SeqEngine if opening.card.architecture == "encoder-decoder" else CausalEngine
+    return engine(model.to(device).eval(), tokenizer, window(opening.card, model.config), budget)
+
+
+def _auto_class(card: ModelCard) -> Any:
+    return AutoModelForSeq2SeqLM if card.architecture == "encoder-decoder" else AutoModelForCausalLM
+
+
+def _load(auto: Any, folder: Path, dtype: Dtype) -> Any:
+    try:
+        return auto.from_pretrained(
+            folder, dtype=getattr(torch, dtype), local_files_only=True, use_safetensors=True
+        )
+    except (OSError, ValueError, RuntimeError) as error:
+        raise BenchError(f"the weights cannot be loaded: {error}") from error
+
+
+def window(card: ModelCard, config: Any) -> int:
+    """The longest prompt in tokens: the card's word, else the model's configuration."""
+    limit = card.context or getattr(config, "max_position_embeddings", None)
+    if limit is None:
+        raise BenchError(f"give {card.name}'s card a context: its configuration names no longest prompt")
+    return int(limit)
+
+
+def load_tokenizer(weights: Weights) -> Any:
+    """The tokenizer alone, to look at prompts."""
+    return AutoTokenizer.from_pretrained(readable_folder(weights), local_files_only=True)
+
+
+def cache_folder() -> Path:
+    """Converted weights: BENCH_CACHE_DIR, else `slm-bench` in the user's cache folder."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(os.environ.get("BENCH_CACHE_DIR") or Path(base) / "slm-bench")
+
+
+def readable_folder(weights: Weights) -> Path:
+    """A folder that transformers opens: the weights' own, or a GGUF's one-time conversion."""
+    if not weights.is_gguf:
+        return weights.path
+    folder = cache_folder() / weights.revision.replace(":", "-")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "config.json").is_file():
+            _convert(weights.path, folder)
+    return folder
+
+
+def _convert(gguf: Path, folder: Path) -> None:
+    """Dequantise a GGUF file once and save it as float32 safetensors.
+
+    The configuration that transformers makes of a GGUF says it is quantised, and a model saved
+    with it cannot be opened again: the model is built anew from the clean configuration.
+    """
+    source: dict[str, Any] = {"gguf_file": gguf.name, "local_files_only": True}
+    loaded = AutoModelForCausalLM.from_pretrained(gguf.parent, dtype=torch.float32, **source)
+    values = loaded.config.to_dict()
+    for key in ("quantization_config", "_name_or_path"):
+        values.pop(key, None)
+    config = AutoConfig.for_model(**values)
+    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+    model.load_state_dict(loaded.state_dict())
+    unfinished = folder.with_name(f"{folder.name}.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    model.save_pretrained(unfinished)
+    AutoTokenizer.from_pretrained(gguf.parent, **source).save_pretrained(unfinished)
+    unfinished.rename(folder)

@@ -1,0 +1,68 @@
+"""Errors a person can act on. Each says what, where, and what to do.
+
+BenchError
+├── UsageError      a name or flag that does not exist           exit code 2
+├── FileError       a file is wrong: every mistake in it at once  exit code 3
+├── Unavailable     weights or data are not on this machine      reported, the rest goes on
+└── PromptTooLong   one item does not fit the model's window     that item's record says so
+"""
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+
+class BenchError(Exception):
+    """The root: a message for a person, shown without a traceback."""
+
+    exit_code = 1
+
+
+class UsageError(BenchError):
+    exit_code = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """One thing that is wrong in a file. `line` counts from 1; 0 means the file as a whole."""
+
+    file: str
+    line: int
+    key: str
+    text: str
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{place}: {self.key}: {self.text}" if self.key else f"{place}: {self.text}"
+
+
+class FileError(BenchError):
+    exit_code = 3
+
+    def __init__(self, mistakes: Sequence[Mistake], *, shown: int = 20) -> None:
+        lines = [str(mistake) for mistake in mistakes[:shown]]
+        if len(mistakes) > shown:
+            lines.append(f"… and {len(mistakes) - shown} more")
+        super().__init__("\n".join(lines))
+        self.mistakes = tuple(mistakes)
+
+
+class Unavailable(BenchError):
+    """`reason` says what is missing, `remedy` how to get it."""
+
+    def __init__(self, reason: str, remedy: str) -> None:
+        super().__init__(f"{reason}; {remedy}")
+        self.reason = reason
+        self.remedy = remedy
+
+
+class PromptTooLong(BenchError):
+    def __init__(self, tokens: int, window: int) -> None:
+        super().__init__(f"the prompt has {tokens} tokens, the model takes {window}")
+        self.tokens = tokens
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """`; did you mean 'x'?` for the nearest known name, or nothing."""
+    near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.6)
+    return f"; did you mean '{near[0]}'?" if near else ""

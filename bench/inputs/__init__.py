@@ -1,0 +1,1 @@
+"""What a person writes (tasks, model cards), and where data and weights come from."""

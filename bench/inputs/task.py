@@ -1,0 +1,160 @@
+"""A task: a YAML file in `tasks/` that says where the questions are and how they are asked."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+
+from bench.config import Strict, display, read_yaml, yaml_files
+from bench.errors import FileError, Mistake, UsageError, did_you_mean
+from bench.inputs.prompts import template_problems
+from bench.types import View
+
+MetricName = Literal["accuracy", "macro_f1"]
+Role = Literal["test", "train", "exemplars"]
+
+
+class Columns(Strict):
+    """Which column holds what. The defaults are the common form that the README describes."""
+
+    id: str | None = None
+    question: str = "question"
+    options: str | tuple[str, ...] = "options"
+    answer: str = "answer"
+    group: str | None = None
+
+
+class Splits(Strict):
+    """Which split plays which role. Only the test split is scored."""
+
+    test: str = "test"
+    train: str | None = None
+    exemplars: str | None = None
+
+    @model_validator(mode="after")
+    def _exemplars_are_not_tested(self) -> Self:
+        if self.test in (self.train, self.exemplars):
+            raise ValueError(f"exemplars and training items may not come from '{self.test}', the test split")
+        return self
+
+
+class FilesData(Strict):
+    """JSON Lines beside the task file: `files: {test: my_test.jsonl}`."""
+
+    files: dict[str, str]
+    splits: Splits = Splits()
+    columns: Columns = Columns()
+
+    @model_validator(mode="after")
+    def _splits_have_files(self) -> Self:
+        wanted = (self.splits.test, self.splits.train, self.splits.exemplars)
+        for split in filter(None, wanted):
+            if split not in self.files:
+                raise ValueError(f"no file is given for split '{split}'{did_you_mean(split, self.files)}")
+        return self
+
+
+class HubData(Strict):
+    """A data set of the hub. `mirror` names files of the common form that may stand in for splits."""
+
+    hub: str
+    config: str | None = None
+    revision: str = "main"
+    splits: Splits = Splits()
+    columns: Columns = Columns()
+    mirror: dict[str, str] = Field(default_factory=dict)
+
+
+def _kind(raw: Any) -> str | None:
+    if isinstance(raw, HubData) or (isinstance(raw, dict) and "hub" in raw):
+        return "hub data"
+    if isinstance(raw, FilesData) or (isinstance(raw, dict) and "files" in raw):
+        return "files data"
+    return None
+
+
+Data = Annotated[
+    Annotated[HubData, Tag("hub data")] | Annotated[FilesData, Tag("files data")],
+    Discriminator(
+        _kind,
+        custom_error_type="data_source",
+        custom_error_message="needs 'hub: ORG/NAME' or 'files: {test: FILE.jsonl}'",
+    ),
+]
+
+
+class Scoring(Strict):
+    view: View = "letter"
+
+
+class Task(Strict):
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
+    version: Annotated[int, Field(ge=1)]
+    title: str
+    description: str = ""
+    notice: str = ""
+    license: str
+    data: Data
+    prompt: str
+    scoring: Scoring = Scoring()
+    exemplars: Annotated[int, Field(ge=0, le=100)] = 0
+    metrics: tuple[MetricName, ...] = ("accuracy", "macro_f1")
+
+    @field_validator("prompt")
+    @classmethod
+    def _prompt_is_a_template(cls, prompt: str) -> str:
+        if problems := template_problems(prompt):
+            raise ValueError("; ".join(problems))
+        return prompt
+
+    @model_validator(mode="after")
+    def _exemplars_have_a_split(self) -> Self:
+        if self.exemplars and not self.data.splits.exemplars:
+            raise ValueError(f"exemplars is {self.exemplars}, but data.splits names no exemplars split")
+        return self
+
+    def digest(self) -> str:
+        """SHA-256 over what can change a number: everything but the words about the task."""
+        words = {"title", "description", "notice", "license"}
+        return hashlib.sha256(self.model_dump_json(exclude=words).encode()).hexdigest()
+
+
+class TaskFile(Strict):
+    """A task and where it was read: paths in it are relative to its folder."""
+
+    task: Task
+    path: Path
+
+
+def read_task(path: Path) -> TaskFile:
+    """Read one task file; raises a FileError with all its mistakes."""
+    task = read_yaml(path, Task)
+    if task.name != path.stem:
+        text = f"'{task.name}' must be the file's name, '{path.stem}'"
+        raise FileError([Mistake(display(path), 1, "name", text)])
+    return TaskFile(task=task, path=path)
+
+
+def find_tasks(names: Sequence[str] = ()) -> list[TaskFile]:
+    """The named tasks of the registry, or all of them, sorted; a name may also be a YAML's path."""
+    known = yaml_files("tasks")
+    paths: dict[str, Path] = {}
+    for name in dict.fromkeys(names) or known:
+        if name.endswith(".yaml"):
+            paths[Path(name).stem] = Path(name)
+        elif name in known:
+            paths[name] = known[name]
+        else:
+            raise UsageError(f"no task is named '{name}'{did_you_mean(name, known)} (bench tasks list)")
+    found: list[TaskFile] = []
+    mistakes: list[Mistake] = []
+    for path in paths.values():
+        try:
+            found.append(read_task(path))
+        except FileError as error:
+            mistakes += error.mistakes
+    if mistakes:
+        raise FileError(mistakes)
+    return found

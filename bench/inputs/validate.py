@@ -1,0 +1,138 @@
+"""Prove a task without a model: everything that can be wrong with its data and prompts, at once."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.config import display
+from bench.errors import BenchError, FileError, Mistake, Unavailable
+from bench.inputs.data import Split, load_split
+from bench.inputs.prompts import choose_exemplars, render
+from bench.inputs.task import Role, TaskFile, read_task
+from bench.types import LETTERS, Item
+
+UNBALANCED = 1.5
+"""An answer letter this much commoner than an even share is worth a warning."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """A task that holds: `warnings` are worth a look, `majority` is the share of the commonest letter."""
+
+    name: str
+    items: int
+    prompts: int
+    answers: dict[str, int]
+    majority: float
+    sources: dict[Role, str]
+    warnings: tuple[str, ...]
+
+
+def prove(path: Path, *, data_dir: Path | None, offline: bool) -> Proof:
+    """Read the task and its data and check both.
+
+    Raises a FileError with every mistake found, and Unavailable where the test data are not here.
+    """
+    file = read_task(path)
+    splits, absent = _splits(file, data_dir=data_dir, offline=offline)
+    test = splits["test"]
+    mistakes = [Mistake(display(path), 0, key, text) for key, text in _problems(file, splits)]
+    if mistakes:
+        raise FileError(mistakes)
+    answers = Counter(item.letters[item.answer] for item in test.items)
+    most = max(answers.values()) / len(test.items)
+    return Proof(
+        name=file.task.name,
+        items=len(test.items),
+        prompts=len({render(file.task.prompt, item) for item in test.items}),
+        answers=dict(sorted(answers.items())),
+        majority=most,
+        sources={role: split.source for role, split in splits.items()},
+        warnings=(*absent, *_warnings(test.items, most)),
+    )
+
+
+def _splits(
+    file: TaskFile, *, data_dir: Path | None, offline: bool
+) -> tuple[dict[Role, Split], tuple[str, ...]]:
+    """The splits that are here; all wrong rows of all of them in one FileError."""
+    splits: dict[Role, Split] = {}
+    absent: list[str] = []
+    mistakes: list[Mistake] = []
+    for role in ("test", "train", "exemplars"):
+        try:
+            split = load_split(file, role, data_dir=data_dir, offline=offline)
+        except FileError as error:
+            mistakes += [mistake for mistake in error.mistakes if mistake not in mistakes]
+        except Unavailable as error:
+            if role == "test":
+                raise
+            absent.append(f"the {role} split was not checked: {error.reason}")
+        else:
+            splits |= {role: split} if split else {}
+    if mistakes:
+        raise FileError(mistakes)
+    return splits, tuple(absent)
+
+
+def _problems(file: TaskFile, splits: dict[Role, Split]) -> Iterator[tuple[str, str]]:
+    """(key, text) of what is wrong with data and prompts together."""
+    for role, split in splits.items():
+        for item in split.items if role == "test" else ():
+            yield from _option_problems(role, item)
+    yield from _prompt_problems(file, splits["test"].items)
+    shared = _shared_questions(splits)
+    yield from (("data.splits", f"{role} item {name} is also in the test split") for role, name in shared)
+    if file.task.exemplars and "exemplars" in splits:
+        try:
+            choose_exemplars(splits["exemplars"].items, file.task.exemplars, seed=0)
+        except BenchError as error:
+            yield "exemplars", str(error)
+
+
+def _option_problems(role: Role, item: Item) -> Iterator[tuple[str, str]]:
+    options = [option.strip() for option in item.options]
+    if any(not option for option in options):
+        yield "data", f"{role} item {item.id} has an empty option"
+    for option, count in Counter(options).items():
+        if option and count > 1:
+            yield "data", f"{role} item {item.id} has the option '{option}' {count} times"
+
+
+def _prompt_problems(file: TaskFile, items: Sequence[Item]) -> Iterator[tuple[str, str]]:
+    first: dict[str, Item] = {}
+    for item in items:
+        try:
+            prompt = render(file.task.prompt, item)
+        except BenchError as error:
+            yield "prompt", str(error).removeprefix("prompt: ")
+            return
+        if prompt in first:
+            same = f"items {first[prompt].id} and {item.id} have the same prompt"
+            yield "prompt", f"{same}: the template or the data repeat themselves"
+        first.setdefault(prompt, item)
+
+
+def _shared_questions(splits: dict[Role, Split]) -> list[tuple[Role, str]]:
+    tested = {_text(item) for item in splits["test"].items}
+    return [
+        (role, item.id)
+        for role, split in splits.items()
+        if role != "test"
+        for item in split.items
+        if _text(item) in tested
+    ]
+
+
+def _text(item: Item) -> str:
+    return " ".join(item.question.lower().split()) + "\n" + "\n".join(sorted(item.options))
+
+
+def _warnings(items: Sequence[Item], most: float) -> Iterator[str]:
+    counts = sorted({len(item.options) for item in items})
+    even = 1 / counts[0]
+    if most > UNBALANCED * even:
+        yield f"answers are unbalanced: always giving the commonest letter scores {most:.1%}"
+    if len(counts) > 1:
+        yield f"items have {counts[0]} to {counts[-1]} options ({LETTERS[: counts[-1]]})"

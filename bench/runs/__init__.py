@@ -1,0 +1,1 @@
+"""Cells: planned, run one process each, and kept as files."""

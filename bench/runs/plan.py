@@ -1,0 +1,208 @@
+"""Tasks x models -> cells: what to run, under which identity, and what is not on this machine."""
+
+import hashlib
+import json
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.engines.engine import ENGINE_VERSION, Opening
+from bench.errors import BenchError, Unavailable
+from bench.inputs.data import Split, load_split
+from bench.inputs.model_card import CardFile, ModelCard
+from bench.inputs.prompts import choose_exemplars
+from bench.inputs.task import HubData, Role, Task, TaskFile
+from bench.inputs.weights import Weights, find_weights
+from bench.runs.result import CellFacts, SplitFacts, TaskFacts, Variant
+from bench.types import Dtype, Item
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """The flags of a sweep that can change a number. `dtype` None is the device's best."""
+
+    dtype: Dtype | None = None
+    exemplars: int | None = None
+    limit: int | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One model x variant x task, with all it needs to run in a process of its own."""
+
+    facts: CellFacts
+    task: Task
+    items: tuple[Item, ...]
+    exemplars: tuple[Item, ...]
+    opening: Opening
+
+    @property
+    def folder(self) -> Path:
+        """Where the run goes, below the results folder."""
+        slug = self.facts.variant.slug
+        partial = f"-first{self.facts.limit}" if self.facts.limit else ""
+        name = f"{slug}{partial}-{self.facts.id[:10]}"
+        return Path(self.facts.task.name) / self.facts.model.name / name
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A cell that cannot run here. `what` is the task or the model that is not on this machine."""
+
+    task: str
+    model: str
+    what: str
+    reason: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class TaskData:
+    """A task and the splits that some cell of the sweep needs; one may be unavailable."""
+
+    file: TaskFile
+    splits: dict[Role, Split | Unavailable | None]
+
+    def split(self, role: Role) -> Split:
+        """Raises Unavailable where the split is not on this machine."""
+        found = self.splits[role]
+        if found is None:
+            raise BenchError(
+                f"task {self.file.task.name} names no {role} split: add data.splits.{role} to it"
+            )
+        if isinstance(found, Unavailable):
+            raise found
+        return found
+
+
+def plan(
+    tasks: Sequence[TaskFile], cards: Sequence[CardFile], wish: Wish, *, data_dir: Path | None, offline: bool
+) -> tuple[list[Cell], list[Missing]]:
+    """Every cell that can run on this machine, by task and model, and every one that cannot."""
+    weights = {file.card.name: _weights(file, offline=offline) for file in cards}
+    cells: list[Cell] = []
+    missing: list[Missing] = []
+    for file in tasks:
+        data = _data(file, cards, wish, data_dir=data_dir, offline=offline)
+        for card in cards:
+            try:
+                cells.append(_cell(data, card, weights[card.card.name], wish))
+            except Unavailable as error:
+                names = file.task.name, card.card.name
+                no_weights = error is weights[card.card.name]
+                what = f"model {names[1]}" if no_weights else f"task {names[0]}"
+                missing.append(Missing(*names, what, error.reason, error.remedy))
+    return cells, missing
+
+
+def _weights(file: CardFile, *, offline: bool) -> Weights | Unavailable | None:
+    try:
+        return find_weights(file, offline=offline)
+    except Unavailable as error:
+        return error
+
+
+def _data(
+    file: TaskFile, cards: Sequence[CardFile], wish: Wish, *, data_dir: Path | None, offline: bool
+) -> TaskData:
+    def load(role: Role) -> Split | Unavailable | None:
+        try:
+            return load_split(file, role, data_dir=data_dir, offline=offline)
+        except Unavailable as error:
+            return error
+
+    roles: set[Role] = set()
+    for card in cards:
+        roles.update(_roles(card.card, _exemplar_count(file.task, card.card, wish)))
+    return TaskData(file, {role: load(role) for role in roles})
+
+
+def _roles(card: ModelCard, exemplars: int) -> list[Role]:
+    """The splits that a cell reads."""
+    learnt: list[Role] = [card.learns_from] if card.learns_from else []
+    shown: list[Role] = ["exemplars"] if exemplars else []
+    return ["test", *learnt, *shown]
+
+
+def _exemplar_count(task: Task, card: ModelCard, wish: Wish) -> int:
+    if card.architecture == "baseline":
+        return 0
+    return task.exemplars if wish.exemplars is None else wish.exemplars
+
+
+def _cell(data: TaskData, file: CardFile, weights: Weights | Unavailable | None, wish: Wish) -> Cell:
+    if isinstance(weights, Unavailable):
+        raise weights
+    task, card = data.file.task, file.card
+    count = _exemplar_count(task, card, wish)
+    splits: dict[Role, Split] = {role: data.split(role) for role in _roles(card, count)}
+    exemplars = choose_exemplars(splits["exemplars"].items, count, wish.seed) if count else ()
+    dtype = (wish.dtype or _best_dtype()) if weights else None
+    variant = Variant(dtype=dtype, exemplars=count, seed=wish.seed)
+    test = splits["test"].items
+    limit = wish.limit if wish.limit is not None and wish.limit < len(test) else None
+    facts = CellFacts(
+        id="",
+        task=_task_facts(task),
+        model=card,
+        weights=weights.revision if weights else None,
+        variant=variant,
+        data={role: _split_facts(split) for role, split in splits.items()},
+        exemplar_ids=tuple(item.id for item in exemplars),
+        limit=limit,
+        engine_version=ENGINE_VERSION,
+        command=_command(task, file, variant, limit, mirrored=_is_mirrored(task, splits["test"])),
+    )
+    train = splits[card.learns_from].items if card.learns_from else ()
+    return Cell(
+        facts=facts.model_copy(update={"id": _identity(facts)}),
+        task=task,
+        items=test[:limit],
+        exemplars=exemplars,
+        opening=Opening(card, weights, dtype, train, wish.seed),
+    )
+
+
+def _best_dtype() -> Dtype:
+    from bench.engines.loading import best_dtype
+
+    return best_dtype()
+
+
+def _task_facts(task: Task) -> TaskFacts:
+    words = {"name", "version", "title", "description", "notice", "license", "prompt"}
+    return TaskFacts(sha256=task.digest(), view=task.scoring.view, **task.model_dump(include=words))
+
+
+def _split_facts(split: Split) -> SplitFacts:
+    return SplitFacts(split=split.name, source=split.source, rows=len(split.items), sha256=split.sha256)
+
+
+def _is_mirrored(task: Task, split: Split) -> bool:
+    return isinstance(task.data, HubData) and split.source in task.data.mirror.values()
+
+
+def _identity(facts: CellFacts) -> str:
+    """SHA-256 over what can change a number, and nothing else."""
+    parts = {
+        "task": [facts.task.name, facts.task.version, facts.task.sha256],
+        "data": {role: split.sha256 for role, split in sorted(facts.data.items())},
+        "model": [facts.model.name, facts.weights, facts.model.context],
+        "variant": facts.variant.model_dump(),
+        "limit": facts.limit,
+        "engine": facts.engine_version,
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _command(task: Task, file: CardFile, variant: Variant, limit: int | None, *, mirrored: bool) -> str:
+    """The command that repeats the run; a mirror's folder is the reader's own."""
+    words = ["bench", "run", "--models", file.card.name, "--tasks", task.name]
+    words += ["--dtype", variant.dtype] if variant.dtype else []
+    words += ["--exemplars", str(variant.exemplars)] if variant.exemplars else []
+    words += ["--seed", str(variant.seed)] if variant.seed else []
+    words += ["--limit", str(limit)] if limit else []
+    words += ["--data-dir", "DIR"] if mirrored else []
+    return shlex.join(words)

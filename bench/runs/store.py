@@ -1,0 +1,132 @@
+"""Files in `results/`: written whole or not at all, read by one reader."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from pydantic import ValidationError
+
+from bench.config import display
+from bench.errors import BenchError, FileError, Mistake
+from bench.runs.result import RESULT, SCHEMA_VERSION, DoneResult, FailedResult
+from bench.scoring.record import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run on disk; `folder` is relative to the results folder."""
+
+    folder: Path
+    result: DoneResult | FailedResult
+    records: tuple[Record, ...]
+
+
+def check_writable(results: Path) -> None:
+    """Fail before anything is computed where nothing could be kept."""
+    probe = results / f".probe-{os.getpid()}"
+    try:
+        results.mkdir(parents=True, exist_ok=True)
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        text = (
+            f"the results folder {results} cannot be written: {error.strerror}; give another with --results"
+        )
+        raise BenchError(text) from error
+
+
+def records_bytes(records: Sequence[Record]) -> bytes:
+    return b"".join(record.model_dump_json().encode() + b"\n" for record in records)
+
+
+def digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def write_run(folder: Path, result: DoneResult | FailedResult, records: bytes | None) -> None:
+    """Records first, then the summary that vouches for them."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if records is not None:
+            _write(folder / "records.jsonl", records)
+        _write(folder / "result.json", result.model_dump_json(indent=1).encode() + b"\n")
+    except OSError as error:
+        raise BenchError(f"the run cannot be written to {folder}: {error.strerror}") from error
+
+
+def _write(path: Path, data: bytes) -> None:
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with unfinished.open("wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def is_done(folder: Path) -> bool:
+    """Whether a finished run is there; a damaged one is not, and is made again."""
+    if not (folder / "result.json").is_file():
+        return False
+    try:
+        return read_result(folder / "result.json").status == "done"
+    except FileError:
+        return False
+
+
+def read_result(path: Path) -> DoneResult | FailedResult:
+    """One result file; raises a FileError that says what is wrong with which file."""
+    file = display(path)
+    try:
+        raw: object = json.loads(path.read_bytes())
+    except OSError as error:
+        raise FileError([Mistake(file, 0, "", error.strerror or "unreadable")]) from error
+    except ValueError as error:
+        raise FileError([Mistake(file, 0, "", f"not JSON: {error}")]) from error
+    found = cast("dict[str, object]", raw).get("schema_version") if isinstance(raw, dict) else None
+    if isinstance(found, int) and found > SCHEMA_VERSION:
+        text = (
+            f"written by a newer version (schema {found}, this one reads {SCHEMA_VERSION}); update SLM Bench"
+        )
+        raise FileError([Mistake(file, 0, "schema_version", text)])
+    try:
+        return RESULT.validate_python(raw, strict=False)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        raise FileError([Mistake(file, 0, key, f"not a result file: {first['msg']}")]) from error
+
+
+def read_records(path: Path, expected_sha256: str) -> tuple[Record, ...]:
+    """The records that the summary vouches for; raises a FileError when they are not those."""
+    file = display(path)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise FileError([Mistake(file, 0, "", error.strerror or "unreadable")]) from error
+    if digest(data) != expected_sha256:
+        text = "not the records that result.json was made from; run the cell again"
+        raise FileError([Mistake(file, 0, "", text)])
+    try:
+        return tuple(Record.model_validate_json(line) for line in data.splitlines())
+    except ValidationError as error:
+        raise FileError([Mistake(file, 0, "", f"not a record: {error.errors()[0]['msg']}")]) from error
+
+
+def read_runs(results: Path) -> Iterator[Run | FileError]:
+    """Every run below the folder, sorted by path; a damaged one comes as its error."""
+    for path in sorted(results.rglob("result.json")):
+        try:
+            result = read_result(path)
+            done = result.status == "done"
+            records = read_records(path.parent / "records.jsonl", result.records_sha256) if done else ()
+        except FileError as error:
+            yield error
+        else:
+            yield Run(path.parent.relative_to(results), result, records)

@@ -1,0 +1,138 @@
+"""One process a cell: memory is really freed, its peak is the cell's own, and a crash is one cell's."""
+
+import multiprocessing
+import time
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.engines.engine import Engine, open_engine
+from bench.errors import BenchError
+from bench.evaluate import evaluate
+from bench.runs.cost import peak_device_memory_bytes, peak_memory_bytes
+from bench.runs.plan import Cell
+from bench.runs.provenance import provenance
+from bench.runs.result import Cost, DoneResult, FailedResult
+from bench.runs.store import digest, records_bytes, write_run
+from bench.scoring.metrics import measure
+from bench.scoring.record import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """The model is being opened."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    done: int
+    total: int
+
+
+Event = Loading | Progress | DoneResult | FailedResult
+
+
+def run_cell(cell: Cell, results: Path) -> Iterator[Event]:
+    """Run one cell in a process of its own; the last event is its result, which is on disk too."""
+    context = multiprocessing.get_context("spawn")
+    pipe: tuple[Any, Any] = context.Pipe(duplex=False)
+    ours, theirs = pipe
+    process = context.Process(target=_work, args=(cell, results, theirs), name=f"bench {cell.folder}")
+    process.start()
+    theirs.close()
+    try:
+        result = yield from _events(ours)
+    finally:
+        if process.is_alive():
+            process.join(timeout=5)
+            process.kill()
+        process.join()
+    if result is None:
+        # The worker died without a word: killed by the system, or a crash below Python.
+        died = f"the worker died with {_exit_text(process.exitcode)}"
+        yield _failed(cell, results, died, "")
+
+
+def _events(connection: Any) -> Iterator[Event]:
+    """Pass events on until the pipe closes; returns the result, or None where there was none."""
+    result: DoneResult | FailedResult | None = None
+    while True:
+        try:
+            event: Event = connection.recv()
+        except (EOFError, OSError):
+            return result
+        if isinstance(event, (DoneResult, FailedResult)):
+            result = event
+        yield event
+
+
+def _exit_text(code: int | None) -> str:
+    if code is not None and code < 0:
+        hint = " (out of memory, most likely)" if code == -9 else ""
+        return f"signal {-code}{hint}"
+    return f"exit code {code}"
+
+
+def _work(cell: Cell, results: Path, events: Any) -> None:
+    """The worker's main function. The one place that catches broadly: the sweep must go on."""
+    try:
+        events.send(Loading())
+        done = _score(cell, results, events)
+    except BenchError as error:
+        done = _failed(cell, results, str(error), "")
+    except Exception as error:  # noqa: BLE001
+        reason = f"{type(error).__name__}: {error}"
+        done = _failed(cell, results, reason, traceback.format_exc())
+    events.send(done)
+    events.close()
+
+
+def _score(cell: Cell, results: Path, events: Any) -> DoneResult:
+    start = time.perf_counter()
+    engine = open_engine(cell.opening)
+    loaded = time.perf_counter()
+    records = _records(cell, engine, events)
+    finished = time.perf_counter()
+    engine.close()
+    data = records_bytes(records)
+    result = DoneResult(
+        cell=cell.facts,
+        metrics=measure(records, cell.task.metrics),
+        cost=_cost(cell, records, loaded - start, finished - loaded),
+        provenance=provenance(),
+        records_sha256=digest(data),
+    )
+    write_run(results / cell.folder, result, data)
+    return result
+
+
+def _records(cell: Cell, engine: Engine, events: Any) -> list[Record]:
+    """The records in the order of the items."""
+    found: dict[str, Record] = {}
+    for batch in evaluate(cell.task, cell.items, cell.exemplars, engine):
+        found |= {record.question_id: record for record in batch}
+        events.send(Progress(len(found), len(cell.items)))
+    return [found[item.id] for item in cell.items]
+
+
+def _cost(cell: Cell, records: list[Record], load_seconds: float, scoring_seconds: float) -> Cost:
+    tokens = sum(record.prompt_tokens for record in records)
+    weights = cell.opening.weights
+    return Cost(
+        load_seconds=load_seconds,
+        scoring_seconds=scoring_seconds,
+        items_per_second=len(records) / scoring_seconds,
+        prompt_tokens=tokens,
+        tokens_per_second=tokens / scoring_seconds if tokens else None,
+        peak_memory_bytes=peak_memory_bytes(),
+        peak_device_memory_bytes=peak_device_memory_bytes(),
+        weights_bytes=weights.bytes if weights else None,
+    )
+
+
+def _failed(cell: Cell, results: Path, reason: str, trace: str) -> FailedResult:
+    result = FailedResult(cell=cell.facts, reason=reason, traceback=trace, provenance=provenance())
+    write_run(results / cell.folder, result, None)
+    return result

@@ -1,0 +1,1 @@
+"""Item -> request, scores -> record, records -> numbers."""

@@ -1,0 +1,33 @@
+"""What is kept of one item in one cell: a line of `records.jsonl`."""
+
+from typing import Literal
+
+from bench.config import Strict
+from bench.types import View
+
+ParseStatus = Literal["scored", "prompt_too_long"]
+
+
+class ModelOutput(Strict):
+    """`final_answer` is a letter, or None when there is none, and then `parse_status` says why."""
+
+    reasoning_steps: str
+    final_answer: str | None
+
+
+class Record(Strict):
+    """The order of these fields is the order on the line; the first six are what users know."""
+
+    question_id: str
+    question: str
+    options: tuple[str, ...]
+    answer_gt: str
+    model_output: ModelOutput
+    is_correct: bool
+    group: str
+    parse_status: ParseStatus
+    scores: dict[View, tuple[float, ...]]
+    prompt: str
+    prompt_tokens: int
+    seconds: float
+    """Wall time of the item's share of its batch."""

@@ -1,0 +1,27 @@
+"""Intervals of a proportion."""
+
+import math
+from dataclasses import dataclass
+from statistics import NormalDist
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    low: float
+    high: float
+
+
+def wilson(successes: int, trials: int, confidence: float = 0.95) -> Interval:
+    """Wilson's score interval (Wilson 1927, without continuity correction), in [0, 1].
+
+    >>> wilson(30, 100)
+    Interval(low=0.2189..., high=0.3958...)
+    """
+    if trials <= 0:
+        return Interval(0.0, 1.0)
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    rate = successes / trials
+    centre = rate + z * z / (2 * trials)
+    half = z * math.sqrt(rate * (1 - rate) / trials + z * z / (4 * trials * trials))
+    scale = 1 + z * z / trials
+    return Interval(max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale))

@@ -1,0 +1,1 @@
+"""Runs -> the board -> static HTML pages."""
