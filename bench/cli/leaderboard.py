@@ -1,8 +1,64 @@
-"""`bench leaderboard`."""
+"""`bench leaderboard`: build the page from the results, look at it."""
+
+from functools import partial
+from pathlib import Path
 
 import click
+
+from bench.errors import BenchError
+
+OUT = click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("site"),
+    show_default=True,
+    metavar="DIR",
+    help="The folder of the site.",
+)
 
 
 @click.group()
 def leaderboard() -> None:
     """Build the page from the results, look at it."""
+
+
+@leaderboard.command()
+@click.option(
+    "--results",
+    type=click.Path(path_type=Path),
+    default=Path("results"),
+    show_default=True,
+    metavar="DIR",
+    help="Where runs are kept.",
+)
+@OUT
+def build(*, results: Path, out: Path) -> None:
+    """Make the static site from the results."""
+    from bench.inputs.model_card import all_cards
+    from leaderboard.build import make_site, write_site
+
+    site = make_site(results, all_cards())
+    write_site(site, out)
+    for text in site.damaged:
+        click.echo(f"not shown: {text}", err=True)
+    click.echo(f"{len(site.files)} files from {site.runs} runs; open {(out / 'index.html').resolve()}")
+
+
+@leaderboard.command()
+@OUT
+@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True)
+def serve(*, out: Path, port: int) -> None:
+    """Show the built site on 127.0.0.1."""
+    from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+    if not (out / "index.html").is_file():
+        raise BenchError(f"{out} holds no site: run 'bench leaderboard build' first")
+    try:
+        server = ThreadingHTTPServer(
+            ("127.0.0.1", port), partial(SimpleHTTPRequestHandler, directory=str(out))
+        )
+    except OSError as error:
+        raise BenchError(f"port {port} cannot be used: {error.strerror}; give another --port") from error
+    click.echo(f"http://127.0.0.1:{server.server_port}/  (Ctrl-C stops)")
+    with server:
+        server.serve_forever()

@@ -1,8 +1,88 @@
-"""`bench models`."""
+"""`bench models`: look at model cards, add one."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+from bench.errors import UsageError
+
+if TYPE_CHECKING:
+    from bench.inputs.model_card import ModelCard
 
 
 @click.group()
 def models() -> None:
     """Look at model cards, add one."""
+
+
+@models.command("list")
+@click.argument("selection", default="all")
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+def list_models(*, selection: str, as_json: bool) -> None:
+    """The models that SELECTION names, and which of them are on this machine."""
+    from rich.table import Table
+
+    from bench.cli.report import stdout
+    from bench.inputs.model_card import all_cards, select_cards
+    from bench.inputs.weights import go_offline, on_this_machine
+    from leaderboard.formats import count, or_dash
+
+    go_offline()
+    files = select_cards(selection, all_cards(), on_this_machine)
+    if as_json:
+        rows = [file.card.model_dump(mode="json") | {"available": on_this_machine(file)} for file in files]
+        click.echo(json.dumps(rows, indent=1, ensure_ascii=False))
+        return
+    table = Table("name", "parameters", "kind", "context", "licence", "here", box=None, header_style="bold")
+    for file in files:
+        card = file.card
+        here = "yes" if on_this_machine(file) else "no"
+        context = f"{card.context:,}" if card.context else or_dash(None)
+        table.add_row(card.name, count(card.parameters), _kind(card), context, card.license, here)
+    stdout().print(table)
+
+
+def _kind(card: "ModelCard") -> str:
+    if card.architecture == "baseline":
+        return "baseline"
+    return f"{card.architecture}, {'chat' if card.chat else 'base'}"
+
+
+@models.command()
+@click.argument("name")
+def show(*, name: str) -> None:
+    """One card, and where its weights are."""
+    from bench.errors import Unavailable
+    from bench.inputs.hub_card import card_yaml
+    from bench.inputs.model_card import all_cards, select_cards
+    from bench.inputs.weights import find_weights, go_offline, on_this_machine
+
+    go_offline()
+    for file in select_cards(name, all_cards(), on_this_machine):
+        click.echo(card_yaml(file.card), nl=False)
+        try:
+            weights = find_weights(file, offline=True)
+        except Unavailable as error:
+            click.echo(f"# not on this machine: {error}")
+        else:
+            where = f"{weights.path} ({weights.revision})" if weights else "none needed"
+            click.echo(f"# weights: {where}")
+
+
+@models.command()
+@click.argument("hub_id")
+@click.option("--name", help="The card's name; the model's own in small letters when left out.")
+def add(*, hub_id: str, name: str | None) -> None:
+    """Write model_cards/NAME.yaml from what the hub says of HUB_ID."""
+    from bench.config import yaml_files
+    from bench.inputs.hub_card import card_yaml, draft_card
+
+    card = draft_card(hub_id, name)
+    path = Path("model_cards") / f"{card.name}.yaml"
+    if path.exists() or card.name in yaml_files("model_cards"):
+        raise UsageError(f"there is a card named '{card.name}' already; give another --name")
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(card_yaml(card), encoding="utf-8")
+    click.echo(f"wrote {path}: read it over, then bench run --models {card.name}")

@@ -19,7 +19,7 @@ _LIBRARIES = ("torch", "transformers", "tokenizers", "accelerate", "datasets", "
 def provenance() -> Provenance:
     """The facts of this process; torch's are read only where it is loaded already."""
     return Provenance(
-        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        finished=datetime.now(UTC).isoformat(timespec="seconds"),
         bench_version=bench.__version__,
         git=_git(),
         python=platform.python_version(),

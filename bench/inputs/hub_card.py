@@ -1,0 +1,72 @@
+"""A card from what the hub says of a model, for a person to read over."""
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import yaml
+from pydantic import ValidationError
+
+from bench.errors import BenchError, Unavailable, UsageError
+from bench.inputs.model_card import Architecture, HubSource, ModelCard
+from bench.inputs.weights import hub_reachable
+
+_WINDOWS = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length")
+
+
+def card_yaml(card: ModelCard) -> str:
+    """The card as a YAML file; keys that hold nothing are left out."""
+    values = card.model_dump(mode="json", exclude_defaults=True)
+    return yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=100)
+
+
+def draft_card(hub_id: str, name: str | None) -> ModelCard:
+    """Ask the hub; raises Unavailable when it cannot be asked, and UsageError when it has no such model."""
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", hub_id):
+        raise UsageError(f"'{hub_id}' is not a hub id; it looks like ORG/NAME")
+    if not hub_reachable():
+        raise Unavailable("the model hub is out of reach", "write the card by hand; CONTRIBUTING.md says how")
+    info, config = _ask(hub_id)
+    try:
+        return _card(hub_id, name, info, config)
+    except ValidationError as error:
+        raise BenchError(f"the hub's facts on {hub_id} make no card: {error.errors()[0]['msg']}") from error
+
+
+def _ask(hub_id: str) -> tuple[Any, Mapping[str, Any]]:
+    from huggingface_hub import HfApi, hf_hub_download
+    from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
+
+    try:
+        info = HfApi().model_info(hub_id)
+        path = hf_hub_download(hub_id, "config.json")
+    except RepositoryNotFoundError as error:
+        raise UsageError(f"the hub has no model '{hub_id}', or it is private") from error
+    except (HfHubHTTPError, OSError) as error:
+        raise Unavailable(f"the hub did not tell about {hub_id}", str(error).splitlines()[0]) from error
+    return info, cast("Mapping[str, Any]", json.loads(Path(path).read_text(encoding="utf-8")))
+
+
+def _card(hub_id: str, name: str | None, info: Any, config: Mapping[str, Any]) -> ModelCard:
+    own = hub_id.partition("/")[2]
+    facts: Mapping[str, Any] = info.card_data.to_dict() if info.card_data else {}
+    languages = facts.get("language") or ()
+    about: Mapping[str, Any] = info.config or {}
+    architecture: Architecture = "encoder-decoder" if config.get("is_encoder_decoder") else "decoder"
+    created = info.created_at
+    return ModelCard(
+        name=name or re.sub(r"[^a-z0-9_.-]", "-", own.lower()),
+        title=own,
+        family=str(config.get("model_type", "other")),
+        source=HubSource(hub=hub_id),
+        architecture=architecture,
+        parameters=info.safetensors.total if info.safetensors else None,
+        context=next((int(config[key]) for key in _WINDOWS if config.get(key)), None),
+        license=str(facts.get("license_name") or facts.get("license") or "unknown"),
+        chat="chat_template" in (about.get("tokenizer_config") or {}),
+        languages=(languages,) if isinstance(languages, str) else tuple(languages),
+        released=f"{created:%Y-%m}" if created else None,
+        references=(f"https://huggingface.co/{hub_id}",),
+    )

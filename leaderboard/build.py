@@ -1,0 +1,106 @@
+"""The board -> a static site. No request leaves it, it needs no script, and equal runs give equal bytes."""
+
+import shutil
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from bench.errors import BenchError
+from bench.inputs.model_card import CardFile
+from bench.runs.store import Run, read_runs
+from leaderboard import formats
+from leaderboard.board import Board, make_board, page_of
+
+MARK = ".slm-bench-site"
+"""Lists what an earlier build wrote, so that the next one may replace it and nothing else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Pages and files by their path in the site."""
+
+    files: dict[str, bytes]
+    runs: int
+    damaged: tuple[str, ...]
+
+
+def make_site(results: Path, cards: Sequence[CardFile]) -> Site:
+    """Read the runs and render every page; nothing is written."""
+    if not results.is_dir():
+        raise BenchError(f"there is no results folder {results}: run 'bench run' first, or give --results")
+    found = list(read_runs(results))
+    runs = [run for run in found if isinstance(run, Run)]
+    damaged = tuple(str(error) for error in found if not isinstance(error, Run))
+    board = make_board(runs, [file.card for file in cards], damaged)
+    static = Path(__file__).parent / "static"
+    files = {path.name: path.read_bytes() for path in sorted(static.iterdir())}
+    files |= {name: page.encode() for name, page in _pages(board, runs)}
+    return Site(files=files, runs=len(runs), damaged=damaged)
+
+
+def _pages(board: Board, runs: Sequence[Run]) -> Iterator[tuple[str, str]]:
+    environment = _environment()
+    yield "index.html", environment.get_template("index.html").render(board=board, root="")
+    for run in runs:
+        page = page_of(run)
+        root = "../" * page.count("/")
+        template = "run.html" if run.result.status == "done" else "failed.html"
+        yield (
+            page,
+            environment.get_template(template).render(
+                run=run, result=run.result, cell=run.result.cell, root=root, letters=_letters(run)
+            ),
+        )
+
+
+def _letters(run: Run) -> list[tuple[str, int, int, int]]:
+    """For each letter: how often it was right, chosen, and both."""
+    truth = Counter(record.answer_gt for record in run.records)
+    chosen = Counter(record.model_output.final_answer for record in run.records)
+    both = Counter(record.answer_gt for record in run.records if record.is_correct)
+    names = sorted(truth.keys() | {name for name in chosen if name})
+    return [(name, truth[name], chosen[name], both[name]) for name in names]
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("leaderboard"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    filters: dict[str, Any] = {
+        "percent": formats.percent,
+        "count": formats.count,
+        "size": formats.size,
+        "number": formats.number,
+        "seconds": formats.seconds,
+        "or_dash": formats.or_dash,
+        "short_digest": formats.short_digest,
+    }
+    environment.filters |= filters
+    return environment
+
+
+def write_site(site: Site, out: Path) -> None:
+    """Replace what an earlier build wrote in the folder; refuses a folder that holds anything else."""
+    mark = out / MARK
+    if out.exists() and not mark.is_file() and (not out.is_dir() or any(out.iterdir())):
+        raise BenchError(f"{out} was not made by this command; give --out an empty or a new folder")
+    try:
+        for name in mark.read_text(encoding="utf-8").splitlines() if mark.is_file() else ():
+            (out / name).unlink(missing_ok=True)
+        shutil.rmtree(out / "runs", ignore_errors=True)
+        out.mkdir(parents=True, exist_ok=True)
+        mark.write_text("".join(f"{name}\n" for name in sorted(site.files)), encoding="utf-8")
+        for name, data in site.files.items():
+            path = out / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+    except OSError as error:
+        raise BenchError(f"the site cannot be written to {out}: {error.strerror}") from error
