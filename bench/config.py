@@ -145,7 +145,9 @@ def _text(model: type[BaseModel], detail: ErrorDetails) -> str:
     if kind == "literal_error":
         near = did_you_mean(str(detail["input"]), re.findall(r"'([^']*)'", detail["msg"]))
         return f"{_lower(detail['msg'])}, not {detail['input']!r}{near}"
-    return f"{_lower(detail['msg'])}, not {str(detail['input'])[:80]!r}"
+    given: object = detail["input"]
+    shown = ", ".join(map(str, given)) if isinstance(given, dict) else repr(given)
+    return f"{_lower(detail['msg'])}, not {shown[:80]}"
 
 
 def _lower(text: str) -> str:

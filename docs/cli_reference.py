@@ -11,7 +11,14 @@ from bench.cli import main
 
 def sections(command: click.Command, name: str, parent: click.Context | None) -> Iterator[str]:
     """A heading and the help text of a command and all below it."""
-    context = click.Context(command, info_name=name, parent=parent, max_content_width=100, terminal_width=100)
+    context = click.Context(
+        command,
+        info_name=name,
+        parent=parent,
+        max_content_width=100,
+        terminal_width=100,
+        help_option_names=["-h", "--help"],
+    )
     yield f"## {context.command_path}\n\n```text\n{command.get_help(context)}\n```\n"
     if isinstance(command, click.Group):
         for child in sorted(command.commands):

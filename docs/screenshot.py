@@ -7,7 +7,9 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 
-def main(site: str, picture: str, width: str = "1440", scheme: str = "light", page_path: str = "index.html") -> None:
+def main(
+    site: str, picture: str, width: str = "1440", scheme: str = "light", page_path: str = "index.html"
+) -> None:
     chromium = shutil.which("chromium") or sys.exit("chromium is not installed")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])

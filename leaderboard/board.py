@@ -64,7 +64,9 @@ class Board:
 def make_board(runs: Sequence[Run], cards: Sequence[ModelCard], damaged: Sequence[str]) -> Board:
     """A table for every task that has runs, sorted by the task's name."""
     names = sorted({run.result.cell.task.name for run in runs})
-    tables = [_task_board([run for run in runs if run.result.cell.task.name == name], cards) for name in names]
+    tables = [
+        _task_board([run for run in runs if run.result.cell.task.name == name], cards) for name in names
+    ]
     return Board(tasks=tuple(tables), damaged=tuple(damaged))
 
 

@@ -8,7 +8,7 @@ def or_dash(value: object) -> str:
 
 
 def short_digest(value: str | None) -> str:
-    """"sha256:16399c58…" or a commit, cut to ten digits; the whole stands in result.json."""
+    """ "sha256:16399c58…" or a commit, cut to ten digits; the whole stands in result.json."""
     if value is None:
         return DASH
     kind, _, digest = value.rpartition(":")

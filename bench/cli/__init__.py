@@ -34,13 +34,13 @@ class Bench(click.Group):
 @click.group(cls=Bench, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(bench.__version__, prog_name="bench")
 def main() -> None:
-    r"""SLM Bench: which small language model, on the hardware you have?
+    """SLM Bench: which small language model, on the hardware you have?
 
     \b
     bench run --models all             score every model that is on this machine
     bench leaderboard build            make the page from the results
     bench tasks new my_task            ask your own questions
-    """
+    """  # noqa: D301 (click reads the backspace as "keep these lines")
 
 
 for command in (run, tasks, models, leaderboard):

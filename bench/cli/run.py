@@ -88,11 +88,11 @@ def run(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    r"""Score models on tasks and keep every answer.
+    """Score models on tasks and keep every answer.
 
     \b
     Exit codes: 0 done, 1 a cell failed, 2 usage, 3 a file is wrong, 5 nothing could run.
-    """
+    """  # noqa: D301 (click reads the backspace as "keep these lines")
     from bench.cli import report
     from bench.cli.network import settle_offline
     from bench.inputs.data import data_folder

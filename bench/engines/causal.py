@@ -8,7 +8,7 @@ import torch
 
 from bench.engines.packing import lay_out, split_tree, sums
 from bench.engines.torch_scoring import padded, projecting_only, read_logprobs, replies
-from bench.errors import PromptTooLong
+from bench.errors import BenchError, PromptTooLong
 from bench.types import Encoded, ScoreRequest, Scores
 
 
@@ -16,7 +16,10 @@ def encode(tokenizer: Any, request: ScoreRequest) -> Encoded:
     """The tokenizer adds a BOS where the model was trained with one, to prompt and whole alike."""
     texts = [request.prompt + continuation for continuation in request.continuations]
     prompt, *wholes = (tuple(ids) for ids in tokenizer([request.prompt, *texts])["input_ids"])
-    return Encoded(request, *split_tree(prompt, wholes))
+    stem, branches = split_tree(prompt, wholes)
+    if not stem:
+        raise BenchError(f"item {request.item.id}: no token stands before the answer, so nothing predicts it")
+    return Encoded(request, stem, branches)
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,7 @@ def split_tree(prompt: Tokens, wholes: Sequence[Tokens]) -> tuple[Tokens, tuple[
     stem = prompt
     for whole in wholes:
         stem = stem[: _shared(stem, whole)]
-    # At least one token must be read from each branch, and one must stand before it.
+    # At least one token must be read from each branch.
     stem = stem[: min(len(stem), *(len(whole) - 1 for whole in wholes))]
     return stem, tuple(whole[len(stem) :] for whole in wholes)
 

@@ -1,6 +1,7 @@
 """One process a cell: memory is really freed, its peak is the cell's own, and a crash is one cell's."""
 
 import multiprocessing
+import signal
 import time
 import traceback
 from collections.abc import Iterator
@@ -40,14 +41,18 @@ def run_cell(cell: Cell, results: Path) -> Iterator[Event]:
     pipe: tuple[Any, Any] = context.Pipe(duplex=False)
     ours, theirs = pipe
     process = context.Process(target=_work, args=(cell, results, theirs), name=f"bench {cell.folder}")
-    process.start()
+    # Ctrl-C reaches the whole group of processes; the worker leaves it to this one, which ends it.
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        process.start()
+    finally:
+        signal.signal(signal.SIGINT, before)
     theirs.close()
     try:
         result = yield from _events(ours)
+        process.join(timeout=10)
     finally:
-        if process.is_alive():
-            process.join(timeout=5)
-            process.kill()
+        process.kill()
         process.join()
     if result is None:
         # The worker died without a word: killed by the system, or a crash below Python.

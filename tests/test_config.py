@@ -1,0 +1,108 @@
+"""Mistakes in a file are all told at once, each with its file, line and key."""
+
+from pathlib import Path
+
+import pytest
+
+from bench.config import Strict, read_yaml
+from bench.errors import FileError
+from bench.inputs.model_card import ModelCard
+from bench.inputs.task import Task, read_task
+
+
+class Inner(Strict):
+    split: str
+    number: int = 0
+
+
+class Outer(Strict):
+    name: str
+    data: Inner
+    words: tuple[str, ...] = ()
+    flag: bool = False
+
+
+def mistakes(path: Path, model: type[Strict] = Outer) -> list[str]:
+    with pytest.raises(FileError) as caught:
+        read_yaml(path, model)
+    return [str(mistake) for mistake in caught.value.mistakes]
+
+
+def write(project: Path, text: str) -> Path:
+    path = project / "bad.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_every_mistake_is_told_at_once_with_line_key_and_the_nearest_name(project: Path) -> None:
+    path = write(project, "name: 3\ndata:\n  splt: test\n  number: many\n")
+    assert mistakes(path) == [
+        "bad.yaml:1: name: input should be a valid string, not 3",
+        "bad.yaml:2: data.split: missing",
+        (
+            "bad.yaml:4: data.number: input should be a valid integer, unable to parse string as an "
+            "integer, not 'many'"
+        ),
+        "bad.yaml:3: data.splt: unknown key; did you mean 'split'?",
+    ]
+
+
+def test_a_key_given_twice_is_a_mistake(project: Path) -> None:
+    path = write(project, "name: a\ndata: {split: test}\nname: b\n")
+    assert mistakes(path) == ["bad.yaml:3: name: given twice"]
+
+
+@pytest.mark.parametrize("text", ["name: [1, 2", "a: b: c", "\t- x", "key: @bad"])
+def test_text_that_is_not_yaml_is_told_with_its_line(project: Path, text: str) -> None:
+    [told] = mistakes(write(project, text))
+    assert told.startswith("bad.yaml:")
+    assert "not YAML" in told
+
+
+@pytest.mark.parametrize("text", ["", "- a\n- b\n", "just words\n", "null\n"])
+def test_a_file_without_keys_is_told_so(project: Path, text: str) -> None:
+    assert mistakes(write(project, text)) == ["bad.yaml:1: expected keys and values"]
+
+
+def test_a_python_object_in_yaml_is_refused(project: Path) -> None:
+    [told] = mistakes(write(project, "name: !!python/object/apply:os.system ['true']\n"))
+    assert "could not determine a constructor" in told
+
+
+def test_a_missing_file_and_one_in_another_encoding_are_told(project: Path) -> None:
+    assert mistakes(project / "none.yaml") == ["none.yaml: No such file or directory"]
+    (project / "latin.yaml").write_bytes("name: café\n".encode("latin-1"))
+    assert mistakes(project / "latin.yaml")[0].startswith("latin.yaml: not UTF-8")
+
+
+def test_no_is_norwegian_and_a_month_is_text(project: Path) -> None:
+    path = write(project, "name: 2024-09-01\ndata: {split: off}\nwords: [no, yes]\nflag: true\n")
+    outer = read_yaml(path, Outer)
+    assert (outer.name, outer.data.split, outer.words, outer.flag) == (
+        "2024-09-01",
+        "off",
+        ("no", "yes"),
+        True,
+    )
+
+
+def test_a_union_of_sources_names_the_missing_choice_and_the_nearest_key(project: Path) -> None:
+    card = "name: bad\ntitle: T\nfamily: f\narchitecture: decoder\nlicense: mit\n"
+    path = write(project, card + "source: {hbu: a/b}\n")
+    assert mistakes(path, ModelCard) == [
+        "bad.yaml:6: source: needs one of hub, package, path, engine, not hbu"
+    ]
+    path = write(project, card + "source: {hub: a/b, revison: main}\n")
+    assert mistakes(path, ModelCard) == ["bad.yaml:6: source.revison: unknown key; did you mean 'revision'?"]
+
+
+def test_a_word_outside_the_fixed_ones_names_the_nearest(project: Path) -> None:
+    path = write(project, "name: bad\nscoring: {view: leter}\n")
+    told = [text for text in mistakes(path, Task) if "scoring" in text]
+    assert told == ["bad.yaml:2: scoring.view: input should be 'letter', not 'leter'; did you mean 'letter'?"]
+
+
+def test_a_task_is_named_as_its_file(project: Path, anatomy: Path) -> None:
+    other = anatomy.rename(anatomy.with_name("other.yaml"))
+    with pytest.raises(FileError, match=r"other.yaml:1: name: 'anatomy' must be the file's name, 'other'"):
+        read_task(other)

@@ -1,0 +1,143 @@
+"""Rows become items; every wrong row is told with its file, line and column."""
+
+from pathlib import Path
+
+import pytest
+
+from bench.errors import BenchError, FileError, Unavailable
+from bench.inputs.data import RowError, data_folder, load_split, row_to_item
+from bench.inputs.task import Columns, HubData, Splits, TaskFile, read_task
+from bench.types import Item
+from conftest import ITEMS, write_lines
+
+
+def split_items(task: Path) -> tuple[Item, ...]:
+    split = load_split(read_task(task), "test", data_dir=None, offline=True)
+    assert split is not None
+    return split.items
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"question": "Q?", "options": ["x", "y"], "answer": 1},
+        {"question": "Q?", "options": ["x", "y"], "answer": "B"},
+        {"question": "Q?", "options": {"A": "x", "B": "y"}, "answer": "B"},
+        {"question": "Q?", "options": {"yes": "x", "no": "y"}, "answer": "no"},
+    ],
+)
+def test_options_may_be_a_list_or_an_object_and_the_answer_an_index_or_a_key(row: dict[str, object]) -> None:
+    assert row_to_item(row, Columns(), "n") == Item("n", "Q?", ("x", "y"), 1)
+
+
+def test_options_may_stand_in_columns_of_their_own() -> None:
+    columns = Columns(id="id", question="sent1", options=("ending0", "ending1"), answer="label", group="kind")
+    row = {"id": 7, "sent1": "Q?", "ending0": "x", "ending1": "y", "label": 0, "kind": "k"}
+    assert row_to_item(row, columns, "n") == Item("7", "Q?", ("x", "y"), 0, "k")
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ({"qestion": "Q?"}, "question: no such column; there are qestion; did you mean 'qestion'?"),
+        ({"question": " ", "options": ["x", "y"], "answer": 0}, "question: expected a text"),
+        ({"question": "Q?", "options": "x, y", "answer": 0}, "options: expected a list or an object"),
+        ({"question": "Q?", "options": ["x", 2], "answer": 0}, "options: expected texts, not 2"),
+        ({"question": "Q?", "options": ["x"], "answer": 0}, "options: 1 options; there must be 2 to 10"),
+        (
+            {"question": "Q?", "options": ["x", "y"], "answer": "C"},
+            "answer 'C' is out of range: A, B or 0 to 1",
+        ),
+        ({"question": "Q?", "options": ["x", "y"], "answer": 2}, "answer 2 is out of range"),
+        ({"question": "Q?", "options": ["x", "y"], "answer": -1}, "answer -1 is out of range"),
+        ({"question": "Q?", "options": ["x", "y"], "answer": True}, "answer True is out of range"),
+        ({"question": "Q?", "options": ["x", "y"], "answer": None}, "answer None is out of range"),
+    ],
+)
+def test_a_wrong_row_says_what_is_wrong_with_which_column(row: dict[str, object], told: str) -> None:
+    with pytest.raises(RowError) as caught:
+        row_to_item(row, Columns(), "n")
+    assert told in str(caught.value)
+
+
+def test_all_wrong_rows_of_a_file_are_told_with_their_lines(anatomy: Path) -> None:
+    rows = [*ITEMS, {"id": "q4", "question": "Q?", "options": ["x", "y"], "answer": "Z"}, ITEMS[0]]
+    write_lines(anatomy.parent / "test.jsonl", rows)
+    with pytest.raises(FileError) as caught:
+        split_items(anatomy)
+    assert [str(mistake) for mistake in caught.value.mistakes] == [
+        "tasks/test.jsonl:4: answer: answer 'Z' is out of range: A, B or 0 to 1",
+        "tasks/test.jsonl:5: id: 'q1' is also the id of line 1",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('{"id": 1}\n{oops\n', "tasks/test.jsonl:2: not JSON"),
+        ("[1, 2]\n", "tasks/test.jsonl:1: expected a JSON object"),
+        ("\n\n", "split 'test' has no items"),
+    ],
+)
+def test_a_file_that_is_not_json_lines_is_told(anatomy: Path, text: str, told: str) -> None:
+    (anatomy.parent / "test.jsonl").write_text(text, encoding="utf-8")
+    with pytest.raises(FileError, match=told):
+        split_items(anatomy)
+
+
+def test_a_question_with_odd_line_separators_stays_one_item(anatomy: Path) -> None:
+    row = {"id": "q", "question": "one\u2028two\u0085three", "options": ["x", "y"], "answer": 0}
+    path = anatomy.parent / "test.jsonl"
+    path.write_text(
+        '{"id": "q", "question": "one\u2028two\u0085three", "options": ["x", "y"], "answer": 0}\n',
+        encoding="utf-8",
+    )
+    assert [item.question for item in split_items(anatomy)] == [row["question"]]
+
+
+def test_a_data_folder_that_is_not_there_is_an_error(project: Path) -> None:
+    with pytest.raises(BenchError, match="the data folder nowhere does not exist"):
+        data_folder(Path("nowhere"))
+
+
+def hub_task(project: Path, hub: str, **mirror: str) -> TaskFile:
+    task = read_task(project / "tasks" / "anatomy.yaml").task
+    data = HubData(hub=hub, splits=Splits(), columns=Columns(id="id"), mirror=mirror)
+    return TaskFile(task=task.model_copy(update={"data": data}), path=project / "tasks" / "anatomy.yaml")
+
+
+def test_a_data_set_is_read_by_the_datasets_library(project: Path, anatomy: Path) -> None:
+    # A folder in the hub's layout goes the same way through load_dataset as a name on the hub does.
+    rows = [
+        row | {"answer": "ABC".index(row["answer"]) if isinstance(row["answer"], str) else row["answer"]}
+        for row in ITEMS
+    ]
+    write_lines(project / "hub" / "test.jsonl", rows)
+    split = load_split(hub_task(project, str(project / "hub")), "test", data_dir=None, offline=True)
+    assert split is not None
+    assert split.items == split_items(anatomy)
+
+
+def test_the_same_questions_have_the_same_digest_wherever_they_come_from(
+    project: Path, anatomy: Path
+) -> None:
+    renamed = [row | {"id": f"mirror-{row['id']}"} for row in ITEMS]
+    write_lines(project / "mirror" / "m.jsonl", renamed)
+    file = hub_task(project, "org/name", test="m.jsonl")
+    mirrored = load_split(file, "test", data_dir=project / "mirror", offline=True)
+    own = load_split(read_task(anatomy), "test", data_dir=None, offline=True)
+    assert mirrored is not None
+    assert own is not None
+    assert mirrored.sha256 == own.sha256
+    write_lines(project / "mirror" / "m.jsonl", [renamed[0] | {"answer": "C"}, *renamed[1:]])
+    changed = load_split(file, "test", data_dir=project / "mirror", offline=True)
+    assert changed is not None
+    assert changed.sha256 != own.sha256
+
+
+def test_a_data_set_that_is_not_here_says_what_to_do(project: Path, anatomy: Path) -> None:
+    file = hub_task(project, "nobody/nothing", test="m.jsonl")
+    with pytest.raises(Unavailable) as caught:
+        load_split(file, "test", data_dir=None, offline=True)
+    assert caught.value.reason == "data set nobody/nothing[test] is not on this machine"
+    assert "put m.jsonl in a folder and name it with --data-dir" in caught.value.remedy

@@ -1,0 +1,88 @@
+"""Templates: sandboxed, strict, and the same prompt whatever stands around the item."""
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.errors import BenchError
+from bench.inputs.prompts import answer_text, choose_exemplars, render, template_problems, with_exemplars
+from bench.types import Item
+
+ITEM = Item("q", "Why?", ("because", "nobody knows"), 1, "logic")
+TEMPLATE = "Q: {{ question }}\n{% for letter, option in options %}{{ letter }}. {{ option }}\n{% endfor %}A:"
+
+
+def items(count: int) -> list[Item]:
+    return [Item(f"i{n}", f"question {n}", ("yes", "no"), n % 2) for n in range(count)]
+
+
+def test_a_prompt_is_the_template_with_the_item_and_no_answer() -> None:
+    assert render(TEMPLATE, ITEM) == "Q: Why?\nA. because\nB. nobody knows\nA:"
+
+
+def test_exemplars_are_solved_and_stand_before_the_question() -> None:
+    [exemplar] = items(1)
+    prompt = with_exemplars(TEMPLATE, [exemplar], ITEM)
+    assert prompt == "Q: question 0\nA. yes\nB. no\nA: A\n\nQ: Why?\nA. because\nB. nobody knows\nA:"
+
+
+def test_the_letter_has_exactly_one_space_before_it() -> None:
+    assert answer_text("Answer:", "B") == " B"
+    assert answer_text("Answer: ", "B") == "B"
+    assert answer_text("Answer:\n", "B") == "B"
+
+
+@pytest.mark.parametrize(
+    ("template", "problem"),
+    [
+        ("{{ qestion }} {{ options }}", "undefined variable 'qestion'; did you mean 'question'?"),
+        ("{question} {{ options }}", "'{question}' is not replaced: write '{{ question }}'"),
+        ("{{ question ", "line 1 of the template: unexpected end of template"),
+        ("Answer:", "the template uses neither 'question' nor 'options'"),
+        ("{{ answer }} {{ question }}", "undefined variable 'answer'"),
+    ],
+)
+def test_a_wrong_template_is_seen_without_data(template: str, problem: str) -> None:
+    assert any(problem in found for found in template_problems(template))
+
+
+def test_a_right_template_has_no_problems_and_json_braces_are_not_mistaken() -> None:
+    assert template_problems(TEMPLATE) == []
+    assert template_problems('{"question": "{{ question }}", "n": {"a": 1}}') == []
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [
+        "{{ question.__class__.__mro__[1].__subclasses__() }}",
+        "{{ options.append(1) }}{{ question }}",
+        "{{ ''.__class__ }}{{ question }}",
+        "{% for i in range(999999999) %}{% endfor %}{{ question }}",
+        "{{ question | attr('__class__') | attr('__mro__') }}",
+        "{{ self.__init__.__globals__ }}{{ question }}",
+    ],
+)
+def test_a_template_that_reaches_for_python_is_refused(attack: str) -> None:
+    with pytest.raises(BenchError, match="the template failed on item q"):
+        render(attack, ITEM)
+
+
+@given(st.integers(0, 30), st.integers(0, 2**32), st.randoms(use_true_random=False))
+def test_exemplars_do_not_depend_on_the_order_of_the_split(count: int, seed: int, rng: random.Random) -> None:
+    pool = items(30)
+    shuffled = rng.sample(pool, len(pool))
+    assert choose_exemplars(pool, count, seed) == choose_exemplars(shuffled, count, seed)
+
+
+def test_another_seed_gives_other_exemplars_and_one_more_item_moves_at_most_one() -> None:
+    pool = items(40)
+    assert choose_exemplars(pool, 5, 0) != choose_exemplars(pool, 5, 1)
+    before, after = set(choose_exemplars(pool[:-1], 5, 0)), set(choose_exemplars(pool, 5, 0))
+    assert len(before & after) >= 4
+
+
+def test_more_exemplars_than_items_is_an_error() -> None:
+    with pytest.raises(BenchError, match="5 exemplars are wanted, the exemplars split has 3 items"):
+        choose_exemplars(items(3), 5, 0)

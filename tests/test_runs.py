@@ -1,0 +1,240 @@
+"""Cells: their identity, their files, and what happens when one goes wrong."""
+
+import json
+import multiprocessing
+import os
+from pathlib import Path
+
+import pytest
+
+from bench.errors import BenchError, FileError
+from bench.inputs.model_card import CardFile, ModelCard, all_cards, select_cards
+from bench.inputs.task import read_task
+from bench.runs.plan import Cell, Wish, plan
+from bench.runs.result import DoneResult, FailedResult
+from bench.runs.store import check_writable, read_records, read_result, read_runs
+from bench.runs.sweep import Skipped, sweep
+from bench.runs.worker import Loading, run_cell
+from conftest import ITEMS, TASK, write_lines
+from tiny import save_causal, save_t5
+
+
+def cells(task: Path, models: str = "family:baseline", wish: Wish | None = None) -> list[Cell]:
+    cards = select_cards(models, all_cards(), lambda _file: True)
+    found, _ = plan([read_task(task)], cards, wish or Wish(), data_dir=None, offline=True)
+    return found
+
+
+def path_cell(task: Path, weights: Path, **facts: object) -> Cell:
+    values = {"name": "tiny", "title": "Tiny", "family": "tiny", "license": "mit", "context": 512}
+    values |= {"architecture": "decoder", "source": {"path": str(weights)}}
+    card = ModelCard.model_validate(values | facts)
+    [cell], _ = plan(
+        [read_task(task)],
+        [CardFile(card=card, path=task)],
+        Wish(dtype="float32"),
+        data_dir=None,
+        offline=True,
+    )
+    return cell
+
+
+def test_a_run_is_two_files_that_can_be_read_back(anatomy: Path, project: Path) -> None:
+    [cell] = cells(anatomy, "majority")
+    *_, last = run_cell(cell, project / "results")
+    folder = project / "results" / cell.folder
+    assert isinstance(last, DoneResult)
+    assert folder.parent == project / "results" / "anatomy" / "majority"
+    assert sorted(path.name for path in folder.iterdir()) == ["records.jsonl", "result.json"]
+    assert read_result(folder / "result.json") == last
+    records = read_records(folder / "records.jsonl", last.records_sha256)
+    assert [record.question_id for record in records] == ["q1", "q2", "q3"]
+    assert [record.model_output.final_answer for record in records] == ["C", "C", "C"]
+    assert last.metrics.accuracy.correct == 1
+    assert last.cost.peak_memory_bytes is not None
+    assert last.cost.weights_bytes is None
+    assert last.cell.command == "bench run --models majority --tasks anatomy"
+    assert last.cell.data["train"].rows == 3
+
+
+def test_an_identity_holds_still_and_moves_with_all_that_can_change_a_number(anatomy: Path) -> None:
+    [before] = cells(anatomy, "majority")
+    identities = {before.facts.id}
+
+    def moved(wish: Wish | None = None) -> bool:
+        [cell] = cells(anatomy, "majority", wish)
+        new = cell.facts.id not in identities
+        identities.add(cell.facts.id)
+        return new
+
+    assert not moved()
+    anatomy.write_text(TASK.replace("title: Anatomy", "title: Bones"), encoding="utf-8")
+    assert not moved(), "words about the task change no number"
+    assert not moved(Wish(limit=3)), "a limit of everything is no limit"
+    assert moved(Wish(seed=1))
+    assert moved(Wish(limit=2))
+    anatomy.write_text(TASK.replace("Answer:", "Reply:"), encoding="utf-8")
+    assert moved()
+    anatomy.write_text(TASK.replace("version: 1", "version: 2"), encoding="utf-8")
+    assert moved()
+    write_lines(anatomy.parent / "train.jsonl", ITEMS)
+    assert moved()
+    write_lines(anatomy.parent / "test.jsonl", ITEMS[:2])
+    assert moved()
+
+
+def test_a_cell_of_other_weights_is_another_cell(anatomy: Path, project: Path) -> None:
+    first = path_cell(anatomy, save_causal(project / "m", "llama"))
+    second = path_cell(anatomy, save_causal(project / "n", "qwen2"))
+    assert first.facts.id != second.facts.id
+
+
+@pytest.mark.parametrize("kind", ["decoder", "encoder-decoder"])
+def test_a_real_model_runs_in_a_process_of_its_own(anatomy: Path, project: Path, kind: str) -> None:
+    weights = save_causal(project / "m", "qwen3") if kind == "decoder" else save_t5(project / "m")
+    cell = path_cell(anatomy, weights, architecture=kind)
+    *_, last = run_cell(cell, project / "results")
+    assert isinstance(last, DoneResult)
+    assert last.metrics.accuracy.total == 3
+    assert last.cost.tokens_per_second is not None
+    assert last.cost.weights_bytes == (weights / "model.safetensors").stat().st_size
+
+
+def test_a_finished_cell_is_not_run_again_unless_asked(anatomy: Path, project: Path) -> None:
+    [cell] = cells(anatomy, "chance")
+    results = project / "results"
+    first = [event for _, event in sweep([cell], results, fresh=False)]
+    second = [event for _, event in sweep([cell], results, fresh=False)]
+    third = [event for _, event in sweep([cell], results, fresh=True)]
+    assert second == [Skipped(), first[-1]]
+    assert isinstance(third[0], Loading)
+
+
+def test_a_damaged_run_is_made_again(anatomy: Path, project: Path) -> None:
+    [cell] = cells(anatomy, "chance")
+    path = project / "results" / cell.folder / "result.json"
+    path.parent.mkdir(parents=True)
+    path.write_text("{", encoding="utf-8")
+    *_, (_, last) = sweep([cell], project / "results", fresh=False)
+    assert isinstance(last, DoneResult)
+    assert read_result(path) == last
+
+
+def test_a_cell_that_fails_leaves_its_reason_and_the_next_one_runs(anatomy: Path, project: Path) -> None:
+    weights = save_causal(project / "m", "llama")
+    (weights / "model.safetensors").write_bytes(b"not a tensor")
+    failing = path_cell(anatomy, weights)
+    results = project / "results"
+    ends = [
+        event
+        for _, event in sweep([failing, *cells(anatomy, "chance")], results, fresh=False)
+        if isinstance(event, (DoneResult, FailedResult))
+    ]
+    assert [end.status for end in ends] == ["failed", "done"]
+    stored = read_result(results / failing.folder / "result.json")
+    assert isinstance(stored, FailedResult)
+    assert stored.reason.startswith("the weights cannot be loaded")
+
+
+def test_a_mistake_of_ours_in_a_worker_is_kept_with_its_traceback(anatomy: Path, project: Path) -> None:
+    weights = save_causal(project / "m", "llama")
+    (weights / "tokenizer.json").write_text("{}", encoding="utf-8")
+    *_, last = run_cell(path_cell(anatomy, weights), project / "results")
+    assert isinstance(last, FailedResult)
+    assert "Traceback" in last.traceback
+
+
+def test_a_worker_that_is_killed_is_a_failed_cell(anatomy: Path, project: Path) -> None:
+    events = run_cell(path_cell(anatomy, save_causal(project / "m", "llama")), project / "results")
+    assert isinstance(next(events), Loading)
+    [worker] = multiprocessing.active_children()
+    assert worker.pid
+    os.kill(worker.pid, 9)
+    *_, last = events
+    assert isinstance(last, FailedResult)
+    assert last.reason == "the worker died with signal 9 (out of memory, most likely)"
+
+
+def test_what_is_not_on_this_machine_is_missing_and_the_rest_is_planned(anatomy: Path) -> None:
+    cards = select_cards("phi-2,chance", all_cards(), lambda _file: True)
+    found, missing = plan([read_task(anatomy)], cards, Wish(), data_dir=None, offline=True)
+    assert [cell.facts.model.name for cell in found] == ["chance"]
+    assert [(one.what, one.remedy.split(", or: ")[1]) for one in missing] == [
+        ("model phi-2", "hf download microsoft/phi-2")
+    ]
+
+
+def test_exemplars_belong_to_language_models_and_are_the_same_for_every_question(
+    anatomy: Path, project: Path
+) -> None:
+    [baseline] = cells(anatomy, "chance", Wish(exemplars=2))
+    assert baseline.exemplars == ()
+    card = path_cell(anatomy, save_causal(project / "m", "llama")).opening.card
+    [cell], _ = plan(
+        [read_task(anatomy)], [CardFile(card=card, path=anatomy)], Wish(dtype="float32", exemplars=2),
+        data_dir=None, offline=True,
+    )  # fmt: skip
+    assert len(cell.exemplars) == 2
+    assert cell.facts.exemplar_ids == tuple(item.id for item in cell.exemplars)
+    assert cell.facts.variant.slug == "float32-2shot"
+    assert "--exemplars 2" in cell.facts.command
+
+
+def test_exemplars_without_a_split_are_an_error(anatomy: Path, project: Path) -> None:
+    anatomy.write_text(TASK.replace(", exemplars: train", ""), encoding="utf-8")
+    card = path_cell(anatomy, save_causal(project / "m", "llama")).opening.card
+    with pytest.raises(BenchError, match=r"add data\.splits\.exemplars to it"):
+        plan(
+            [read_task(anatomy)],
+            [CardFile(card=card, path=anatomy)],
+            Wish(exemplars=1),
+            data_dir=None,
+            offline=True,
+        )
+
+
+def test_a_results_folder_that_cannot_be_written_is_told_before_anything_runs(project: Path) -> None:
+    (project / "file").write_text("in the way", encoding="utf-8")
+    with pytest.raises(BenchError, match=r"cannot be written: .*give another with --results"):
+        check_writable(project / "file" / "results")
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        ("{", "not JSON"),
+        ("[]", "not a result file"),
+        ('{"schema_version": 1, "status": "odd"}', "not a result file"),
+        (
+            '{"schema_version": 99}',
+            "written by a newer version (schema 99, this one reads 1); update SLM Bench",
+        ),
+    ],
+)
+def test_a_result_that_cannot_be_read_says_why(project: Path, damage: str, told: str) -> None:
+    path = project / "result.json"
+    path.write_text(damage, encoding="utf-8")
+    with pytest.raises(FileError) as caught:
+        read_result(path)
+    assert "result.json" in str(caught.value)
+    assert told in str(caught.value)
+
+
+def test_records_that_were_changed_by_hand_are_not_trusted(anatomy: Path, project: Path) -> None:
+    [cell] = cells(anatomy, "chance")
+    results = project / "results"
+    list(sweep([cell], results, fresh=False))
+    path = results / cell.folder / "records.jsonl"
+    path.write_text(path.read_text().replace('"is_correct":false', '"is_correct":true'), encoding="utf-8")
+    [found] = read_runs(results)
+    assert isinstance(found, FileError)
+    assert "not the records that result.json was made from" in str(found)
+
+
+def test_a_golden_result_of_schema_1_is_still_read() -> None:
+    folder = Path(__file__).parent / "golden" / "schema-1"
+    result = read_result(folder / "result.json")
+    assert isinstance(result, DoneResult)
+    assert result.metrics.accuracy.total == len(read_records(folder / "records.jsonl", result.records_sha256))
+    again = json.loads(result.model_dump_json())
+    assert again == json.loads((folder / "result.json").read_text(encoding="utf-8"))

@@ -1,0 +1,113 @@
+"""`bench tasks validate` proves a task without a model."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+from conftest import ITEMS, TASK, TRAIN, write_lines
+
+Bench = Callable[..., Result]
+
+
+def test_a_right_task_is_proved_and_its_majority_baseline_told(bench: Bench, anatomy: Path) -> None:
+    result = bench("tasks", "validate", "anatomy")
+    assert result.exit_code == 0
+    assert "ok, 3 items, 3 distinct prompts" in result.stdout
+    assert "answers: A 1, B 1, C 1; majority baseline 33.3%" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("version: 1", "version: 0", "tasks/anatomy.yaml:2: version: input should be greater than"),
+        ("license:", "licence:", "tasks/anatomy.yaml:4: licence: unknown key; did you mean 'license'?"),
+        ("train: train, ", "train: test, ", "may not come from 'test', the test split"),
+        ("exemplars: train", "exemplars: test", "may not come from 'test', the test split"),
+        ("exemplars: train", "exemplars: dev", "no file is given for split 'dev'"),
+        ("{{ question }}", "{question}", "'{question}' is not replaced: write '{{ question }}'"),
+        ("{{ question }}", "{{ stem }}", "undefined variable 'stem'"),
+        ("{{ question }}", "{{ group }}", "items q1 and q2 have the same prompt"),
+        ("test.jsonl", "none.jsonl", "tasks/none.jsonl: No such file or directory"),
+        (
+            "columns: {id: id}",
+            "columns: {id: id, question: stem}",
+            "tasks/test.jsonl:1: stem: no such column",
+        ),
+        ("prompt: |-", "exemplars: 9\nprompt: |-", "9 exemplars are wanted, the exemplars split has 3 items"),
+        (
+            ", exemplars: train}\n  columns: {id: id}",
+            "}\nexemplars: 2",
+            "data.splits names no exemplars split",
+        ),
+    ],
+)
+def test_a_wrong_task_is_told_in_one_message(
+    bench: Bench, anatomy: Path, old: str, new: str, told: str
+) -> None:
+    assert old in TASK
+    text = TASK.replace(old, new)
+    if new == "{{ group }}":  # a template that shows too little of the item
+        text = text.replace("{{ letter }}. {{ option }}\n  ", "")
+    anatomy.write_text(text, encoding="utf-8")
+    result = bench("tasks", "validate", "anatomy")
+    assert result.exit_code == 3
+    assert told in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (
+            {"options": ["Liver", "liver ", "Liver"], "answer": "A"},
+            "test item q1 has the option 'Liver' 2 times",
+        ),
+        ({"options": ["Liver", " ", "Spleen"]}, "test item q1 has an empty option"),
+        ({"answer": "D"}, "tasks/test.jsonl:1: answer: answer 'D' is out of range: A, B, C or 0 to 2"),
+        (TRAIN[0] | {"id": "q1"}, "train item t1 is also in the test split"),
+    ],
+)
+def test_wrong_data_are_told(bench: Bench, anatomy: Path, change: dict[str, object], told: str) -> None:
+    write_lines(anatomy.parent / "test.jsonl", [ITEMS[0] | change, *ITEMS[1:]])
+    result = bench("tasks", "validate", "anatomy")
+    assert result.exit_code == 3
+    assert told in result.stderr
+
+
+def test_mistakes_of_several_files_are_told_in_one_go(bench: Bench, anatomy: Path) -> None:
+    (anatomy.parent / "other.yaml").write_text("name: other\n", encoding="utf-8")
+    anatomy.write_text(TASK.replace("version: 1", "version: one"), encoding="utf-8")
+    result = bench("tasks", "validate")
+    assert result.exit_code == 3
+    assert "tasks/anatomy.yaml:2: version" in result.stderr
+    assert "tasks/other.yaml:1: version: missing" in result.stderr
+
+
+def test_an_unbalanced_key_is_a_warning(bench: Bench, anatomy: Path) -> None:
+    write_lines(anatomy.parent / "test.jsonl", [row | {"answer": "A"} for row in ITEMS])
+    result = bench("tasks", "validate", "anatomy")
+    assert result.exit_code == 0
+    assert (
+        "warning: answers are unbalanced: always giving the commonest letter scores 100.0%" in result.stdout
+    )
+
+
+def test_a_new_task_is_right_from_the_start(bench: Bench, project: Path) -> None:
+    assert bench("tasks", "new", "mine").exit_code == 0
+    assert bench("tasks", "validate", "mine").exit_code == 0
+    again = bench("tasks", "new", "mine")
+    assert again.exit_code == 2
+    assert "a task named 'mine' is there already" in again.stderr
+    assert bench("tasks", "new", "../escape").exit_code == 2
+    assert bench("tasks", "new", "medqa").exit_code == 2
+
+
+def test_show_prints_exactly_the_prompt(bench: Bench, anatomy: Path) -> None:
+    result = bench("tasks", "show", "anatomy", "--item", "2", "--exemplars", "1")
+    assert result.exit_code == 0
+    assert result.stdout.endswith(
+        "\n\nQuestion: Which vitamin is missing in scurvy?\nA. A\nB. B12\nC. C\nAnswer:\n"
+    )
+    assert result.stdout.count("Question:") == 2
+    assert bench("tasks", "show", "anatomy", "--item", "4").exit_code == 2
