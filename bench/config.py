@@ -4,7 +4,7 @@ import re
 import typing
 from collections.abc import Hashable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -146,7 +146,7 @@ def _text(model: type[BaseModel], detail: ErrorDetails) -> str:
         near = did_you_mean(str(detail["input"]), re.findall(r"'([^']*)'", detail["msg"]))
         return f"{_lower(detail['msg'])}, not {detail['input']!r}{near}"
     given: object = detail["input"]
-    shown = ", ".join(map(str, given)) if isinstance(given, dict) else repr(given)
+    shown = ", ".join(cast("dict[str, object]", given)) if isinstance(given, dict) else repr(given)
     return f"{_lower(detail['msg'])}, not {shown[:80]}"
 
 

@@ -79,7 +79,8 @@ def _task_board(runs: Sequence[Run], cards: Sequence[ModelCard]) -> TaskBoard:
     main = _main(runs)
     rows = [_row(run, run.result, main) for run in runs if isinstance(run.result, DoneResult)]
     failures = [Failure(run.result, page_of(run)) for run in runs if isinstance(run.result, FailedResult)]
-    measured = {row.result.cell.model.name for row in rows if not row.apart}
+    shown = {row.result.cell.model.name for row in rows if not row.apart}
+    shown |= {failure.result.cell.model.name for failure in failures}
     test = main.data["test"]
     options = _option_counts([row for row in rows if not row.apart] or rows)
     return TaskBoard(
@@ -92,7 +93,7 @@ def _task_board(runs: Sequence[Run], cards: Sequence[ModelCard]) -> TaskBoard:
         rows=tuple(sorted((row for row in rows if not row.apart), key=_order)),
         apart=tuple(sorted((row for row in rows if row.apart), key=_order)),
         failures=tuple(sorted(failures, key=lambda failure: failure.page)),
-        unmeasured=tuple(card for card in cards if card.name not in measured),
+        unmeasured=tuple(card for card in cards if card.name not in shown),
     )
 
 

@@ -83,7 +83,7 @@ def _environment() -> Environment:
         "or_dash": formats.or_dash,
         "short_digest": formats.short_digest,
     }
-    environment.filters |= filters
+    environment.filters.update(filters)
     return environment
 
 

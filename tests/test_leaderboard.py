@@ -1,0 +1,179 @@
+"""The board: what stands side by side, what is set apart, and bytes that do not change."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.errors import BenchError
+from bench.inputs.model_card import all_cards
+from bench.runs.store import Run, read_runs
+from conftest import ITEMS, TASK, write_lines
+from leaderboard import formats
+from leaderboard.board import Board, make_board
+from leaderboard.build import make_site, write_site
+
+Bench = Callable[..., Result]
+
+
+def board(results: Path) -> Board:
+    runs = [run for run in read_runs(results) if isinstance(run, Run)]
+    return make_board(runs, [file.card for file in all_cards()], [])
+
+
+@pytest.fixture
+def results(bench: Bench, anatomy: Path, project: Path) -> Path:
+    assert bench("run", "-m", "family:baseline", "-t", "anatomy").exit_code == 0
+    return project / "results"
+
+
+def test_rows_stand_by_accuracy_with_the_chance_level_and_the_models_not_measured(results: Path) -> None:
+    [table] = board(results).tasks
+    accuracies = [row.result.metrics.accuracy.value for row in table.rows]
+    assert accuracies == sorted(accuracies, reverse=True)
+    assert len(table.rows) == 3
+    assert table.chance == pytest.approx(1 / 3)
+    assert len(table.unmeasured) == len(all_cards()) - 3
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ("limit", "partial run: the first 2 of 3 questions"),
+        ("version", "version 1 of the task; the table shows version 2"),
+        ("task", "the task file was different, though its version was the same"),
+        ("data", "other test data"),
+    ],
+)
+def test_runs_that_may_not_be_compared_are_set_apart_with_the_reason(
+    bench: Bench, anatomy: Path, results: Path, change: str, reason: str
+) -> None:
+    words = ["run", "-m", "chance", "-t", "anatomy"]
+    match change:
+        case "limit":
+            words += ["--limit", "2"]
+        case "version":
+            anatomy.write_text(TASK.replace("version: 1", "version: 2"), encoding="utf-8")
+        case "task":
+            anatomy.write_text(TASK.replace("Answer:", "Reply:"), encoding="utf-8")
+        case _:
+            write_lines(anatomy.parent / "test.jsonl", ITEMS[:2])
+    assert bench(*words).exit_code == 0
+    [table] = board(results).tasks
+    assert {row.apart for row in table.apart} == {reason}
+    assert len(table.apart) + len(table.rows) == 4
+    assert len(table.rows) == (1 if change == "version" else 3)
+
+
+def test_the_same_results_give_the_same_bytes(results: Path) -> None:
+    assert make_site(results, all_cards()) == make_site(results, all_cards())
+
+
+def test_a_failed_cell_is_on_the_page_with_its_reason_and_never_a_number(
+    bench: Bench, results: Path, project: Path
+) -> None:
+    from test_cli import add_card
+
+    from tiny import save_causal
+
+    weights = save_causal(project / "weights", "llama")
+    (weights / "model.safetensors").write_bytes(b"not a tensor")
+    add_card(project, "broken", weights)
+    bench("run", "-m", "broken", "-t", "anatomy")
+    site = make_site(results, all_cards())
+    index = site.files["index.html"].decode()
+    assert re.search(
+        r'broken</a>, \w+: <span class="failed">failed</span>, the weights cannot be loaded', index
+    )
+    assert index.count("broken</a>") == 1
+    assert "broken" not in "".join(re.findall(r"<table.*?</table>", index, re.DOTALL))
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [("{", "not JSON"), ('{"schema_version": 9}', "written by a newer version")],
+)
+def test_a_damaged_result_is_named_on_the_page_and_in_the_terminal(
+    bench: Bench, results: Path, damage: str, told: str
+) -> None:
+    [path] = results.glob("anatomy/chance/*/result.json")
+    path.write_text(damage, encoding="utf-8")
+    built = bench("leaderboard", "build")
+    assert built.exit_code == 0
+    assert told in built.stderr
+    index = Path("site/index.html").read_text(encoding="utf-8")
+    assert "Not shown: damaged files" in index
+    assert told in index
+    assert "Majority letter" in index
+
+
+def test_texts_from_tasks_and_models_are_shown_as_text(bench: Bench, anatomy: Path, project: Path) -> None:
+    hostile = '<script>alert(1)</script><img src=x onerror="alert(2)">'
+    write_lines(
+        anatomy.parent / "test.jsonl", [row | {"question": f"{hostile} {row['id']}"} for row in ITEMS]
+    )
+    anatomy.write_text(TASK.replace("title: Anatomy", f"title: '{hostile}'"), encoding="utf-8")
+    bench("run", "-m", "chance", "-t", "anatomy")
+    for name, data in make_site(project / "results", all_cards()).files.items():
+        if name.endswith(".html"):
+            assert b"<script" not in data
+            assert b"<img" not in data
+            assert b"&lt;script&gt;" in data
+
+
+def test_a_site_replaces_an_earlier_one_and_nothing_else(results: Path, project: Path) -> None:
+    site = make_site(results, all_cards())
+    write_site(site, project / "out")
+    (project / "out" / "mine.txt").write_text("kept", encoding="utf-8")
+    [old] = (project / "out" / "runs" / "anatomy" / "chance").iterdir()
+    [folder] = (results / "anatomy" / "chance").iterdir()
+    for path in [*folder.iterdir()]:
+        path.unlink()
+    write_site(make_site(results, all_cards()), project / "out")
+    assert not old.exists()
+    assert (project / "out" / "mine.txt").read_text(encoding="utf-8") == "kept"
+
+
+def test_a_folder_with_other_files_is_not_written_over(results: Path, project: Path) -> None:
+    (project / "out").mkdir()
+    (project / "out" / "thesis.txt").write_text("dear", encoding="utf-8")
+    with pytest.raises(BenchError, match="was not made by this command"):
+        write_site(make_site(results, all_cards()), project / "out")
+    assert [path.name for path in (project / "out").iterdir()] == ["thesis.txt"]
+
+
+def test_without_results_the_command_says_what_to_do(bench: Bench) -> None:
+    built = bench("leaderboard", "build")
+    assert built.exit_code == 1
+    assert "there is no results folder results: run 'bench run' first" in built.stderr
+    served = bench("leaderboard", "serve")
+    assert "run 'bench leaderboard build' first" in served.stderr
+
+
+@given(st.floats(0, 1))
+def test_a_percentage_is_never_further_off_than_its_last_digit(value: float) -> None:
+    assert abs(float(formats.percent(value).split("\u202f")[0]) - value * 100) <= 0.0501
+
+
+@pytest.mark.parametrize(
+    ("shown", "expected"),
+    [
+        (formats.count(134515008), "135M"),
+        (formats.count(1543714304), "1.54B"),
+        (formats.count(None), "—"),
+        (formats.size(98362432), "98.4\u202fMB"),
+        (formats.size(None), "—"),
+        (formats.number(17164.9), "17,165"),
+        (formats.number(9.949), "9.95"),
+        (formats.seconds(127.9), "2\u202fmin 8\u202fs"),
+        (formats.seconds(4.21), "4.2\u202fs"),
+        (formats.short_digest("sha256:16399c58348341"), "sha256:16399c5834"),
+        (formats.short_digest(None), "—"),
+    ],
+)
+def test_numbers_as_people_read_them(shown: str, expected: str) -> None:
+    assert shown == expected

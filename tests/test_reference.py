@@ -1,0 +1,98 @@
+"""Our letters are lm-evaluation-harness's letters, on the same prompts, in float32."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from lm_eval.api.instance import Instance
+from lm_eval.models.huggingface import HFLM
+from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
+
+from bench.engines.engine import Opening
+from bench.engines.loading import open_transformers, readable_folder
+from bench.evaluate import evaluate
+from bench.inputs.data import load_split
+from bench.inputs.model_card import Architecture, ModelCard, PathSource, read_card
+from bench.inputs.task import find_tasks
+from bench.inputs.weights import Weights, find_weights
+from bench.scoring.record import Record
+from bench.scoring.views import score_request
+from bench.types import Item
+from conftest import ROOT
+from tiny import save_causal, save_t5
+
+TOLERANCE = 1e-4
+
+
+def reference(folder: Path, architecture: Architecture, pairs: Sequence[tuple[str, str]]) -> list[float]:
+    """Log-likelihoods of (context, continuation) by lm-evaluation-harness."""
+    auto = AutoModelForSeq2SeqLM if architecture == "encoder-decoder" else AutoModelForCausalLM
+    model = auto.from_pretrained(folder, dtype="float32")
+    # HFLM ties weights again after loading, and transformers 5 says that every T5 is tied: the
+    # reference would lose FLAN-T5's own output head and score with the embeddings instead.
+    model.config.tie_word_embeddings = architecture == "decoder" and model.config.tie_word_embeddings
+    lm = HFLM(pretrained=model, tokenizer=AutoTokenizer.from_pretrained(folder), batch_size=8)
+    requests = [
+        Instance(request_type="loglikelihood", doc={}, arguments=pair, idx=index)
+        for index, pair in enumerate(pairs)
+    ]
+    return [logprob for logprob, _greedy in lm.loglikelihood(requests, disable_tqdm=True)]
+
+
+def compare(folder: Path, architecture: Architecture, items: Sequence[Item], shots: Sequence[Item]) -> None:
+    """Score the items both ways: the largest difference, and the same answer to every question."""
+    card = ModelCard(
+        name="m", title="M", family="f", source=PathSource(path="."), architecture=architecture,
+        license="mit", context=8192,
+    )  # fmt: skip
+    [file] = find_tasks(["medqa_sample"])
+    engine = open_transformers(Opening(card, Weights(folder, "sha256:0", 0), "float32", (), 0))
+    found: dict[str, Record] = {
+        r.question_id: r for b in evaluate(file.task, items, shots, engine) for r in b
+    }
+    requests = [score_request(file.task, shots, item) for item in items]
+    pairs = [(one.prompt, text) for one in requests for text in one.continuations]
+    flat = reference(folder, architecture, pairs)
+    theirs = [flat[at : at + 4] for at in range(0, len(flat), 4)]
+    for item, logprobs in zip(items, theirs, strict=True):
+        ours = found[item.id].scores["letter"]
+        assert max(abs(a - b) for a, b in zip(ours, logprobs, strict=True)) < TOLERANCE
+        assert max(range(4), key=ours.__getitem__) == max(range(4), key=logprobs.__getitem__)
+
+
+def sample(count: int) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
+    [file] = find_tasks(["medqa_sample"])
+    test, train = (load_split(file, role, data_dir=None, offline=True) for role in ("test", "train"))
+    assert test is not None
+    assert train is not None
+    return test.items[:count], train.items[:2]
+
+
+@pytest.mark.parametrize("family", ["llama", "phi"])
+def test_a_decoder_s_letters_are_the_reference_s(tmp_path: Path, family: str) -> None:
+    import tiny
+
+    tiny.SIZES["max_position_embeddings"] = 8192
+    items, shots = sample(6)
+    folder = save_causal(tmp_path / "m", family)
+    compare(folder, "decoder", items, ())
+    compare(folder, "decoder", items, shots)
+
+
+def test_t5_s_letters_are_the_reference_s(tmp_path: Path) -> None:
+    # The reference cuts an encoder's input at 512 tokens without a word; short questions are equal.
+    short = [Item(f"i{n}", f"Which organ makes insulin {n}?", ("a", "b", "c", "d"), 0) for n in range(6)]
+    compare(save_t5(tmp_path / "m"), "encoder-decoder", short, ())
+
+
+@pytest.mark.model
+@pytest.mark.medqa
+def test_the_embedded_model_s_letters_on_real_questions_are_the_reference_s(
+    cache: Path, medqa_dir: Path
+) -> None:
+    weights = find_weights(read_card(ROOT / "model_cards" / "smollm2-135m-instruct-q4_1.yaml"), offline=True)
+    assert weights is not None
+    [medqa] = find_tasks(["medqa"])
+    test = load_split(medqa, "test", data_dir=medqa_dir, offline=True)
+    assert test is not None
+    compare(readable_folder(weights), "decoder", test.items[:64], ())
