@@ -5,16 +5,8 @@ from pathlib import Path
 
 import click
 
+from bench.cli import options
 from bench.errors import BenchError
-
-OUT = click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    default=Path("site"),
-    show_default=True,
-    metavar="DIR",
-    help="The folder of the site.",
-)
 
 
 @click.group()
@@ -23,15 +15,8 @@ def leaderboard() -> None:
 
 
 @leaderboard.command()
-@click.option(
-    "--results",
-    type=click.Path(path_type=Path),
-    default=Path("results"),
-    show_default=True,
-    metavar="DIR",
-    help="Where runs are kept.",
-)
-@OUT
+@options.results
+@options.site
 def build(*, results: Path, out: Path) -> None:
     """Make the static site from the results."""
     from bench.inputs.model_card import all_cards
@@ -45,7 +30,7 @@ def build(*, results: Path, out: Path) -> None:
 
 
 @leaderboard.command()
-@OUT
+@options.site
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True)
 def serve(*, out: Path, port: int) -> None:
     """Show the built site on 127.0.0.1."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bench.cli import options
 from bench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ def models() -> None:
 
 @models.command("list")
 @click.argument("selection", default="all")
-@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+@options.as_json
 def list_models(*, selection: str, as_json: bool) -> None:
     """The models that SELECTION names, and which of them are on this machine."""
     from rich.table import Table

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bench.cli import options
 from bench.errors import BenchError
 from bench.types import Dtype
 
@@ -53,25 +54,13 @@ def _dtype(_context: click.Context, _parameter: click.Parameter, value: str) -> 
 )
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N items: a partial run.")
 @click.option("--seed", type=int, default=0, show_default=True, help="For exemplars and baselines.")
-@click.option(
-    "--data-dir",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Folder with mirror files of hub data sets (or BENCH_DATA_DIR).",
-)
-@click.option(
-    "--results",
-    type=click.Path(path_type=Path),
-    default=Path("results"),
-    show_default=True,
-    metavar="DIR",
-    help="Where runs are kept.",
-)
+@options.data_dir
+@options.results
 @click.option("--fresh", is_flag=True, help="Run cells again that are done.")
-@click.option("--offline", is_flag=True, help="Do not ask the hub.")
+@options.offline
 @click.option("--strict", is_flag=True, help="What is not on this machine is an error.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
-@click.option("--json", "as_json", is_flag=True, help="Print results as JSON.")
+@options.as_json
 def run(
     *,
     models: tuple[str, ...],

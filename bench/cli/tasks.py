@@ -9,20 +9,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bench.cli import options
 from bench.errors import BenchError, FileError, Unavailable, UsageError
 
 if TYPE_CHECKING:
     from bench.inputs.data import Split
     from bench.inputs.task import Role, TaskFile
     from bench.types import ScoreRequest
-
-DATA_DIR = click.option(
-    "--data-dir",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Folder with mirror files of hub data sets (or BENCH_DATA_DIR).",
-)
-OFFLINE = click.option("--offline", is_flag=True, help="Do not ask the hub.")
 
 
 @click.group()
@@ -31,7 +24,7 @@ def tasks() -> None:
 
 
 @tasks.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+@options.as_json
 def list_tasks(*, as_json: bool) -> None:
     """The tasks of the registry."""
     from rich.table import Table
@@ -56,8 +49,8 @@ def list_tasks(*, as_json: bool) -> None:
     "--exemplars", type=click.IntRange(0, 100), metavar="K", help="Instead of the task's own number."
 )
 @click.option("--model", metavar="NAME", help="Show the tokens as this model gets them.")
-@DATA_DIR
-@OFFLINE
+@options.data_dir
+@options.offline
 def show(
     *, name: str, number: int, exemplars: int | None, model: str | None, data_dir: Path | None, offline: bool
 ) -> None:
@@ -114,8 +107,8 @@ def _show_tokens(request: "ScoreRequest", model: str) -> None:
 
 @tasks.command()
 @click.argument("files", nargs=-1, metavar="[FILE|NAME]...")
-@DATA_DIR
-@OFFLINE
+@options.data_dir
+@options.offline
 def validate(*, files: tuple[str, ...], data_dir: Path | None, offline: bool) -> None:
     """Prove tasks without a model: every mistake at once, with file, line and key."""
     from bench.cli.network import settle_offline

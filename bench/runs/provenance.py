@@ -44,16 +44,23 @@ def _libraries() -> dict[str, str]:
 
 
 def _git() -> str | None:
-    """The project's commit, `-dirty` behind it when files differ; None outside a checkout."""
+    """The project's commit, `-dirty` where a file that can change a number differs, None elsewhere."""
     root = Path(bench.__file__).resolve().parent.parent
     if not (root / ".git").exists():
         return None
-    command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
+        commit = _git_says(root, "rev-parse", "--short=12", "HEAD")
+        changed = _git_says(root, "status", "--porcelain", "--", "bench", "tasks", "model_cards")
     except (OSError, subprocess.SubprocessError):
         return None
-    return done.stdout.strip() or None
+    return f"{commit}-dirty" if changed else commit
+
+
+def _git_says(root: Path, *words: str) -> str:
+    done = subprocess.run(
+        ["git", "-C", str(root), *words], capture_output=True, text=True, check=True, timeout=10
+    )
+    return done.stdout.strip()
 
 
 def _processor() -> str:
