@@ -42,6 +42,14 @@ class Opening:
     seed: int
 
 
+def prepare(opening: Opening) -> None:
+    """What is done once and is no cost of the model: importing libraries, converting a GGUF file."""
+    if opening.weights:
+        from bench.engines.loading import readable_folder
+
+        readable_folder(opening.weights)
+
+
 def open_engine(opening: Opening) -> Engine:
     """Load the model; a card with `source: {engine: NAME}` names a plugin of `bench.engines`."""
     match opening.card.source:

@@ -1,14 +1,15 @@
 """Weights on disk -> a loaded engine. The only place that knows how transformers opens a model."""
 
 import os
-import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import torch
 from filelock import FileLock
 from safetensors import SafetensorError
-from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
 from bench.engines.causal import CausalEngine
@@ -99,21 +100,9 @@ def readable_folder(weights: Weights) -> Path:
 
 
 def _convert(gguf: Path, folder: Path) -> None:
-    """Dequantise a GGUF file once and save it as float32 safetensors.
-
-    The configuration that transformers makes of a GGUF says it is quantised, and a model saved
-    with it cannot be opened again: the model is built anew from the clean configuration.
-    """
-    source: dict[str, Any] = {"gguf_file": gguf.name, "local_files_only": True}
-    loaded = AutoModelForCausalLM.from_pretrained(gguf.parent, dtype=torch.float32, **source)
-    values = loaded.config.to_dict()
-    for key in ("quantization_config", "_name_or_path"):
-        values.pop(key, None)
-    config = AutoConfig.for_model(**values)
-    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
-    model.load_state_dict(loaded.state_dict())
-    unfinished = folder.with_name(f"{folder.name}.unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    model.save_pretrained(unfinished)
-    AutoTokenizer.from_pretrained(gguf.parent, **source).save_pretrained(unfinished)
-    unfinished.rename(folder)
+    command = [sys.executable, "-m", "bench.engines.convert", str(gguf), str(folder)]
+    quiet = os.environ | {"TQDM_DISABLE": "1"}
+    done = subprocess.run(command, check=False, env=quiet, capture_output=True, text=True)
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+        raise BenchError(f"{gguf.name} cannot be converted: {last}")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.engines.engine import Engine, open_engine
+from bench.engines.engine import Engine, open_engine, prepare
 from bench.errors import BenchError
 from bench.evaluate import evaluate
 from bench.runs.cost import peak_device_memory_bytes, peak_memory_bytes
@@ -95,6 +95,7 @@ def _work(cell: Cell, results: Path, events: Any) -> None:
 
 
 def _score(cell: Cell, results: Path, events: Any) -> DoneResult:
+    prepare(cell.opening)
     start = time.perf_counter()
     engine = open_engine(cell.opening)
     loaded = time.perf_counter()

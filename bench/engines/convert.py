@@ -1,0 +1,36 @@
+"""Dequantise a GGUF file once, in a process of its own: python -m bench.engines.convert GGUF FOLDER.
+
+Of its own, so that the time and memory it takes are not counted as the model's.
+"""
+
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+
+def convert(gguf: Path, folder: Path) -> None:
+    """Write the file's model and tokenizer to the folder, as float32 safetensors.
+
+    The configuration that transformers makes of a GGUF says it is quantised, and a model saved
+    with it cannot be opened again: the model is built anew from the clean configuration.
+    """
+    source: dict[str, Any] = {"gguf_file": gguf.name, "local_files_only": True}
+    loaded = AutoModelForCausalLM.from_pretrained(gguf.parent, dtype=torch.float32, **source)
+    values = loaded.config.to_dict()
+    for key in ("quantization_config", "_name_or_path"):
+        values.pop(key, None)
+    model = AutoModelForCausalLM.from_config(AutoConfig.for_model(**values), dtype=torch.float32)
+    model.load_state_dict(loaded.state_dict())
+    unfinished = folder.with_name(f"{folder.name}.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    model.save_pretrained(unfinished)
+    AutoTokenizer.from_pretrained(gguf.parent, **source).save_pretrained(unfinished)
+    unfinished.rename(folder)
+
+
+if __name__ == "__main__":
+    convert(Path(sys.argv[1]), Path(sys.argv[2]))
