@@ -1,9 +1,7 @@
 """Cards, selections, and weights on this machine."""
 
 import json
-import threading
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,7 +18,7 @@ from bench.inputs.model_card import (
     all_cards,
     select_cards,
 )
-from bench.inputs.weights import find_weights, hub_reachable, on_this_machine
+from bench.inputs.weights import find_weights, on_this_machine
 from conftest import ROOT
 from tiny import save_causal
 
@@ -151,116 +149,6 @@ def test_models_list_and_show(bench: Bench) -> None:
     assert shown.stdout.startswith("name: tfidf\n")
     assert "weights: none needed" in shown.stdout
     assert "qwen3-0.6b" in bench("models", "list").stdout
-
-
-CONFIG = {"model_type": "qwen3", "max_position_embeddings": 40960, "architectures": ["Qwen3ForCausalLM"]}
-INFO = {
-    "id": "Org/Qwen9-Tiny",
-    "modelId": "Org/Qwen9-Tiny",
-    "sha": "0" * 40,
-    "createdAt": "2025-04-27T03:40:08.000Z",
-    "tags": [],
-    "siblings": [],
-    "cardData": {"license": "apache-2.0", "language": ["en", "no"]},
-    "config": CONFIG | {"tokenizer_config": {"chat_template": "{{ messages }}"}},
-    "safetensors": {"parameters": {"BF16": 123456}, "total": 123456},
-}
-
-
-class Hub(BaseHTTPRequestHandler):
-    """As much of the hub as a card needs, on this machine."""
-
-    def do_HEAD(self) -> None:
-        self.answer(head=True)
-
-    def do_GET(self) -> None:
-        self.answer(head=False)
-
-    def answer(self, *, head: bool) -> None:
-        if self.path.startswith("/api/models/Org/Qwen9-Tiny"):
-            body = json.dumps(INFO).encode()
-        elif self.path.startswith("/Org/Qwen9-Tiny/resolve/"):
-            body = json.dumps(CONFIG).encode()
-        elif self.path == "/":
-            body = b"hub"
-        else:
-            self.send_response(404)
-            self.send_header("X-Error-Code", "RepoNotFound")
-            self.end_headers()
-            return
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.send_header("ETag", '"abc"')
-        self.send_header("X-Repo-Commit", "0" * 40)
-        self.end_headers()
-        if not head:
-            self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """Quiet."""
-
-
-@pytest.fixture
-def hub() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Hub) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-
-
-def run_with_hub(words: list[str], endpoint: str, folder: Path) -> tuple[int, str]:
-    """The hub client reads its address when it is imported, so it gets a process of its own."""
-    import os
-    import subprocess
-    import sys
-
-    environment = {name: value for name, value in os.environ.items() if "OFFLINE" not in name}
-    environment |= {"HF_ENDPOINT": endpoint, "HF_HOME": str(folder / "hf"), "NO_PROXY": "127.0.0.1"}
-    done = subprocess.run(
-        [sys.executable, "-m", "bench", *words],
-        cwd=folder, env=environment, capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
-    return done.returncode, done.stdout + done.stderr
-
-
-def test_add_writes_a_card_of_the_hub_s_facts(project: Path, hub: str) -> None:
-    code, output = run_with_hub(["models", "add", "Org/Qwen9-Tiny"], hub, project)
-    assert code == 0, output
-    [card] = [file.card for file in all_cards() if file.card.name == "qwen9-tiny"]
-    assert card == ModelCard(
-        name="qwen9-tiny",
-        title="Qwen9-Tiny",
-        family="qwen3",
-        source=HubSource(hub="Org/Qwen9-Tiny"),
-        architecture="decoder",
-        parameters=123456,
-        context=40960,
-        license="apache-2.0",
-        chat=True,
-        languages=("en", "no"),
-        released="2025-04",
-        references=("https://huggingface.co/Org/Qwen9-Tiny",),
-    )
-    code, output = run_with_hub(["models", "add", "Org/Qwen9-Tiny"], hub, project)
-    assert code == 2
-    assert "there is a card named 'qwen9-tiny' already" in output
-
-
-def test_add_tells_when_the_hub_has_no_such_model(project: Path, hub: str) -> None:
-    code, output = run_with_hub(["models", "add", "Org/Missing"], hub, project)
-    assert code == 2
-    assert "the hub has no model 'Org/Missing'" in output
-    assert "Traceback" not in output
-
-
-def test_a_hub_that_answers_is_reachable_and_a_closed_port_is_not(
-    hub: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setenv("HF_ENDPOINT", hub)
-    assert hub_reachable()
-    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
-    assert not hub_reachable()
 
 
 def test_a_card_is_its_own_yaml(project: Path) -> None:

@@ -58,7 +58,7 @@ def show(*, name: str) -> None:
     from bench.errors import Unavailable
     from bench.inputs.hub_card import card_yaml
     from bench.inputs.model_card import all_cards, select_cards
-    from bench.inputs.weights import find_weights, go_offline, on_this_machine
+    from bench.inputs.weights import Weights, find_weights, go_offline, on_this_machine
 
     go_offline()
     for file in select_cards(name, all_cards(), on_this_machine):
@@ -68,7 +68,7 @@ def show(*, name: str) -> None:
         except Unavailable as error:
             click.echo(f"# not on this machine: {error}")
         else:
-            where = f"{weights.path} ({weights.revision})" if weights else "none needed"
+            where = f"{weights.path} ({weights.revision})" if isinstance(weights, Weights) else "none needed"
             click.echo(f"# weights: {where}")
 
 

@@ -89,11 +89,11 @@ def _show_tokens(request: "ScoreRequest", model: str) -> None:
     """The prompt's tokens, where the scored ones begin, and whether a BOS stands there."""
     from bench.engines.tokens import token_view
     from bench.inputs.model_card import all_cards, select_cards
-    from bench.inputs.weights import find_weights, on_this_machine
+    from bench.inputs.weights import Weights, find_weights, on_this_machine
 
     card = select_cards(model, all_cards(), on_this_machine)[0]
     weights = find_weights(card, offline=True)
-    if weights is None:
+    if not isinstance(weights, Weights):
         raise UsageError(f"{model} is a baseline: it reads the question, not tokens")
     view = token_view(card.card, weights, request)
     click.echo(f"\n{len(view.stem)} prompt tokens for {card.card.name}:")

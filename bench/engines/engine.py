@@ -1,13 +1,13 @@
 """The narrow waist: everything that can answer a question fits this protocol."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
 from typing import Protocol, cast
 
 from bench.errors import UsageError, did_you_mean
 from bench.inputs.model_card import EngineSource, ModelCard
-from bench.inputs.weights import Weights
+from bench.inputs.weights import RemoteWeights, Weights, fetch
 from bench.types import Dtype, Encoded, Item, ScoreRequest, Scores
 
 ENGINE_VERSION = 1
@@ -36,18 +36,21 @@ class Opening:
     """What an engine is opened with. `dtype` and `weights` are None for a baseline."""
 
     card: ModelCard
-    weights: Weights | None
+    weights: Weights | RemoteWeights | None
     dtype: Dtype | None
     train: tuple[Item, ...]
     seed: int
 
 
-def prepare(opening: Opening) -> None:
-    """What is done once and is no cost of the model: importing libraries, converting a GGUF file."""
-    if opening.weights:
-        from bench.engines.loading import readable_folder
+def prepare(opening: Opening) -> Opening:
+    """What is done once and is no cost of the model: downloading, converting, importing libraries."""
+    if opening.weights is None:
+        return opening
+    from bench.engines.loading import readable_folder
 
-        readable_folder(opening.weights)
+    weights = fetch(opening.weights) if isinstance(opening.weights, RemoteWeights) else opening.weights
+    readable_folder(weights)
+    return replace(opening, weights=weights)
 
 
 def open_engine(opening: Opening) -> Engine:

@@ -44,7 +44,7 @@ def open_transformers(opening: Opening) -> Engine:
     transformers_logging.disable_progress_bar()
     transformers_logging.set_verbosity_error()
     weights = opening.weights
-    assert weights is not None
+    assert isinstance(weights, Weights)
     assert opening.dtype is not None
     folder = readable_folder(weights)
     model = _load(_auto_class(opening.card), folder, opening.dtype)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from bench.errors import Unavailable
+from bench.errors import BenchError, Unavailable
 from bench.inputs.model_card import CardFile, EngineSource, HubSource, PackageSource, PathSource
 
 PROBE_SECONDS = 3.0
@@ -29,6 +29,14 @@ class Weights:
     @property
     def is_gguf(self) -> bool:
         return self.path.suffix == ".gguf"
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteWeights:
+    """Weights on the hub, known by their commit, to be fetched when their cell runs."""
+
+    hub: str
+    revision: str
 
 
 def hub_reachable(seconds: float = PROBE_SECONDS) -> bool:
@@ -57,10 +65,11 @@ def go_offline() -> None:
     os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
 
 
-def find_weights(file: CardFile, *, offline: bool) -> Weights | None:
-    """The card's weights (None for a baseline), downloaded if the hub is in reach.
+def find_weights(file: CardFile, *, offline: bool) -> Weights | RemoteWeights | None:
+    """The card's weights; None for a baseline. What is on this machine is not asked for on the hub.
 
-    Raises Unavailable when they are not on this machine and cannot be fetched.
+    Nothing is downloaded here. Raises Unavailable when the weights are not on this machine and
+    `offline`, or not on the hub.
     """
     match file.card.source:
         case EngineSource():
@@ -70,7 +79,11 @@ def find_weights(file: CardFile, *, offline: bool) -> Weights | None:
         case PathSource(path=path):
             return _in_folder(file.path.parent / path)
         case HubSource(hub=hub, revision=revision):
-            return _on_hub(hub, revision, offline=offline)
+            cached = _in_hub_cache(hub, revision)
+            if cached is None and offline:
+                remedy = f"run once with the hub in reach, or: hf download {hub}"
+                raise Unavailable(f"{hub} is not on this machine", remedy)
+            return cached or _on_hub(hub, revision)
 
 
 def on_this_machine(file: CardFile) -> bool:
@@ -104,24 +117,49 @@ def _in_folder(folder: Path) -> Weights:
     return Weights(folder, f"sha256:{digest}", sum(path.stat().st_size for path in files))
 
 
-def _on_hub(hub: str, revision: str, *, offline: bool) -> Weights:
+def _in_hub_cache(hub: str, revision: str) -> Weights | None:
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    from huggingface_hub.errors import LocalEntryNotFoundError
 
     try:
-        path = snapshot_download(
-            hub, revision=revision, allow_patterns=list(_FILES), local_files_only=offline
-        )
-    except LocalEntryNotFoundError as error:
-        remedy = f"run once with the hub in reach, or: hf download {hub}"
-        raise Unavailable(f"{hub} is not on this machine", remedy) from error
-    except HfHubHTTPError as error:
-        raise Unavailable(f"the hub refused {hub}", f"{error.server_message or error}") from error
-    folder = Path(path)
+        folder = Path(snapshot_download(hub, revision=revision, local_files_only=True))
+    except LocalEntryNotFoundError:
+        return None
+    # The cache also holds models of which only a configuration was ever fetched.
     files = sorted(folder.glob("*.safetensors"))
     if not files or not (folder / "config.json").is_file():
-        raise Unavailable(f"{hub} is in the hub cache without safetensors weights", f"hf download {hub}")
+        return None
     return Weights(folder, folder.name, sum(path.stat().st_size for path in files))
+
+
+def _on_hub(hub: str, revision: str) -> RemoteWeights:
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError
+
+    try:
+        info = HfApi().model_info(hub, revision=revision)
+    except (HfHubHTTPError, OSError) as error:
+        raise Unavailable(f"the hub did not tell about {hub}", str(error).splitlines()[0]) from error
+    if not any(file.rfilename.endswith(".safetensors") for file in info.siblings or ()):
+        raise Unavailable(f"{hub} has no safetensors weights", "choose a revision that has")
+    return RemoteWeights(hub, str(info.sha))
+
+
+def fetch(remote: RemoteWeights) -> Weights:
+    """Download the weights to the hub cache; a download that was cut off goes on where it was."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError
+
+    try:
+        snapshot_download(
+            remote.hub, revision=remote.revision, allow_patterns=list(_FILES), ignore_patterns=["*/*"]
+        )
+    except (HfHubHTTPError, OSError) as error:
+        raise BenchError(f"{remote.hub} could not be downloaded: {str(error).splitlines()[0]}") from error
+    found = _in_hub_cache(remote.hub, remote.revision)
+    if found is None:
+        raise BenchError(f"{remote.hub} was downloaded, but has no config.json or no safetensors weights")
+    return found
 
 
 @cache

@@ -13,7 +13,7 @@ from bench.inputs.data import Split, load_split
 from bench.inputs.model_card import CardFile, ModelCard
 from bench.inputs.prompts import choose_exemplars
 from bench.inputs.task import HubData, Role, Task, TaskFile
-from bench.inputs.weights import Weights, find_weights
+from bench.inputs.weights import RemoteWeights, Weights, find_weights
 from bench.runs.result import CellFacts, SplitFacts, TaskFacts, Variant
 from bench.types import Dtype, Item
 
@@ -97,7 +97,7 @@ def plan(
     return cells, missing
 
 
-def _weights(file: CardFile, *, offline: bool) -> Weights | Unavailable | None:
+def _weights(file: CardFile, *, offline: bool) -> Weights | RemoteWeights | Unavailable | None:
     try:
         return find_weights(file, offline=offline)
     except Unavailable as error:
@@ -132,7 +132,9 @@ def _exemplar_count(task: Task, card: ModelCard, wish: Wish) -> int:
     return task.exemplars if wish.exemplars is None else wish.exemplars
 
 
-def _cell(data: TaskData, file: CardFile, weights: Weights | Unavailable | None, wish: Wish) -> Cell:
+def _cell(
+    data: TaskData, file: CardFile, weights: Weights | RemoteWeights | Unavailable | None, wish: Wish
+) -> Cell:
     if isinstance(weights, Unavailable):
         raise weights
     task, card = data.file.task, file.card

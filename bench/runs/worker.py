@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.engines.engine import Engine, open_engine, prepare
+from bench.engines.engine import Engine, Opening, open_engine, prepare
 from bench.errors import BenchError
 from bench.evaluate import evaluate
+from bench.inputs.weights import Weights
 from bench.runs.cost import peak_device_memory_bytes, peak_memory_bytes
 from bench.runs.plan import Cell
 from bench.runs.provenance import provenance
@@ -95,9 +96,9 @@ def _work(cell: Cell, results: Path, events: Any) -> None:
 
 
 def _score(cell: Cell, results: Path, events: Any) -> DoneResult:
-    prepare(cell.opening)
+    opening = prepare(cell.opening)
     start = time.perf_counter()
-    engine = open_engine(cell.opening)
+    engine = open_engine(opening)
     loaded = time.perf_counter()
     records = _records(cell, engine, events)
     finished = time.perf_counter()
@@ -106,7 +107,7 @@ def _score(cell: Cell, results: Path, events: Any) -> DoneResult:
     result = DoneResult(
         cell=cell.facts,
         metrics=measure(records, cell.task.metrics),
-        cost=_cost(cell, records, loaded - start, finished - loaded),
+        cost=_cost(opening, records, loaded - start, finished - loaded),
         provenance=provenance(),
         records_sha256=digest(data),
     )
@@ -123,9 +124,8 @@ def _records(cell: Cell, engine: Engine, events: Any) -> list[Record]:
     return [found[item.id] for item in cell.items]
 
 
-def _cost(cell: Cell, records: list[Record], load_seconds: float, scoring_seconds: float) -> Cost:
+def _cost(opening: Opening, records: list[Record], load_seconds: float, scoring_seconds: float) -> Cost:
     tokens = sum(record.prompt_tokens for record in records)
-    weights = cell.opening.weights
     return Cost(
         load_seconds=load_seconds,
         scoring_seconds=scoring_seconds,
@@ -134,7 +134,7 @@ def _cost(cell: Cell, records: list[Record], load_seconds: float, scoring_second
         tokens_per_second=tokens / scoring_seconds if tokens else None,
         peak_memory_bytes=peak_memory_bytes(),
         peak_device_memory_bytes=peak_device_memory_bytes(),
-        weights_bytes=weights.bytes if weights else None,
+        weights_bytes=opening.weights.bytes if isinstance(opening.weights, Weights) else None,
     )
 
 
