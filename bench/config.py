@@ -66,7 +66,7 @@ def display(path: Path) -> str:
 def read_text(path: Path) -> str:
     """The file's text; a FileError when it is not there, not readable or not UTF-8."""
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise FileError([Mistake(display(path), 0, "", error.strerror or "unreadable")]) from error
     except UnicodeDecodeError as error:
@@ -77,13 +77,14 @@ def read_yaml(path: Path, model: type[M]) -> M:
     """Read and check one file; raises a FileError that holds all its mistakes."""
     text, file = read_text(path), display(path)
     try:
+        _refuse_traps(text, file)
         node = yaml.compose(text, Loader=_Loader)
         lines = {} if node is None else dict(_lines(node, ()))
         raw: object = yaml.load(text, Loader=_Loader)  # noqa: S506 (a SafeLoader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 0
         raise FileError([Mistake(file, line, "", f"not YAML: {error.problem}")]) from error
-    except (yaml.YAMLError, RecursionError) as error:
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise FileError([Mistake(file, 0, "", f"not YAML: {error}")]) from error
     if not isinstance(raw, dict):
         raise FileError([Mistake(file, 1, "", "expected keys and values")])
@@ -99,6 +100,22 @@ def read_yaml(path: Path, model: type[M]) -> M:
     if mistakes:
         raise FileError(mistakes)
     return value
+
+
+def line_of(path: Path, key: Location) -> int:
+    """The line of a key in a file that was read before; 0 where it is not there."""
+    node = yaml.compose(read_text(path), Loader=_Loader)
+    return 0 if node is None else dict(_lines(node, ())).get(key, 0)
+
+
+def _refuse_traps(text: str, file: str) -> None:
+    """Aliases (ten lines of aliases of aliases make gigabytes) and half characters (no file keeps them)."""
+    for event in yaml.parse(text, Loader=_Loader):
+        line = event.start_mark.line + 1 if event.start_mark else 0
+        if isinstance(event, yaml.AliasEvent):
+            raise FileError([Mistake(file, line, "", f"aliases (*{event.anchor}) are not supported")])
+        if isinstance(event, yaml.ScalarEvent) and any("\ud800" <= c <= "\udfff" for c in event.value):
+            raise FileError([Mistake(file, line, "", "holds half a character")])
 
 
 def _children(node: yaml.Node, at: Location) -> Iterator[tuple[Location, int, yaml.Node]]:
@@ -137,7 +154,8 @@ def _mistake(
 def _text(model: type[BaseModel], detail: ErrorDetails) -> str:
     kind, loc = detail["type"], detail["loc"]
     if kind == "extra_forbidden":
-        return "unknown key" + did_you_mean(str(loc[-1]), _known_keys(model, loc[:-1]))
+        key = str(loc[-1])
+        return "unknown key" + did_you_mean(key, _known_keys(model, loc[:-1]) - {key})
     if kind == "missing":
         return "missing"
     if kind == "value_error":
@@ -158,7 +176,10 @@ def _known_keys(model: type[BaseModel], loc: Location) -> set[str]:
     """The keys that may stand at `loc`: the fields of every model the annotations reach there."""
     reached = {model}
     for part in loc:
-        if not isinstance(part, str) or " " in part:
+        if not isinstance(part, str):
+            continue
+        if " " in part:  # a union's tag, as "hub source": its first word is a key of the chosen one
+            reached = {m for m in reached if part.split()[0] in m.model_fields}
             continue
         fields = [m.model_fields[part] for m in reached if part in m.model_fields]
         reached = {found for field in fields for found in _models_in(field.annotation)}

@@ -3,7 +3,7 @@
 BenchError
 ├── UsageError      a name or flag that does not exist           exit code 2
 ├── FileError       a file is wrong: every mistake in it at once  exit code 3
-├── Unavailable     weights or data are not on this machine      reported, the rest goes on
+├── Unavailable     what a cell needs is not to be had here      reported, the rest goes on
 └── PromptTooLong   one item does not fit the model's window     that item's record says so
 """
 
@@ -64,5 +64,6 @@ class PromptTooLong(BenchError):
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """`; did you mean 'x'?` for the nearest known name, or nothing."""
-    near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.6)
-    return f"; did you mean '{near[0]}'?" if near else ""
+    folded = {one.casefold(): one for one in sorted(known, reverse=True)}
+    near = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)
+    return f"; did you mean '{folded[near[0]]}'?" if near else ""

@@ -2,12 +2,13 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from bench.inputs.model_card import ModelCard
-from bench.runs.result import CellFacts, DoneResult, FailedResult, TaskFacts
+from bench.runs.result import CellFacts, DoneResult, FailedResult, Provenance, TaskFacts
 from bench.runs.store import Run
+from leaderboard.formats import short_digest
 
 ONE_LETTER = 0.9
 """From this share of answers on, the board says that a model hardly looks beyond one letter."""
@@ -15,12 +16,17 @@ ONE_LETTER = 0.9
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A finished run. `apart` says why it may not be compared with the others, "" when it may."""
+    """A finished run.
+
+    `apart` says why it may not be compared with the others, "" when it may; `tags` tell it from
+    rows that would look the same.
+    """
 
     run: Run
     result: DoneResult
     page: str
     apart: str
+    tags: tuple[str, ...] = ()
 
     @property
     def one_letter(self) -> tuple[str, float] | None:
@@ -41,7 +47,11 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class TaskBoard:
-    """One task's table. `chance` is the accuracy of guessing, `spread` the options' numbers."""
+    """One task's table.
+
+    `chance` is the accuracy of guessing, `spread` the options' numbers, `machine` what all rows ran
+    on, "" where they ran on several (and then each row's tags say it).
+    """
 
     task: TaskFacts
     items: int
@@ -49,6 +59,7 @@ class TaskBoard:
     data_sha256: str
     chance: float
     spread: str
+    machine: str
     rows: tuple[Row, ...]
     apart: tuple[Row, ...]
     failures: tuple[Failure, ...]
@@ -79,10 +90,13 @@ def _task_board(runs: Sequence[Run], cards: Sequence[ModelCard]) -> TaskBoard:
     main = _main(runs)
     rows = [_row(run, run.result, main) for run in runs if isinstance(run.result, DoneResult)]
     failures = [Failure(run.result, page_of(run)) for run in runs if isinstance(run.result, FailedResult)]
-    shown = {row.result.cell.model.name for row in rows if not row.apart}
+    table = [row for row in rows if not row.apart]
+    machines = {_machine(row.result.provenance) for row in table}
+    table = [replace(row, tags=_tags(row, table, machines)) for row in table]
+    shown = {row.result.cell.model.name for row in table}
     shown |= {failure.result.cell.model.name for failure in failures}
     test = main.data["test"]
-    options = _option_counts([row for row in rows if not row.apart] or rows)
+    options = _option_counts(table or rows)
     return TaskBoard(
         task=main.task,
         items=test.rows,
@@ -90,16 +104,17 @@ def _task_board(runs: Sequence[Run], cards: Sequence[ModelCard]) -> TaskBoard:
         data_sha256=test.sha256,
         chance=_chance(options),
         spread=" or ".join(str(count) for count in sorted(options)),
-        rows=tuple(sorted((row for row in rows if not row.apart), key=_order)),
+        machine=_machine(table[0].result.provenance) if len(machines) == 1 else "",
+        rows=tuple(sorted(table, key=_order)),
         apart=tuple(sorted((row for row in rows if row.apart), key=_order)),
         failures=tuple(sorted(failures, key=lambda failure: failure.page)),
         unmeasured=tuple(card for card in cards if card.name not in shown),
     )
 
 
-def _comparable(cell: CellFacts) -> tuple[int, str, str]:
+def _comparable(cell: CellFacts) -> tuple[int, int, str, str]:
     """Runs are compared only where this is equal, and only if they are whole."""
-    return cell.task.version, cell.task.sha256, cell.data["test"].sha256
+    return cell.task.version, cell.engine_version, cell.task.sha256, cell.data["test"].sha256
 
 
 def _main(runs: Sequence[Run]) -> CellFacts:
@@ -111,7 +126,13 @@ def _main(runs: Sequence[Run]) -> CellFacts:
     )
     return max(
         (run.result.cell for run in runs),
-        key=lambda cell: (cell.task.version, whole[_comparable(cell)], cell.task.sha256, cell.id),
+        key=lambda cell: (
+            cell.task.version,
+            cell.engine_version,
+            whole[_comparable(cell)],
+            cell.task.sha256,
+            cell.id,
+        ),
     )
 
 
@@ -124,11 +145,32 @@ def _apart(cell: CellFacts, main: CellFacts) -> str:
         return f"partial run: the first {cell.limit} of {cell.data['test'].rows} questions"
     if cell.task.version != main.task.version:
         return f"version {cell.task.version} of the task; the table shows version {main.task.version}"
+    if cell.engine_version != main.engine_version:
+        return f"scored by engine version {cell.engine_version}; the table shows {main.engine_version}"
     if cell.task.sha256 != main.task.sha256:
         return "the task file was different, though its version was the same"
     if cell.data["test"].sha256 != main.data["test"].sha256:
         return "other test data"
     return ""
+
+
+def _machine(provenance: Provenance) -> str:
+    device = "" if provenance.device == "cpu" else f", {provenance.device}"
+    return f"{provenance.processor}, {provenance.cores} cores{device}"
+
+
+def _tags(row: Row, table: Sequence[Row], machines: set[str]) -> tuple[str, ...]:
+    """What tells a row from its like: the training items, other weights of the model, its machine."""
+    cell = row.result.cell
+    tags: list[str] = []
+    if cell.model.learns_from:
+        tags.append(f"learnt from {cell.data[cell.model.learns_from].rows} items")
+    weights = {r.result.cell.weights for r in table if r.result.cell.model.name == cell.model.name}
+    if len(weights) > 1:
+        tags.append(f"weights {short_digest(cell.weights)}")
+    if len(machines) > 1:
+        tags.append(_machine(row.result.provenance))
+    return tuple(tags)
 
 
 def _order(row: Row) -> tuple[float, str, str]:

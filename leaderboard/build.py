@@ -1,6 +1,5 @@
 """The board -> a static site. No request leaves it, it needs no script, and equal runs give equal bytes."""
 
-import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,7 +8,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from bench.errors import BenchError
+from bench.errors import BenchError, UsageError
 from bench.inputs.model_card import CardFile
 from bench.runs.store import Run, read_runs
 from leaderboard import formats
@@ -31,7 +30,7 @@ class Site:
 def make_site(results: Path, cards: Sequence[CardFile]) -> Site:
     """Read the runs and render every page; nothing is written."""
     if not results.is_dir():
-        raise BenchError(f"there is no results folder {results}: run 'bench run' first, or give --results")
+        raise UsageError(f"there is no results folder {results}: run 'bench run' first, or give --results")
     found = list(read_runs(results))
     runs = [run for run in found if isinstance(run, Run)]
     damaged = tuple(str(error) for error in found if not isinstance(error, Run))
@@ -87,15 +86,24 @@ def _environment() -> Environment:
     return environment
 
 
+def _clear(out: Path, names: Sequence[str]) -> None:
+    """Remove the named files, and the folders that are empty without them."""
+    for name in names:
+        path = out / name
+        path.unlink(missing_ok=True)
+        for folder in path.parents:
+            if folder == out or not folder.is_dir() or any(folder.iterdir()):
+                break
+            folder.rmdir()
+
+
 def write_site(site: Site, out: Path) -> None:
     """Replace what an earlier build wrote in the folder; refuses a folder that holds anything else."""
     mark = out / MARK
     if out.exists() and not mark.is_file() and (not out.is_dir() or any(out.iterdir())):
-        raise BenchError(f"{out} was not made by this command; give --out an empty or a new folder")
+        raise UsageError(f"{out} was not made by this command; give --out an empty or a new folder")
     try:
-        for name in mark.read_text(encoding="utf-8").splitlines() if mark.is_file() else ():
-            (out / name).unlink(missing_ok=True)
-        shutil.rmtree(out / "runs", ignore_errors=True)
+        _clear(out, mark.read_text(encoding="utf-8").splitlines() if mark.is_file() else [])
         out.mkdir(parents=True, exist_ok=True)
         mark.write_text("".join(f"{name}\n" for name in sorted(site.files)), encoding="utf-8")
         for name, data in site.files.items():

@@ -73,7 +73,7 @@ def test_a_page_works_from_a_server_under_a_path(browser: Browser, site: Path) -
         page.click("table.board tbody a >> nth=0")
         assert page.locator("h1").count() == 1
         page.click("nav a")
-        assert "index.html#medqa_sample" in page.url
+        assert "index.html#task-medqa_sample" in page.url
         assert failed == []
         server.shutdown()
 

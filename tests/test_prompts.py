@@ -42,6 +42,9 @@ def test_the_letter_has_exactly_one_space_before_it() -> None:
         ("{{ question ", "line 1 of the template: unexpected end of template"),
         ("Answer:", "the template uses neither 'question' nor 'options'"),
         ("{{ answer }} {{ question }}", "undefined variable 'answer'"),
+        ("{{ range(3) }} {{ question }}", "undefined variable 'range'"),
+        ("{{ options|random }} {{ question }}", "No filter named 'random'"),
+        ("{% if question %}" * 200 + "{% endif %}" * 200, "the template cannot be read"),
     ],
 )
 def test_a_wrong_template_is_seen_without_data(template: str, problem: str) -> None:
@@ -62,6 +65,8 @@ def test_a_right_template_has_no_problems_and_json_braces_are_not_mistaken() -> 
         "{% for i in range(999999999) %}{% endfor %}{{ question }}",
         "{{ question | attr('__class__') | attr('__mro__') }}",
         "{{ self.__init__.__globals__ }}{{ question }}",
+        "{{ '{a}'.format(b=1) }}{{ question }}",
+        "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}{{ question }}",
     ],
 )
 def test_a_template_that_reaches_for_python_is_refused(attack: str) -> None:

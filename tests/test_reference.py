@@ -19,7 +19,7 @@ from bench.scoring.record import Record
 from bench.scoring.views import score_request
 from bench.types import Item
 from conftest import ROOT
-from tiny import save_causal, save_t5
+from tiny import SIZES, save_causal, save_t5
 
 TOLERANCE = 1e-4
 
@@ -69,10 +69,10 @@ def sample(count: int) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
 
 
 @pytest.mark.parametrize("family", ["llama", "phi"])
-def test_a_decoder_s_letters_are_the_reference_s(tmp_path: Path, family: str) -> None:
-    import tiny
-
-    tiny.SIZES["max_position_embeddings"] = 8192
+def test_a_decoder_s_letters_are_the_reference_s(
+    tmp_path: Path, family: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(SIZES, "max_position_embeddings", 8192)
     items, shots = sample(6)
     folder = save_causal(tmp_path / "m", family)
     compare(folder, "decoder", items, ())

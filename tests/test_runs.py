@@ -3,9 +3,11 @@
 import json
 import multiprocessing
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file, save_file
 
 from bench.errors import BenchError, FileError
 from bench.inputs.model_card import CardFile, ModelCard, all_cards, select_cards
@@ -15,7 +17,7 @@ from bench.runs.result import DoneResult, FailedResult
 from bench.runs.store import check_writable, read_records, read_result, read_runs
 from bench.runs.sweep import Skipped, sweep
 from bench.runs.worker import Loading, run_cell
-from conftest import ITEMS, TASK, write_lines
+from conftest import ITEMS, TASK, TRAIN, write_lines
 from tiny import save_causal, save_t5
 
 
@@ -53,7 +55,7 @@ def test_a_run_is_two_files_that_can_be_read_back(anatomy: Path, project: Path) 
     assert last.metrics.accuracy.correct == 1
     assert last.cost.peak_memory_bytes is not None
     assert last.cost.weights_bytes is None
-    assert last.cell.command == "bench run --models majority --tasks anatomy"
+    assert last.cell.command == "bench run --models majority --tasks anatomy --fresh"
     assert last.cell.data["train"].rows == 3
 
 
@@ -70,6 +72,8 @@ def test_an_identity_holds_still_and_moves_with_all_that_can_change_a_number(ana
     assert not moved()
     anatomy.write_text(TASK.replace("title: Anatomy", "title: Bones"), encoding="utf-8")
     assert not moved(), "words about the task change no number"
+    anatomy.write_text(TASK + "metrics: [accuracy]\n", encoding="utf-8")
+    assert not moved(), "nor does a metric more or less"
     assert not moved(Wish(limit=3)), "a limit of everything is no limit"
     assert moved(Wish(seed=1))
     assert moved(Wish(limit=2))
@@ -77,7 +81,7 @@ def test_an_identity_holds_still_and_moves_with_all_that_can_change_a_number(ana
     assert moved()
     anatomy.write_text(TASK.replace("version: 1", "version: 2"), encoding="utf-8")
     assert moved()
-    write_lines(anatomy.parent / "train.jsonl", ITEMS)
+    write_lines(anatomy.parent / "train.jsonl", TRAIN[:2])
     assert moved()
     write_lines(anatomy.parent / "test.jsonl", ITEMS[:2])
     assert moved()
@@ -106,7 +110,8 @@ def test_a_finished_cell_is_not_run_again_unless_asked(anatomy: Path, project: P
     first = [event for _, event in sweep([cell], results, fresh=False)]
     second = [event for _, event in sweep([cell], results, fresh=False)]
     third = [event for _, event in sweep([cell], results, fresh=True)]
-    assert second == [Skipped(), first[-1]]
+    assert isinstance(first[-1], DoneResult)
+    assert second == [Skipped(first[-1])]
     assert isinstance(third[0], Loading)
 
 
@@ -138,10 +143,86 @@ def test_a_cell_that_fails_leaves_its_reason_and_the_next_one_runs(anatomy: Path
 
 def test_a_mistake_of_ours_in_a_worker_is_kept_with_its_traceback(anatomy: Path, project: Path) -> None:
     weights = save_causal(project / "m", "llama")
-    (weights / "tokenizer.json").write_text("{}", encoding="utf-8")
-    *_, last = run_cell(path_cell(anatomy, weights), project / "results")
+    cell = path_cell(anatomy, weights)
+    broken = replace(cell, opening=replace(cell.opening, dtype="no such dtype"))
+    *_, last = run_cell(broken, project / "results")
     assert isinstance(last, FailedResult)
     assert "Traceback" in last.traceback
+
+
+def test_weights_without_a_tokenizer_are_one_message(anatomy: Path, project: Path) -> None:
+    weights = save_causal(project / "m", "llama")
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (weights / name).unlink()
+    *_, last = run_cell(path_cell(anatomy, weights), project / "results")
+    assert isinstance(last, FailedResult)
+    assert last.reason.startswith("the tokenizer cannot be loaded: ")
+    assert last.traceback == ""
+
+
+def test_scores_that_are_not_numbers_fail_the_cell(anatomy: Path, project: Path) -> None:
+    weights = save_causal(project / "m", "llama")
+    tensors = load_file(weights / "model.safetensors")
+    save_file(
+        {name: t * float("nan") for name, t in tensors.items()},
+        weights / "model.safetensors",
+        {"format": "pt"},
+    )
+    *_, last = run_cell(path_cell(anatomy, weights), project / "results")
+    assert isinstance(last, FailedResult)
+    assert "scores are not finite numbers; try another --dtype" in last.reason
+
+
+def test_a_failure_never_takes_the_place_of_a_good_run(anatomy: Path, project: Path) -> None:
+    cell = path_cell(anatomy, save_causal(project / "m", "llama"))
+    *_, good = run_cell(cell, project / "results")
+    (project / "m" / "model.safetensors").unlink()
+    *_, (_, last) = sweep([cell], project / "results", fresh=True)
+    assert isinstance(last, FailedResult)
+    assert read_result(project / "results" / cell.folder / "result.json") == good
+
+
+def test_a_run_whose_records_are_gone_is_made_again(anatomy: Path, project: Path) -> None:
+    [cell] = cells(anatomy, "chance")
+    list(sweep([cell], project / "results", fresh=False))
+    (project / "results" / cell.folder / "records.jsonl").unlink()
+    *_, (_, last) = sweep([cell], project / "results", fresh=False)
+    assert isinstance(last, DoneResult)
+
+
+def test_a_result_of_a_newer_version_is_not_written_over(anatomy: Path, project: Path) -> None:
+    [cell] = cells(anatomy, "chance")
+    list(sweep([cell], project / "results", fresh=False))
+    path = project / "results" / cell.folder / "result.json"
+    path.write_text('{"schema_version": 99}', encoding="utf-8")
+    with pytest.raises(FileError, match="written by a newer version"):
+        list(sweep([cell], project / "results", fresh=True))
+    assert path.read_text(encoding="utf-8") == '{"schema_version": 99}'
+
+
+def test_a_run_folder_that_cannot_be_written_is_one_failed_cell(anatomy: Path, project: Path) -> None:
+    [first] = cells(anatomy, "chance")
+    [second] = cells(anatomy, "majority")
+    blocked = project / "results" / first.folder.parent
+    blocked.parent.mkdir(parents=True)
+    blocked.write_text("in the way", encoding="utf-8")
+    ends = [event for _, event in sweep([first, second], project / "results", fresh=False)]
+    failed = [event for event in ends if isinstance(event, FailedResult)]
+    assert len(failed) == 1
+    assert "the run cannot be written to" in failed[0].reason
+    assert isinstance(ends[-1], DoneResult)
+
+
+def test_speeds_count_only_the_prompts_that_were_scored(anatomy: Path, project: Path) -> None:
+    cell = path_cell(anatomy, save_causal(project / "m", "llama"), context=5)
+    *_, last = run_cell(cell, project / "results")
+    assert isinstance(last, DoneResult)
+    assert last.metrics.unread == 3
+    assert (last.cost.items_per_second, last.cost.tokens_per_second, last.cost.prompt_tokens) == (
+        None,
+        None,
+        0,
+    )
 
 
 def test_a_worker_that_is_killed_is_a_failed_cell(anatomy: Path, project: Path) -> None:
@@ -180,17 +261,34 @@ def test_exemplars_belong_to_language_models_and_are_the_same_for_every_question
     assert "--exemplars 2" in cell.facts.command
 
 
-def test_exemplars_without_a_split_are_an_error(anatomy: Path, project: Path) -> None:
+def test_exemplars_without_a_split_or_too_many_are_one_missing_cell(anatomy: Path, project: Path) -> None:
+    card = CardFile(card=path_cell(anatomy, save_causal(project / "m", "llama")).opening.card, path=anatomy)
+
+    def missing(wish: Wish) -> list[tuple[str, str]]:
+        cells, missing = plan([read_task(anatomy)], [card], wish, data_dir=None, offline=True)
+        assert cells == []
+        return [(one.reason, one.remedy) for one in missing]
+
+    too_many = "9 exemplars are wanted, the exemplars split has 3 items"
+    assert missing(Wish(dtype="float32", exemplars=9)) == [(too_many, "ask for fewer")]
     anatomy.write_text(TASK.replace(", exemplars: train", ""), encoding="utf-8")
-    card = path_cell(anatomy, save_causal(project / "m", "llama")).opening.card
-    with pytest.raises(BenchError, match=r"add data\.splits\.exemplars to it"):
-        plan(
-            [read_task(anatomy)],
-            [CardFile(card=card, path=anatomy)],
-            Wish(exemplars=1),
-            data_dir=None,
-            offline=True,
-        )
+    no_split = "the task names no exemplars split", "add data.splits.exemplars to it"
+    assert missing(Wish(dtype="float32", exemplars=1)) == [no_split]
+
+
+def test_a_task_without_a_train_split_stops_only_the_baselines_that_learn(anatomy: Path) -> None:
+    anatomy.write_text(TASK.replace("train: train, ", ""), encoding="utf-8")
+    cards = select_cards("family:baseline", all_cards(), lambda _file: True)
+    found, missing = plan([read_task(anatomy)], cards, Wish(), data_dir=None, offline=True)
+    assert [cell.facts.model.name for cell in found] == ["chance"]
+    assert [one.what for one in missing] == ["majority on anatomy", "tfidf on anatomy"]
+
+
+def test_training_items_that_are_tested_too_are_refused(anatomy: Path) -> None:
+    write_lines(anatomy.parent / "train.jsonl", [*TRAIN, ITEMS[0] | {"id": "t4"}])
+    with pytest.raises(FileError, match=r"train.jsonl:4: item t4: is also in the test split"):
+        cells(anatomy, "majority")
+    assert len(cells(anatomy, "chance")) == 1
 
 
 def test_a_results_folder_that_cannot_be_written_is_told_before_anything_runs(project: Path) -> None:

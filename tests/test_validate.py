@@ -29,13 +29,21 @@ def test_a_right_task_is_proved_and_its_majority_baseline_told(bench: Bench, ana
         ("{{ question }}", "{question}", "'{question}' is not replaced: write '{{ question }}'"),
         ("{{ question }}", "{{ stem }}", "undefined variable 'stem'"),
         ("{{ question }}", "{{ group }}", "items q1 and q2 have the same prompt"),
-        ("test.jsonl", "none.jsonl", "tasks/none.jsonl: No such file or directory"),
+        (
+            "test.jsonl",
+            "none.jsonl",
+            "tasks/anatomy.yaml:6: data.files.test: there is no file tasks/none.jsonl",
+        ),
         (
             "columns: {id: id}",
             "columns: {id: id, question: stem}",
             "tasks/test.jsonl:1: stem: no such column",
         ),
-        ("prompt: |-", "exemplars: 9\nprompt: |-", "9 exemplars are wanted, the exemplars split has 3 items"),
+        (
+            "prompt: |-",
+            "exemplars: 9\nprompt: |-",
+            "tasks/anatomy.yaml:9: exemplars: 9 exemplars are wanted, the exemplars split has 3 items",
+        ),
         (
             ", exemplars: train}\n  columns: {id: id}",
             "}\nexemplars: 2",
@@ -61,11 +69,11 @@ def test_a_wrong_task_is_told_in_one_message(
     [
         (
             {"options": ["Liver", "liver ", "Liver"], "answer": "A"},
-            "test item q1 has the option 'Liver' 2 times",
+            "tasks/test.jsonl:1: item q1: has the option 'Liver' 2 times",
         ),
-        ({"options": ["Liver", " ", "Spleen"]}, "test item q1 has an empty option"),
+        ({"options": ["Liver", " ", "Spleen"]}, "tasks/test.jsonl:1: item q1: has an empty option"),
         ({"answer": "D"}, "tasks/test.jsonl:1: answer: answer 'D' is out of range: A, B, C or 0 to 2"),
-        (TRAIN[0] | {"id": "q1"}, "train item t1 is also in the test split"),
+        (TRAIN[0] | {"id": "q1"}, "tasks/train.jsonl:1: item t1: is also in the test split, which is scored"),
     ],
 )
 def test_wrong_data_are_told(bench: Bench, anatomy: Path, change: dict[str, object], told: str) -> None:
@@ -93,6 +101,18 @@ def test_an_unbalanced_key_is_a_warning(bench: Bench, anatomy: Path) -> None:
     )
 
 
+def test_a_prompt_that_hides_the_options_is_a_warning(bench: Bench, anatomy: Path) -> None:
+    anatomy.write_text(TASK.replace(". {{ option }}", ""), encoding="utf-8")
+    shown = bench("tasks", "validate", "anatomy").stdout
+    assert "the prompts of 3 items do not show all their options" in shown
+
+
+def test_an_unknown_task_is_told_with_the_nearest_name(bench: Bench, anatomy: Path) -> None:
+    result = bench("tasks", "validate", "anatomi")
+    assert result.exit_code == 2
+    assert "no task is named 'anatomi'; did you mean 'anatomy'?" in result.stderr
+
+
 def test_a_new_task_is_right_from_the_start(bench: Bench, project: Path) -> None:
     assert bench("tasks", "new", "mine").exit_code == 0
     assert bench("tasks", "validate", "mine").exit_code == 0
@@ -100,6 +120,7 @@ def test_a_new_task_is_right_from_the_start(bench: Bench, project: Path) -> None
     assert again.exit_code == 2
     assert "a task named 'mine' is there already" in again.stderr
     assert bench("tasks", "new", "../escape").exit_code == 2
+    assert bench("tasks", "new", "x.yaml").exit_code == 2
     assert bench("tasks", "new", "medqa").exit_code == 2
 
 

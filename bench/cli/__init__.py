@@ -23,7 +23,7 @@ class Bench(click.Group):
             click.echo(str(error) if isinstance(error, FileError) else f"bench: {error}", err=True)
             raise SystemExit(error.exit_code) from error
         except KeyboardInterrupt:
-            click.echo("bench: stopped; finished cells are kept, the same command goes on", err=True)
+            click.echo("bench: stopped", err=True)
             raise SystemExit(130) from None
         except BrokenPipeError:
             # The reader of a pipe (head, less) has gone; nothing is wrong.

@@ -1,12 +1,13 @@
 """`bench leaderboard`: build the page from the results, look at it."""
 
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 import click
 
 from bench.cli import options
-from bench.errors import BenchError
+from bench.errors import UsageError
 
 
 @click.group()
@@ -37,13 +38,13 @@ def serve(*, out: Path, port: int) -> None:
     from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
     if not (out / "index.html").is_file():
-        raise BenchError(f"{out} holds no site: run 'bench leaderboard build' first")
+        raise UsageError(f"{out} holds no site: run 'bench leaderboard build' first")
     try:
         server = ThreadingHTTPServer(
             ("127.0.0.1", port), partial(SimpleHTTPRequestHandler, directory=str(out))
         )
     except OSError as error:
-        raise BenchError(f"port {port} cannot be used: {error.strerror}; give another --port") from error
+        raise UsageError(f"port {port} cannot be used: {error.strerror}; give another --port") from error
     click.echo(f"http://127.0.0.1:{server.server_port}/  (Ctrl-C stops)")
-    with server:
+    with server, suppress(KeyboardInterrupt):
         server.serve_forever()

@@ -26,12 +26,12 @@ def list_models(*, selection: str, as_json: bool) -> None:
     from rich.table import Table
 
     from bench.cli.report import stdout
-    from bench.inputs.model_card import all_cards, select_cards
+    from bench.inputs.model_card import find_cards
     from bench.inputs.weights import go_offline, on_this_machine
     from leaderboard.formats import count, or_dash
 
     go_offline()
-    files = select_cards(selection, all_cards(), on_this_machine)
+    files = find_cards(selection, on_this_machine)
     if as_json:
         rows = [file.card.model_dump(mode="json") | {"available": on_this_machine(file)} for file in files]
         click.echo(json.dumps(rows, indent=1, ensure_ascii=False))
@@ -48,7 +48,7 @@ def list_models(*, selection: str, as_json: bool) -> None:
 def _kind(card: "ModelCard") -> str:
     if card.architecture == "baseline":
         return "baseline"
-    return f"{card.architecture}, {'chat' if card.chat else 'base'}"
+    return f"{card.architecture}, chat" if card.chat else card.architecture
 
 
 @models.command()
@@ -57,11 +57,11 @@ def show(*, name: str) -> None:
     """One card, and where its weights are."""
     from bench.errors import Unavailable
     from bench.inputs.hub_card import card_yaml
-    from bench.inputs.model_card import all_cards, select_cards
+    from bench.inputs.model_card import find_cards
     from bench.inputs.weights import Weights, find_weights, go_offline, on_this_machine
 
     go_offline()
-    for file in select_cards(name, all_cards(), on_this_machine):
+    for file in find_cards(name, on_this_machine):
         click.echo(card_yaml(file.card), nl=False)
         try:
             weights = find_weights(file, offline=True)

@@ -21,18 +21,29 @@ from rich.table import Table
 
 from bench.runs.plan import Cell, Missing
 from bench.runs.result import DoneResult, FailedResult
-from bench.runs.store import is_done
+from bench.runs.store import finished
 from bench.runs.sweep import Skipped, sweep
 from bench.runs.worker import Event, Loading
 from bench.runs.worker import Progress as Scored
+from leaderboard import formats
 
 Finished = DoneResult | FailedResult
 
 
 def show_missing(missing: Sequence[Missing]) -> None:
-    """What is not on this machine, one line a model or data set, with what to do."""
-    for line in sorted({f"unavailable: {m.what}: {m.reason}; {m.remedy}" for m in missing}):
-        click.echo(line, err=True)
+    """What is not on this machine and what to do; what is missing for the same reason is told together."""
+    told = {(m.reason, m.what): m.remedy for m in sorted(missing, key=lambda m: (m.reason, m.what))}
+    for reason, group in groupby(told, key=lambda pair: pair[0]):
+        names = [what for _, what in group]
+        remedy = told[reason, names[0]] + (", and so on" if len(names) > 1 else "")
+        click.echo(f"unavailable: {_together(names)}: {reason}; {remedy}", err=True)
+
+
+def _together(names: Sequence[str]) -> str:
+    """["model a", "model b"] -> "2 models: a, b"."""
+    if len(names) > 1 and all(name.startswith("model ") for name in names):
+        return f"{len(names)} models ({', '.join(name.removeprefix('model ') for name in names)})"
+    return ", ".join(names)
 
 
 def show_plan(cells: Sequence[Cell], results: Path, *, as_json: bool) -> None:
@@ -43,7 +54,7 @@ def show_plan(cells: Sequence[Cell], results: Path, *, as_json: bool) -> None:
             "model": cell.facts.model.name,
             "variant": cell.facts.variant.slug,
             "items": len(cell.items),
-            "done": is_done(results / cell.folder),
+            "done": finished(results / cell.folder) is not None,
             "folder": str(results / cell.folder),
         }
         for cell in cells
@@ -60,13 +71,15 @@ def show_plan(cells: Sequence[Cell], results: Path, *, as_json: bool) -> None:
 
 def run_with_progress(cells: Sequence[Cell], results: Path, *, fresh: bool) -> list[Finished]:
     """Run the sweep, showing how it goes; returns the results, in the order of the cells."""
-    finished: list[Finished] = []
+    ended: list[Finished] = []
     with _view(len(cells)) as view:
         for number, (cell, event) in enumerate_cells(sweep(cells, results, fresh=fresh)):
             view.show(number, cell, event)
-            if isinstance(event, (DoneResult, FailedResult)):
-                finished.append(event)
-    return finished
+            if isinstance(event, Skipped):
+                ended.append(event.result)
+            elif isinstance(event, (DoneResult, FailedResult)):
+                ended.append(event)
+    return ended
 
 
 def enumerate_cells(
@@ -92,7 +105,7 @@ def _view(total: int) -> Generator[View]:
         return
     with Progress(
         SpinnerColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=30),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
@@ -103,17 +116,24 @@ def _view(total: int) -> Generator[View]:
 
 
 class PlainLines:
-    """One line when a cell starts and one when it ends, for logs."""
+    """Lines for logs: when a cell starts, at each quarter of its items, and when it ends."""
 
     def __init__(self, total: int) -> None:
         self.total = total
+        self.quarter = 0
 
     def show(self, number: int, cell: Cell, event: Event | Skipped) -> None:
         head = f"[{number}/{self.total}] {cell.facts.model.name} on {cell.task.name}"
-        if isinstance(event, Loading):
-            click.echo(f"{head}: {len(cell.items)} items, {cell.facts.variant.slug}", err=True)
-        elif not isinstance(event, Scored):
-            click.echo(f"{head}: {_outcome(event)}", err=True)
+        match event:
+            case Loading():
+                self.quarter = 0
+                click.echo(f"{head}: {len(cell.items)} items, {cell.facts.variant.slug}", err=True)
+            case Scored(done=done, total=total):
+                if 4 * done // total > self.quarter and done < total:
+                    self.quarter = 4 * done // total
+                    click.echo(f"{head}: {done} of {total} items", err=True)
+            case _:
+                click.echo(f"{head}: {_outcome(event)}", err=True)
 
 
 class Bars:
@@ -137,8 +157,10 @@ class Bars:
 
 def _outcome(event: DoneResult | FailedResult | Skipped) -> str:
     match event:
-        case Skipped():
-            return "done before (--fresh runs it again)"
+        case Skipped(result=result):
+            rate, where = result.metrics.accuracy, result.provenance
+            when = f"{where.finished[:10]}, {where.processor}, {where.cores} cores"
+            return f"done before ({when}): {rate.correct} of {rate.total} right; --fresh runs it again"
         case FailedResult():
             return f"failed: {event.reason}"
         case DoneResult():
@@ -146,16 +168,22 @@ def _outcome(event: DoneResult | FailedResult | Skipped) -> str:
             return f"{rate.correct} of {rate.total} right in {event.cost.scoring_seconds:.1f} s"
 
 
-def show_results(finished: Sequence[Finished], *, as_json: bool) -> None:
-    """Everything the sweep ended with, best first within a task; failures have a row too."""
+def show_results(ended: Sequence[Finished], results: Path, *, as_json: bool) -> None:
+    """Everything the sweep ended with, best first within a task; failures have a row and a reason."""
     if as_json:
-        click.echo(json.dumps([result.model_dump(mode="json") for result in finished], indent=1))
+        click.echo(json.dumps([result.model_dump(mode="json") for result in ended], indent=1))
         return
-    for task, group in groupby(finished, key=lambda result: result.cell.task.name):
-        results = list(group)
-        stdout().print(_table(task, sorted(results, key=_rank)))
-        if notice := results[0].cell.task.notice:
-            click.echo(notice)
+    for task, group in groupby(ended, key=lambda result: result.cell.task.name):
+        rows = list(group)
+        stdout().print(_table(task, sorted(rows, key=_rank)))
+        for result in rows:
+            if isinstance(result, FailedResult):
+                click.echo(f"failed: {result.cell.model.name}: {result.reason}")
+        if notice := rows[0].cell.task.notice:
+            click.echo(f"Note: {notice}")
+        click.echo()
+    if ended:
+        click.echo(f"kept in {results}; the page: bench leaderboard build --results {results}", err=True)
 
 
 def _rank(result: Finished) -> tuple[float, str]:
@@ -165,30 +193,29 @@ def _rank(result: Finished) -> tuple[float, str]:
 
 def _table(task: str, results: Sequence[Finished]) -> Table:
     table = Table(title=task, title_justify="left", title_style="bold", box=None, header_style="bold")
-    for name in ("model", "variant"):
-        table.add_column(name, no_wrap=True)
-    for name in ("accuracy", "95 % interval", "right", "items/s", "peak memory"):
+    table.add_column("model", overflow="fold")
+    table.add_column("variant", overflow="fold")
+    for name in ("accuracy", "95 %", "right", "items/s", "memory"):
         table.add_column(name, justify="right", no_wrap=True)
     for result in results:
         name, variant = result.cell.model.name, result.cell.variant.slug
         if isinstance(result, FailedResult):
-            table.add_row(name, variant, "failed", result.reason.splitlines()[0][:60])
+            table.add_row(name, variant, "failed")
             continue
         rate, cost = result.metrics.accuracy, result.cost
-        partial = f" (first {result.cell.limit})" if result.cell.limit else ""
         table.add_row(
             name,
-            variant + partial,
+            variant + (f", first {result.cell.limit}" if result.cell.limit else ""),
             f"{rate.value:.1%}",
-            f"{rate.low:.1%} – {rate.high:.1%}",
+            f"{rate.low * 100:.1f}–{rate.high * 100:.1f}",
             f"{rate.correct}/{rate.total}",
-            f"{cost.items_per_second:,.1f}",
-            f"{cost.peak_memory_bytes / 2**20:,.0f} MB" if cost.peak_memory_bytes else "—",
+            formats.number(cost.items_per_second),
+            formats.size(cost.peak_memory_bytes),
         )
     return table
 
 
 def stdout() -> Console:
     """A console for results: as wide as the table needs where nobody's terminal sets a width."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=160)
+    console = Console(highlight=False, markup=False)
+    return console if console.is_terminal else Console(highlight=False, markup=False, width=160)

@@ -1,5 +1,6 @@
 """`bench run`: plan a sweep, run it, say what came out."""
 
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -53,7 +54,13 @@ def _dtype(_context: click.Context, _parameter: click.Parameter, value: str) -> 
     help="Solved examples in the prompt; the task's own number when left out.",
 )
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N items: a partial run.")
-@click.option("--seed", type=int, default=0, show_default=True, help="For exemplars and baselines.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**32 - 1),
+    default=0,
+    show_default=True,
+    help="For exemplars and baselines.",
+)
 @options.data_dir
 @options.results
 @click.option("--fresh", is_flag=True, help="Run cells again that are done.")
@@ -94,7 +101,7 @@ def run(
     cells, missing = plan(files, cards, wish, data_dir=folder, offline=offline)
     report.show_missing(missing)
     if strict and missing:
-        raise BenchError(f"{len(missing)} cells are unavailable, and --strict was given")
+        raise BenchError(f"--strict was given, and not everything is on this machine (cells: {len(missing)})")
     if dry_run:
         report.show_plan(cells, results, as_json=as_json)
     else:
@@ -107,17 +114,25 @@ def _sweep(cells: "Sequence[Cell]", results: Path, *, fresh: bool, as_json: bool
     from bench.runs.store import check_writable
 
     check_writable(results)
-    finished = report.run_with_progress(cells, results, fresh=fresh)
-    report.show_results(finished, as_json=as_json)
+    # Being told to end is as being interrupted: the running worker ends too, what is done is kept.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        finished = report.run_with_progress(cells, results, fresh=fresh)
+    except KeyboardInterrupt:
+        click.echo(
+            "finished cells are kept; the same command goes on, the stopped one from its start", err=True
+        )
+        raise
+    report.show_results(finished, results, as_json=as_json)
     if not finished:
         return NOTHING_COULD_RUN
     return 1 if any(result.status == "failed" for result in finished) else 0
 
 
 def _selected(tasks: Sequence[str], models: Sequence[str]) -> "tuple[list[TaskFile], list[CardFile]]":
-    from bench.inputs.model_card import all_cards, select_cards
+    from bench.inputs.model_card import find_cards
     from bench.inputs.task import find_tasks
     from bench.inputs.weights import on_this_machine
 
     names = [name.strip() for term in tasks for name in term.split(",") if name.strip()]
-    return find_tasks(names), select_cards(",".join(models), all_cards(), on_this_machine)
+    return find_tasks(names), find_cards(",".join(models), on_this_machine)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bench.cli import options
-from bench.errors import BenchError, FileError, Unavailable, UsageError
+from bench.errors import BenchError, FileError, Unavailable, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from bench.inputs.data import Split
@@ -88,10 +88,10 @@ def _split(file: "TaskFile", role: "Role", folder: Path | None, *, offline: bool
 def _show_tokens(request: "ScoreRequest", model: str) -> None:
     """The prompt's tokens, where the scored ones begin, and whether a BOS stands there."""
     from bench.engines.tokens import token_view
-    from bench.inputs.model_card import all_cards, select_cards
+    from bench.inputs.model_card import find_cards
     from bench.inputs.weights import Weights, find_weights, on_this_machine
 
-    card = select_cards(model, all_cards(), on_this_machine)[0]
+    card = find_cards(model, on_this_machine)[0]
     weights = find_weights(card, offline=True)
     if not isinstance(weights, Weights):
         raise UsageError(f"{model} is a baseline: it reads the question, not tokens")
@@ -116,11 +116,18 @@ def validate(*, files: tuple[str, ...], data_dir: Path | None, offline: bool) ->
     from bench.inputs.data import data_folder
 
     known = yaml_files("tasks")
-    paths = [known.get(name, Path(name)) for name in files] or list(known.values())
+    paths = [_path(name, known) for name in files] or list(known.values())
     folder = data_folder(data_dir)
     offline = settle_offline(_readable(paths), [], folder, offline=offline)
     codes = [_validate(path, folder, offline=offline) for path in paths]
     raise SystemExit(max(codes))
+
+
+def _path(name: str, known: dict[str, Path]) -> Path:
+    """A task's file by its name, or a file."""
+    if name in known or name.endswith(".yaml") or Path(name).exists():
+        return known.get(name, Path(name))
+    raise UsageError(f"no task is named '{name}'{did_you_mean(name, known)} (bench tasks list)")
 
 
 def _readable(paths: "Sequence[Path]") -> "list[TaskFile]":
@@ -183,8 +190,10 @@ def new(*, name: str) -> None:
     """Write tasks/NAME.yaml and two example items, ready to change."""
     from bench.config import yaml_files
 
-    if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]*", name):
-        raise UsageError(f"'{name}' is not a task name: use small letters, digits, '_', '-' and '.'")
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]*", name) or name.endswith(".yaml"):
+        raise UsageError(
+            f"'{name}' is not a task name: use small letters, digits, '_', '-' and '.', without .yaml"
+        )
     path = Path("tasks") / f"{name}.yaml"
     data = Path("tasks") / "data" / f"{name}.jsonl"
     if name in yaml_files("tasks") or path.exists() or data.exists():

@@ -48,7 +48,7 @@ def open_transformers(opening: Opening) -> Engine:
     assert opening.dtype is not None
     folder = readable_folder(weights)
     model = _load(_auto_class(opening.card), folder, opening.dtype)
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    tokenizer = _tokenizer(folder)
     device = device_name()
     budget = CUDA_BATCH_TOKENS if device == "cuda" else CPU_BATCH_TOKENS
     engine = Seq2SeqEngine if opening.card.architecture == "encoder-decoder" else CausalEngine
@@ -65,7 +65,7 @@ def _load(auto: Any, folder: Path, dtype: Dtype) -> Any:
             folder, dtype=getattr(torch, dtype), local_files_only=True, use_safetensors=True
         )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise BenchError(f"the weights cannot be loaded: {error}") from error
+        raise BenchError(f"the weights cannot be loaded: {_first_line(error)}") from error
 
 
 def window(card: ModelCard, config: Any) -> int:
@@ -78,7 +78,18 @@ def window(card: ModelCard, config: Any) -> int:
 
 def load_tokenizer(weights: Weights) -> Any:
     """The tokenizer alone, to look at prompts."""
-    return AutoTokenizer.from_pretrained(readable_folder(weights), local_files_only=True)
+    return _tokenizer(readable_folder(weights))
+
+
+def _tokenizer(folder: Path) -> Any:
+    try:
+        return AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except Exception as error:  # whatever the files make the tokenizer libraries raise
+        raise BenchError(f"the tokenizer cannot be loaded: {_first_line(error)}") from error
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def cache_folder() -> Path:

@@ -3,13 +3,14 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
-from bench.config import display, read_text
-from bench.errors import BenchError, FileError, Mistake, Unavailable, did_you_mean
+from bench.config import display, line_of, read_text
+from bench.errors import FileError, Mistake, Unavailable, UsageError, did_you_mean
 from bench.inputs.task import Columns, FilesData, HubData, Role, TaskFile
 from bench.types import LETTERS, Item
 
@@ -24,24 +25,33 @@ class Place:
     line: int
 
 
+class RowError(Exception):
+    def __init__(self, key: str, text: str) -> None:
+        super().__init__(f"{key}: {text}")
+        self.key = key
+        self.text = text
+
+
 @dataclass(frozen=True, slots=True)
 class Split:
-    """The items of one split, where they were found, and the SHA-256 of what they say.
+    """The items of one split, where each stands, and the SHA-256 of what they say.
 
     The digest leaves ids out: a mirror may number the same questions otherwise than the hub.
     """
 
     name: str
     items: tuple[Item, ...]
+    places: tuple[Place, ...]
     source: str
     sha256: str
+    mirrored: bool = False
 
 
 def data_folder(given: Path | None) -> Path | None:
     """The folder of mirror files: `--data-dir`, else BENCH_DATA_DIR."""
     named = given or (Path(env) if (env := os.environ.get("BENCH_DATA_DIR")) else None)
     if named is not None and not named.is_dir():
-        raise BenchError(
+        raise UsageError(
             f"the data folder {named} does not exist; give --data-dir or BENCH_DATA_DIR a folder"
         )
     return named
@@ -73,35 +83,51 @@ def load_split(file: TaskFile, role: Role, *, data_dir: Path | None, offline: bo
     match data:
         case FilesData():
             path = file.path.parent / data.files[name]
+            if not path.is_file():
+                place = display(file.path), line_of(file.path, ("data", "files", name))
+                raise FileError([Mistake(*place, f"data.files.{name}", f"there is no file {display(path)}")])
             return _split(name, path.name, _json_lines(path), data.columns)
         case HubData():
             mirror = _mirror(data, name, data_dir)
             if mirror:
-                return _split(name, mirror.name, _json_lines(mirror), Columns(id="id"))
+                split = _split(name, mirror.name, _json_lines(mirror), Columns(id="id"))
+                return replace(split, mirrored=True)
             source = f"{data.hub}[{name}]"
             return _split(name, source, _hub_rows(data, name, source, offline=offline), data.columns)
 
 
-def _split(name: str, source: str, rows: Iterable[tuple[Place, Row]], columns: Columns) -> Split:
-    items: list[Item] = []
-    mistakes: list[Mistake] = []
-    seen: dict[str, Place] = {}
+def _split(name: str, source: str, rows: Iterable[tuple[Place, Row | RowError]], columns: Columns) -> Split:
+    items: dict[str, Item] = {}
+    places: list[Place] = []
+    mistakes: list[tuple[Place, RowError]] = []
     for number, (place, row) in enumerate(rows):
         try:
             item = row_to_item(row, columns, f"{name}-{number:05d}")
+            if item.id in items:
+                first = places[list(items).index(item.id)]
+                raise RowError(columns.id or "id", f"'{item.id}' is also the id of line {first.line}")
         except RowError as error:
-            mistakes.append(Mistake(place.file, place.line, error.key, error.text))
+            mistakes.append((place, error))
             continue
-        if item.id in seen:
-            text = f"'{item.id}' is also the id of line {seen[item.id].line}"
-            mistakes.append(Mistake(place.file, place.line, columns.id or "id", text))
-        seen[item.id] = place
-        items.append(item)
+        items[item.id] = item
+        places.append(place)
     if mistakes:
-        raise FileError(mistakes)
+        raise FileError(_told_once(mistakes))
     if not items:
         raise FileError([Mistake(source, 0, "", f"split '{name}' has no items")])
-    return Split(name=name, items=tuple(items), source=source, sha256=_digest(items))
+    found = tuple(items.values())
+    return Split(name=name, items=found, places=tuple(places), source=source, sha256=_digest(found))
+
+
+def _told_once(mistakes: Sequence[tuple[Place, RowError]]) -> list[Mistake]:
+    """A mistake that many rows share (a wrong column name) is told at the first, with their number."""
+    rows = Counter((error.key, error.text) for _, error in mistakes)
+    told: dict[tuple[str, str], Mistake] = {}
+    for place, error in mistakes:
+        more = rows[error.key, error.text] - 1
+        text = error.text + (f" (and in {more} more rows)" if more else "")
+        told.setdefault((error.key, error.text), Mistake(place.file, place.line, error.key, text))
+    return list(told.values())
 
 
 def _digest(items: Iterable[Item]) -> str:
@@ -112,45 +138,58 @@ def _digest(items: Iterable[Item]) -> str:
     return digest.hexdigest()
 
 
-class RowError(Exception):
-    def __init__(self, key: str, text: str) -> None:
-        super().__init__(f"{key}: {text}")
-        self.key = key
-        self.text = text
-
-
-def row_to_item(row: Row, columns: Columns, default_id: str) -> Item:
+def row_to_item(row: Row | RowError, columns: Columns, default_id: str) -> Item:
     """One row as an item; raises RowError where a column is not there or does not fit.
 
     `options` is a list, an object {letter: text}, or several columns; `answer` a 0-based index, a
     letter or a key of that object.
     """
-    question = _text(row, columns.question)
+    if isinstance(row, RowError):
+        raise row
+    _check_columns(row, columns)
+    question = _text(row[columns.question], columns.question)
     letters, options = _options(row, columns.options)
     if not 2 <= len(options) <= len(LETTERS):
         raise RowError(_options_key(columns), f"{len(options)} options; there must be 2 to {len(LETTERS)}")
     return Item(
-        id=str(_cell(row, columns.id)) if columns.id else default_id,
+        id=_id(row[columns.id], columns.id) if columns.id else default_id,
         question=question,
         options=options,
-        answer=_answer(_cell(row, columns.answer), letters, columns.answer),
-        group=str(_cell(row, columns.group) or "") if columns.group else "",
+        answer=_answer(row[columns.answer], letters, columns.answer),
+        group=str(row[columns.group] or "") if columns.group else "",
     )
 
 
-def _cell(row: Row, column: str) -> Any:
-    if column not in row:
-        raise RowError(
-            column, f"no such column; there are {', '.join(sorted(row))}{did_you_mean(column, row)}"
-        )
-    return row[column]
+def _check_columns(row: Row, columns: Columns) -> None:
+    options = (columns.options,) if isinstance(columns.options, str) else columns.options
+    wanted = [columns.question, *options, columns.answer, columns.id, columns.group]
+    missing = [name for name in wanted if name is not None and name not in row]
+    if missing:
+        there = ", ".join(sorted(row))
+        near = did_you_mean(missing[0], row)
+        text = f"no such column; there are {there}{near}; say which it is in the task's data.columns"
+        raise RowError(", ".join(missing), text)
 
 
-def _text(row: Row, column: str) -> str:
-    value = _cell(row, column)
+def _id(value: object, column: str) -> str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return _text(value, column)
+
+
+def _text(value: object, column: str) -> str:
     if not isinstance(value, str) or not value.strip():
         raise RowError(column, f"expected a text, not {value!r}")
-    return value
+    return _whole(value, column)
+
+
+def _whole(text: str, column: str) -> str:
+    r"""The text, if it can be written to a file: JSON can hold half a character, as "\ud800"."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise RowError(column, f"holds half a character at {error.start}") from error
+    return text
 
 
 def _options_key(columns: Columns) -> str:
@@ -160,11 +199,12 @@ def _options_key(columns: Columns) -> str:
 def _options(row: Row, columns: str | tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The names an answer may use for the options, and the options' texts."""
     if isinstance(columns, tuple):
-        return tuple(LETTERS[: len(columns)]), tuple(_text(row, column) for column in columns)
-    value = _cell(row, columns)
+        return tuple(LETTERS[: len(columns)]), tuple(_text(row[name], name) for name in columns)
+    value = row[columns]
     if isinstance(value, Mapping):
         pairs = cast("Mapping[str, object]", value)
-        return tuple(map(str, pairs)), _texts(pairs.values(), columns)
+        names = sorted(pairs) if sorted(pairs) == list(LETTERS[: len(pairs)]) else list(pairs)
+        return tuple(names), _texts([pairs[name] for name in names], columns)
     if isinstance(value, (list, tuple)):
         texts = _texts(cast("list[object]", value), columns)
         return tuple(LETTERS[: len(texts)]), texts
@@ -175,35 +215,61 @@ def _texts(values: Iterable[object], column: str) -> tuple[str, ...]:
     texts = tuple(values)
     if wrong := [text for text in texts if not isinstance(text, str)]:
         raise RowError(column, f"expected texts, not {wrong[0]!r}")
-    return cast("tuple[str, ...]", texts)
+    return tuple(_whole(text, column) for text in cast("tuple[str, ...]", texts))
 
 
-def _answer(value: object, letters: tuple[str, ...], column: str) -> int:
-    if isinstance(value, str) and value in letters:
-        return letters.index(value)
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(letters):
+def _answer(value: object, names: tuple[str, ...], column: str) -> int:
+    """The index of the right option: by its name, or, where options have no names of their own, from 0."""
+    if isinstance(value, (str, int)) and not isinstance(value, bool) and str(value) in names:
+        return names.index(str(value))
+    lettered = names == tuple(LETTERS[: len(names)])
+    if lettered and isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(names):
         return value
-    last = len(letters) - 1
-    raise RowError(column, f"answer {value!r} is out of range: {', '.join(letters)} or 0 to {last}")
+    known = ", ".join(names) + (f" or 0 to {len(names) - 1}" if lettered else "")
+    raise RowError(column, f"answer {value!r} is out of range: {known}{did_you_mean(str(value), names)}")
 
 
-def _json_lines(path: Path) -> Iterator[tuple[Place, Row]]:
+def _json_lines(path: Path) -> Iterator[tuple[Place, Row | RowError]]:
     file = display(path)
     for number, line in enumerate(read_text(path).split("\n"), start=1):
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise FileError([Mistake(file, number, "", f"not JSON: {error.msg}")]) from error
-        if not isinstance(row, dict):
-            raise FileError([Mistake(file, number, "", "expected a JSON object")])
-        yield Place(file, number), cast("Row", row)
+            row = json.loads(line, object_pairs_hook=_object)
+        except (ValueError, RecursionError) as error:
+            yield Place(file, number), RowError("", f"not JSON: {error}")
+            continue
+        known = isinstance(row, dict)
+        yield Place(file, number), cast("Row", row) if known else RowError("", "expected a JSON object")
+
+
+def shared_questions(test: Split, other: Split) -> list[Mistake]:
+    """The other split's rows whose question and options are tested too."""
+    tested = {_content(item) for item in test.items}
+    pairs = zip(other.places, other.items, strict=True)
+    text = f"is also in the {test.name} split, which is scored"
+    return [
+        Mistake(place.file, place.line, f"item {item.id}", text)
+        for place, item in pairs
+        if _content(item) in tested
+    ]
+
+
+def _content(item: Item) -> str:
+    return " ".join(item.question.casefold().split()) + "\n" + "\n".join(sorted(item.options))
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key is given twice")
+    return found
 
 
 def _hub_rows(data: HubData, name: str, source: str, *, offline: bool) -> Iterator[tuple[Place, Row]]:
     # Here, not at the top: `datasets` takes over a second to import.
     from datasets import DownloadConfig, load_dataset
+    from datasets.exceptions import DatasetGenerationError
 
     try:
         rows = load_dataset(
@@ -213,10 +279,20 @@ def _hub_rows(data: HubData, name: str, source: str, *, offline: bool) -> Iterat
             revision=data.revision,
             download_config=DownloadConfig(local_files_only=offline),
         )
+    except DatasetGenerationError as error:
+        raise FileError([Mistake(source, 0, "", f"cannot be read: {_first_line(error)}")]) from error
     except (OSError, ValueError) as error:  # what datasets raises: not cached, no such set, no such split
+        if not offline:
+            raise Unavailable(
+                f"data set {source} cannot be had: {_first_line(error)}", "see the task's data"
+            ) from error
         remedy = "run once with the hub in reach"
         if name in data.mirror:
             remedy = f"put {data.mirror[name]} in a folder and name it with --data-dir, or {remedy}"
         raise Unavailable(f"data set {source} is not on this machine", remedy) from error
     for number, row in enumerate(cast("Iterable[Row]", rows)):
         yield Place(source, number), row
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

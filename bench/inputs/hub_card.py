@@ -27,7 +27,10 @@ def draft_card(hub_id: str, name: str | None) -> ModelCard:
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", hub_id):
         raise UsageError(f"'{hub_id}' is not a hub id; it looks like ORG/NAME")
     if not hub_reachable():
-        raise Unavailable("the model hub is out of reach", "write the card by hand; CONTRIBUTING.md says how")
+        raise Unavailable(
+            "the model hub is out of reach",
+            "write the card by hand: bench models show phi-2 prints one to copy",
+        )
     info, config = _ask(hub_id)
     try:
         return _card(hub_id, name, info, config)

@@ -98,9 +98,13 @@ def read_card(path: Path) -> CardFile:
 
 def all_cards() -> list[CardFile]:
     """Every card of the registry, sorted by name; raises a FileError over all files at once."""
+    return _read_cards(yaml_files("model_cards").values())
+
+
+def _read_cards(paths: Iterable[Path]) -> list[CardFile]:
     cards: list[CardFile] = []
     mistakes: list[Mistake] = []
-    for path in yaml_files("model_cards").values():
+    for path in paths:
         try:
             cards.append(read_card(path))
         except FileError as error:
@@ -110,7 +114,16 @@ def all_cards() -> list[CardFile]:
     return cards
 
 
-_COMPARISON = re.compile(r"^params(<=|>=|<|>)(\d+(?:\.\d+)?)([KMB]?)$")
+def find_cards(selection: str, is_available: Callable[[CardFile], bool]) -> list[CardFile]:
+    """The cards that a selection names; where it gives names alone, no other file is read."""
+    known = yaml_files("model_cards")
+    names = sorted({term.strip() for term in selection.split(",") if term.strip()})
+    if names and all(name in known for name in names):
+        return _read_cards(known[name] for name in names)
+    return select_cards(selection, all_cards(), is_available)
+
+
+_COMPARISON = re.compile(r"^params(<=|>=|<|>)(\d+(?:\.\d+)?)([KMB]?)$", re.IGNORECASE)
 _UNIT = {"": 1, "K": 10**3, "M": 10**6, "B": 10**9}
 
 
@@ -154,7 +167,7 @@ def _matches(term: str, file: CardFile) -> bool:
 def _compares(parameters: int | None, sign: str, number: str, unit: str) -> bool:
     if parameters is None:
         return False
-    bound = float(number) * _UNIT[unit]
+    bound = float(number) * _UNIT[unit.upper()]
     match sign:
         case "<":
             return parameters < bound

@@ -5,25 +5,31 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
-from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, meta
+from jinja2 import StrictUndefined, Template, TemplateSyntaxError, meta
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from bench.errors import BenchError, did_you_mean
+from bench.errors import BenchError, Unavailable, did_you_mean
 from bench.types import Item
 
 VARIABLES = frozenset({"question", "options", "group"})
 """What a template may use: the question, (letter, option) pairs, and the group. Never the answer."""
 
 _ENVIRONMENT = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
+# A prompt is a function of its item alone: nothing random, no loop over anything but the item.
+_ENVIRONMENT.globals.clear()
+del _ENVIRONMENT.filters["random"]
 _SINGLE_BRACE = re.compile(r"(?<![{%])\{ *(question|options|group|option|letter) *\}(?!\})")
 
 
 def template_problems(source: str) -> list[str]:
     """What is wrong with a template that can be seen without data."""
     try:
+        _ENVIRONMENT.compile(source)
         used = meta.find_undeclared_variables(_ENVIRONMENT.parse(source))
     except TemplateSyntaxError as error:
         return [f"line {error.lineno} of the template: {error.message}"]
+    except Exception as error:  # noqa: BLE001 (a stranger's text: whatever it trips is its mistake)
+        return [f"the template cannot be read: {type(error).__name__}: {error}"]
     problems = [
         f"undefined variable '{name}'{did_you_mean(name, VARIABLES)}" for name in sorted(used - VARIABLES)
     ]
@@ -44,8 +50,9 @@ def render(source: str, item: Item) -> str:
             options=list(zip(item.letters, item.options, strict=True)),
             group=item.group,
         )
-    except (TemplateError, TypeError, ValueError, ArithmeticError, OverflowError) as error:
-        raise BenchError(f"prompt: the template failed on item {item.id}: {error}") from error
+    except Exception as error:  # a stranger's code: whatever it raises is its mistake
+        text = str(error) or type(error).__name__
+        raise BenchError(f"prompt: the template failed on item {item.id}: {text}") from error
 
 
 @lru_cache(maxsize=64)
@@ -76,7 +83,8 @@ def choose_exemplars(items: Sequence[Item], count: int, seed: int) -> tuple[Item
     one exemplar.
     """
     if count > len(items):
-        raise BenchError(f"{count} exemplars are wanted, the exemplars split has {len(items)} items")
+        reason = f"{count} exemplars are wanted, the exemplars split has {len(items)} items"
+        raise Unavailable(reason, "ask for fewer")
     return tuple(sorted(items, key=lambda item: _rank(item, seed))[:count])
 
 

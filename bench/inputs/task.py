@@ -59,12 +59,19 @@ class FilesData(Strict):
 class HubData(Strict):
     """A data set of the hub. `mirror` names files of the common form that may stand in for splits."""
 
-    hub: str
+    hub: Annotated[str, Field(pattern=r"^[\w./-]+$")]
     config: str | None = None
     revision: str = "main"
     splits: Splits = Splits()
     columns: Columns = Columns()
     mirror: dict[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _mirrors_are_of_splits(self) -> Self:
+        named = set(filter(None, (self.splits.test, self.splits.train, self.splits.exemplars)))
+        for split in sorted(self.mirror.keys() - named):
+            raise ValueError(f"mirror: no split is named '{split}'{did_you_mean(split, named)}")
+        return self
 
 
 def _kind(raw: Any) -> str | None:
@@ -116,9 +123,11 @@ class Task(Strict):
         return self
 
     def digest(self) -> str:
-        """SHA-256 over what can change a number: everything but the words about the task."""
-        words = {"title", "description", "notice", "license"}
-        return hashlib.sha256(self.model_dump_json(exclude=words).encode()).hexdigest()
+        """SHA-256 over what of the task itself can change a number: how it asks and how it scores.
+
+        Its data have digests of their own, and the number of exemplars belongs to the variant.
+        """
+        return hashlib.sha256(self.model_dump_json(include={"prompt", "scoring"}).encode()).hexdigest()
 
 
 class TaskFile(Strict):
@@ -142,12 +151,11 @@ def find_tasks(names: Sequence[str] = ()) -> list[TaskFile]:
     known = yaml_files("tasks")
     paths: dict[str, Path] = {}
     for name in dict.fromkeys(names) or known:
-        if name.endswith(".yaml"):
-            paths[Path(name).stem] = Path(name)
-        elif name in known:
-            paths[name] = known[name]
-        else:
+        path = known.get(name) or (Path(name) if name.endswith(".yaml") else None)
+        if path is None:
             raise UsageError(f"no task is named '{name}'{did_you_mean(name, known)} (bench tasks list)")
+        if paths.setdefault(path.stem, path) != path:
+            raise UsageError(f"two tasks are named '{path.stem}': {paths[path.stem]} and {path}")
     found: list[TaskFile] = []
     mistakes: list[Mistake] = []
     for path in paths.values():

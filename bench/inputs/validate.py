@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.config import display
+from bench.config import display, line_of
 from bench.errors import BenchError, FileError, Mistake, Unavailable
-from bench.inputs.data import Split, load_split
+from bench.inputs.data import Split, load_split, shared_questions
 from bench.inputs.prompts import choose_exemplars, render
 from bench.inputs.task import Role, TaskFile, read_task
 from bench.types import LETTERS, Item
@@ -37,8 +37,7 @@ def prove(path: Path, *, data_dir: Path | None, offline: bool) -> Proof:
     file = read_task(path)
     splits, absent = _splits(file, data_dir=data_dir, offline=offline)
     test = splits["test"]
-    mistakes = [Mistake(display(path), 0, key, text) for key, text in _problems(file, splits)]
-    if mistakes:
+    if mistakes := list(dict.fromkeys(_problems(file, splits))):
         raise FileError(mistakes)
     answers = Counter(item.letters[item.answer] for item in test.items)
     most = max(answers.values()) / len(test.items)
@@ -49,7 +48,7 @@ def prove(path: Path, *, data_dir: Path | None, offline: bool) -> Proof:
         answers=dict(sorted(answers.items())),
         majority=most,
         sources={role: split.source for role, split in splits.items()},
-        warnings=(*absent, *_warnings(test.items, most)),
+        warnings=(*absent, *_warnings(file, test.items, most)),
     )
 
 
@@ -76,60 +75,50 @@ def _splits(
     return splits, tuple(absent)
 
 
-def _problems(file: TaskFile, splits: dict[Role, Split]) -> Iterator[tuple[str, str]]:
-    """(key, text) of what is wrong with data and prompts together."""
+def _problems(file: TaskFile, splits: dict[Role, Split]) -> Iterator[Mistake]:
+    """What is wrong with data and prompts together."""
     for role, split in splits.items():
-        for item in split.items if role == "test" else ():
-            yield from _option_problems(role, item)
-    yield from _prompt_problems(file, splits["test"].items)
-    shared = _shared_questions(splits)
-    yield from (("data.splits", f"{role} item {name} is also in the test split") for role, name in shared)
+        if role != "train":
+            for place, item in zip(split.places, split.items, strict=True):
+                yield from (Mistake(place.file, place.line, *told) for told in _option_problems(item))
+            yield from _prompt_problems(file, split.items)
+        if role != "test":
+            yield from shared_questions(splits["test"], split)
     if file.task.exemplars and "exemplars" in splits:
         try:
             choose_exemplars(splits["exemplars"].items, file.task.exemplars, seed=0)
-        except BenchError as error:
-            yield "exemplars", str(error)
+        except Unavailable as error:
+            yield Mistake(display(file.path), line_of(file.path, ("exemplars",)), "exemplars", error.reason)
 
 
-def _option_problems(role: Role, item: Item) -> Iterator[tuple[str, str]]:
+def _option_problems(item: Item) -> Iterator[tuple[str, str]]:
     options = [option.strip() for option in item.options]
     if any(not option for option in options):
-        yield "data", f"{role} item {item.id} has an empty option"
+        yield f"item {item.id}", "has an empty option"
     for option, count in Counter(options).items():
         if option and count > 1:
-            yield "data", f"{role} item {item.id} has the option '{option}' {count} times"
+            yield f"item {item.id}", f"has the option '{option}' {count} times"
 
 
-def _prompt_problems(file: TaskFile, items: Sequence[Item]) -> Iterator[tuple[str, str]]:
+def _prompt_problems(file: TaskFile, items: Sequence[Item]) -> Iterator[Mistake]:
+    place = display(file.path), line_of(file.path, ("prompt",)), "prompt"
     first: dict[str, Item] = {}
     for item in items:
         try:
             prompt = render(file.task.prompt, item)
         except BenchError as error:
-            yield "prompt", str(error).removeprefix("prompt: ")
+            yield Mistake(*place, str(error).removeprefix("prompt: "))
             return
         if prompt in first:
             same = f"items {first[prompt].id} and {item.id} have the same prompt"
-            yield "prompt", f"{same}: the template or the data repeat themselves"
+            yield Mistake(*place, f"{same}: the template or the data repeat themselves")
         first.setdefault(prompt, item)
 
 
-def _shared_questions(splits: dict[Role, Split]) -> list[tuple[Role, str]]:
-    tested = {_text(item) for item in splits["test"].items}
-    return [
-        (role, item.id)
-        for role, split in splits.items()
-        if role != "test"
-        for item in split.items
-        if _text(item) in tested
-    ]
-
-
-def _text(item: Item) -> str:
-    return " ".join(item.question.lower().split()) + "\n" + "\n".join(sorted(item.options))
-
-
-def _warnings(items: Sequence[Item], most: float) -> Iterator[str]:
+def _warnings(file: TaskFile, items: Sequence[Item], most: float) -> Iterator[str]:
+    hidden = sum(any(o not in render(file.task.prompt, item) for o in item.options) for item in items)
+    if hidden:
+        yield f"the prompts of {hidden} items do not show all their options"
     counts = sorted({len(item.options) for item in items})
     even = 1 / counts[0]
     if most > UNBALANCED * even:

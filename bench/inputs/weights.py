@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.util
+import json
 import os
 import threading
 import urllib.error
@@ -16,6 +17,7 @@ from bench.inputs.model_card import CardFile, EngineSource, HubSource, PackageSo
 
 PROBE_SECONDS = 3.0
 _FILES = ("*.safetensors", "*.json", "*.model", "*.txt", "*.jinja")
+"""All that a model of ours is read from; also what is downloaded of a hub repository."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +35,10 @@ class Weights:
 
 @dataclass(frozen=True, slots=True)
 class RemoteWeights:
-    """Weights on the hub, known by their commit, to be fetched when their cell runs."""
+    """Weights on the hub, to be fetched when their cell runs. `revision` is the commit `ref` is at."""
 
     hub: str
+    ref: str
     revision: str
 
 
@@ -77,12 +80,12 @@ def find_weights(file: CardFile, *, offline: bool) -> Weights | RemoteWeights | 
         case PackageSource(package=package, file=name, requirement=requirement):
             return _in_package(package, name, requirement)
         case PathSource(path=path):
-            return _in_folder(file.path.parent / path)
+            return _in_folder((file.path.parent / path).resolve())
         case HubSource(hub=hub, revision=revision):
             cached = _in_hub_cache(hub, revision)
             if cached is None and offline:
                 remedy = f"run once with the hub in reach, or: hf download {hub}"
-                raise Unavailable(f"{hub} is not on this machine", remedy)
+                raise Unavailable("the weights are not on this machine", remedy)
             return cached or _on_hub(hub, revision)
 
 
@@ -97,7 +100,10 @@ def on_this_machine(file: CardFile) -> bool:
 
 def _in_package(package: str, name: str, requirement: str) -> Weights:
     # The package itself is not imported: only the file in it is wanted, not its dependencies.
-    spec = importlib.util.find_spec(package)
+    try:
+        spec = importlib.util.find_spec(package)
+    except (ImportError, ValueError):  # the parent of a dotted name is not there; a name like ".x"
+        spec = None
     folders = list(spec.submodule_search_locations or ()) if spec else []
     path = next((Path(folder) / name for folder in folders if (Path(folder) / name).is_file()), None)
     if path is None:
@@ -108,28 +114,46 @@ def _in_package(package: str, name: str, requirement: str) -> Weights:
 
 
 def _in_folder(folder: Path) -> Weights:
+    if not folder.is_dir():
+        raise Unavailable(
+            f"there is no folder {folder}", "correct source.path, which starts at the card's folder"
+        )
     if not (folder / "config.json").is_file():
         raise Unavailable(f"{folder} holds no config.json", "correct source.path in the card")
-    files = sorted(folder.glob("*.safetensors"))
-    if not files:
+    if not list(folder.glob("*.safetensors")):
         raise Unavailable(f"{folder} holds no *.safetensors", "save the model with safetensors weights")
-    digest = _sha256((*files, *sorted(folder.glob("*.json"))))
-    return Weights(folder, f"sha256:{digest}", sum(path.stat().st_size for path in files))
+    if missing := _missing_shards(folder):
+        raise Unavailable(f"{folder} lacks {missing[0]}", "copy the whole model")
+    files = sorted({path for pattern in _FILES for path in folder.glob(pattern)})
+    return Weights(folder, f"sha256:{_sha256(tuple(files))}", _weights_bytes(folder))
+
+
+def _missing_shards(folder: Path) -> list[str]:
+    """Files that the index of a model in several files names, and that are not there."""
+    index = folder / "model.safetensors.index.json"
+    if not index.is_file():
+        return []
+    shards: dict[str, str] = json.loads(index.read_text(encoding="utf-8")).get("weight_map", {})
+    return sorted(name for name in set(shards.values()) if not (folder / name).is_file())
+
+
+def _weights_bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.glob("*.safetensors"))
 
 
 def _in_hub_cache(hub: str, revision: str) -> Weights | None:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import LocalEntryNotFoundError
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
     try:
-        folder = Path(snapshot_download(hub, revision=revision, local_files_only=True))
+        folder = _snapshot(hub, revision, offline=True)
     except LocalEntryNotFoundError:
         return None
-    # The cache also holds models of which only a configuration was ever fetched.
-    files = sorted(folder.glob("*.safetensors"))
-    if not files or not (folder / "config.json").is_file():
-        return None
-    return Weights(folder, folder.name, sum(path.stat().st_size for path in files))
+    except HFValidationError as error:
+        raise Unavailable(f"'{hub}' is not a hub id", "correct source.hub in the card") from error
+    # The cache also holds models of which only a configuration, or a part, was ever fetched.
+    whole = (folder / "config.json").is_file() and not _missing_shards(folder)
+    size = _weights_bytes(folder)
+    return Weights(folder, folder.name, size) if whole and size else None
 
 
 def _on_hub(hub: str, revision: str) -> RemoteWeights:
@@ -142,24 +166,39 @@ def _on_hub(hub: str, revision: str) -> RemoteWeights:
         raise Unavailable(f"the hub did not tell about {hub}", str(error).splitlines()[0]) from error
     if not any(file.rfilename.endswith(".safetensors") for file in info.siblings or ()):
         raise Unavailable(f"{hub} has no safetensors weights", "choose a revision that has")
-    return RemoteWeights(hub, str(info.sha))
+    return RemoteWeights(hub, revision, str(info.sha))
 
 
 def fetch(remote: RemoteWeights) -> Weights:
     """Download the weights to the hub cache; a download that was cut off goes on where it was."""
-    from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError
 
     try:
-        snapshot_download(
-            remote.hub, revision=remote.revision, allow_patterns=list(_FILES), ignore_patterns=["*/*"]
-        )
+        # By its name, so that the cache learns which commit that name is at, and finds it offline.
+        _snapshot(remote.hub, remote.ref, offline=False)
     except (HfHubHTTPError, OSError) as error:
         raise BenchError(f"{remote.hub} could not be downloaded: {str(error).splitlines()[0]}") from error
-    found = _in_hub_cache(remote.hub, remote.revision)
+    found = _in_hub_cache(remote.hub, remote.ref)
     if found is None:
-        raise BenchError(f"{remote.hub} was downloaded, but has no config.json or no safetensors weights")
+        raise BenchError(f"{remote.hub} was downloaded, but has no config.json or not all of its weights")
+    if found.revision != remote.revision:
+        raise BenchError(f"{remote.hub} moved to {found.revision} meanwhile; run the command again")
     return found
+
+
+def _snapshot(hub: str, ref: str, *, offline: bool) -> Path:
+    """The folder of a model's files; the same patterns both ways, or what is whole would seem torn."""
+    from huggingface_hub import snapshot_download
+
+    return Path(
+        snapshot_download(
+            hub,
+            revision=ref,
+            allow_patterns=list(_FILES),
+            ignore_patterns=["*/*"],
+            local_files_only=offline,
+        )
+    )
 
 
 @cache

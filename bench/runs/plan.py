@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.config import yaml_files
 from bench.engines.engine import ENGINE_VERSION, Opening
-from bench.errors import BenchError, Unavailable
-from bench.inputs.data import Split, load_split
-from bench.inputs.model_card import CardFile, ModelCard
+from bench.errors import FileError, Unavailable
+from bench.inputs.data import Split, load_split, shared_questions
+from bench.inputs.model_card import CardFile, EngineSource, ModelCard
 from bench.inputs.prompts import choose_exemplars
-from bench.inputs.task import HubData, Role, Task, TaskFile
+from bench.inputs.task import Role, Task, TaskFile
 from bench.inputs.weights import RemoteWeights, Weights, find_weights
 from bench.runs.result import CellFacts, SplitFacts, TaskFacts, Variant
 from bench.types import Dtype, Item
@@ -49,7 +50,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """A cell that cannot run here. `what` is the task or the model that is not on this machine."""
+    """A cell that cannot run here. `what` is the task or the model that is missing, or the pair."""
 
     task: str
     model: str
@@ -69,9 +70,7 @@ class TaskData:
         """Raises Unavailable where the split is not on this machine."""
         found = self.splits[role]
         if found is None:
-            raise BenchError(
-                f"task {self.file.task.name} names no {role} split: add data.splits.{role} to it"
-            )
+            raise Unavailable(f"the task names no {role} split", f"add data.splits.{role} to it")
         if isinstance(found, Unavailable):
             raise found
         return found
@@ -90,10 +89,13 @@ def plan(
             try:
                 cells.append(_cell(data, card, weights[card.card.name], wish))
             except Unavailable as error:
-                names = file.task.name, card.card.name
-                no_weights = error is weights[card.card.name]
-                what = f"model {names[1]}" if no_weights else f"task {names[0]}"
-                missing.append(Missing(*names, what, error.reason, error.remedy))
+                task, model = file.task.name, card.card.name
+                what = f"{model} on {task}"
+                if error is weights[model]:
+                    what = f"model {model}"
+                elif error in data.splits.values():
+                    what = f"task {task}"
+                missing.append(Missing(task, model, what, error.reason, error.remedy))
     return cells, missing
 
 
@@ -140,9 +142,15 @@ def _cell(
     task, card = data.file.task, file.card
     count = _exemplar_count(task, card, wish)
     splits: dict[Role, Split] = {role: data.split(role) for role in _roles(card, count)}
+    leaks = {
+        m: None for role in splits if role != "test" for m in shared_questions(splits["test"], splits[role])
+    }
+    if leaks:
+        raise FileError(list(leaks))
     exemplars = choose_exemplars(splits["exemplars"].items, count, wish.seed) if count else ()
     dtype = (wish.dtype or _best_dtype()) if weights else None
-    variant = Variant(dtype=dtype, exemplars=count, seed=wish.seed)
+    # A language model without exemplars draws nothing: its seed changes no number.
+    variant = Variant(dtype=dtype, exemplars=count, seed=wish.seed if count or weights is None else 0)
     test = splits["test"].items
     limit = wish.limit if wish.limit is not None and wish.limit < len(test) else None
     facts = CellFacts(
@@ -155,7 +163,7 @@ def _cell(
         exemplar_ids=tuple(item.id for item in exemplars),
         limit=limit,
         engine_version=ENGINE_VERSION,
-        command=_command(task, file, variant, limit, mirrored=_is_mirrored(task, splits["test"])),
+        command=_command(data.file, card, variant, limit, splits["test"]),
     )
     train = splits[card.learns_from].items if card.learns_from else ()
     return Cell(
@@ -182,16 +190,14 @@ def _split_facts(split: Split) -> SplitFacts:
     return SplitFacts(split=split.name, source=split.source, rows=len(split.items), sha256=split.sha256)
 
 
-def _is_mirrored(task: Task, split: Split) -> bool:
-    return isinstance(task.data, HubData) and split.source in task.data.mirror.values()
-
-
 def _identity(facts: CellFacts) -> str:
     """SHA-256 over what can change a number, and nothing else."""
+    source = facts.model.source
+    engine = source.engine if isinstance(source, EngineSource) else None
     parts = {
         "task": [facts.task.name, facts.task.version, facts.task.sha256],
         "data": {role: split.sha256 for role, split in sorted(facts.data.items())},
-        "model": [facts.model.name, facts.weights, facts.model.context],
+        "model": [facts.model.name, facts.weights, facts.model.context, facts.model.architecture, engine],
         "variant": facts.variant.model_dump(),
         "limit": facts.limit,
         "engine": facts.engine_version,
@@ -199,12 +205,14 @@ def _identity(facts: CellFacts) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def _command(task: Task, file: CardFile, variant: Variant, limit: int | None, *, mirrored: bool) -> str:
-    """The command that repeats the run; a mirror's folder is the reader's own."""
-    words = ["bench", "run", "--models", file.card.name, "--tasks", task.name]
+def _command(file: TaskFile, card: ModelCard, variant: Variant, limit: int | None, test: Split) -> str:
+    """The command that repeats the run; a mirror's folder and an unregistered task are the reader's own."""
+    task, shots = file.task, variant.exemplars
+    registered = yaml_files("tasks").get(task.name) == file.path
+    words = ["bench", "run", "--models", card.name, "--tasks", task.name if registered else file.path.name]
     words += ["--dtype", variant.dtype] if variant.dtype else []
-    words += ["--exemplars", str(variant.exemplars)] if variant.exemplars else []
+    words += ["--exemplars", str(shots)] if variant.dtype and shots != task.exemplars else []
     words += ["--seed", str(variant.seed)] if variant.seed else []
     words += ["--limit", str(limit)] if limit else []
-    words += ["--data-dir", "DIR"] if mirrored else []
-    return shlex.join(words)
+    words += ["--data-dir", "DIR"] if test.mirrored else []
+    return shlex.join([*words, "--fresh"])

@@ -50,7 +50,9 @@ def _git() -> str | None:
         return None
     try:
         commit = _git_says(root, "rev-parse", "--short=12", "HEAD")
-        changed = _git_says(root, "status", "--porcelain", "--", "bench", "tasks", "model_cards")
+        changed = _git_says(
+            root, "status", "--porcelain", "--untracked-files=no", "--", "bench", "tasks", "model_cards"
+        )
     except (OSError, subprocess.SubprocessError):
         return None
     return f"{commit}-dirty" if changed else commit

@@ -1,8 +1,8 @@
 """`result.json`: the summary of a run, with everything that is needed to repeat it."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field, TypeAdapter, model_validator
 
 from bench.config import Strict
 from bench.inputs.model_card import ModelCard
@@ -64,13 +64,19 @@ class CellFacts(Strict):
     engine_version: int
     command: str
 
+    @model_validator(mode="after")
+    def _has_test_data(self) -> Self:
+        if "test" not in self.data:
+            raise ValueError("data: no test split")
+        return self
+
 
 class Cost(Strict):
     """Measured on the pass that scored. None is unknown or does not apply, never zero."""
 
     load_seconds: float
     scoring_seconds: float
-    items_per_second: float
+    items_per_second: float | None
     prompt_tokens: int
     tokens_per_second: float | None
     peak_memory_bytes: int | None

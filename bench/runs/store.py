@@ -11,7 +11,7 @@ from typing import cast
 from pydantic import ValidationError
 
 from bench.config import display
-from bench.errors import BenchError, FileError, Mistake
+from bench.errors import BenchError, FileError, Mistake, UsageError
 from bench.runs.result import RESULT, SCHEMA_VERSION, DoneResult, FailedResult
 from bench.scoring.record import Record
 
@@ -36,7 +36,7 @@ def check_writable(results: Path) -> None:
         text = (
             f"the results folder {results} cannot be written: {error.strerror}; give another with --results"
         )
-        raise BenchError(text) from error
+        raise UsageError(text) from error
 
 
 def records_bytes(records: Sequence[Record]) -> bytes:
@@ -70,14 +70,34 @@ def _write(path: Path, data: bytes) -> None:
         unfinished.unlink(missing_ok=True)
 
 
-def is_done(folder: Path) -> bool:
-    """Whether a finished run is there; a damaged one is not, and is made again."""
+def finished(folder: Path) -> DoneResult | None:
+    """The finished run in a folder, with its records; None where there is none, or it is damaged.
+
+    Raises a FileError where a newer version wrote it: that is not ours to write over.
+    """
     if not (folder / "result.json").is_file():
-        return False
+        return None
     try:
-        return read_result(folder / "result.json").status == "done"
+        result = read_result(folder / "result.json")
+    except NewerFile:
+        raise
     except FileError:
-        return False
+        return None
+    if isinstance(result, DoneResult) and digest_of(folder / "records.jsonl") == result.records_sha256:
+        return result
+    return None
+
+
+def digest_of(path: Path) -> str | None:
+    """SHA-256 of a file, None where it cannot be read."""
+    try:
+        return digest(path.read_bytes())
+    except OSError:
+        return None
+
+
+class NewerFile(FileError):
+    """A file of a schema that this version does not know."""
 
 
 def read_result(path: Path) -> DoneResult | FailedResult:
@@ -94,7 +114,7 @@ def read_result(path: Path) -> DoneResult | FailedResult:
         text = (
             f"written by a newer version (schema {found}, this one reads {SCHEMA_VERSION}); update SLM Bench"
         )
-        raise FileError([Mistake(file, 0, "schema_version", text)])
+        raise NewerFile([Mistake(file, 0, "schema_version", text)])
     try:
         return RESULT.validate_python(raw, strict=False)
     except ValidationError as error:
@@ -124,9 +144,19 @@ def read_runs(results: Path) -> Iterator[Run | FileError]:
     for path in sorted(results.rglob("result.json")):
         try:
             result = read_result(path)
-            done = result.status == "done"
-            records = read_records(path.parent / "records.jsonl", result.records_sha256) if done else ()
+            records = _records_of(result, path) if isinstance(result, DoneResult) else ()
         except FileError as error:
             yield error
         else:
             yield Run(path.parent.relative_to(results), result, records)
+
+
+def _records_of(result: DoneResult, path: Path) -> tuple[Record, ...]:
+    """A run's records; raises a FileError where the summary does not say what they say."""
+    records = read_records(path.parent / "records.jsonl", result.records_sha256)
+    counted = sum(record.is_correct for record in records), len(records)
+    told = result.metrics.accuracy
+    if counted != (told.correct, told.total) or told.value != told.correct / told.total:
+        text = f"says {told.correct} of {told.total}, its records say {counted[0]} of {counted[1]}"
+        raise FileError([Mistake(display(path), 0, "metrics.accuracy", text)])
+    return records

@@ -5,21 +5,28 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.runs.plan import Cell
-from bench.runs.store import is_done, read_result
+from bench.runs.result import DoneResult
+from bench.runs.store import finished
 from bench.runs.worker import Event, run_cell
 
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """The same cell was finished before; its result is on disk."""
+    """The same cell was finished before, with this result."""
+
+    result: DoneResult
 
 
 def sweep(cells: Sequence[Cell], results: Path, *, fresh: bool) -> Iterator[tuple[Cell, Event | Skipped]]:
-    """Run the cells in order; each ends with its result, new or found."""
+    """Run the cells in order; each ends with its result, or is skipped with the one it has.
+
+    Raises a FileError before anything runs where a cell's result was written by a newer version.
+    """
+    done = {cell.folder: finished(results / cell.folder) for cell in cells}
     for cell in cells:
-        if not fresh and is_done(results / cell.folder):
-            yield cell, Skipped()
-            yield cell, read_result(results / cell.folder / "result.json")
+        result = None if fresh else done[cell.folder]
+        if result is not None:
+            yield cell, Skipped(result)
         else:
             for event in run_cell(cell, results):
                 yield cell, event

@@ -5,6 +5,7 @@ import signal
 import time
 import traceback
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from bench.runs.cost import peak_device_memory_bytes, peak_memory_bytes
 from bench.runs.plan import Cell
 from bench.runs.provenance import provenance
 from bench.runs.result import Cost, DoneResult, FailedResult
-from bench.runs.store import digest, records_bytes, write_run
+from bench.runs.store import digest, finished, records_bytes, write_run
 from bench.scoring.metrics import measure
 from bench.scoring.record import Record
 
@@ -83,16 +84,20 @@ def _exit_text(code: int | None) -> str:
 
 def _work(cell: Cell, results: Path, events: Any) -> None:
     """The worker's main function. The one place that catches broadly: the sweep must go on."""
-    try:
+    # When the sweep is gone nobody reads what is sent, and its end is not this cell's failure.
+    with suppress(BrokenPipeError):
         events.send(Loading())
-        done = _score(cell, results, events)
-    except BenchError as error:
-        done = _failed(cell, results, str(error), "")
-    except Exception as error:  # noqa: BLE001
-        reason = f"{type(error).__name__}: {error}"
-        done = _failed(cell, results, reason, traceback.format_exc())
-    events.send(done)
-    events.close()
+        try:
+            done = _score(cell, results, events)
+        except BrokenPipeError:
+            raise
+        except BenchError as error:
+            done = _failed(cell, results, str(error), "")
+        except Exception as error:  # noqa: BLE001
+            reason = f"{type(error).__name__}: {error}"
+            done = _failed(cell, results, reason, traceback.format_exc())
+        events.send(done)
+        events.close()
 
 
 def _score(cell: Cell, results: Path, events: Any) -> DoneResult:
@@ -101,13 +106,15 @@ def _score(cell: Cell, results: Path, events: Any) -> DoneResult:
     engine = open_engine(opening)
     loaded = time.perf_counter()
     records = _records(cell, engine, events)
-    finished = time.perf_counter()
+    scored = time.perf_counter()
+    # Before the metrics: the libraries they load are no cost of the model.
+    cost = _cost(opening, records, loaded - start, scored - loaded)
     engine.close()
     data = records_bytes(records)
     result = DoneResult(
         cell=cell.facts,
         metrics=measure(records, cell.task.metrics),
-        cost=_cost(opening, records, loaded - start, finished - loaded),
+        cost=cost,
         provenance=provenance(),
         records_sha256=digest(data),
     )
@@ -125,11 +132,13 @@ def _records(cell: Cell, engine: Engine, events: Any) -> list[Record]:
 
 
 def _cost(opening: Opening, records: list[Record], load_seconds: float, scoring_seconds: float) -> Cost:
-    tokens = sum(record.prompt_tokens for record in records)
+    """What the pass cost; prompts that did not fit the model were not scored and do not count."""
+    scored = [record for record in records if record.parse_status == "scored"]
+    tokens = sum(record.prompt_tokens for record in scored)
     return Cost(
         load_seconds=load_seconds,
         scoring_seconds=scoring_seconds,
-        items_per_second=len(records) / scoring_seconds,
+        items_per_second=len(scored) / scoring_seconds if scored else None,
         prompt_tokens=tokens,
         tokens_per_second=tokens / scoring_seconds if tokens else None,
         peak_memory_bytes=peak_memory_bytes(),
@@ -139,6 +148,11 @@ def _cost(opening: Opening, records: list[Record], load_seconds: float, scoring_
 
 
 def _failed(cell: Cell, results: Path, reason: str, trace: str) -> FailedResult:
+    """The failure as a result. It is kept, but never in the place of a run that was good."""
     result = FailedResult(cell=cell.facts, reason=reason, traceback=trace, provenance=provenance())
-    write_run(results / cell.folder, result, None)
+    folder = results / cell.folder
+    # Where the folder cannot be written, that is the reason already, and the event tells it.
+    with suppress(BenchError):
+        if finished(folder) is None:
+            write_run(folder, result, None)
     return result

@@ -1,7 +1,9 @@
 """The ways to read an answer: item -> request, scores -> record."""
 
+import math
 from collections.abc import Sequence
 
+from bench.errors import BenchError
 from bench.inputs.prompts import answer_text, with_exemplars
 from bench.inputs.task import Task
 from bench.scoring.record import ModelOutput, ParseStatus, Record
@@ -15,7 +17,12 @@ def score_request(task: Task, exemplars: Sequence[Item], item: Item) -> ScoreReq
 
 
 def scored(item: Item, scores: Scores, seconds: float) -> Record:
-    """The letter of the highest log-probability is the answer; of equal ones, the first."""
+    """The letter of the highest log-probability is the answer; of equal ones, the first.
+
+    Raises a BenchError where a score is not a number: the model broke down in this precision.
+    """
+    if not all(map(math.isfinite, scores.logprobs)):
+        raise BenchError(f"item {item.id}: the model's scores are not finite numbers; try another --dtype")
     best = max(range(len(item.options)), key=lambda index: scores.logprobs[index])
     return _record(item, item.letters[best], "scored", scores, seconds)
 
