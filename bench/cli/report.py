@@ -195,7 +195,7 @@ def _table(task: str, results: Sequence[Finished]) -> Table:
     table = Table(title=task, title_justify="left", title_style="bold", box=None, header_style="bold")
     table.add_column("model", overflow="fold")
     table.add_column("variant", overflow="fold")
-    for name in ("accuracy", "95 %", "right", "items/s", "memory"):
+    for name in ("accuracy", "95 % interval", "right", "items/s", "memory"):
         table.add_column(name, justify="right", no_wrap=True)
     for result in results:
         name, variant = result.cell.model.name, result.cell.variant.slug
