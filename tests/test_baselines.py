@@ -4,7 +4,8 @@ from collections import Counter
 
 import pytest
 
-from bench.engines.engine import Opening, open_engine
+from bench.engines.engine import Opening
+from bench.engines.opening import open_engine
 from bench.errors import BenchError
 from bench.evaluate import evaluate
 from bench.inputs.model_card import EngineSource, ModelCard

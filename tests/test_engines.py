@@ -9,8 +9,9 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
 
-from bench.engines.engine import Engine, Opening, open_engine
+from bench.engines.engine import Engine, Opening
 from bench.engines.loading import best_dtype, cache_folder, open_transformers
+from bench.engines.opening import open_engine
 from bench.errors import BenchError, PromptTooLong
 from bench.inputs.model_card import Architecture, EngineSource, ModelCard, PathSource, read_card
 from bench.inputs.weights import Weights, find_weights

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.engines.engine import Engine, Opening, open_engine, prepare
+from bench.engines.engine import Engine, Opening
+from bench.engines.opening import open_engine, prepare
 from bench.errors import BenchError
 from bench.evaluate import evaluate
 from bench.inputs.weights import Weights
