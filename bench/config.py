@@ -59,8 +59,16 @@ def display(path: Path) -> str:
     """The path as a person would type it: relative to the working folder when it is below it."""
     try:
         return str(path.resolve().relative_to(Path.cwd()))
-    except ValueError:
+    except (ValueError, OSError, RuntimeError):  # elsewhere; or a loop of links
         return str(path)
+
+
+def is_file(path: Path) -> bool:
+    """Whether a file is there; a name that no file can have is none."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def read_text(path: Path) -> str:
@@ -109,11 +117,13 @@ def line_of(path: Path, key: Location) -> int:
 
 
 def _refuse_traps(text: str, file: str) -> None:
-    """Aliases (ten lines of aliases of aliases make gigabytes) and half characters (no file keeps them)."""
+    """Aliases (ten lines of them make gigabytes), tags, and half characters (no file keeps them)."""
     for event in yaml.parse(text, Loader=_Loader):
         line = event.start_mark.line + 1 if event.start_mark else 0
         if isinstance(event, yaml.AliasEvent):
             raise FileError([Mistake(file, line, "", f"aliases (*{event.anchor}) are not supported")])
+        if isinstance(event, (yaml.ScalarEvent, yaml.CollectionStartEvent)) and event.tag not in (None, "!"):
+            raise FileError([Mistake(file, line, "", f"tags ({event.tag}) are not supported")])
         if isinstance(event, yaml.ScalarEvent) and any("\ud800" <= c <= "\udfff" for c in event.value):
             raise FileError([Mistake(file, line, "", "holds half a character")])
 

@@ -32,13 +32,24 @@ def make_site(results: Path, cards: Sequence[CardFile]) -> Site:
     if not results.is_dir():
         raise UsageError(f"there is no results folder {results}: run 'bench run' first, or give --results")
     found = list(read_runs(results))
-    runs = [run for run in found if isinstance(run, Run)]
-    damaged = tuple(str(error) for error in found if not isinstance(error, Run))
+    runs, copies = _without_copies([run for run in found if isinstance(run, Run)])
+    damaged = (*(str(error) for error in found if not isinstance(error, Run)), *copies)
     board = make_board(runs, [file.card for file in cards], damaged)
     static = Path(__file__).parent / "static"
     files = {path.name: path.read_bytes() for path in sorted(static.iterdir())}
     files |= {name: page.encode() for name, page in _pages(board, runs)}
     return Site(files=files, runs=len(runs), damaged=damaged)
+
+
+def _without_copies(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
+    """One run a cell, and a word on each folder that holds the same cell again."""
+    first: dict[str, Run] = {}
+    copies: list[str] = []
+    for run in runs:
+        kept = first.setdefault(run.result.cell.id, run)
+        if kept is not run:
+            copies.append(f"{run.folder}: a copy of {kept.folder}")
+    return list(first.values()), copies
 
 
 def _pages(board: Board, runs: Sequence[Run]) -> Iterator[tuple[str, str]]:
@@ -86,29 +97,33 @@ def _environment() -> Environment:
     return environment
 
 
-def _clear(out: Path, names: Sequence[str]) -> None:
-    """Remove the named files, and the folders that are empty without them."""
-    for name in names:
-        path = out / name
-        path.unlink(missing_ok=True)
-        for folder in path.parents:
-            if folder == out or not folder.is_dir() or any(folder.iterdir()):
-                break
-            folder.rmdir()
-
-
 def write_site(site: Site, out: Path) -> None:
     """Replace what an earlier build wrote in the folder; refuses a folder that holds anything else."""
     mark = out / MARK
     if out.exists() and not mark.is_file() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"{out} was not made by this command; give --out an empty or a new folder")
     try:
-        _clear(out, mark.read_text(encoding="utf-8").splitlines() if mark.is_file() else [])
         out.mkdir(parents=True, exist_ok=True)
-        mark.write_text("".join(f"{name}\n" for name in sorted(site.files)), encoding="utf-8")
+        before = mark.read_text(encoding="utf-8", errors="replace").splitlines() if mark.is_file() else []
+        mark.write_text("".join(f"{name}\n" for name in sorted({*before, *site.files})), encoding="utf-8")
         for name, data in site.files.items():
             path = out / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
+        _remove(out, sorted(set(before) - site.files.keys()))
+        mark.write_text("".join(f"{name}\n" for name in sorted(site.files)), encoding="utf-8")
     except OSError as error:
         raise BenchError(f"the site cannot be written to {out}: {error.strerror}") from error
+
+
+def _remove(out: Path, names: Sequence[str]) -> None:
+    """Remove the named files, and the folders that are empty without them; nothing outside `out`."""
+    for name in names:
+        path = out / name
+        if not path.resolve().is_relative_to(out.resolve()) or not path.is_file():
+            continue
+        path.unlink()
+        for folder in path.parents:
+            if folder == out or any(folder.iterdir()):
+                break
+            folder.rmdir()

@@ -66,7 +66,7 @@ def test_a_file_without_keys_is_told_so(project: Path, text: str) -> None:
 
 def test_a_python_object_in_yaml_is_refused(project: Path) -> None:
     [told] = mistakes(write(project, "name: !!python/object/apply:os.system ['true']\n"))
-    assert "could not determine a constructor" in told
+    assert told == "bad.yaml:1: tags (tag:yaml.org,2002:python/object/apply:os.system) are not supported"
 
 
 def test_a_missing_file_and_one_in_another_encoding_are_told(project: Path) -> None:
@@ -79,6 +79,14 @@ def test_traps_in_yaml_are_told_with_their_line(project: Path) -> None:
     assert mistakes(write(project, "a: &x [1]\nname: *x\n")) == ["bad.yaml:2: aliases (*x) are not supported"]
     assert mistakes(write(project, 'a: 1\nname: "\\ud800"\n')) == ["bad.yaml:2: holds half a character"]
     assert "not YAML" in mistakes(write(project, f"name: {'9' * 5000}\n"))[0]
+    for tag in ("!!bool maybe", '!!int ""', "!!timestamp foo", "!mine x"):
+        [told] = mistakes(write(project, f"a: 1\nname: {tag}\n"))
+        assert told.startswith("bad.yaml:2: tags (")
+
+
+def test_a_link_that_leads_to_itself_is_one_message(project: Path) -> None:
+    (project / "loop.yaml").symlink_to("loop.yaml")
+    assert "loop.yaml: " in mistakes(project / "loop.yaml")[0]
 
 
 def test_no_is_norwegian_and_a_month_is_text(project: Path) -> None:

@@ -61,12 +61,20 @@ def test_options_may_stand_in_columns_of_their_own() -> None:
         ({"question": "Q?", "options": {"1": "x", "2": "y"}, "answer": 0}, "answer 0 is out of range: 1, 2"),
         ({"question": "half \ud800", "options": ["x", "y"], "answer": 0}, "question: holds half a character"),
         ({"question": "Q?", "options": ["x", "\udfff"], "answer": 0}, "options: holds half a character"),
+        ({"question": "Q?", "options": ["x", "y"], "answer": 0, "kind": "\udfff"}, "kind: holds half"),
+        ({"question": "Q?", "options": ["x", "y"], "answer": 0, "kind": {"a": 1}}, "kind: expected a text"),
     ],
 )
 def test_a_wrong_row_says_what_is_wrong_with_which_column(row: dict[str, object], told: str) -> None:
     with pytest.raises(RowError) as caught:
-        row_to_item(row, Columns(), "n")
+        row_to_item(row, Columns(group="kind" if "kind" in row else None), "n")
     assert told in str(caught.value)
+
+
+@pytest.mark.parametrize(("kind", "group"), [(0, "0"), (None, ""), ("", ""), ("x", "x")])
+def test_a_group_is_a_text_or_a_number_or_none(kind: object, group: str) -> None:
+    row = {"question": "Q?", "options": ["x", "y"], "answer": 0, "kind": kind}
+    assert row_to_item(row, Columns(group="kind"), "n").group == group
 
 
 def test_all_wrong_rows_of_a_file_are_told_with_their_lines(anatomy: Path) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -147,7 +148,7 @@ def test_a_damaged_result_is_named_on_the_page_and_in_the_terminal(
     assert built.exit_code == 0
     assert told in built.stderr
     index = Path("site/index.html").read_text(encoding="utf-8")
-    assert "Not shown: damaged files" in index
+    assert "Not shown: damaged or doubled files" in index
     assert told in index
     assert "Majority letter" in index
 
@@ -179,6 +180,22 @@ def test_a_site_replaces_an_earlier_one_and_nothing_else(results: Path, project:
     assert not old.parent.exists()
     assert (project / "out" / "runs" / "mine.txt").exists()
     assert (project / "out" / "mine.txt").read_text(encoding="utf-8") == "kept"
+
+
+def test_a_mark_that_names_files_elsewhere_removes_nothing_there(results: Path, project: Path) -> None:
+    write_site(make_site(results, all_cards()), project / "out")
+    (project / "precious.txt").write_text("mine", encoding="utf-8")
+    with (project / "out" / ".slm-bench-site").open("ab") as mark:
+        mark.write(b"../precious.txt\n\xff\n")
+    write_site(make_site(results, all_cards()), project / "out")
+    assert (project / "precious.txt").exists()
+
+
+def test_a_copied_run_is_shown_once_and_named(results: Path) -> None:
+    shutil.copytree(results / "anatomy", results / "copy")
+    site = make_site(results, all_cards())
+    assert site.runs == 3
+    assert sum("a copy of anatomy/" in told for told in site.damaged) == 3
 
 
 def test_a_folder_with_other_files_is_not_written_over(results: Path, project: Path) -> None:

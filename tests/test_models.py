@@ -138,6 +138,21 @@ def test_a_folder_of_weights_is_known_by_what_it_holds(project: Path) -> None:
     assert first.bytes == (project / "weights" / "model.safetensors").stat().st_size
 
 
+@pytest.mark.parametrize("index", ["not json", "[]", "{}", '{"weight_map": 3}'])
+def test_a_damaged_index_is_that_model_s_trouble_alone(project: Path, index: str) -> None:
+    folder = save_causal(project / "weights", "llama")
+    (folder / "model.safetensors.index.json").write_text(index, encoding="utf-8")
+    assert not on_this_machine(card_file(PathSource(path="weights"), project))
+
+
+def test_a_model_that_lacks_a_part_is_not_here(project: Path) -> None:
+    folder = save_causal(project / "weights", "llama")
+    index = {"weight_map": {"a": "model.safetensors", "b": "model-2.safetensors"}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index), encoding="utf-8")
+    with pytest.raises(Unavailable, match=r"lacks model-2.safetensors"):
+        find_weights(card_file(PathSource(path="weights"), project), offline=True)
+
+
 def test_a_folder_with_pickled_weights_alone_is_refused(project: Path) -> None:
     folder = save_causal(project / "weights", "llama")
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")

@@ -66,6 +66,7 @@ def test_a_right_template_has_no_problems_and_json_braces_are_not_mistaken() -> 
         "{{ question | attr('__class__') | attr('__mro__') }}",
         "{{ self.__init__.__globals__ }}{{ question }}",
         "{{ '{a}'.format(b=1) }}{{ question }}",
+        '{{ "\\ud800" }}{{ question }}',
         "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}{{ question }}",
     ],
 )

@@ -1,20 +1,23 @@
 """Cells: their identity, their files, and what happens when one goes wrong."""
 
+import hashlib
 import json
 import multiprocessing
 import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file, save_file
 
-from bench.errors import BenchError, FileError
+from bench.errors import BenchError, FileError, UsageError
 from bench.inputs.model_card import CardFile, ModelCard, all_cards, select_cards
-from bench.inputs.task import read_task
+from bench.inputs.task import find_tasks, read_task
 from bench.runs.plan import Cell, Wish, plan
 from bench.runs.result import DoneResult, FailedResult
-from bench.runs.store import check_writable, read_records, read_result, read_runs
+from bench.runs.store import Run, check_writable, read_records, read_result, read_runs
 from bench.runs.sweep import Skipped, sweep
 from bench.runs.worker import Loading, run_cell
 from conftest import ITEMS, TASK, TRAIN, write_lines
@@ -180,6 +183,85 @@ def test_a_failure_never_takes_the_place_of_a_good_run(anatomy: Path, project: P
     *_, (_, last) = sweep([cell], project / "results", fresh=True)
     assert isinstance(last, FailedResult)
     assert read_result(project / "results" / cell.folder / "result.json") == good
+
+
+def change(path: Path, old: str, new: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ('"correct": 1', '"correct": 2', "says 2 of 3, its records say 1 of 3"),
+        ('"unread": 0', '"unread": 1', "metrics: not what its records give"),
+        ('"test": {', '"exam": {', "not a result file"),
+    ],
+)
+def test_a_summary_that_was_changed_is_damaged_and_made_again(
+    anatomy: Path, project: Path, old: str, new: str, told: str
+) -> None:
+    [cell] = cells(anatomy, "majority")
+    results = project / "results"
+    first = list(sweep([cell], results, fresh=False))[-1][1]
+    change(results / cell.folder / "result.json", old, new)
+    [found] = read_runs(results)
+    assert isinstance(found, FileError)
+    assert told in str(found)
+    last = list(sweep([cell], results, fresh=False))[-1][1]
+    assert isinstance(first, DoneResult)
+    assert isinstance(last, DoneResult)
+    assert last.metrics == first.metrics
+
+
+def test_a_run_without_records_or_with_a_bottomless_summary_is_damaged(anatomy: Path, project: Path) -> None:
+    [cell] = cells(anatomy, "majority")
+    results = project / "results"
+    list(sweep([cell], results, fresh=False))
+    folder = results / cell.folder
+    kept = (folder / "result.json").read_text(encoding="utf-8")
+    digest = hashlib.sha256((folder / "records.jsonl").read_bytes()).hexdigest()
+    (folder / "records.jsonl").write_bytes(b"")
+    change(folder / "result.json", digest, hashlib.sha256(b"").hexdigest())
+    assert "a finished run without records" in str(next(iter(read_runs(results))))
+    (folder / "result.json").write_text("[" * 200_000, encoding="utf-8")
+    assert "not JSON" in str(next(iter(read_runs(results))))
+    assert kept
+
+
+def test_a_metric_that_a_task_names_later_is_added_without_scoring_again(
+    anatomy: Path, project: Path
+) -> None:
+    anatomy.write_text(TASK + "metrics: [accuracy]\n", encoding="utf-8")
+    list(sweep(cells(anatomy, "majority"), project / "results", fresh=False))
+    anatomy.write_text(TASK, encoding="utf-8")
+    [(_, event)] = sweep(cells(anatomy, "majority"), project / "results", fresh=False)
+    assert isinstance(event, Skipped)
+    assert event.result.metrics.values.keys() == {"accuracy", "macro_f1"}
+    [stored] = read_runs(project / "results")
+    assert isinstance(stored, Run)
+    assert stored.result == event.result
+
+
+def test_two_sweeps_that_write_the_same_run_leave_a_whole_one(anatomy: Path, project: Path) -> None:
+    command = [sys.executable, "-m", "bench", "run", "-m", "family:baseline", "-t", "anatomy", "--fresh"]
+    for _ in range(2):
+        both = [subprocess.Popen(command, cwd=project, stderr=subprocess.DEVNULL) for _ in range(2)]
+        assert [process.wait(timeout=120) for process in both] == [0, 0]
+        assert all(isinstance(run, Run) for run in read_runs(project / "results"))
+
+
+def test_a_registered_task_named_by_its_path_is_the_registered_task(anatomy: Path) -> None:
+    [by_path] = cells(Path("tasks/anatomy.yaml"), "chance")
+    assert "--tasks anatomy --fresh" in by_path.facts.command
+    assert len(find_tasks(["anatomy", "tasks/anatomy.yaml"])) == 1
+    other = anatomy.parent.parent / "anatomy.yaml"
+    other.write_text(
+        TASK.replace("test.jsonl", "tasks/test.jsonl").replace("train.jsonl", "tasks/train.jsonl")
+    )
+    with pytest.raises(UsageError, match="two tasks are named 'anatomy'"):
+        find_tasks(["anatomy", "anatomy.yaml"])
 
 
 def test_a_run_whose_records_are_gone_is_made_again(anatomy: Path, project: Path) -> None:

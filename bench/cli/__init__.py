@@ -1,6 +1,7 @@
 """The command line. Only this package prints: results on stdout, progress and errors on stderr."""
 
 import os
+import signal
 import sys
 
 import click
@@ -26,9 +27,10 @@ class Bench(click.Group):
             click.echo("bench: stopped", err=True)
             raise SystemExit(130) from None
         except BrokenPipeError:
-            # The reader of a pipe (head, less) has gone; nothing is wrong.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise SystemExit(0) from None
+            # The reader of a pipe (head, less) has gone: end as a program that the signal ended.
+            for stream in (sys.stdout, sys.stderr):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+            raise SystemExit(128 + signal.SIGPIPE) from None
 
 
 @click.group(cls=Bench, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -21,7 +21,7 @@ from rich.table import Table
 
 from bench.runs.plan import Cell, Missing
 from bench.runs.result import DoneResult, FailedResult
-from bench.runs.store import finished
+from bench.runs.store import find_run
 from bench.runs.sweep import Skipped, sweep
 from bench.runs.worker import Event, Loading
 from bench.runs.worker import Progress as Scored
@@ -54,7 +54,7 @@ def show_plan(cells: Sequence[Cell], results: Path, *, as_json: bool) -> None:
             "model": cell.facts.model.name,
             "variant": cell.facts.variant.slug,
             "items": len(cell.items),
-            "done": finished(results / cell.folder) is not None,
+            "done": find_run(results, cell.folder, cell.facts.id) is not None,
             "folder": str(results / cell.folder),
         }
         for cell in cells

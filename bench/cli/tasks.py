@@ -125,7 +125,9 @@ def validate(*, files: tuple[str, ...], data_dir: Path | None, offline: bool) ->
 
 def _path(name: str, known: dict[str, Path]) -> Path:
     """A task's file by its name, or a file."""
-    if name in known or name.endswith(".yaml") or Path(name).exists():
+    from bench.config import is_file
+
+    if name in known or name.endswith(".yaml") or is_file(Path(name)):
         return known.get(name, Path(name))
     raise UsageError(f"no task is named '{name}'{did_you_mean(name, known)} (bench tasks list)")
 

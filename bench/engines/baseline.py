@@ -61,8 +61,11 @@ def tfidf(opening: Opening) -> Engine:
     from sklearn.linear_model import LogisticRegression
 
     train = _train(opening)
-    words: Any = TfidfVectorizer(sublinear_tf=True, stop_words="english")
-    words.fit([text for item in train for text in (item.question, *item.options)])
+    words: Any = TfidfVectorizer(sublinear_tf=True, token_pattern=r"(?u)\b\w+\b")  # noqa: S106 (no password)
+    try:
+        words.fit([text for item in train for text in (item.question, *item.options)])
+    except ValueError as error:  # no words at all
+        raise BenchError(f"tfidf cannot learn from the train split: {error}") from error
 
     def features(item: Item) -> Any:
         options = words.transform(item.options)

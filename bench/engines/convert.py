@@ -9,15 +9,26 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import FileLock
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 
 def convert(gguf: Path, folder: Path) -> None:
-    """Write the file's model and tokenizer to the folder, as float32 safetensors.
+    """Write the file's model and tokenizer to the folder, as float32 safetensors, unless it is there.
+
+    The lock is held here: should the caller be stopped, this process still ends its work alone, and
+    the next caller waits for it and finds it done.
 
     The configuration that transformers makes of a GGUF says it is quantised, and a model saved
     with it cannot be opened again: the model is built anew from the clean configuration.
     """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "config.json").is_file():
+            _convert(gguf, folder)
+
+
+def _convert(gguf: Path, folder: Path) -> None:
     source: dict[str, Any] = {"gguf_file": gguf.name, "local_files_only": True}
     loaded = AutoModelForCausalLM.from_pretrained(gguf.parent, dtype=torch.float32, **source)
     values = loaded.config.to_dict()

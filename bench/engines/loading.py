@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock
 from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
 from transformers.utils import logging as transformers_logging
@@ -103,10 +102,8 @@ def readable_folder(weights: Weights) -> Path:
     if not weights.is_gguf:
         return weights.path
     folder = cache_folder() / weights.revision.replace(":", "-")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{folder}.lock"):
-        if not (folder / "config.json").is_file():
-            _convert(weights.path, folder)
+    if not (folder / "config.json").is_file():
+        _convert(weights.path, folder)
     return folder
 
 

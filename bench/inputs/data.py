@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
-from bench.config import display, line_of, read_text
+from bench.config import display, is_file, line_of, read_text
 from bench.errors import FileError, Mistake, Unavailable, UsageError, did_you_mean
 from bench.inputs.task import Columns, FilesData, HubData, Role, TaskFile
 from bench.types import LETTERS, Item
@@ -68,7 +68,7 @@ def needs_hub(file: TaskFile, data_dir: Path | None) -> bool:
 
 def _mirror(data: HubData, name: str, data_dir: Path | None) -> Path | None:
     path = data_dir / data.mirror[name] if data_dir and name in data.mirror else None
-    return path if path and path.is_file() else None
+    return path if path and is_file(path) else None
 
 
 def load_split(file: TaskFile, role: Role, *, data_dir: Path | None, offline: bool) -> Split | None:
@@ -83,7 +83,7 @@ def load_split(file: TaskFile, role: Role, *, data_dir: Path | None, offline: bo
     match data:
         case FilesData():
             path = file.path.parent / data.files[name]
-            if not path.is_file():
+            if not is_file(path):
                 place = display(file.path), line_of(file.path, ("data", "files", name))
                 raise FileError([Mistake(*place, f"data.files.{name}", f"there is no file {display(path)}")])
             return _split(name, path.name, _json_lines(path), data.columns)
@@ -152,11 +152,11 @@ def row_to_item(row: Row | RowError, columns: Columns, default_id: str) -> Item:
     if not 2 <= len(options) <= len(LETTERS):
         raise RowError(_options_key(columns), f"{len(options)} options; there must be 2 to {len(LETTERS)}")
     return Item(
-        id=_id(row[columns.id], columns.id) if columns.id else default_id,
+        id=_name(row[columns.id], columns.id) if columns.id else default_id,
         question=question,
         options=options,
         answer=_answer(row[columns.answer], letters, columns.answer),
-        group=str(row[columns.group] or "") if columns.group else "",
+        group=_group(row, columns.group),
     )
 
 
@@ -171,7 +171,14 @@ def _check_columns(row: Row, columns: Columns) -> None:
         raise RowError(", ".join(missing), text)
 
 
-def _id(value: object, column: str) -> str:
+def _group(row: Row, column: str | None) -> str:
+    if column is None or row[column] is None or row[column] == "":
+        return ""
+    return _name(row[column], column)
+
+
+def _name(value: object, column: str) -> str:
+    """An id or a group: a text, or a whole number."""
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     return _text(value, column)

@@ -29,7 +29,7 @@ class PackageSource(Strict):
 class PathSource(Strict):
     """A folder of safetensors weights; a relative path starts at the card's folder."""
 
-    path: str
+    path: Annotated[str, Field(pattern=r"^[^\x00]+$")]
 
 
 class EngineSource(Strict):

@@ -45,11 +45,13 @@ def template_problems(source: str) -> list[str]:
 def render(source: str, item: Item) -> str:
     """The prompt of one item, with no answer; raises BenchError where the template fails."""
     try:
-        return _template(source).render(
+        prompt = _template(source).render(
             question=item.question,
             options=list(zip(item.letters, item.options, strict=True)),
             group=item.group,
         )
+        prompt.encode()  # a template can make half a character, which no tokenizer takes
+        return prompt
     except Exception as error:  # a stranger's code: whatever it raises is its mistake
         text = str(error) or type(error).__name__
         raise BenchError(f"prompt: the template failed on item {item.id}: {text}") from error

@@ -154,7 +154,7 @@ def find_tasks(names: Sequence[str] = ()) -> list[TaskFile]:
         path = known.get(name) or (Path(name) if name.endswith(".yaml") else None)
         if path is None:
             raise UsageError(f"no task is named '{name}'{did_you_mean(name, known)} (bench tasks list)")
-        if paths.setdefault(path.stem, path) != path:
+        if paths.setdefault(path.stem, path).resolve() != path.resolve():
             raise UsageError(f"two tasks are named '{path.stem}': {paths[path.stem]} and {path}")
     found: list[TaskFile] = []
     mistakes: list[Mistake] = []

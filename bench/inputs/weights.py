@@ -133,8 +133,11 @@ def _missing_shards(folder: Path) -> list[str]:
     index = folder / "model.safetensors.index.json"
     if not index.is_file():
         return []
-    shards: dict[str, str] = json.loads(index.read_text(encoding="utf-8")).get("weight_map", {})
-    return sorted(name for name in set(shards.values()) if not (folder / name).is_file())
+    try:
+        shards = set(dict(json.loads(index.read_bytes())["weight_map"]).values())
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise Unavailable(f"{index.name} in {folder} is damaged", "copy the whole model again") from error
+    return sorted(name for name in shards if not (folder / name).is_file())
 
 
 def _weights_bytes(folder: Path) -> int:

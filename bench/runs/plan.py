@@ -208,7 +208,8 @@ def _identity(facts: CellFacts) -> str:
 def _command(file: TaskFile, card: ModelCard, variant: Variant, limit: int | None, test: Split) -> str:
     """The command that repeats the run; a mirror's folder and an unregistered task are the reader's own."""
     task, shots = file.task, variant.exemplars
-    registered = yaml_files("tasks").get(task.name) == file.path
+    known = yaml_files("tasks").get(task.name)
+    registered = known is not None and known.resolve() == file.path.resolve()
     words = ["bench", "run", "--models", card.name, "--tasks", task.name if registered else file.path.name]
     words += ["--dtype", variant.dtype] if variant.dtype else []
     words += ["--exemplars", str(shots)] if variant.dtype and shots != task.exemplars else []

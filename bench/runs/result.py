@@ -65,9 +65,10 @@ class CellFacts(Strict):
     command: str
 
     @model_validator(mode="after")
-    def _has_test_data(self) -> Self:
-        if "test" not in self.data:
-            raise ValueError("data: no test split")
+    def _has_the_data_it_was_made_from(self) -> Self:
+        for role in ("test", self.model.learns_from):
+            if role is not None and role not in self.data:
+                raise ValueError(f"data: no {role} split")
         return self
 
 

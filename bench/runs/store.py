@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
+from filelock import FileLock
 from pydantic import ValidationError
 
 from bench.config import display
 from bench.errors import BenchError, FileError, Mistake, UsageError
 from bench.runs.result import RESULT, SCHEMA_VERSION, DoneResult, FailedResult
+from bench.scoring.metrics import measure
 from bench.scoring.record import Record
 
 
@@ -47,15 +49,16 @@ def digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def write_run(folder: Path, result: DoneResult | FailedResult, records: bytes | None) -> None:
-    """Records first, then the summary that vouches for them."""
+def write_run(results: Path, folder: Path, result: DoneResult | FailedResult, records: bytes | None) -> None:
+    """Records first, then the summary that vouches for them, as one step for other sweeps' eyes."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if records is not None:
-            _write(folder / "records.jsonl", records)
-        _write(folder / "result.json", result.model_dump_json(indent=1).encode() + b"\n")
+        (results / folder).mkdir(parents=True, exist_ok=True)
+        with FileLock(results / ".lock"):
+            if records is not None:
+                _write(results / folder / "records.jsonl", records)
+            _write(results / folder / "result.json", result.model_dump_json(indent=1).encode() + b"\n")
     except OSError as error:
-        raise BenchError(f"the run cannot be written to {folder}: {error.strerror}") from error
+        raise BenchError(f"the run cannot be written to {results / folder}: {error.strerror}") from error
 
 
 def _write(path: Path, data: bytes) -> None:
@@ -70,30 +73,22 @@ def _write(path: Path, data: bytes) -> None:
         unfinished.unlink(missing_ok=True)
 
 
-def finished(folder: Path) -> DoneResult | None:
-    """The finished run in a folder, with its records; None where there is none, or it is damaged.
+def find_run(results: Path, folder: Path, cell_id: str) -> Run | None:
+    """The finished run of that cell; None where there is none, or it is damaged.
 
     Raises a FileError where a newer version wrote it: that is not ours to write over.
     """
-    if not (folder / "result.json").is_file():
+    path = results / folder / "result.json"
+    if not path.is_file():
         return None
     try:
-        result = read_result(folder / "result.json")
+        result = read_result(path)
+        records = _records_of(result, path) if isinstance(result, DoneResult) else ()
     except NewerFile:
         raise
     except FileError:
         return None
-    if isinstance(result, DoneResult) and digest_of(folder / "records.jsonl") == result.records_sha256:
-        return result
-    return None
-
-
-def digest_of(path: Path) -> str | None:
-    """SHA-256 of a file, None where it cannot be read."""
-    try:
-        return digest(path.read_bytes())
-    except OSError:
-        return None
+    return Run(folder, result, records) if records and result.cell.id == cell_id else None
 
 
 class NewerFile(FileError):
@@ -107,7 +102,7 @@ def read_result(path: Path) -> DoneResult | FailedResult:
         raw: object = json.loads(path.read_bytes())
     except OSError as error:
         raise FileError([Mistake(file, 0, "", error.strerror or "unreadable")]) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise FileError([Mistake(file, 0, "", f"not JSON: {error}")]) from error
     found = cast("dict[str, object]", raw).get("schema_version") if isinstance(raw, dict) else None
     if isinstance(found, int) and found > SCHEMA_VERSION:
@@ -154,9 +149,13 @@ def read_runs(results: Path) -> Iterator[Run | FileError]:
 def _records_of(result: DoneResult, path: Path) -> tuple[Record, ...]:
     """A run's records; raises a FileError where the summary does not say what they say."""
     records = read_records(path.parent / "records.jsonl", result.records_sha256)
-    counted = sum(record.is_correct for record in records), len(records)
-    told = result.metrics.accuracy
-    if counted != (told.correct, told.total) or told.value != told.correct / told.total:
-        text = f"says {told.correct} of {told.total}, its records say {counted[0]} of {counted[1]}"
+    if not records:
+        raise FileError([Mistake(display(path), 0, "", "a finished run without records")])
+    told, counted = result.metrics, measure(records, ())
+    if told.accuracy != counted.accuracy:
+        says = f"says {told.accuracy.correct} of {told.accuracy.total}"
+        text = f"{says}, its records say {counted.accuracy.correct} of {counted.accuracy.total}"
         raise FileError([Mistake(display(path), 0, "metrics.accuracy", text)])
+    if told.model_copy(update={"values": {}}) != counted:
+        raise FileError([Mistake(display(path), 0, "metrics", "not what its records give")])
     return records

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from bench.runs.plan import Cell
 from bench.runs.result import DoneResult
-from bench.runs.store import finished
+from bench.runs.store import find_run, write_run
 from bench.runs.worker import Event, run_cell
+from bench.scoring.metrics import measure
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ def sweep(cells: Sequence[Cell], results: Path, *, fresh: bool) -> Iterator[tupl
 
     Raises a FileError before anything runs where a cell's result was written by a newer version.
     """
-    done = {cell.folder: finished(results / cell.folder) for cell in cells}
+    done = {cell.folder: _found(cell, results) for cell in cells}
     for cell in cells:
         result = None if fresh else done[cell.folder]
         if result is not None:
@@ -30,3 +31,15 @@ def sweep(cells: Sequence[Cell], results: Path, *, fresh: bool) -> Iterator[tupl
         else:
             for event in run_cell(cell, results):
                 yield cell, event
+
+
+def _found(cell: Cell, results: Path) -> DoneResult | None:
+    """The cell's finished result, with any metric that the task names since then added to it."""
+    run = find_run(results, cell.folder, cell.facts.id)
+    if run is None or not isinstance(run.result, DoneResult):
+        return None
+    if set(cell.task.metrics) <= run.result.metrics.values.keys():
+        return run.result
+    result = run.result.model_copy(update={"metrics": measure(run.records, cell.task.metrics)})
+    write_run(results, cell.folder, result, None)
+    return result

@@ -19,7 +19,7 @@ from bench.runs.cost import peak_device_memory_bytes, peak_memory_bytes
 from bench.runs.plan import Cell
 from bench.runs.provenance import provenance
 from bench.runs.result import Cost, DoneResult, FailedResult
-from bench.runs.store import digest, finished, records_bytes, write_run
+from bench.runs.store import digest, find_run, records_bytes, write_run
 from bench.scoring.metrics import measure
 from bench.scoring.record import Record
 
@@ -119,7 +119,7 @@ def _score(cell: Cell, results: Path, events: Any) -> DoneResult:
         provenance=provenance(),
         records_sha256=digest(data),
     )
-    write_run(results / cell.folder, result, data)
+    write_run(results, cell.folder, result, data)
     return result
 
 
@@ -151,9 +151,8 @@ def _cost(opening: Opening, records: list[Record], load_seconds: float, scoring_
 def _failed(cell: Cell, results: Path, reason: str, trace: str) -> FailedResult:
     """The failure as a result. It is kept, but never in the place of a run that was good."""
     result = FailedResult(cell=cell.facts, reason=reason, traceback=trace, provenance=provenance())
-    folder = results / cell.folder
     # Where the folder cannot be written, that is the reason already, and the event tells it.
     with suppress(BenchError):
-        if finished(folder) is None:
-            write_run(folder, result, None)
+        if find_run(results, cell.folder, cell.facts.id) is None:
+            write_run(results, cell.folder, result, None)
     return result

@@ -1,9 +1,11 @@
 """What is kept of one item in one cell: a line of `records.jsonl`."""
 
-from typing import Literal
+from typing import Literal, Self
+
+from pydantic import model_validator
 
 from bench.config import Strict
-from bench.types import View
+from bench.types import LETTERS, View
 
 ParseStatus = Literal["scored", "prompt_too_long"]
 
@@ -31,3 +33,11 @@ class Record(Strict):
     prompt_tokens: int
     seconds: float
     """Wall time of the item's share of its batch."""
+
+    @model_validator(mode="after")
+    def _has_a_score_for_each_option(self) -> Self:
+        if not 2 <= len(self.options) <= len(LETTERS):
+            raise ValueError(f"{len(self.options)} options")
+        if any(len(scores) != len(self.options) for scores in self.scores.values()):
+            raise ValueError("not one score for each option")
+        return self
