@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from bench.errors import BenchError, FileError, Unavailable
-from bench.inputs.data import RowError, data_folder, load_split, row_to_item
+from bench.inputs.data import data_folder, load_split
+from bench.inputs.rows import RowError, row_to_item
 from bench.inputs.task import Columns, HubData, Splits, TaskFile, read_task
 from bench.types import Item
 from conftest import ITEMS, TASK, write_lines
