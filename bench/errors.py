@@ -62,6 +62,11 @@ class PromptTooLong(BenchError):
         self.tokens = tokens
 
 
+def first_line(error: BaseException) -> str:
+    """What another library's error says, cut to a line; its kind where it says nothing."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """`; did you mean 'x'?` for the nearest known name, or nothing."""
     folded = {one.casefold(): one for one in sorted(known, reverse=True)}

@@ -103,8 +103,7 @@ def test_a_tokenizer_that_merges_across_the_border_is_scored_by_the_merged_token
     encoded = engine.encode(request("a nswer:", (" A", " B")))
     assert [list(encoded.stem + branch) for branch in encoded.branches] == whole
     with torch.no_grad():
-        logits = model(torch.tensor(whole)).logits.double() if len(whole[0]) == len(whole[1]) else None
-    assert logits is not None
+        logits = model(torch.tensor(whole)).logits.double()
     logprobs = torch.log_softmax(logits, dim=-1)
     at = len(encoded.stem)
     expected = [
@@ -180,8 +179,16 @@ def test_damaged_weights_are_one_message(tmp_path: Path) -> None:
         opened(folder)
 
 
-def test_auto_is_a_dtype_that_the_device_multiplies_natively() -> None:
-    assert best_dtype() in {"float32", "bfloat16"}
+@pytest.mark.parametrize(
+    ("able", "dtype"),
+    [({"avx512_bf16": True}, "bfloat16"), ({"amx_bf16": True}, "bfloat16"), ({"avx2": True}, "float32")],
+)
+def test_auto_is_bfloat16_only_where_the_processor_multiplies_it_natively(
+    monkeypatch: pytest.MonkeyPatch, able: dict[str, bool], dtype: str
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able)
+    assert best_dtype() == dtype
 
 
 def test_an_unknown_engine_is_told_with_the_nearest_name() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -161,6 +162,28 @@ def test_add_tells_when_the_hub_has_no_such_model(project: Path, hub: str) -> No
     code, output = bench_with_hub(["models", "add", "Org/Missing"], hub, project)
     assert code == 2
     assert "the hub has no model 'Org/Missing'" in output
+    assert "Traceback" not in output
+
+
+def test_a_hub_that_drops_its_answers_is_one_message(project: Path, anatomy: Path) -> None:
+    """It answers the probe, and closes the connection on every question after that."""
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def answer() -> None:
+        while True:
+            connection, _ = server.accept()
+            if connection.recv(4096).startswith(b"HEAD / "):
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            connection.close()
+
+    threading.Thread(target=answer, daemon=True).start()
+    endpoint = f"http://127.0.0.1:{server.getsockname()[1]}"
+    code, output = bench_with_hub(["run", "-m", "phi-2,chance", "-t", "anatomy"], endpoint, project)
+    assert code == 0, output
+    assert "unavailable: model phi-2: the hub did not tell about microsoft/phi-2" in output
+    code, output = bench_with_hub(["models", "add", MODEL], endpoint, project)
+    assert code == 1
+    assert f"the hub did not tell about {MODEL}" in output
     assert "Traceback" not in output
 
 

@@ -163,6 +163,22 @@ def test_weights_without_a_tokenizer_are_one_message(anatomy: Path, project: Pat
     assert last.traceback == ""
 
 
+def test_code_that_comes_with_weights_is_not_run(anatomy: Path, project: Path) -> None:
+    weights = save_causal(project / "m", "llama")
+    config = json.loads((weights / "config.json").read_text(encoding="utf-8"))
+    config |= {
+        "model_type": "stranger",
+        "auto_map": {"AutoConfig": "code.C", "AutoModelForCausalLM": "code.M"},
+    }
+    (weights / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    marker = project / "it-ran"
+    (weights / "code.py").write_text(f"open({str(marker)!r}, 'w')\n", encoding="utf-8")
+    *_, last = run_cell(path_cell(anatomy, weights), project / "results")
+    assert isinstance(last, FailedResult)
+    assert last.reason.startswith("the weights cannot be loaded: ")
+    assert not marker.exists()
+
+
 def test_scores_that_are_not_numbers_fail_the_cell(anatomy: Path, project: Path) -> None:
     weights = save_causal(project / "m", "llama")
     tensors = load_file(weights / "model.safetensors")
@@ -220,14 +236,12 @@ def test_a_run_without_records_or_with_a_bottomless_summary_is_damaged(anatomy: 
     results = project / "results"
     list(sweep([cell], results, fresh=False))
     folder = results / cell.folder
-    kept = (folder / "result.json").read_text(encoding="utf-8")
     digest = hashlib.sha256((folder / "records.jsonl").read_bytes()).hexdigest()
     (folder / "records.jsonl").write_bytes(b"")
     change(folder / "result.json", digest, hashlib.sha256(b"").hexdigest())
     assert "a finished run without records" in str(next(iter(read_runs(results))))
     (folder / "result.json").write_text("[" * 200_000, encoding="utf-8")
     assert "not JSON" in str(next(iter(read_runs(results))))
-    assert kept
 
 
 def test_a_metric_that_a_task_names_later_is_added_without_scoring_again(

@@ -73,7 +73,7 @@ def run_with_progress(cells: Sequence[Cell], results: Path, *, fresh: bool) -> l
     """Run the sweep, showing how it goes; returns the results, in the order of the cells."""
     ended: list[Finished] = []
     with _view(len(cells)) as view:
-        for number, (cell, event) in enumerate_cells(sweep(cells, results, fresh=fresh)):
+        for number, cell, event in _numbered(sweep(cells, results, fresh=fresh)):
             view.show(number, cell, event)
             if isinstance(event, Skipped):
                 ended.append(event.result)
@@ -82,15 +82,11 @@ def run_with_progress(cells: Sequence[Cell], results: Path, *, fresh: bool) -> l
     return ended
 
 
-def enumerate_cells(
-    events: Iterator[tuple[Cell, Event | Skipped]],
-) -> Iterator[tuple[int, tuple[Cell, Event | Skipped]]]:
-    """Number the events by cell, from 1."""
-    number, last = 0, None
-    for cell, event in events:
-        number += cell is not last
-        last = cell
-        yield number, (cell, event)
+def _numbered(events: Iterator[tuple[Cell, Event | Skipped]]) -> Iterator[tuple[int, Cell, Event | Skipped]]:
+    """The events with their cell's number, from 1."""
+    for number, (_, group) in enumerate(groupby(events, key=lambda pair: id(pair[0])), start=1):
+        for cell, event in group:
+            yield number, cell, event
 
 
 class View(Protocol):

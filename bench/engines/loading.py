@@ -14,7 +14,7 @@ from transformers.utils import logging as transformers_logging
 from bench.engines.causal import CausalEngine
 from bench.engines.engine import Engine, Opening
 from bench.engines.seq2seq import Seq2SeqEngine
-from bench.errors import BenchError
+from bench.errors import BenchError, first_line
 from bench.inputs.model_card import ModelCard
 from bench.inputs.weights import Weights
 from bench.types import Dtype
@@ -61,10 +61,14 @@ def _auto_class(card: ModelCard) -> Any:
 def _load(auto: Any, folder: Path, dtype: Dtype) -> Any:
     try:
         return auto.from_pretrained(
-            folder, dtype=getattr(torch, dtype), local_files_only=True, use_safetensors=True
+            folder,
+            dtype=getattr(torch, dtype),
+            local_files_only=True,
+            use_safetensors=True,
+            trust_remote_code=False,  # left out, transformers would ask whoever sits at the terminal
         )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise BenchError(f"the weights cannot be loaded: {_first_line(error)}") from error
+        raise BenchError(f"the weights cannot be loaded: {first_line(error)}") from error
 
 
 def window(card: ModelCard, config: Any) -> int:
@@ -82,13 +86,9 @@ def load_tokenizer(weights: Weights) -> Any:
 
 def _tokenizer(folder: Path) -> Any:
     try:
-        return AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:  # whatever the files make the tokenizer libraries raise
-        raise BenchError(f"the tokenizer cannot be loaded: {_first_line(error)}") from error
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+        raise BenchError(f"the tokenizer cannot be loaded: {first_line(error)}") from error
 
 
 def cache_folder() -> Path:

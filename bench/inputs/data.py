@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import cast
 
 from bench.config import display, is_file, line_of, read_text
-from bench.errors import FileError, Mistake, Unavailable, UsageError
+from bench.errors import FileError, Mistake, Unavailable, UsageError, first_line
 from bench.inputs.rows import Row, RowError, row_to_item
 from bench.inputs.task import Columns, FilesData, HubData, Role, TaskFile
 from bench.types import Item
@@ -54,8 +54,7 @@ def needs_hub(file: TaskFile, data_dir: Path | None) -> bool:
     data = file.task.data
     if isinstance(data, FilesData):
         return False
-    names = filter(None, (data.splits.test, data.splits.train, data.splits.exemplars))
-    return any(_mirror(data, name, data_dir) is None for name in names)
+    return any(_mirror(data, name, data_dir) is None for name in data.splits.names())
 
 
 def _mirror(data: HubData, name: str, data_dir: Path | None) -> Path | None:
@@ -89,26 +88,24 @@ def load_split(file: TaskFile, role: Role, *, data_dir: Path | None, offline: bo
 
 
 def _split(name: str, source: str, rows: Iterable[tuple[Place, Row | RowError]], columns: Columns) -> Split:
-    items: dict[str, Item] = {}
-    places: list[Place] = []
+    found: dict[str, tuple[Item, Place]] = {}
     mistakes: list[tuple[Place, RowError]] = []
     for number, (place, row) in enumerate(rows):
         try:
             item = row_to_item(row, columns, f"{name}-{number:05d}")
-            if item.id in items:
-                first = places[list(items).index(item.id)]
-                raise RowError(columns.id or "id", f"'{item.id}' is also the id of line {first.line}")
+            if item.id in found:
+                first = found[item.id][1].line
+                raise RowError(columns.id or "id", f"'{item.id}' is also the id of line {first}")
         except RowError as error:
             mistakes.append((place, error))
-            continue
-        items[item.id] = item
-        places.append(place)
+        else:
+            found[item.id] = item, place
     if mistakes:
         raise FileError(_told_once(mistakes))
-    if not items:
+    if not found:
         raise FileError([Mistake(source, 0, "", f"split '{name}' has no items")])
-    found = tuple(items.values())
-    return Split(name=name, items=found, places=tuple(places), source=source, sha256=_digest(found))
+    items, places = zip(*found.values(), strict=True)
+    return Split(name=name, items=items, places=places, source=source, sha256=_digest(items))
 
 
 def _told_once(mistakes: Sequence[tuple[Place, RowError]]) -> list[Mistake]:
@@ -181,11 +178,11 @@ def _hub_rows(data: HubData, name: str, source: str, *, offline: bool) -> Iterat
             download_config=DownloadConfig(local_files_only=offline),
         )
     except DatasetGenerationError as error:
-        raise FileError([Mistake(source, 0, "", f"cannot be read: {_first_line(error)}")]) from error
+        raise FileError([Mistake(source, 0, "", f"cannot be read: {first_line(error)}")]) from error
     except (OSError, ValueError) as error:  # what datasets raises: not cached, no such set, no such split
         if not offline:
             raise Unavailable(
-                f"data set {source} cannot be had: {_first_line(error)}", "see the task's data"
+                f"data set {source} cannot be had: {first_line(error)}", "see the task's data"
             ) from error
         remedy = "run once with the hub in reach"
         if name in data.mirror:
@@ -193,7 +190,3 @@ def _hub_rows(data: HubData, name: str, source: str, *, offline: bool) -> Iterat
         raise Unavailable(f"data set {source} is not on this machine", remedy) from error
     for number, row in enumerate(cast("Iterable[Row]", rows)):
         yield Place(source, number), row
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

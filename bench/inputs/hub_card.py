@@ -9,9 +9,9 @@ from typing import Any, cast
 import yaml
 from pydantic import ValidationError
 
-from bench.errors import BenchError, Unavailable, UsageError
+from bench.errors import BenchError, Unavailable, UsageError, first_line
 from bench.inputs.model_card import Architecture, HubSource, ModelCard
-from bench.inputs.weights import hub_reachable
+from bench.inputs.weights import hub_errors, hub_reachable
 
 _WINDOWS = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length")
 
@@ -40,15 +40,15 @@ def draft_card(hub_id: str, name: str | None) -> ModelCard:
 
 def _ask(hub_id: str) -> tuple[Any, Mapping[str, Any]]:
     from huggingface_hub import HfApi, hf_hub_download
-    from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
+    from huggingface_hub.errors import RepositoryNotFoundError
 
     try:
         info = HfApi().model_info(hub_id)
         path = hf_hub_download(hub_id, "config.json")
     except RepositoryNotFoundError as error:
         raise UsageError(f"the hub has no model '{hub_id}', or it is private") from error
-    except (HfHubHTTPError, OSError) as error:
-        raise Unavailable(f"the hub did not tell about {hub_id}", str(error).splitlines()[0]) from error
+    except hub_errors() as error:
+        raise Unavailable(f"the hub did not tell about {hub_id}", first_line(error)) from error
     return info, cast("Mapping[str, Any]", json.loads(Path(path).read_text(encoding="utf-8")))
 
 

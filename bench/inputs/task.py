@@ -39,6 +39,10 @@ class Splits(Strict):
             raise ValueError(f"exemplars and training items may not come from '{self.test}', the test split")
         return self
 
+    def names(self) -> list[str]:
+        """The splits that play a role, each once, sorted."""
+        return sorted({name for name in (self.test, self.train, self.exemplars) if name is not None})
+
 
 class FilesData(Strict):
     """JSON Lines beside the task file: `files: {test: my_test.jsonl}`."""
@@ -49,8 +53,7 @@ class FilesData(Strict):
 
     @model_validator(mode="after")
     def _splits_have_files(self) -> Self:
-        wanted = (self.splits.test, self.splits.train, self.splits.exemplars)
-        for split in filter(None, wanted):
+        for split in self.splits.names():
             if split not in self.files:
                 raise ValueError(f"no file is given for split '{split}'{did_you_mean(split, self.files)}")
         return self
@@ -68,9 +71,9 @@ class HubData(Strict):
 
     @model_validator(mode="after")
     def _mirrors_are_of_splits(self) -> Self:
-        named = set(filter(None, (self.splits.test, self.splits.train, self.splits.exemplars)))
-        for split in sorted(self.mirror.keys() - named):
-            raise ValueError(f"mirror: no split is named '{split}'{did_you_mean(split, named)}")
+        names = self.splits.names()
+        for split in sorted(self.mirror.keys() - set(names)):
+            raise ValueError(f"mirror: no split is named '{split}'{did_you_mean(split, names)}")
         return self
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from bench.errors import BenchError, Unavailable
+from bench.errors import BenchError, Unavailable, first_line
 from bench.inputs.model_card import CardFile, EngineSource, HubSource, PackageSource, PathSource
 
 PROBE_SECONDS = 3.0
@@ -61,6 +61,15 @@ def _hub_answers(seconds: float) -> bool:
         return True
     except (OSError, ValueError):
         return False
+
+
+def hub_errors() -> tuple[type[Exception], ...]:
+    """What the hub client raises when the hub refuses, drops the connection or is silent."""
+    # The base of its HTTP library's errors, by the client's own name for it: a dropped connection is
+    # neither an OSError nor a HfHubHTTPError.
+    from huggingface_hub.errors import HTTPError  # pyright: ignore[reportPrivateImportUsage]
+
+    return (HTTPError, OSError)
 
 
 def go_offline() -> None:
@@ -161,12 +170,11 @@ def _in_hub_cache(hub: str, revision: str) -> Weights | None:
 
 def _on_hub(hub: str, revision: str) -> RemoteWeights:
     from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError
 
     try:
         info = HfApi().model_info(hub, revision=revision)
-    except (HfHubHTTPError, OSError) as error:
-        raise Unavailable(f"the hub did not tell about {hub}", str(error).splitlines()[0]) from error
+    except hub_errors() as error:
+        raise Unavailable(f"the hub did not tell about {hub}", first_line(error)) from error
     if not any(file.rfilename.endswith(".safetensors") for file in info.siblings or ()):
         raise Unavailable(f"{hub} has no safetensors weights", "choose a revision that has")
     return RemoteWeights(hub, revision, str(info.sha))
@@ -174,13 +182,11 @@ def _on_hub(hub: str, revision: str) -> RemoteWeights:
 
 def fetch(remote: RemoteWeights) -> Weights:
     """Download the weights to the hub cache; a download that was cut off goes on where it was."""
-    from huggingface_hub.errors import HfHubHTTPError
-
     try:
         # By its name, so that the cache learns which commit that name is at, and finds it offline.
         _snapshot(remote.hub, remote.ref, offline=False)
-    except (HfHubHTTPError, OSError) as error:
-        raise BenchError(f"{remote.hub} could not be downloaded: {str(error).splitlines()[0]}") from error
+    except hub_errors() as error:
+        raise BenchError(f"{remote.hub} could not be downloaded: {first_line(error)}") from error
     found = _in_hub_cache(remote.hub, remote.ref)
     if found is None:
         raise BenchError(f"{remote.hub} was downloaded, but has no config.json or not all of its weights")

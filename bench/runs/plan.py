@@ -52,8 +52,6 @@ class Cell:
 class Missing:
     """A cell that cannot run here. `what` is the task or the model that is missing, or the pair."""
 
-    task: str
-    model: str
     what: str
     reason: str
     remedy: str
@@ -95,7 +93,7 @@ def plan(
                     what = f"model {model}"
                 elif error in data.splits.values():
                     what = f"task {task}"
-                missing.append(Missing(task, model, what, error.reason, error.remedy))
+                missing.append(Missing(what, error.reason, error.remedy))
     return cells, missing
 
 

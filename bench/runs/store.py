@@ -82,13 +82,12 @@ def find_run(results: Path, folder: Path, cell_id: str) -> Run | None:
     if not path.is_file():
         return None
     try:
-        result = read_result(path)
-        records = _records_of(result, path) if isinstance(result, DoneResult) else ()
+        run = _read_run(results, path)
     except NewerFile:
         raise
     except FileError:
         return None
-    return Run(folder, result, records) if records and result.cell.id == cell_id else None
+    return run if run.records and run.result.cell.id == cell_id else None
 
 
 class NewerFile(FileError):
@@ -138,12 +137,15 @@ def read_runs(results: Path) -> Iterator[Run | FileError]:
     """Every run below the folder, sorted by path; a damaged one comes as its error."""
     for path in sorted(results.rglob("result.json")):
         try:
-            result = read_result(path)
-            records = _records_of(result, path) if isinstance(result, DoneResult) else ()
+            yield _read_run(results, path)
         except FileError as error:
             yield error
-        else:
-            yield Run(path.parent.relative_to(results), result, records)
+
+
+def _read_run(results: Path, path: Path) -> Run:
+    result = read_result(path)
+    records = _records_of(result, path) if isinstance(result, DoneResult) else ()
+    return Run(path.parent.relative_to(results), result, records)
 
 
 def _records_of(result: DoneResult, path: Path) -> tuple[Record, ...]:
