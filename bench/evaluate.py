@@ -1,45 +1,128 @@
 """The heart: items in, records out.
 
-item -> prompt (scoring/views) -> tokens (engine.encode) -> batch -> scores -> record
+scored:    item -> prompt (scoring/asking) -> tokens (engine.encode) -> scores -> record (scoring/views)
+generated: item -> prompt -> what the model writes -> record
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
-from bench.engines.batching import plan_batches
-from bench.engines.engine import Engine
-from bench.errors import PromptTooLong
-from bench.inputs.task import Task
+from bench.engines.engine import Engine, LanguageModel
+from bench.errors import BenchError, PromptTooLong
+from bench.inputs.task import Generate
+from bench.scoring.asking import Asking, Render, bare_request, generate_request, score_request
 from bench.scoring.record import Record
-from bench.scoring.views import score_request, scored, too_long
-from bench.types import Encoded, Item
+from bench.scoring.views import scored, too_long, written
+from bench.types import Encoded, GenerateRequest, Item, Message, Scores, Tokens
+
+T = TypeVar("T")
 
 
-def evaluate(
-    task: Task, items: Sequence[Item], exemplars: Sequence[Item], engine: Engine
-) -> Iterator[list[Record]]:
-    """Yield the records of each batch as it is scored, longest prompts first.
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """Records as they are made; `batch_tokens` is the size that their batch was planned for."""
+
+    records: tuple[Record, ...]
+    batch_tokens: int | None = None
+
+
+def evaluate(asking: Asking, items: Sequence[Item], engine: Engine) -> Iterator[Answered]:
+    """Yield the records of each batch as it is done, longest prompts first.
 
     Every item gets exactly one record: one whose prompt does not fit the model is an unread answer.
     """
+    if asking.generate is None:
+        yield from _score(asking, items, engine)
+    else:
+        yield from _generate(asking, asking.generate, items, engine)
+
+
+def _score(asking: Asking, items: Sequence[Item], engine: Engine) -> Iterator[Answered]:
+    render = _renderer(engine, thinking=False)
     ready: list[Encoded] = []
     refused: list[Record] = []
     for item in items:
-        request = score_request(task, exemplars, item)
+        request = score_request(asking, item, render)
         try:
             ready.append(engine.encode(request))
         except PromptTooLong as error:
             refused.append(too_long(item, request.prompt, error.tokens))
     if refused:
-        yield refused
-    for batch in plan_batches([encoded.tokens for encoded in ready], engine.batch_tokens):
-        yield _score(engine, [ready[index] for index in batch])
-
-
-def _score(engine: Engine, batch: Sequence[Encoded]) -> list[Record]:
+        yield Answered(tuple(refused))
     start = time.perf_counter()
-    replies = engine.score(batch)
-    share = (time.perf_counter() - start) / len(batch)
-    return [
-        scored(encoded.request.item, scores, share) for encoded, scores in zip(batch, replies, strict=True)
-    ]
+    bare = _bare(asking, [encoded.request.item for encoded in ready], engine, render)
+    each = (time.perf_counter() - start) / max(1, len(ready))
+    for seconds, batch in _timed(engine.score(ready)):
+        share = each + seconds / len(batch.indices)
+        yield Answered(
+            tuple(
+                scored(ready[index].request.item, asking.task.scoring, scores, bare.get(index), share)
+                for index, scores in zip(batch.indices, batch.replies, strict=True)
+            ),
+            batch.batch_tokens,
+        )
+
+
+def _bare(asking: Asking, items: Sequence[Item], engine: Engine, render: Render) -> dict[int, Scores]:
+    """The option texts' scores after the bare cue, by the item's index; none for a baseline."""
+    if not isinstance(engine, LanguageModel):
+        return {}
+    encoded = [engine.encode(bare_request(asking, item, render)) for item in items]
+    return {
+        index: scores
+        for batch in engine.score(encoded)
+        for index, scores in zip(batch.indices, batch.replies, strict=True)
+    }
+
+
+def _generate(
+    asking: Asking, generate: Generate, items: Sequence[Item], engine: Engine
+) -> Iterator[Answered]:
+    if not isinstance(engine, LanguageModel):
+        raise BenchError("this engine scores options and cannot write; leave --generate out")
+    render = _renderer(engine, thinking=True)
+    requests: list[GenerateRequest] = []
+    prompts: list[Tokens] = []
+    refused: list[Record] = []
+    for item in items:
+        request = generate_request(asking, generate, item, render)
+        try:
+            prompts.append(engine.encode_prompt(request))
+        except PromptTooLong as error:
+            refused.append(too_long(item, request.prompt, error.tokens))
+        else:
+            requests.append(request)
+    if refused:
+        yield Answered(tuple(refused))
+    for seconds, batch in _timed(engine.generate(requests, prompts)):
+        share = seconds / len(batch.indices)
+        yield Answered(
+            tuple(
+                written(requests[index].item, requests[index].prompt, tokens, completions, share)
+                for index, tokens, completions in zip(
+                    batch.indices, batch.prompt_tokens, batch.replies, strict=True
+                )
+            ),
+            batch.batch_tokens,
+        )
+
+
+def _renderer(engine: Engine, *, thinking: bool) -> Render:
+    if isinstance(engine, LanguageModel):
+        return partial(engine.render, thinking=thinking)
+    return _no_chat
+
+
+def _no_chat(_messages: Sequence[Message]) -> str:
+    raise BenchError("this engine takes no chat messages; use --prompt plain")
+
+
+def _timed(batches: Iterable[T]) -> Iterator[tuple[float, T]]:
+    """Each batch with the seconds it took to come."""
+    start = time.perf_counter()
+    for batch in batches:
+        yield time.perf_counter() - start, batch
+        start = time.perf_counter()

@@ -1,6 +1,7 @@
 """The vocabulary of the program: frozen values that flow from task to board.
 
-    Item -> ScoreRequest -> Encoded -> Scores
+    Item -> ScoreRequest -> Encoded -> Scores          (scored)
+    Item -> GenerateRequest -> Completion              (generated)
 
 `Record` (what is kept of an answered item) is in `scoring/record.py`, and `Result` (a whole run)
 in `runs/result.py`: both are files' forms, so they are pydantic models.
@@ -12,10 +13,18 @@ from typing import Literal
 LETTERS = "ABCDEFGHIJ"
 """Answer letters; a task may have up to ten options."""
 
-View = Literal["letter"]
-"""A way to read an answer from scores: `letter` compares the log-probabilities of " A", " B", …"""
+View = Literal["letter", "text", "text_per_char", "text_per_token", "text_pmi", "generate"]
+"""A way to read an answer.
 
+`letter` compares log P(" A"), log P(" B"), … after the prompt; `text` the options' own texts, summed
+over their tokens; `text_per_char` and `text_per_token` divide that by length; `text_pmi` subtracts
+the option's log-probability after a bare answer cue, so a text that is likely anywhere does not win
+by that. `generate` lets the model write and reads what it wrote.
+"""
+
+ScoredView = Literal["letter", "text", "text_per_char", "text_per_token", "text_pmi"]
 Dtype = Literal["float32", "bfloat16", "float16"]
+PromptStyle = Literal["plain", "chat"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,41 +43,125 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
+class Message:
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
 class ScoreRequest:
     """How likely is each continuation after the prompt?
 
-    A language model sees `prompt` and `continuations` alone. A baseline that works on the question
-    itself reads `item` instead, never its answer.
+    `continuations` come in sets; those of one set are compared with each other. `templated` says
+    that the prompt is a chat template's output, which holds its special tokens already. A language
+    model sees these alone; a baseline that works on the question reads `item`, never its answer.
     """
 
     item: Item
     prompt: str
-    continuations: tuple[str, ...]
+    continuations: tuple[tuple[str, ...], ...]
+    templated: bool = False
+
+
+Tokens = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """A continuation in tokens; its first `given` tokens still belong to the prompt and are not scored."""
+
+    tokens: Tokens
+    given: int = 0
+
+    @property
+    def scored(self) -> int:
+        return len(self.tokens) - self.given
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """A request in one engine's tokens: a stem that all continuations share, and a branch for each.
+
+    Decoder-only: stem + branch is the encoded prompt + continuation. Encoder-decoder: the stem is
+    the encoder's input. Both are empty for a baseline.
+    """
+
+    stem: Tokens
+    branches: tuple[tuple[Branch, ...], ...]
+
+    @property
+    def flat(self) -> tuple[Branch, ...]:
+        """The branches of all sets, one after the other."""
+        return tuple(branch for branches in self.branches for branch in branches)
+
+    @property
+    def longest(self) -> int:
+        """Length of the longest single row that a forward pass needs for this tree."""
+        return len(self.stem) + max((len(branch.tokens) - 1 for branch in self.flat), default=0)
 
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """A request in one engine's tokens: a tree with one stem and a branch a continuation.
-
-    The stem is what all continuations share: decoder-only, the longest common prefix of every
-    encoded prompt + continuation; encoder-decoder, the encoder's input. Both are empty for a
-    baseline.
-    """
-
     request: ScoreRequest
-    stem: tuple[int, ...]
-    branches: tuple[tuple[int, ...], ...]
-
-    @property
-    def tokens(self) -> int:
-        """Length of the longest row a forward pass needs for this request."""
-        return len(self.stem) + max((len(branch) - 1 for branch in self.branches), default=0)
+    tree: Tree
 
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """The reply: `logprobs[i]` is the natural log-probability of continuation i (float32)."""
+    """The reply: for continuation i of set s, `logprobs[s][i]` is its natural log-probability (float32).
+
+    `tokens[s][i]` is how many tokens that sums over, and `greedy[s][i]` whether each of them was the
+    likeliest there. Both are empty for a baseline. `prompt` is the text that was really asked.
+    """
 
     prompt: str
     prompt_tokens: int
-    logprobs: tuple[float, ...]
+    logprobs: tuple[tuple[float, ...], ...]
+    tokens: tuple[tuple[int, ...], ...] = ()
+    greedy: tuple[tuple[bool, ...], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredBatch:
+    """Replies to the requests at `indices`; the batch was planned for `batch_tokens` tokens."""
+
+    indices: tuple[int, ...]
+    replies: tuple[Scores, ...]
+    batch_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class GenerateRequest:
+    """Let the model write after the prompt, `samples` times, until a stop text or the token limit.
+
+    At temperature 0 the likeliest token is taken; above, tokens are drawn by a seed made of `seed`,
+    the prompt and the sample's number, so a draw does not depend on what shares its batch.
+    """
+
+    item: Item
+    prompt: str
+    templated: bool
+    max_new_tokens: int
+    stop: tuple[str, ...]
+    temperature: float
+    samples: int
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What the model wrote, cut before the stop text; `finished` is False at the token limit."""
+
+    text: str
+    finished: bool
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenBatch:
+    """The completions of the requests at `indices`, one a sample, and their prompts' lengths."""
+
+    indices: tuple[int, ...]
+    replies: tuple[tuple[Completion, ...], ...]
+    prompt_tokens: tuple[int, ...]
+    batch_tokens: int

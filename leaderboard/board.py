@@ -38,6 +38,12 @@ class Row:
         share = chosen[letter] / self.result.metrics.accuracy.total
         return (letter, share) if share >= ONE_LETTER else None
 
+    @property
+    def parse_rate(self) -> float:
+        """The share of written replies in which an answer could be read."""
+        metrics = self.result.metrics
+        return metrics.statuses.get("parsed", 0) / metrics.accuracy.total
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:

@@ -92,6 +92,11 @@ def _environment() -> Environment:
         "seconds": formats.seconds,
         "or_dash": formats.or_dash,
         "short_digest": formats.short_digest,
+        "estimate": formats.estimate,
+        "metric_name": formats.metric_name,
+        "view_name": formats.view_name,
+        "status_name": formats.status_name,
+        "differ": formats.differ,
     }
     environment.filters.update(filters)
     return environment

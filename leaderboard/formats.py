@@ -1,6 +1,25 @@
 """Numbers as people read them. What is not known is a dash, never a zero."""
 
+from bench.scoring.metrics import Estimate, Metrics
+from bench.scoring.record import ParseStatus
+from bench.types import ScoredView
+
 DASH = "—"
+_VIEWS: dict[ScoredView, str] = {
+    "letter": "Letter",
+    "text": "Option text",
+    "text_per_char": "Option text, per character",
+    "text_per_token": "Option text, per token",
+    "text_pmi": "Option text, against the bare cue",
+}
+_STATUSES: dict[ParseStatus, str] = {
+    "scored": "scored",
+    "parsed": "an answer was read",
+    "no_answer": "no answer in it",
+    "several_answers": "several answers in it",
+    "unfinished": "not finished at the token limit",
+    "prompt_too_long": "the prompt does not fit the model",
+}
 
 
 def or_dash(value: object) -> str:
@@ -57,3 +76,34 @@ def seconds(value: float | None) -> str:
         minutes, rest = divmod(round(value), 60)
         return f"{minutes}\u202fmin {rest}\u202fs"
     return f"{value:.1f}\u202fs"
+
+
+def view_name(view: ScoredView) -> str:
+    return _VIEWS[view]
+
+
+def status_name(status: ParseStatus) -> str:
+    return _STATUSES[status]
+
+
+def metric_name(name: str) -> str:
+    """ "macro_f1" -> "Macro F1"; a metric of the evaluate library by the last part of its name."""
+    if name.startswith("evaluate:"):
+        return name.rpartition("/")[2].removeprefix("evaluate:")
+    return name.replace("_", " ").replace("f1", "F1").capitalize().replace(" f1", " F1")
+
+
+def estimate(found: Estimate) -> str:
+    """0.253 with its interval where it has one."""
+    if found.value is None:
+        return DASH
+    if found.low is None or found.high is None:
+        return f"{found.value:.3f}"
+    return f"{found.value:.3f} ({found.low:.3f}–{found.high:.3f})"
+
+
+def differ(metrics: Metrics, view: ScoredView, main: ScoredView) -> str:
+    """On how many questions a view answers otherwise than the main one."""
+    pairs = {frozenset(one.views): one.items for one in metrics.disagreements}
+    items = pairs.get(frozenset((view, main)))
+    return DASH if items is None else str(items)

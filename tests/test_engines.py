@@ -1,51 +1,61 @@
 """Every family's scores are those of the model's own plain forward pass, in any batch."""
 
-import random
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
 
-from bench.engines.engine import Engine, Opening
+from bench.engines.check import best_path
+from bench.engines.engine import Opening
 from bench.engines.loading import best_dtype, cache_folder, open_transformers
 from bench.engines.opening import open_engine
+from bench.engines.tokenizing import encode_causal
+from bench.engines.transformer import TransformerEngine
 from bench.errors import BenchError, PromptTooLong
-from bench.inputs.model_card import Architecture, EngineSource, ModelCard, PathSource, read_card
-from bench.inputs.weights import Weights, find_weights
-from bench.types import Item, ScoreRequest
+from bench.inputs.model_card import EngineSource, ModelCard, read_card
+from bench.inputs.weights import find_weights
+from bench.types import ScoreRequest, Scores
 from conftest import ROOT
-from tiny import CONFIGS, TEXTS, bpe_tokenizer, save_causal, save_t5
+from tiny import CONFIGS, ITEM, TEXTS, bpe_tokenizer, opened, prompts, save_causal, save_t5
 
 TOLERANCE = 1e-5
+TOKENIZERS = [
+    bpe_tokenizer(),
+    bpe_tokenizer(
+        [f"{n} nswer: {letter}" for n in "abcdefghijkl" for letter in "AB"], size=26, crosses_words=True
+    ),
+]
 LETTERS = (" A", " B", " C", " D")
 OPTIONS = (" Vitamin A", " Vitamin B12", " kidney", " the pancreas, most likely", " C")
-ITEM = Item("q", "?", ("x", "y"), 0)
 
 
-def request(prompt: str, continuations: tuple[str, ...] = LETTERS) -> ScoreRequest:
-    return ScoreRequest(ITEM, prompt, continuations)
+def request(prompt: str, *sets: tuple[str, ...]) -> ScoreRequest:
+    return ScoreRequest(ITEM, prompt, sets or (LETTERS,))
 
 
-def prompts(count: int) -> list[str]:
-    """Prompts of many lengths, made of the words the tokenizers know."""
-    words = " ".join(TEXTS).split()
-    rng = random.Random(3)
-    return [" ".join(rng.choices(words, k=rng.randint(3, 40))) + "\nAnswer:" for _ in range(count)]
+def texts(one: ScoreRequest) -> list[str]:
+    return [text for texts in one.continuations for text in texts]
 
 
-def opened(folder: Path, architecture: Architecture = "decoder", context: int | None = None) -> Engine:
-    card = ModelCard(
-        name="tiny", title="Tiny", family="tiny", source=PathSource(path="."), architecture=architecture,
-        license="mit", context=context,
-    )  # fmt: skip
-    return open_transformers(Opening(card, Weights(folder, "sha256:0", 0), "float32", (), 0))
+def replies(engine: TransformerEngine, requests: Sequence[ScoreRequest]) -> list[Scores]:
+    """In the order of the requests."""
+    found = {
+        index: scores
+        for batch in engine.score([engine.encode(one) for one in requests])
+        for index, scores in zip(batch.indices, batch.replies, strict=True)
+    }
+    return [found[index] for index in range(len(requests))]
 
 
-def score(engine: Engine, requests: list[ScoreRequest]) -> list[tuple[float, ...]]:
-    return [scores.logprobs for scores in engine.score([engine.encode(one) for one in requests])]
+def score(engine: TransformerEngine, requests: Sequence[ScoreRequest]) -> list[tuple[float, ...]]:
+    """Log-probabilities of all sets, one after the other."""
+    return [sum(scores.logprobs, ()) for scores in replies(engine, requests)]
 
 
 def plain_causal(model: Any, tokenizer: Any, prompt: str, continuation: str) -> float:
@@ -64,27 +74,143 @@ def test_a_decoder_s_scores_are_the_plain_forward_pass_s(tmp_path: Path, family:
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     tokenizer = AutoTokenizer.from_pretrained(folder)
     engine = opened(folder)
-    asked = [request(prompt, LETTERS + OPTIONS) for prompt in prompts(5)]
+    asked = [request(prompt, LETTERS, OPTIONS) for prompt in prompts(5)]
     for one, found in zip(asked, score(engine, asked), strict=True):
-        plain = [plain_causal(model, tokenizer, one.prompt, text) for text in one.continuations]
+        plain = [plain_causal(model, tokenizer, one.prompt, text) for text in texts(one)]
         assert found == pytest.approx(plain, abs=TOLERANCE * 10)
 
 
 @pytest.mark.parametrize("family", sorted(CONFIGS))
-def test_order_and_batch_do_not_move_a_score(tmp_path: Path, family: str) -> None:
+def test_order_batch_subset_sets_and_path_do_not_move_a_score(tmp_path: Path, family: str) -> None:
     engine = opened(save_causal(tmp_path / family, family))
-    asked = [request(prompt) for prompt in prompts(12)]
-    alone = [score(engine, [one])[0] for one in asked]
+    holds_still(engine, " ".join(TEXTS) * 2)
+
+
+def holds_still(engine: TransformerEngine, beginning: str) -> None:
+    """The same alone and together, forwards and backwards, packed and plain, with and without a prefix."""
+    assert engine.path == "packed"
+    asked = [request(beginning + prompt, LETTERS, OPTIONS) for prompt in prompts(9)]
     together = score(engine, asked)
-    backwards = score(engine, asked[::-1])[::-1]
-    for one, two, three in zip(alone, together, backwards, strict=True):
-        assert two == pytest.approx(one, abs=TOLERANCE)
-        assert three == pytest.approx(one, abs=TOLERANCE)
-    assert max(abs(a - b) for a, b in zip(alone[0], alone[1], strict=True)) > 100 * TOLERANCE
+    ways = {
+        "alone": [score(engine, [one])[0] for one in asked],
+        "backwards": score(engine, asked[::-1])[::-1],
+        "a part": [*score(engine, asked[:4]), *score(engine, asked[4:])],
+        "one row a batch": score(replace(engine, batch_tokens=1), asked),
+        "plain": score(replace(engine, path="plain"), asked),
+        "plain, one by one": score(replace(engine, path="plain", batch_tokens=1), asked),
+        "one set at a time": [
+            sum(score(engine, [request(one.prompt, LETTERS), request(one.prompt, OPTIONS)]), ())
+            for one in asked
+        ],
+    }
+    for way, found in ways.items():
+        for a, b in zip(found, together, strict=True):
+            assert a == pytest.approx(b, abs=TOLERANCE, rel=1e-6), way
+    assert max(abs(a - b) for a, b in zip(together[0], together[1], strict=True)) > 100 * TOLERANCE
+
+
+def test_a_shared_beginning_is_run_once(tmp_path: Path) -> None:
+    engine = opened(save_causal(tmp_path / "m", "llama"))
+    fed: list[int] = []
+    engine.model.model.embed_tokens.register_forward_hook(lambda _m, _i, output: fed.append(output.shape[1]))
+    beginning = " ".join(TEXTS)
+    asked = [request(beginning + prompt, LETTERS) for prompt in prompts(6)]
+    lengths = [len(engine.encode(one).tree.stem) for one in asked]
+    shared = len(engine.tokenizer(beginning)["input_ids"])
+    score(engine, asked)
+    assert fed[0] >= shared - 1
+    assert sum(fed[1:]) <= sum(lengths) - 6 * (shared - 1) + 6 * 50  # padding at most
+
+
+def test_scores_tell_tokens_and_greed(tmp_path: Path) -> None:
+    engine = opened(save_causal(tmp_path / "m", "llama"))
+    prompt = prompts(1)[0]
+    ids = engine.tokenizer(prompt, return_tensors="pt")["input_ids"]
+    likeliest = engine.tokenizer.decode(int(engine.model(ids).logits[0, -1].argmax()))
+    [found] = replies(engine, [request(prompt, (likeliest, " A"), OPTIONS)])
+    assert found.greedy[0] == (True, False)
+    assert found.tokens[1] == tuple(len(engine.tokenizer(text)["input_ids"]) for text in OPTIONS)
+
+
+class Forgetful(torch.nn.Module):
+    """An output head that depends on how many tokens stand before: no tree can be right for it."""
+
+    def __init__(self, inner: torch.nn.Module) -> None:
+        super().__init__()
+        self.inner, self.weight = inner, inner.weight
+        self.calls = 0
+
+    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
+        self.calls += 1
+        return self.inner(hidden) * (1 + self.calls)
+
+
+def test_a_model_whose_tree_scores_otherwise_takes_the_plain_path(tmp_path: Path) -> None:
+    engine = opened(save_causal(tmp_path / "m", "llama"))
+    engine.model.lm_head = Forgetful(engine.model.lm_head)
+    assert best_path(engine.model, 512) == "plain"
+
+
+def test_a_model_whose_cache_is_no_list_of_keys_takes_the_plain_path(tmp_path: Path) -> None:
+    from transformers import AutoModelForCausalLM, MambaConfig
+
+    config = MambaConfig(vocab_size=400, hidden_size=32, state_size=4, num_hidden_layers=2)
+    model = AutoModelForCausalLM.from_config(config).eval()
+    assert best_path(model, 512) == "plain"
+    folder = tmp_path / "mamba"
+    model.save_pretrained(folder)
+    bpe_tokenizer().save_pretrained(folder)
+    engine = opened(folder, context=512)
+    assert engine.path == "plain"
+    asked = [request(prompt, LETTERS, OPTIONS) for prompt in prompts(3)]
+    loaded = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    for one, found in zip(asked, score(engine, asked), strict=True):
+        plain = [plain_causal(loaded, engine.tokenizer, one.prompt, text) for text in texts(one)]
+        assert found == pytest.approx(plain, abs=TOLERANCE * 10)
+
+
+def test_a_sliding_window_shorter_than_the_prompts_takes_the_plain_path(tmp_path: Path) -> None:
+    model = AutoModelForCausalLM.from_pretrained(save_causal(tmp_path / "m", "phi3"))
+    model.config.sliding_window = 100
+    assert best_path(model, 512) == "plain"
+    assert best_path(model, 100) == "packed"
+
+
+def test_a_batch_that_does_not_fit_is_scored_in_smaller_ones(tmp_path: Path) -> None:
+    engine = opened(save_causal(tmp_path / "m", "llama"))
+    asked = [request(prompt) for prompt in prompts(12)]
+    expected = score(engine, asked)
+    small = engine.model.forward
+
+    def forward(input_ids: torch.Tensor, **rest: Any) -> Any:
+        if input_ids.numel() > 200:
+            raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried")
+        return small(input_ids=input_ids, **rest)
+
+    engine.model.forward = forward
+    batches = list(engine.score([engine.encode(one) for one in asked]))
+    assert batches[-1].batch_tokens < 400
+    found = {i: s.logprobs[0] for b in batches for i, s in zip(b.indices, b.replies, strict=True)}
+    assert [found[index] for index in range(12)] == [pytest.approx(one, abs=TOLERANCE) for one in expected]
+
+
+@given(
+    st.lists(
+        st.sampled_from([" ", "\n", "  ", "\n\n", "word", "Vitamin", "A.", ":", "(", "é", "—", "7"]),
+        min_size=3,
+    )
+)
+def test_tokenising_the_end_alone_gives_the_whole_s_tokens(parts: list[str]) -> None:
+    prompt = "Question: " + "".join(parts) + "\nAnswer:"
+    for tokenizer in TOKENIZERS:
+        tree = encode_causal(tokenizer, request(prompt, LETTERS, OPTIONS, ("\n", "x  y"))).tree
+        one = request(prompt, LETTERS, OPTIONS, ("\n", "x  y"))
+        wholes = [tuple(tokenizer(prompt + text)["input_ids"]) for text in texts(one)]
+        assert [tree.stem + branch.tokens for branch in tree.flat] == wholes
 
 
 def test_the_output_head_sees_only_the_rows_that_are_read(tmp_path: Path) -> None:
-    engine: Any = opened(save_causal(tmp_path / "m", "llama"))
+    engine = opened(save_causal(tmp_path / "m", "llama"))
     shapes: list[torch.Size] = []
     engine.model.lm_head.register_forward_hook(lambda _module, _inputs, output: shapes.append(output.shape))
     score(engine, [request(prompt) for prompt in prompts(6)])
@@ -101,15 +227,15 @@ def test_a_tokenizer_that_merges_across_the_border_is_scored_by_the_merged_token
     assert whole[0][: len(alone)] != alone, "the tokenizer of this test must merge across the border"
     engine = opened(folder)
     encoded = engine.encode(request("a nswer:", (" A", " B")))
-    assert [list(encoded.stem + branch) for branch in encoded.branches] == whole
+    assert [list(encoded.tree.stem + branch.tokens) for branch in encoded.tree.flat] == whole
     with torch.no_grad():
         logits = model(torch.tensor(whole)).logits.double()
     logprobs = torch.log_softmax(logits, dim=-1)
-    at = len(encoded.stem)
+    at = len(encoded.tree.stem)
     expected = [
         sum(float(logprobs[row, i - 1, ids[i]]) for i in range(at, len(ids))) for row, ids in enumerate(whole)
     ]
-    assert engine.score([encoded])[0].logprobs == pytest.approx(expected, abs=TOLERANCE)
+    assert score(engine, [encoded.request])[0] == pytest.approx(expected, abs=TOLERANCE)
 
 
 def test_an_answer_with_nothing_before_it_cannot_be_scored(tmp_path: Path) -> None:
@@ -127,9 +253,9 @@ def test_a_tokenizer_that_wants_a_bos_gets_exactly_one(tmp_path: Path) -> None:
     )
     engine = opened(save_causal(tmp_path / "m", "llama", tokenizer))
     encoded = engine.encode(request("Answer:"))
-    assert encoded.stem[0] == 1
-    assert 1 not in encoded.stem[1:]
-    assert all(1 not in branch for branch in encoded.branches)
+    assert encoded.tree.stem[0] == 1
+    assert 1 not in encoded.tree.stem[1:]
+    assert all(1 not in branch.tokens for branch in encoded.tree.flat)
 
 
 def test_a_prompt_beyond_the_window_is_that_item_s_error(tmp_path: Path) -> None:
@@ -153,11 +279,13 @@ def test_t5_s_scores_are_the_plain_forward_pass_s_in_any_batch(tmp_path: Path) -
     model = AutoModelForSeq2SeqLM.from_pretrained(folder, dtype=torch.float32)
     tokenizer = AutoTokenizer.from_pretrained(folder)
     engine = opened(folder, "encoder-decoder", context=512)
-    asked = [request(prompt, LETTERS + OPTIONS) for prompt in prompts(6)]
+    asked = [request(prompt, LETTERS, OPTIONS) for prompt in prompts(6)]
     for one, together in zip(asked, score(engine, asked), strict=True):
-        plain = [plain_t5(model, tokenizer, one.prompt, text) for text in one.continuations]
+        plain = [plain_t5(model, tokenizer, one.prompt, text) for text in texts(one)]
         assert together == pytest.approx(plain, abs=TOLERANCE * 10)
         assert score(engine, [one])[0] == pytest.approx(together, abs=TOLERANCE, rel=1e-6)
+    assert engine.path == "packed"
+    holds_still(engine, "")
 
 
 def test_t5_keeps_an_output_head_of_its_own(tmp_path: Path) -> None:
@@ -215,6 +343,6 @@ def test_the_embedded_model_is_converted_once_and_answers_as_the_gguf_does(cache
     model = AutoModelForCausalLM.from_pretrained(weights.path.parent, dtype=torch.float32, **source)
     tokenizer = AutoTokenizer.from_pretrained(weights.path.parent, **source)
     one = request("Question: Which organ makes insulin?\nA. Liver\nB. Pancreas\nAnswer:", (" A", " B"))
-    plain = [plain_causal(model, tokenizer, one.prompt, text) for text in one.continuations]
+    plain = [plain_causal(model, tokenizer, one.prompt, text) for text in texts(one)]
     assert score(engine, [one])[0] == pytest.approx(plain, abs=1e-4)
     assert score(again, [replace(one)]) == score(engine, [one])

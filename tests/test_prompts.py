@@ -7,8 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.errors import BenchError
-from bench.inputs.prompts import answer_text, choose_exemplars, render, template_problems, with_exemplars
-from bench.types import Item
+from bench.inputs.prompts import (
+    Exemplars,
+    Template,
+    answer_text,
+    chat_messages,
+    choose_exemplars,
+    plain_prompt,
+    render,
+    template_problems,
+)
+from bench.types import Item, Message
 
 ITEM = Item("q", "Why?", ("because", "nobody knows"), 1, "logic")
 TEMPLATE = "Q: {{ question }}\n{% for letter, option in options %}{{ letter }}. {{ option }}\n{% endfor %}A:"
@@ -24,8 +33,40 @@ def test_a_prompt_is_the_template_with_the_item_and_no_answer() -> None:
 
 def test_exemplars_are_solved_and_stand_before_the_question() -> None:
     [exemplar] = items(1)
-    prompt = with_exemplars(TEMPLATE, [exemplar], ITEM)
+    prompt = plain_prompt(Template(TEMPLATE, "", "letter"), [exemplar], ITEM)
     assert prompt == "Q: question 0\nA. yes\nB. no\nA: A\n\nQ: Why?\nA. because\nB. nobody knows\nA:"
+
+
+def test_a_system_text_comes_first_and_a_text_task_s_exemplars_give_texts() -> None:
+    [exemplar] = items(1)
+    prompt = plain_prompt(Template("{{ question }}", "Be brief.", "option"), [exemplar], ITEM)
+    assert prompt == "Be brief.\n\nquestion 0 yes\n\nWhy?"
+
+
+def test_chat_exemplars_are_turns() -> None:
+    [exemplar] = items(1)
+    assert chat_messages(Template("{{ question }}", "Be brief.", "letter"), [exemplar], ITEM) == (
+        Message("system", "Be brief."),
+        Message("user", "question 0"),
+        Message("assistant", "A"),
+        Message("user", "Why?"),
+    )
+
+
+def test_exemplars_of_each_question_depend_on_seed_and_question_alone() -> None:
+    pool, asked = items(30), items(60)[30:]
+    drawn = choose_exemplars(pool, 3, 7, "per_question")
+    again = choose_exemplars(pool[::-1], 3, 7, "per_question")
+    assert [drawn.of(one) for one in asked] == [again.of(one) for one in asked[::-1]][::-1]
+    assert len({drawn.of(one) for one in asked}) > 20
+    assert all(len(set(drawn.of(one))) == 3 for one in asked)
+    assert drawn.of(asked[0]) != choose_exemplars(pool, 3, 8, "per_question").of(asked[0])
+
+
+def test_fixed_exemplars_are_the_same_for_every_question() -> None:
+    drawn = choose_exemplars(items(30), 3, 7)
+    assert {drawn.of(one) for one in items(9)} == {drawn.pool}
+    assert Exemplars().of(ITEM) == ()
 
 
 def test_the_letter_has_exactly_one_space_before_it() -> None:
@@ -85,7 +126,7 @@ def test_exemplars_do_not_depend_on_the_order_of_the_split(count: int, seed: int
 def test_another_seed_gives_other_exemplars_and_one_more_item_moves_at_most_one() -> None:
     pool = items(40)
     assert choose_exemplars(pool, 5, 0) != choose_exemplars(pool, 5, 1)
-    before, after = set(choose_exemplars(pool[:-1], 5, 0)), set(choose_exemplars(pool, 5, 0))
+    before, after = set(choose_exemplars(pool[:-1], 5, 0).pool), set(choose_exemplars(pool, 5, 0).pool)
     assert len(before & after) >= 4
 
 

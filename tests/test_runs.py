@@ -345,14 +345,15 @@ def test_exemplars_belong_to_language_models_and_are_the_same_for_every_question
     anatomy: Path, project: Path
 ) -> None:
     [baseline] = cells(anatomy, "chance", Wish(exemplars=2))
-    assert baseline.exemplars == ()
+    assert baseline.asking.exemplars.count == 0
     card = path_cell(anatomy, save_causal(project / "m", "llama")).opening.card
     [cell], _ = plan(
         [read_task(anatomy)], [CardFile(card=card, path=anatomy)], Wish(dtype="float32", exemplars=2),
         data_dir=None, offline=True,
     )  # fmt: skip
-    assert len(cell.exemplars) == 2
-    assert cell.facts.exemplar_ids == tuple(item.id for item in cell.exemplars)
+    shown = cell.asking.exemplars.pool
+    assert len(shown) == 2
+    assert cell.facts.exemplar_ids == tuple(item.id for item in shown)
     assert cell.facts.variant.slug == "float32-2shot"
     assert "--exemplars 2" in cell.facts.command
 
@@ -401,7 +402,7 @@ def test_a_results_folder_that_cannot_be_written_is_told_before_anything_runs(pr
         ('{"schema_version": 1, "status": "odd"}', "not a result file"),
         (
             '{"schema_version": 99}',
-            "written by a newer version (schema 99, this one reads 1); update SLM Bench",
+            "written by a newer version (schema 99, this one reads 2); update SLM Bench",
         ),
     ],
 )

@@ -5,6 +5,7 @@ either then moves a score by far more than the tolerance.
 """
 
 import io
+import random
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -22,6 +23,15 @@ from transformers import (
     T5Config,
     T5ForConditionalGeneration,
 )
+
+from bench.engines.engine import Opening
+from bench.engines.loading import open_transformers
+from bench.engines.transformer import TransformerEngine
+from bench.inputs.model_card import Architecture, ModelCard, PathSource
+from bench.inputs.weights import Weights
+from bench.types import Item
+
+ITEM = Item("q", "?", ("x", "y"), 0)
 
 SIZES = {
     "hidden_size": 64,
@@ -113,3 +123,20 @@ def save_t5(folder: Path) -> Path:
     model.config.tie_word_embeddings = False
     model.save_pretrained(folder)
     return folder
+
+
+def opened(
+    folder: Path, architecture: Architecture = "decoder", context: int | None = None
+) -> TransformerEngine:
+    card = ModelCard(
+        name="tiny", title="Tiny", family="tiny", source=PathSource(path="."), architecture=architecture,
+        license="mit", context=context,
+    )  # fmt: skip
+    return open_transformers(Opening(card, Weights(folder, "sha256:0", 0), "float32", (), 0))
+
+
+def prompts(count: int) -> list[str]:
+    """Prompts of many lengths, made of the words the tokenizers know."""
+    words = " ".join(TEXTS).split()
+    rng = random.Random(3)
+    return [" ".join(rng.choices(words, k=rng.randint(3, 40))) + "\nAnswer:" for _ in range(count)]

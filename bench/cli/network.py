@@ -17,7 +17,14 @@ def settle_offline(
     """Ask the hub once, if anything comes from there; when it is silent, nobody asks it again."""
     wanted = any(isinstance(file.card.source, HubSource) for file in cards)
     wanted = wanted or any(needs_hub(file, data_dir) for file in files)
-    if wanted and not offline and not hub_reachable():
+    if wanted or offline:
+        return settle_hub(offline=offline)
+    return False
+
+
+def settle_hub(*, offline: bool) -> bool:
+    """Whether to work offline: as told, or because the hub is silent; its clients then know it too."""
+    if not offline and not hub_reachable():
         click.echo("the model hub is out of reach: using only what is on this machine", err=True)
         offline = True
     if offline:

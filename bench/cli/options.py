@@ -11,6 +11,25 @@ data_dir = click.option(
     help="Folder with mirror files of hub data sets (or BENCH_DATA_DIR).",
 )
 offline = click.option("--offline", is_flag=True, help="Do not ask the hub.")
+
+
+def _dtype(_context: click.Context, _parameter: click.Parameter, value: str) -> str | None:
+    return None if value == "auto" else value
+
+
+dtype = click.option(
+    "--dtype",
+    type=click.Choice(["auto", "float32", "bfloat16", "float16"]),
+    default="auto",
+    show_default=True,
+    callback=_dtype,
+    help="auto is bfloat16 where the device multiplies it natively, else float32.",
+)
+prompt = click.option(
+    "--prompt",
+    type=click.Choice(["chat", "plain"]),
+    help="Through the model's chat template, or as plain text; the card's own style when left out.",
+)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 
 

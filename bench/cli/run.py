@@ -8,19 +8,17 @@ from typing import TYPE_CHECKING
 import click
 
 from bench.cli import options
-from bench.errors import BenchError
-from bench.types import Dtype
+from bench.errors import BenchError, UsageError
+from bench.types import Dtype, PromptStyle
 
 if TYPE_CHECKING:
     from bench.inputs.model_card import CardFile
+    from bench.inputs.prompts import ExemplarChoice
     from bench.inputs.task import TaskFile
     from bench.runs.plan import Cell
 
 NOTHING_COULD_RUN = 5
-
-
-def _dtype(_context: click.Context, _parameter: click.Parameter, value: str) -> str | None:
-    return None if value == "auto" else value
+LM_EVAL = "lm-eval:"
 
 
 @click.command()
@@ -37,29 +35,47 @@ def _dtype(_context: click.Context, _parameter: click.Parameter, value: str) -> 
     "-t",
     multiple=True,
     metavar="NAMES",
-    help="Task names or YAML files, with commas; every task of the registry when left out.",
+    help="Task names, YAML files or lm-eval:NAME, with commas; every task of the registry when left out.",
 )
 @click.option(
-    "--dtype",
-    type=click.Choice(["auto", "float32", "bfloat16", "float16"]),
-    default="auto",
-    show_default=True,
-    callback=_dtype,
-    help="auto is bfloat16 where the device multiplies it natively, else float32.",
+    "--include-path",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="A folder of lm-eval's YAML files, for lm-eval:NAME.",
 )
+@options.dtype
 @click.option(
     "--exemplars",
     type=click.IntRange(0, 100),
     metavar="K",
     help="Solved examples in the prompt; the task's own number when left out.",
 )
+@click.option(
+    "--exemplar-choice",
+    type=click.Choice(["fixed", "per_question"]),
+    help="The same exemplars for every question, or drawn for each; the task's own when left out.",
+)
+@options.prompt
+@click.option(
+    "--generate",
+    is_flag=True,
+    help="Let models reason and answer in words, as the task's generate section says, instead of scoring.",
+)
+@click.option(
+    "--samples",
+    type=click.IntRange(1, 100),
+    metavar="N",
+    help="With --generate: the commonest of N answers counts; needs a temperature.",
+)
+@click.option("--temperature", type=click.FloatRange(0, 10), metavar="T", help="With --generate.")
+@click.option("--max-new-tokens", type=click.IntRange(1), metavar="N", help="With --generate.")
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N items: a partial run.")
 @click.option(
     "--seed",
     type=click.IntRange(0, 2**32 - 1),
     default=0,
     show_default=True,
-    help="For exemplars and baselines.",
+    help="For exemplars, samples and baselines.",
 )
 @options.data_dir
 @options.results
@@ -67,13 +83,25 @@ def _dtype(_context: click.Context, _parameter: click.Parameter, value: str) -> 
 @options.offline
 @click.option("--strict", is_flag=True, help="What is not on this machine is an error.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
+@click.option(
+    "--allow-code",
+    is_flag=True,
+    help="Let a task's evaluate: metrics run: they are Python code of their own.",
+)
 @options.as_json
 def run(
     *,
     models: tuple[str, ...],
     tasks: tuple[str, ...],
+    include_path: Path | None,
     dtype: Dtype | None,
     exemplars: int | None,
+    exemplar_choice: "ExemplarChoice | None",
+    prompt: PromptStyle | None,
+    generate: bool,
+    samples: int | None,
+    temperature: float | None,
+    max_new_tokens: int | None,
     limit: int | None,
     seed: int,
     data_dir: Path | None,
@@ -82,6 +110,7 @@ def run(
     offline: bool,
     strict: bool,
     dry_run: bool,
+    allow_code: bool,
     as_json: bool,
 ) -> None:
     """Score models on tasks and keep every answer.
@@ -94,10 +123,24 @@ def run(
     from bench.inputs.data import data_folder
     from bench.runs.plan import Wish, plan
 
-    files, cards = _selected(tasks, models)
+    files, cards = _selected(tasks, models, include_path, offline=offline)
     folder = data_folder(data_dir)
     offline = settle_offline(files, cards, folder, offline=offline)
-    wish = Wish(dtype=dtype, exemplars=exemplars, limit=limit, seed=seed)
+    if not generate and not (samples is temperature is max_new_tokens is None):
+        raise UsageError("--samples, --temperature and --max-new-tokens go with --generate")
+    wish = Wish(
+        dtype=dtype,
+        exemplars=exemplars,
+        exemplar_choice=exemplar_choice,
+        prompt=prompt,
+        generate=generate,
+        samples=samples,
+        temperature=temperature,
+        max_new_tokens=max_new_tokens,
+        limit=limit,
+        seed=seed,
+        allow_code=allow_code,
+    )
     cells, missing = plan(files, cards, wish, data_dir=folder, offline=offline)
     report.show_missing(missing)
     if strict and missing:
@@ -129,10 +172,29 @@ def _sweep(cells: "Sequence[Cell]", results: Path, *, fresh: bool, as_json: bool
     return 1 if any(result.status == "failed" for result in finished) else 0
 
 
-def _selected(tasks: Sequence[str], models: Sequence[str]) -> "tuple[list[TaskFile], list[CardFile]]":
+def _selected(
+    tasks: Sequence[str], models: Sequence[str], include_path: Path | None, *, offline: bool
+) -> "tuple[list[TaskFile], list[CardFile]]":
     from bench.inputs.model_card import find_cards
     from bench.inputs.task import find_tasks
     from bench.inputs.weights import on_this_machine
 
     names = [name.strip() for term in tasks for name in term.split(",") if name.strip()]
-    return find_tasks(names), find_cards(",".join(models), on_this_machine)
+    cards = find_cards(",".join(models), on_this_machine)
+    foreign = [name for name in names if name.startswith(LM_EVAL)]
+    own = [name for name in names if name not in foreign]
+    files = find_tasks(own) if own or not foreign else []
+    return files + [_imported(name, include_path, offline=offline) for name in foreign], cards
+
+
+def _imported(name: str, include_path: Path | None, *, offline: bool) -> "TaskFile":
+    """A task of lm-eval's, in our form in the cache folder."""
+    from bench.cli.network import settle_hub
+
+    settle_hub(offline=offline)  # before its libraries are imported
+    from bench.engines.loading import cache_folder
+    from bench.inputs.task import read_task
+    from bench.interop.lm_eval_task import import_task
+
+    path = import_task(name.removeprefix(LM_EVAL), include_path, cache_folder() / "lm-eval")
+    return read_task(path).model_copy(update={"named": name})

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,11 +12,13 @@ import click
 
 from bench.cli import options
 from bench.errors import BenchError, FileError, Unavailable, UsageError, did_you_mean
+from bench.types import PromptStyle
 
 if TYPE_CHECKING:
     from bench.inputs.data import Split
     from bench.inputs.task import Role, TaskFile
-    from bench.types import ScoreRequest
+    from bench.scoring.asking import Asking
+    from bench.types import Item, ScoreRequest
 
 
 @click.group()
@@ -49,17 +52,25 @@ def list_tasks(*, as_json: bool) -> None:
     "--exemplars", type=click.IntRange(0, 100), metavar="K", help="Instead of the task's own number."
 )
 @click.option("--model", metavar="NAME", help="Show the tokens as this model gets them.")
+@options.prompt
 @options.data_dir
 @options.offline
 def show(
-    *, name: str, number: int, exemplars: int | None, model: str | None, data_dir: Path | None, offline: bool
+    *,
+    name: str,
+    number: int,
+    exemplars: int | None,
+    model: str | None,
+    prompt: PromptStyle | None,
+    data_dir: Path | None,
+    offline: bool,
 ) -> None:
     """The exact prompt of test item N."""
     from bench.cli.network import settle_offline
     from bench.inputs.data import data_folder
     from bench.inputs.prompts import choose_exemplars
     from bench.inputs.task import find_tasks
-    from bench.scoring.views import score_request
+    from bench.scoring.asking import Asking
 
     file = find_tasks([name])[0]
     folder = data_folder(data_dir)
@@ -69,11 +80,9 @@ def show(
         raise UsageError(f"{name} has {len(test.items)} items; give --item 1 to {len(test.items)}")
     count = file.task.exemplars if exemplars is None else exemplars
     pool = _split(file, "exemplars", folder, offline=offline).items if count else ()
-    request = score_request(file.task, choose_exemplars(pool, count, 0), test.items[number - 1])
-    click.echo(request.prompt)
-    click.echo(f"\nscored next: {', '.join(map(repr, request.continuations))}", err=True)
-    if model:
-        _show_tokens(request, model)
+    exemplar_pool = choose_exemplars(pool, count, 0, file.task.exemplar_choice)
+    asking = Asking(file.task, exemplar_pool, prompt or "plain")
+    _show_request(asking, test.items[number - 1], model, prompt)
 
 
 def _split(file: "TaskFile", role: "Role", folder: Path | None, *, offline: bool) -> "Split":
@@ -85,9 +94,16 @@ def _split(file: "TaskFile", role: "Role", folder: Path | None, *, offline: bool
     return split
 
 
-def _show_tokens(request: "ScoreRequest", model: str) -> None:
-    """The prompt's tokens, where the scored ones begin, and whether a BOS stands there."""
-    from bench.engines.tokens import token_view
+def _show_request(asking: "Asking", item: "Item", model: str | None, prompt: PromptStyle | None) -> None:
+    """The prompt and what is scored; for a model, as its template and its tokenizer make it."""
+    from bench.scoring.asking import score_request
+
+    if model is None and prompt == "chat":
+        raise UsageError("--prompt chat needs --model: each has a template of its own")
+    if model is None:
+        _show_prompt(score_request(asking, item, lambda _: ""))
+        return
+    from bench.engines.tokens import request_tokens
     from bench.inputs.model_card import find_cards
     from bench.inputs.weights import Weights, find_weights, on_this_machine
 
@@ -95,14 +111,23 @@ def _show_tokens(request: "ScoreRequest", model: str) -> None:
     weights = find_weights(card, offline=True)
     if not isinstance(weights, Weights):
         raise UsageError(f"{model} is a baseline: it reads the question, not tokens")
-    view = token_view(card.card, weights, request)
+    asking = replace(asking, style=prompt or card.card.style)
+    request, view = request_tokens(card.card, weights, lambda render: score_request(asking, item, render))
+    _show_prompt(request)
     click.echo(f"\n{len(view.stem)} prompt tokens for {card.card.name}:")
     click.echo(" ".join(view.stem))
     bos = f"yes, {view.bos}" if view.starts_with_bos else "no"
     click.echo(f"\nBOS at the start: {bos}")
     click.echo(f"scored tokens begin at position {len(view.stem)}:")
-    for continuation, tokens in zip(request.continuations, view.branches, strict=True):
+    texts = [text for texts in request.continuations for text in texts]
+    for continuation, tokens in zip(texts, view.branches, strict=True):
         click.echo(f"  {continuation!r}: {' '.join(tokens)}")
+
+
+def _show_prompt(request: "ScoreRequest") -> None:
+    click.echo(request.prompt)
+    texts = [repr(text) for texts in request.continuations for text in texts]
+    click.echo(f"\nscored next: {', '.join(texts)}", err=True)
 
 
 @tasks.command()

@@ -3,13 +3,13 @@
 import math
 import random
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from bench.engines.engine import Engine, Opening
 from bench.errors import BenchError
-from bench.types import Encoded, Item, ScoreRequest, Scores
+from bench.types import Encoded, Item, ScoredBatch, ScoreRequest, Scores, Tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,18 +17,19 @@ class BaselineEngine:
     """Answers by a function of the item alone: a weight (any positive number) for each option."""
 
     weights: Callable[[Item], Sequence[float]]
-    batch_tokens: int = 0
+    path: str = ""
 
     def encode(self, request: ScoreRequest) -> Encoded:
-        return Encoded(request, (), ())
+        return Encoded(request, Tree((), ()))
 
-    def score(self, batch: Sequence[Encoded]) -> list[Scores]:
-        return [self._score(encoded.request) for encoded in batch]
+    def score(self, requests: Sequence[Encoded]) -> Iterator[ScoredBatch]:
+        replies = tuple(self._score(encoded.request) for encoded in requests)
+        yield ScoredBatch(tuple(range(len(requests))), replies, batch_tokens=0)
 
     def _score(self, request: ScoreRequest) -> Scores:
         weights = self.weights(request.item)
         total = sum(weights)
-        return Scores("", 0, tuple(math.log(weight / total) for weight in weights))
+        return Scores("", 0, (tuple(math.log(weight / total) for weight in weights),))
 
     def close(self) -> None:
         """Nothing is held."""

@@ -1,20 +1,64 @@
-"""Which requests share a forward pass. Pure: lengths in, indices out."""
+"""Which requests share a forward pass, and what happens when one is too big. Pure: no torch."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
+
+from bench.errors import BenchError
+
+Shape = tuple[int, int]
+"""(rows, longest row) that a request needs."""
+T = TypeVar("T")
 
 
-def plan_batches(lengths: Sequence[int], budget: int) -> list[list[int]]:
+def plan_batches(shapes: Sequence[Shape], budget: int) -> list[list[int]]:
     """Indices in batches whose padded size (rows x longest row) is at most `budget` tokens.
 
-    Longest first, so that padding is little and memory peaks at once; a request longer than the
-    budget is a batch of its own. Equal lengths keep their order, so the plan is deterministic.
+    Longest first, so that padding is little and memory peaks at once; a request beyond the budget
+    is a batch of its own. Equal lengths keep their order, so the plan is deterministic.
     """
-    order = sorted(range(len(lengths)), key=lambda index: (-lengths[index], index))
+    order = sorted(range(len(shapes)), key=lambda index: (-shapes[index][1], index))
     batches: list[list[int]] = []
+    rows = 0
     for index in order:
-        rows = len(batches[-1]) + 1 if batches else 1
-        if batches and rows * lengths[batches[-1][0]] <= budget:
+        rows += shapes[index][0]
+        if batches and rows * shapes[batches[-1][0]][1] <= budget:
             batches[-1].append(index)
         else:
             batches.append([index])
+            rows = shapes[index][0]
     return batches
+
+
+def in_batches(
+    shapes: Sequence[Shape],
+    budget: int,
+    run: Callable[[Sequence[int]], T],
+    is_out_of_memory: Callable[[Exception], bool],
+) -> Iterator[tuple[list[int], T, int]]:
+    """Yield (indices, reply, budget) of each batch; the budget shrinks for good when memory runs out.
+
+    A batch that did not fit is planned again at half its size, with all that had not run yet; what
+    was yielded stays. Raises a BenchError where a single request does not fit.
+    """
+    waiting = plan_batches(shapes, budget)
+    while waiting:
+        batch = waiting[0]
+        try:
+            reply = run(batch)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            budget = _size(shapes, batch) // 2
+            if len(batch) == 1:
+                tokens = shapes[batch[0]][1]
+                raise BenchError(f"out of memory on a single question of {tokens} tokens") from error
+            rest = [index for indices in waiting for index in indices]
+            plan = plan_batches([shapes[index] for index in rest], budget)
+            waiting = [[rest[at] for at in indices] for indices in plan]
+        else:
+            del waiting[0]
+            yield batch, reply, budget
+
+
+def _size(shapes: Sequence[Shape], batch: Sequence[int]) -> int:
+    return sum(shapes[index][0] for index in batch) * max(shapes[index][1] for index in batch)

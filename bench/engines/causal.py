@@ -1,51 +1,58 @@
-"""Decoder-only models: one row a distinct context, logits only where they are read."""
+"""Decoder-only models: the shared beginning once, one row a question, logits only where they are read."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
+from torch.nn.functional import pad
+from transformers import Cache
 
-from bench.engines.packing import lay_out, split_tree, sums
-from bench.engines.torch_scoring import padded, projecting_only, read_logprobs, replies
-from bench.errors import BenchError, PromptTooLong
-from bench.types import Encoded, ScoreRequest, Scores
+from bench.engines.packing import Layout, Path, common_prefix, lay_out
+from bench.engines.prefix import SHORTEST, prefill
+from bench.engines.torch_scoring import (
+    Reading,
+    additive,
+    ancestors,
+    padded,
+    projecting_only,
+    read,
+    score_in_batches,
+)
+from bench.types import Encoded, ScoredBatch
 
 
-def encode(tokenizer: Any, request: ScoreRequest) -> Encoded:
-    """The tokenizer adds a BOS where the model was trained with one, to prompt and whole alike."""
-    texts = [request.prompt + continuation for continuation in request.continuations]
-    prompt, *wholes = (tuple(ids) for ids in tokenizer([request.prompt, *texts])["input_ids"])
-    stem, branches = split_tree(prompt, wholes)
-    if not stem:
-        raise BenchError(f"item {request.item.id}: no token stands before the answer, so nothing predicts it")
-    return Encoded(request, stem, branches)
+def score(model: Any, requests: Sequence[Encoded], budget: int, path: Path) -> Iterator[ScoredBatch]:
+    """Score requests in batches of about `budget` tokens; packed, their common beginning is run once."""
+    beginning = common_prefix([encoded.tree for encoded in requests]) if path == "packed" else ()
+    prefix = prefill(model, beginning) if len(beginning) >= SHORTEST else None
+    skip = len(beginning) if prefix else 0
+    trees = [replace(encoded.tree, stem=encoded.tree.stem[skip:]) for encoded in requests]
+
+    def forward(indices: Sequence[int]) -> tuple[Layout, Reading]:
+        layout = lay_out([trees[index] for index in indices], path)
+        return layout, _forward(model, layout, prefix)
+
+    yield from score_in_batches(requests, trees, budget, path, forward)
 
 
-@dataclass(frozen=True, slots=True)
-class CausalEngine:
-    """`window` is the longest row, in tokens, that the model takes."""
+def _forward(model: Any, layout: Layout, prefix: Cache | None) -> Reading:
+    ids = padded([row.tokens for row in layout.rows], model.device)
+    # Pads stand on the right, where no token looks. Without a mask the attention takes its fastest
+    # kernel, so only forks and a prefix bring one.
+    plain = prefix is None and layout.is_causal
+    beyond = {} if plain else _beyond_causal(model, layout, int(ids.shape[1]), prefix)
+    with torch.inference_mode(), projecting_only(model, layout):
+        logits = model(input_ids=ids, use_cache=False, **beyond).logits
+    return read(logits, layout)
 
-    model: Any
-    tokenizer: Any
-    window: int
-    batch_tokens: int
 
-    def encode(self, request: ScoreRequest) -> Encoded:
-        encoded = encode(self.tokenizer, request)
-        if encoded.tokens > self.window:
-            raise PromptTooLong(encoded.tokens, self.window)
-        return encoded
-
-    def score(self, batch: Sequence[Encoded]) -> list[Scores]:
-        branches = [encoded.branches for encoded in batch]
-        layout = lay_out([encoded.stem for encoded in batch], branches)
-        # Pads stand on the right, and a causal model never looks there: no mask is needed, and
-        # without one the attention takes its fastest kernel.
-        ids, _ = padded(layout.rows, self.model.device)
-        with torch.inference_mode(), projecting_only(self.model, layout):
-            logits = self.model(input_ids=ids, use_cache=False).logits
-        return replies(batch, sums(layout, read_logprobs(logits, layout), branches))
-
-    def close(self) -> None:
-        """Nothing is held beyond the model, which goes with the process."""
+def _beyond_causal(model: Any, layout: Layout, width: int, prefix: Cache | None) -> dict[str, Any]:
+    """Every token sees the prefix, then its own ancestors, and counts its position along its branch."""
+    before = int(prefix.get_seq_length()) if prefix else 0
+    seen = pad(ancestors(layout, width), (before, 0), value=1)
+    return {
+        "attention_mask": additive(seen, model.dtype, model.device),
+        "position_ids": padded([row.positions for row in layout.rows], model.device) + before,
+        "past_key_values": prefix,
+    }

@@ -1,32 +1,62 @@
 """The narrow waist: everything that can answer a question fits this protocol."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from bench.inputs.model_card import ModelCard
 from bench.inputs.weights import RemoteWeights, Weights
-from bench.types import Dtype, Encoded, Item, ScoreRequest, Scores
+from bench.types import (
+    Dtype,
+    Encoded,
+    GenerateRequest,
+    Item,
+    Message,
+    ScoredBatch,
+    ScoreRequest,
+    Tokens,
+    WrittenBatch,
+)
 
-ENGINE_VERSION = 1
+ENGINE_VERSION = 2
 """Raised when a change moves scores: it is part of every cell's identity."""
 
 
 class Engine(Protocol):
     """One loaded model.
 
-    `encode` turns a request into tokens and raises PromptTooLong where it does not fit; `score`
-    takes one batch and replies in its order. A batch is best filled with about `batch_tokens`.
+    `encode` turns a request into tokens and raises PromptTooLong where it does not fit. `score`
+    takes all the requests of a cell, so that what they share is computed once, and yields replies
+    batch by batch, in an order of its own.
     """
 
     @property
-    def batch_tokens(self) -> int: ...
+    def path(self) -> str:
+        """How forward passes are made: `packed` or `plain`; `` for an engine that makes none."""
+        ...
 
     def encode(self, request: ScoreRequest) -> Encoded: ...
 
-    def score(self, batch: Sequence[Encoded]) -> list[Scores]: ...
+    def score(self, requests: Sequence[Encoded]) -> Iterator[ScoredBatch]: ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class LanguageModel(Engine, Protocol):
+    """An engine that also takes chat messages and writes text of its own."""
+
+    def render(self, messages: Sequence[Message], *, thinking: bool) -> str:
+        """The text that the model's chat template makes of the messages, up to the assistant's answer."""
+        ...
+
+    def encode_prompt(self, request: GenerateRequest) -> Tokens:
+        """Raises PromptTooLong."""
+        ...
+
+    def generate(
+        self, requests: Sequence[GenerateRequest], prompts: Sequence[Tokens]
+    ) -> Iterator[WrittenBatch]: ...
 
 
 @dataclass(frozen=True, slots=True)

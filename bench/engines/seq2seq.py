@@ -1,56 +1,90 @@
-"""Encoder-decoder models: a question is encoded once, its continuations are decoded from that."""
+"""Encoder-decoder models: a question is encoded once, and all its continuations are one decoder row.
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+So are the cross-attention's keys and values: made once a question, not once a continuation.
+"""
+
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
+from torch import Tensor
 from transformers.modeling_outputs import BaseModelOutput
 
-from bench.engines.packing import lay_out, sums
-from bench.engines.torch_scoring import padded, projecting_only, read_logprobs, replies
-from bench.errors import PromptTooLong
-from bench.types import Encoded, ScoreRequest, Scores
+from bench.engines.packing import Layout, Path, lay_out
+from bench.engines.torch_scoring import (
+    Reading,
+    additive,
+    ancestors,
+    padded,
+    projecting_only,
+    read,
+    score_in_batches,
+)
+from bench.types import Encoded, ScoredBatch, Tree
 
 
-def encode(tokenizer: Any, request: ScoreRequest) -> Encoded:
-    """The encoder's input ends as the tokenizer wants it; continuations get no special tokens."""
-    stem = tuple(tokenizer(request.prompt)["input_ids"])
-    branches = tokenizer(list(request.continuations), add_special_tokens=False)["input_ids"]
-    return Encoded(request, stem, tuple(tuple(ids) for ids in branches))
+def score(model: Any, requests: Sequence[Encoded], budget: int, path: Path) -> Iterator[ScoredBatch]:
+    """Score requests in batches of about `budget` tokens of encoder and decoder together."""
+    start = (int(model.config.decoder_start_token_id),)
+    trees = [encoded.tree for encoded in requests]
+
+    def forward(indices: Sequence[int]) -> tuple[Layout, Reading]:
+        layout = lay_out([Tree(start, trees[index].branches) for index in indices], path)
+        return layout, _forward(model, [trees[index] for index in indices], layout)
+
+    yield from score_in_batches(requests, trees, budget, path, forward)
 
 
-@dataclass(frozen=True, slots=True)
-class Seq2SeqEngine:
-    """`window` is the longest encoder input, in tokens, that the card allows."""
-
-    model: Any
-    tokenizer: Any
-    window: int
-    batch_tokens: int
-
-    def encode(self, request: ScoreRequest) -> Encoded:
-        encoded = encode(self.tokenizer, request)
-        if len(encoded.stem) > self.window:
-            raise PromptTooLong(len(encoded.stem), self.window)
-        return encoded
-
-    def score(self, batch: Sequence[Encoded]) -> list[Scores]:
-        branches = [encoded.branches for encoded in batch]
-        start = (int(self.model.config.decoder_start_token_id),)
-        layout = lay_out([start] * len(batch), branches)
-        ids, mask = padded([encoded.stem for encoded in batch], self.model.device)
-        rows, _ = padded(layout.rows, self.model.device)
-        owners = list(layout.owners)
-        with torch.inference_mode(), projecting_only(self.model, layout):
-            states = self.model.get_encoder()(input_ids=ids, attention_mask=mask).last_hidden_state
-            logits = self.model(
+def _forward(model: Any, sources: Sequence[Tree], layout: Layout) -> Reading:
+    ids = padded([tree.stem for tree in sources], model.device)
+    lengths = torch.tensor([len(tree.stem) for tree in sources], device=model.device)
+    mask = (torch.arange(ids.shape[1], device=model.device) < lengths[:, None]).long()
+    rows = padded([row.tokens for row in layout.rows], model.device)
+    owners = [row.tree for row in layout.rows]
+    with torch.inference_mode(), projecting_only(model, layout):
+        states = model.get_encoder()(input_ids=ids, attention_mask=mask).last_hidden_state
+        with _tree_attention(model, layout, int(rows.shape[1])) as beyond:
+            logits = model(
                 encoder_outputs=BaseModelOutput(last_hidden_state=states[owners]),
                 attention_mask=mask[owners],
                 decoder_input_ids=rows,
                 use_cache=False,
+                **beyond,
             ).logits
-        return replies(batch, sums(layout, read_logprobs(logits, layout), branches))
+    return read(logits, layout)
 
-    def close(self) -> None:
-        """Nothing is held beyond the model, which goes with the process."""
+
+@contextmanager
+def _tree_attention(model: Any, layout: Layout, width: int) -> Generator[dict[str, Any]]:
+    """The arguments that make the decoder's rows trees; within, T5 counts distance along a branch.
+
+    T5 takes no position ids: its first block makes a bias of the distances between tokens, which it
+    would take from their places in the row.
+    """
+    if layout.is_causal:
+        yield {}
+        return
+    attention = model.get_decoder().block[0].layer[0].SelfAttention
+    positions = padded([row.positions for row in layout.rows], model.device)
+
+    def compute_bias(*_args: object, **_kwargs: object) -> Tensor:
+        return _distance_bias(attention, positions)
+
+    attention.compute_bias = compute_bias
+    try:
+        yield {"decoder_attention_mask": additive(ancestors(layout, width), model.dtype, model.device)}
+    finally:
+        del attention.compute_bias
+
+
+def _distance_bias(attention: Any, positions: Tensor) -> Tensor:
+    """T5's bias for tokens at `positions` (rows, width): (rows, heads, width, width)."""
+    distance = positions[:, None, :] - positions[:, :, None]
+    buckets = attention._relative_position_bucket(  # noqa: SLF001 (T5's own, so that it stays T5's)
+        distance,
+        bidirectional=False,
+        num_buckets=attention.relative_attention_num_buckets,
+        max_distance=attention.relative_attention_max_distance,
+    )
+    return attention.relative_attention_bias(buckets).permute(0, 3, 1, 2)

@@ -1,18 +1,21 @@
 """A request as one model's tokens, for people to look at."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from bench.engines import causal, seq2seq
+from bench.engines.chat import render
 from bench.engines.loading import load_tokenizer
+from bench.engines.tokenizing import encode_causal, encode_seq2seq
 from bench.inputs.model_card import ModelCard
 from bench.inputs.weights import Weights
-from bench.types import ScoreRequest
+from bench.types import Message, ScoreRequest
 
 
 @dataclass(frozen=True, slots=True)
 class TokenView:
-    """`stem` is what the model is fed, `branches` the scored tokens of each continuation."""
+    """`stem` is what the model is fed, `branches` the tokens of each continuation."""
 
     stem: tuple[str, ...]
     branches: tuple[tuple[str, ...], ...]
@@ -20,13 +23,19 @@ class TokenView:
     starts_with_bos: bool
 
 
-def token_view(card: ModelCard, weights: Weights, request: ScoreRequest) -> TokenView:
+def request_tokens(
+    card: ModelCard,
+    weights: Weights,
+    ask: Callable[[Callable[[Sequence[Message]], str]], ScoreRequest],
+) -> tuple[ScoreRequest, TokenView]:
+    """The request that `ask` makes with the model's chat template, and its tokens."""
     tokenizer: Any = load_tokenizer(weights)
-    encode = seq2seq.encode if card.architecture == "encoder-decoder" else causal.encode
-    encoded = encode(tokenizer, request)
-    return TokenView(
-        stem=tuple(tokenizer.convert_ids_to_tokens(encoded.stem)),
-        branches=tuple(tuple(tokenizer.convert_ids_to_tokens(branch)) for branch in encoded.branches),
+    request = ask(partial(render, tokenizer, thinking=False))
+    encode = encode_seq2seq if card.architecture == "encoder-decoder" else encode_causal
+    tree = encode(tokenizer, request).tree
+    return request, TokenView(
+        stem=tuple(tokenizer.convert_ids_to_tokens(tree.stem)),
+        branches=tuple(tuple(tokenizer.convert_ids_to_tokens(branch.tokens)) for branch in tree.flat),
         bos=tokenizer.bos_token,
-        starts_with_bos=bool(encoded.stem) and encoded.stem[0] == tokenizer.bos_token_id,
+        starts_with_bos=bool(tree.stem) and tree.stem[0] == tokenizer.bos_token_id,
     )

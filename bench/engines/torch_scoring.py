@@ -1,22 +1,79 @@
-"""What both transformer engines share: projecting and reading only the rows that are wanted."""
+"""What both transformer engines share: tensors of a layout, and reading only the rows that are wanted."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import torch
+from accelerate.utils.memory import clear_device_cache, should_reduce_batch_size
 from torch import Tensor
 
-from bench.engines.packing import Layout
-from bench.types import Encoded, Scores
+from bench.engines.batching import in_batches
+from bench.engines.packing import Layout, Path, by_set, conjunctions, shape, sums
+from bench.types import Encoded, ScoredBatch, Scores, Tree
+
+CHUNK = 128
+"""Rows of logits that are turned into float32 at a time."""
+Reading = tuple[list[float], list[bool]]
+"""Of each read of a layout: its log-probability, and whether its token was the likeliest."""
 
 
-def padded(rows: Sequence[Sequence[int]], device: torch.device) -> tuple[Tensor, Tensor]:
-    """Right-padded ids and their mask, both (rows, longest); pads are id 0 and masked 0."""
+def score_in_batches(
+    encoded: Sequence[Encoded],
+    trees: Sequence[Tree],
+    budget: int,
+    path: Path,
+    forward: Callable[[Sequence[int]], tuple[Layout, Reading]],
+) -> Iterator[ScoredBatch]:
+    """Score requests batch by batch. `trees` are theirs as the forward pass gets them, less any prefix."""
+    shapes = [shape(tree, path) for tree in trees]
+    for indices, (layout, (logprobs, greedy)), tokens in in_batches(
+        shapes, budget, forward, is_out_of_memory
+    ):
+        batch = [trees[index] for index in indices]
+        totals, likeliest = sums(layout, logprobs, batch), conjunctions(layout, greedy, batch)
+        replies = [
+            Scores(
+                prompt=encoded[index].request.prompt,
+                prompt_tokens=len(encoded[index].tree.stem),
+                logprobs=by_set(tree, total),
+                tokens=tuple(tuple(branch.scored for branch in group) for group in tree.branches),
+                greedy=by_set(tree, whole),
+            )
+            for index, tree, total, whole in zip(indices, batch, totals, likeliest, strict=True)
+        ]
+        yield ScoredBatch(tuple(indices), tuple(replies), tokens)
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether a smaller batch may help; frees what the device holds for nothing."""
+    if not should_reduce_batch_size(error):
+        return False
+    error.__traceback__ = None  # its frames hold the batch's tensors
+    clear_device_cache(garbage_collection=True)
+    return True
+
+
+def padded(rows: Sequence[Sequence[int]], device: torch.device) -> Tensor:
+    """Ids, right-padded with 0: (rows, longest)."""
     width = max(len(row) for row in rows)
-    ids = torch.tensor([[*row, *[0] * (width - len(row))] for row in rows])
-    mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows])
-    return ids.to(device), mask.to(device)
+    return torch.tensor([[*row, *[0] * (width - len(row))] for row in rows]).to(device)
+
+
+def ancestors(layout: Layout, width: int) -> Tensor:
+    """Which tokens a token may look at: (rows, width, width), True for itself and what leads to it."""
+    seen = torch.ones(width, width, dtype=torch.bool).tril().repeat(len(layout.rows), 1, 1)
+    for mask, row in zip(seen, layout.rows, strict=True):
+        for at, parent in enumerate(row.parents, start=row.trunk):
+            mask[at] = mask[parent]
+            mask[at, at] = True
+    return seen
+
+
+def additive(seen: Tensor, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """A mask to add to attention scores, (rows, 1, queries, keys), from (rows, queries, keys)."""
+    mask = torch.zeros(seen.shape, dtype=dtype).masked_fill(~seen, torch.finfo(dtype).min)
+    return mask[:, None].to(device)
 
 
 @contextmanager
@@ -39,17 +96,13 @@ def projecting_only(model: Any, layout: Layout) -> Generator[None]:
         hook.remove()
 
 
-def read_logprobs(logits: Tensor, layout: Layout) -> list[float]:
+def read(logits: Tensor, layout: Layout) -> Reading:
     """Log-probabilities of `layout.reads` from logits (1, places, vocabulary), in float32."""
-    logprobs = torch.log_softmax(logits[0].float(), dim=-1)
     places = torch.tensor([read.place for read in layout.reads], device=logits.device)
     tokens = torch.tensor([read.token for read in layout.reads], device=logits.device)
-    values: Any = logprobs[places, tokens]
-    return values.tolist()
-
-
-def replies(batch: Sequence[Encoded], totals: Sequence[Sequence[float]]) -> list[Scores]:
-    return [
-        Scores(encoded.request.prompt, len(encoded.stem), tuple(logprobs))
-        for encoded, logprobs in zip(batch, totals, strict=True)
-    ]
+    # A float32 copy of all rows at once would be the largest thing in memory.
+    chunks = range(0, logits.shape[1], CHUNK)
+    norms = torch.cat([logits[0, at : at + CHUNK].float().logsumexp(dim=-1) for at in chunks])
+    values: Any = logits[0, places, tokens].float() - norms[places]
+    best: Any = logits[0].argmax(dim=-1)[places] == tokens
+    return values.tolist(), best.tolist()

@@ -11,6 +11,7 @@ from pydantic import Discriminator, Field, Tag
 
 from bench.config import Strict, display, read_yaml, yaml_files
 from bench.errors import FileError, Mistake, UsageError, did_you_mean
+from bench.types import PromptStyle
 
 
 class HubSource(Strict):
@@ -73,11 +74,17 @@ class ModelCard(Strict):
     context: Annotated[int, Field(gt=0)] | None = None
     license: str
     chat: bool = False
+    prompt: PromptStyle | None = None
+    """The style of prompt it is asked in: by default `chat` where it is a chat model, else `plain`."""
     languages: tuple[str, ...] = ()
     released: Annotated[str, Field(pattern=r"^\d{4}-\d{2}$")] | None = None
     learns_from: Literal["train"] | None = None
     references: tuple[str, ...] = ()
     note: str = ""
+
+    @property
+    def style(self) -> PromptStyle:
+        return self.prompt or ("chat" if self.chat else "plain")
 
 
 class CardFile(Strict):

@@ -1,16 +1,21 @@
 """Item -> prompt, by the task's Jinja template. Templates may come from strangers: sandboxed."""
 
 import hashlib
+import random
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
+from typing import Literal
 
-from jinja2 import StrictUndefined, Template, TemplateSyntaxError, meta
+from jinja2 import StrictUndefined, TemplateSyntaxError, meta
+from jinja2 import Template as JinjaTemplate
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from bench.errors import BenchError, Unavailable, did_you_mean
-from bench.types import Item
+from bench.types import Item, Message
 
+ExemplarChoice = Literal["fixed", "per_question"]
 VARIABLES = frozenset({"question", "options", "group"})
 """What a template may use: the question, (letter, option) pairs, and the group. Never the answer."""
 
@@ -58,36 +63,89 @@ def render(source: str, item: Item) -> str:
 
 
 @lru_cache(maxsize=64)
-def _template(source: str) -> Template:
+def _template(source: str) -> JinjaTemplate:
     return _ENVIRONMENT.from_string(source)
 
 
-def answer_text(prompt: str, letter: str) -> str:
-    """The continuation that answers with a letter: a space before it unless the prompt ends in one."""
-    return letter if prompt[-1:].isspace() else f" {letter}"
+@dataclass(frozen=True, slots=True)
+class Template:
+    """How an item is asked. `answers` says what answers it: its letter, or the option's own text."""
+
+    prompt: str
+    system: str
+    answers: Literal["letter", "option"]
+    cue: str = ""
+    """What stands between a question and its answer, beyond a space."""
+
+    def answer(self, item: Item) -> str:
+        """The right answer as an exemplar gives it."""
+        text = item.letters[item.answer] if self.answers == "letter" else item.options[item.answer].strip()
+        return f"{self.cue} {text}" if self.cue else text
 
 
-def with_exemplars(source: str, exemplars: Sequence[Item], item: Item) -> str:
-    """Solved exemplars, a blank line after each, then the question: few-shot as lm-eval writes it."""
-    solved = [_solved(source, exemplar) for exemplar in exemplars]
-    return "\n\n".join([*solved, render(source, item)])
+def answer_text(prompt: str, answer: str) -> str:
+    """The continuation that answers: a space before it unless the prompt ends in one."""
+    return answer if prompt[-1:].isspace() else f" {answer}"
 
 
-def _solved(source: str, item: Item) -> str:
-    prompt = render(source, item)
-    return prompt + answer_text(prompt, item.letters[item.answer])
+def plain_prompt(template: Template, exemplars: Sequence[Item], item: Item) -> str:
+    """System text, solved exemplars and the question, a blank line between: few-shot as lm-eval writes it."""
+    solved = [_solved(template, exemplar) for exemplar in exemplars]
+    return "\n\n".join([*filter(None, [template.system]), *solved, render(template.prompt, item)])
 
 
-def choose_exemplars(items: Sequence[Item], count: int, seed: int) -> tuple[Item, ...]:
-    """The same `count` items for every question, whatever the order of `items`.
+def _solved(template: Template, item: Item) -> str:
+    prompt = render(template.prompt, item)
+    return prompt + answer_text(prompt, template.answer(item))
 
-    Items are ranked by SHA-256 of seed and question, so one more item in the split moves at most
-    one exemplar.
+
+def chat_messages(template: Template, exemplars: Sequence[Item], item: Item) -> tuple[Message, ...]:
+    """The same as turns: every exemplar a question by the user and an answer by the assistant."""
+    turns = [Message("system", template.system)] if template.system else []
+    for exemplar in exemplars:
+        turns.append(Message("user", render(template.prompt, exemplar)))
+        turns.append(Message("assistant", template.answer(exemplar)))
+    return (*turns, Message("user", render(template.prompt, item)))
+
+
+@dataclass(frozen=True, slots=True)
+class Exemplars:
+    """`count` solved items for a question out of `pool`, drawn by seed and never by place.
+
+    `fixed` shows the same ones to every question, in one order, so that their tokens are computed
+    once. `per_question` draws by seed and question. Either is the same whatever the subset, the
+    order or the shard.
+    """
+
+    pool: tuple[Item, ...] = ()
+    count: int = 0
+    seed: int = 0
+    choice: ExemplarChoice = "fixed"
+
+    def of(self, item: Item) -> tuple[Item, ...]:
+        if self.choice == "fixed":
+            return self.pool[: self.count]
+        return tuple(random.Random(f"{self.seed}\n{item.question}").sample(self.pool, self.count))  # noqa: S311
+
+
+NO_EXEMPLARS = Exemplars()
+
+
+def choose_exemplars(
+    items: Sequence[Item], count: int, seed: int, choice: ExemplarChoice = "fixed"
+) -> Exemplars:
+    """Exemplars out of a split, whatever the order of its items.
+
+    Items are ranked by SHA-256 of seed and question, so for `fixed` one more item in the split
+    moves at most one exemplar. Raises Unavailable where the split has fewer than `count`.
     """
     if count > len(items):
         reason = f"{count} exemplars are wanted, the exemplars split has {len(items)} items"
         raise Unavailable(reason, "ask for fewer")
-    return tuple(sorted(items, key=lambda item: _rank(item, seed))[:count])
+    if not count:
+        return NO_EXEMPLARS
+    ranked = sorted(items, key=lambda item: _rank(item, seed))
+    return Exemplars(tuple(ranked[:count] if choice == "fixed" else ranked), count, seed, choice)
 
 
 def _rank(item: Item, seed: int) -> str:

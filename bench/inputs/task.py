@@ -9,10 +9,12 @@ from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from bench.config import Strict, display, read_yaml, yaml_files
 from bench.errors import FileError, Mistake, UsageError, did_you_mean
-from bench.inputs.prompts import template_problems
-from bench.types import View
+from bench.inputs.prompts import ExemplarChoice, Template, template_problems
+from bench.types import ScoredView
 
-MetricName = Literal["accuracy", "macro_f1"]
+METRICS = ("accuracy", "balanced_accuracy", "macro_f1")
+MetricName = Annotated[str, Field(pattern=rf"^({'|'.join(METRICS)}|evaluate:.+)$")]
+"""One of ours, or `evaluate:` and a local path or an id of the evaluate library."""
 Role = Literal["test", "train", "exemplars"]
 
 
@@ -96,7 +98,52 @@ Data = Annotated[
 
 
 class Scoring(Strict):
-    view: View = "letter"
+    """`view` ranks. Without `letters` the prompt shows no lettered options, and only texts are scored.
+
+    `cue` is the bare prompt that `text_pmi` compares an option's text with.
+    """
+
+    view: ScoredView = "letter"
+    letters: bool = True
+    cue: Annotated[str, Field(min_length=1)] = "Answer:"
+
+    @model_validator(mode="after")
+    def _view_is_scored(self) -> Self:
+        if self.view == "letter" and not self.letters:
+            raise ValueError("the letter view needs letters: true; choose a text view")
+        return self
+
+
+class Generate(Strict):
+    """How the model is asked to reason, and how its writing ends.
+
+    `temperature` 0 takes the likeliest token each time; with `samples` above 1 the commonest answer
+    counts (self-consistency), which needs a temperature.
+    """
+
+    prompt: str
+    system: str = ""
+    max_new_tokens: Annotated[int, Field(ge=1, le=32768)] = 256
+    stop: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    temperature: Annotated[float, Field(ge=0, le=10)] = 0.0
+    samples: Annotated[int, Field(ge=1, le=100)] = 1
+
+    @field_validator("prompt")
+    @classmethod
+    def _prompt_is_a_template(cls, prompt: str) -> str:
+        return _checked_template(prompt)
+
+    @model_validator(mode="after")
+    def _samples_differ(self) -> Self:
+        if self.samples > 1 and not self.temperature:
+            raise ValueError("samples above 1 need a temperature above 0: greedy samples are all the same")
+        return self
+
+
+def _checked_template(prompt: str) -> str:
+    if problems := template_problems(prompt):
+        raise ValueError("; ".join(problems))
+    return prompt
 
 
 class Task(Strict):
@@ -108,16 +155,17 @@ class Task(Strict):
     license: str
     data: Data
     prompt: str
+    system: str = ""
     scoring: Scoring = Scoring()
+    generate: Generate | None = None
     exemplars: Annotated[int, Field(ge=0, le=100)] = 0
+    exemplar_choice: ExemplarChoice = "fixed"
     metrics: tuple[MetricName, ...] = ("accuracy", "macro_f1")
 
     @field_validator("prompt")
     @classmethod
     def _prompt_is_a_template(cls, prompt: str) -> str:
-        if problems := template_problems(prompt):
-            raise ValueError("; ".join(problems))
-        return prompt
+        return _checked_template(prompt)
 
     @model_validator(mode="after")
     def _exemplars_have_a_split(self) -> Self:
@@ -128,16 +176,26 @@ class Task(Strict):
     def digest(self) -> str:
         """SHA-256 over what of the task itself can change a number: how it asks and how it scores.
 
-        Its data have digests of their own, and the number of exemplars belongs to the variant.
+        Its data have digests of their own; exemplars and generation belong to the variant.
         """
-        return hashlib.sha256(self.model_dump_json(include={"prompt", "scoring"}).encode()).hexdigest()
+        said = self.model_dump_json(include={"prompt", "system", "scoring"})
+        return hashlib.sha256(said.encode()).hexdigest()
+
+    @property
+    def template(self) -> Template:
+        """How a question is asked for scoring."""
+        return Template(self.prompt, self.system, "letter" if self.scoring.letters else "option")
 
 
 class TaskFile(Strict):
-    """A task and where it was read: paths in it are relative to its folder."""
+    """A task and where it was read: paths in it are relative to its folder.
+
+    `named` is what the command line calls a task that is in no registry.
+    """
 
     task: Task
     path: Path
+    named: str = ""
 
 
 def read_task(path: Path) -> TaskFile:

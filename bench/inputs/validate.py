@@ -101,11 +101,19 @@ def _option_problems(item: Item) -> Iterator[tuple[str, str]]:
 
 
 def _prompt_problems(file: TaskFile, items: Sequence[Item]) -> Iterator[Mistake]:
-    place = display(file.path), line_of(file.path, ("prompt",)), "prompt"
+    yield from _template_problems(file, items, ("prompt",), file.task.prompt)
+    if file.task.generate:
+        yield from _template_problems(file, items, ("generate", "prompt"), file.task.generate.prompt)
+
+
+def _template_problems(
+    file: TaskFile, items: Sequence[Item], key: tuple[str, ...], template: str
+) -> Iterator[Mistake]:
+    place = display(file.path), line_of(file.path, key), ".".join(key)
     first: dict[str, Item] = {}
     for item in items:
         try:
-            prompt = render(file.task.prompt, item)
+            prompt = render(template, item)
         except BenchError as error:
             yield Mistake(*place, str(error).removeprefix("prompt: "))
             return
@@ -117,7 +125,7 @@ def _prompt_problems(file: TaskFile, items: Sequence[Item]) -> Iterator[Mistake]
 
 def _warnings(file: TaskFile, items: Sequence[Item], most: float) -> Iterator[str]:
     hidden = sum(any(o not in render(file.task.prompt, item) for o in item.options) for item in items)
-    if hidden:
+    if hidden and file.task.scoring.letters:
         yield f"the prompts of {hidden} items do not show all their options"
     counts = sorted({len(item.options) for item in items})
     even = 1 / counts[0]

@@ -75,6 +75,7 @@ def hub_errors() -> tuple[type[Exception], ...]:
 def go_offline() -> None:
     """Tell every hub client of this process and its children not to try (each try costs ~25 s)."""
     os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
+    os.environ["HF_EVALUATE_OFFLINE"] = "1"
 
 
 def find_weights(file: CardFile, *, offline: bool) -> Weights | RemoteWeights | None:

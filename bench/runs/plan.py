@@ -7,26 +7,40 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from bench.config import yaml_files
 from bench.engines.engine import ENGINE_VERSION, Opening
-from bench.errors import FileError, Unavailable
+from bench.errors import FileError, Unavailable, UsageError
 from bench.inputs.data import Split, load_split, shared_questions
 from bench.inputs.model_card import CardFile, EngineSource, ModelCard
-from bench.inputs.prompts import choose_exemplars
-from bench.inputs.task import Role, Task, TaskFile
+from bench.inputs.prompts import NO_EXEMPLARS, ExemplarChoice, Exemplars, choose_exemplars
+from bench.inputs.task import Generate, Role, Task, TaskFile
 from bench.inputs.weights import RemoteWeights, Weights, find_weights
 from bench.runs.result import CellFacts, SplitFacts, TaskFacts, Variant
-from bench.types import Dtype, Item
+from bench.scoring.asking import Asking
+from bench.types import Dtype, Item, PromptStyle
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """The flags of a sweep that can change a number. `dtype` None is the device's best."""
+    """The flags of a sweep that can change a number; None leaves it to the task or the card.
+
+    `dtype` None is the device's best. `samples` and `max_new_tokens` are the task's own when None.
+    """
 
     dtype: Dtype | None = None
     exemplars: int | None = None
+    exemplar_choice: ExemplarChoice | None = None
+    prompt: PromptStyle | None = None
+    generate: bool = False
+    samples: int | None = None
+    temperature: float | None = None
+    max_new_tokens: int | None = None
     limit: int | None = None
     seed: int = 0
+    allow_code: bool = False
+    """Whether metrics that are code of their own may run; it changes no score."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +48,16 @@ class Cell:
     """One model x variant x task, with all it needs to run in a process of its own."""
 
     facts: CellFacts
-    task: Task
+    asking: Asking
     items: tuple[Item, ...]
-    exemplars: tuple[Item, ...]
     opening: Opening
+    home: Path
+    """The task file's folder, where its metrics' paths start."""
+    allow_code: bool = False
+
+    @property
+    def task(self) -> Task:
+        return self.asking.task
 
     @property
     def folder(self) -> Path:
@@ -145,10 +165,10 @@ def _cell(
     }
     if leaks:
         raise FileError(list(leaks))
-    exemplars = choose_exemplars(splits["exemplars"].items, count, wish.seed) if count else ()
-    dtype = (wish.dtype or _best_dtype()) if weights else None
-    # A language model without exemplars draws nothing: its seed changes no number.
-    variant = Variant(dtype=dtype, exemplars=count, seed=wish.seed if count or weights is None else 0)
+    variant = _variant(task, card, wish, count)
+    exemplars = NO_EXEMPLARS
+    if count:
+        exemplars = choose_exemplars(splits["exemplars"].items, count, wish.seed, variant.exemplar_choice)
     test = splits["test"].items
     limit = wish.limit if wish.limit is not None and wish.limit < len(test) else None
     facts = CellFacts(
@@ -158,7 +178,7 @@ def _cell(
         weights=weights.revision if weights else None,
         variant=variant,
         data={role: _split_facts(split) for role, split in splits.items()},
-        exemplar_ids=tuple(item.id for item in exemplars),
+        exemplar_ids=_shown(exemplars),
         limit=limit,
         engine_version=ENGINE_VERSION,
         command=_command(data.file, card, variant, limit, splits["test"]),
@@ -166,11 +186,48 @@ def _cell(
     train = splits[card.learns_from].items if card.learns_from else ()
     return Cell(
         facts=facts.model_copy(update={"id": _identity(facts)}),
-        task=task,
+        asking=Asking(task, exemplars, variant.prompt, variant.generate, wish.seed),
         items=test[:limit],
-        exemplars=exemplars,
-        opening=Opening(card, weights, dtype, train, wish.seed),
+        opening=Opening(card, weights, variant.dtype, train, wish.seed),
+        home=data.file.path.parent,
+        allow_code=wish.allow_code,
     )
+
+
+def _shown(exemplars: Exemplars) -> tuple[str, ...]:
+    """The ids of exemplars that every question shows; drawn for each, they follow from the seed."""
+    return tuple(item.id for item in exemplars.pool) if exemplars.choice == "fixed" else ()
+
+
+def _variant(task: Task, card: ModelCard, wish: Wish, exemplars: int) -> Variant:
+    """Raises Unavailable where the card or the task does not go with what is wished."""
+    if card.architecture == "baseline":
+        return Variant(dtype=None, exemplars=0, seed=wish.seed)
+    style = wish.prompt or card.style
+    if style == "chat" and not card.chat:
+        raise Unavailable(f"{card.name} is no chat model", "leave --prompt chat out")
+    generate = _generate(task, wish) if wish.generate else None
+    # Without exemplars or samples nothing is drawn, and the seed changes no number.
+    draws = exemplars or (generate and generate.temperature)
+    return Variant(
+        dtype=wish.dtype or _best_dtype(),
+        exemplars=exemplars,
+        seed=wish.seed if draws else 0,
+        prompt=style,
+        exemplar_choice=(wish.exemplar_choice or task.exemplar_choice) if exemplars else "fixed",
+        generate=generate,
+    )
+
+
+def _generate(task: Task, wish: Wish) -> Generate:
+    if task.generate is None:
+        raise Unavailable(f"task {task.name} says nothing on generating", "add a generate section to it")
+    wished = {"samples": wish.samples, "temperature": wish.temperature, "max_new_tokens": wish.max_new_tokens}
+    given = {key: value for key, value in wished.items() if value is not None}
+    try:
+        return Generate.model_validate(task.generate.model_dump() | given)
+    except ValidationError as error:
+        raise UsageError(error.errors()[0]["msg"].removeprefix("Value error, ")) from error
 
 
 def _best_dtype() -> Dtype:
@@ -180,7 +237,7 @@ def _best_dtype() -> Dtype:
 
 
 def _task_facts(task: Task) -> TaskFacts:
-    words = {"name", "version", "title", "description", "notice", "license", "prompt"}
+    words = {"name", "version", "title", "description", "notice", "license", "prompt", "system"}
     return TaskFacts(sha256=task.digest(), view=task.scoring.view, **task.model_dump(include=words))
 
 
@@ -208,10 +265,26 @@ def _command(file: TaskFile, card: ModelCard, variant: Variant, limit: int | Non
     task, shots = file.task, variant.exemplars
     known = yaml_files("tasks").get(task.name)
     registered = known is not None and known.resolve() == file.path.resolve()
-    words = ["bench", "run", "--models", card.name, "--tasks", task.name if registered else file.path.name]
+    name = file.named or (task.name if registered else file.path.name)
+    words = ["bench", "run", "--models", card.name, "--tasks", name]
     words += ["--dtype", variant.dtype] if variant.dtype else []
     words += ["--exemplars", str(shots)] if variant.dtype and shots != task.exemplars else []
+    words += ["--prompt", variant.prompt] if variant.dtype and variant.prompt != card.style else []
+    if shots and variant.exemplar_choice != task.exemplar_choice:
+        words += ["--exemplar-choice", variant.exemplar_choice]
+    words += _generate_words(task, variant)
     words += ["--seed", str(variant.seed)] if variant.seed else []
     words += ["--limit", str(limit)] if limit else []
     words += ["--data-dir", "DIR"] if test.mirrored else []
     return shlex.join([*words, "--fresh"])
+
+
+def _generate_words(task: Task, variant: Variant) -> list[str]:
+    if variant.generate is None:
+        return []
+    words = ["--generate"]
+    for key in ("samples", "temperature", "max_new_tokens"):
+        value = getattr(variant.generate, key)
+        if value != getattr(task.generate, key):
+            words += [f"--{key.replace('_', '-')}", str(value)]
+    return words

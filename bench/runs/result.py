@@ -1,30 +1,39 @@
 """`result.json`: the summary of a run, with everything that is needed to repeat it."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import Field, TypeAdapter, model_validator
 
 from bench.config import Strict
 from bench.inputs.model_card import ModelCard
-from bench.inputs.task import Role
+from bench.inputs.prompts import ExemplarChoice
+from bench.inputs.task import Generate, Role
 from bench.scoring.metrics import Metrics
-from bench.types import Dtype, View
+from bench.types import Dtype, PromptStyle, ScoredView
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Raised when a field changes meaning or name; readers upgrade older files step by step."""
 
 
 class Variant(Strict):
-    """How a model is run. `dtype` is None for a baseline."""
+    """How a model is run. `dtype` is None for a baseline, `generate` where options are scored."""
 
     dtype: Dtype | None
     exemplars: int
     seed: int
+    prompt: PromptStyle = "plain"
+    exemplar_choice: ExemplarChoice = "fixed"
+    generate: Generate | None = None
 
     @property
     def slug(self) -> str:
-        shots = f"-{self.exemplars}shot" if self.exemplars else ""
-        return f"{self.dtype or 'baseline'}{shots}"
+        words: list[str] = [self.dtype or "baseline"]
+        words += ["chat"] if self.prompt == "chat" else []
+        words += [f"{self.exemplars}shot"] if self.exemplars else []
+        words += ["each"] if self.exemplar_choice == "per_question" else []
+        words += ["generate"] if self.generate else []
+        words += [f"{self.generate.samples}samples"] if self.generate and self.generate.samples > 1 else []
+        return "-".join(words)
 
 
 class TaskFacts(Strict):
@@ -37,8 +46,9 @@ class TaskFacts(Strict):
     description: str
     notice: str
     license: str
-    view: View
+    view: ScoredView
     prompt: str
+    system: str = ""
 
 
 class SplitFacts(Strict):
@@ -80,9 +90,17 @@ class Cost(Strict):
     items_per_second: float | None
     prompt_tokens: int
     tokens_per_second: float | None
+    new_tokens: int | None = None
     peak_memory_bytes: int | None
     peak_device_memory_bytes: int | None
     weights_bytes: int | None
+
+
+class EngineFacts(Strict):
+    """How the forward passes were made: `packed` or `plain`, and in batches of how many tokens at last."""
+
+    path: str
+    batch_tokens: int | None
 
 
 class Provenance(Strict):
@@ -102,11 +120,12 @@ class Provenance(Strict):
 
 
 class DoneResult(Strict):
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[2] = SCHEMA_VERSION
     status: Literal["done"] = "done"
     cell: CellFacts
     metrics: Metrics
     cost: Cost
+    engine: EngineFacts
     provenance: Provenance
     records_sha256: str
 
@@ -114,7 +133,7 @@ class DoneResult(Strict):
 class FailedResult(Strict):
     """A cell that did not finish: a row with its reason, never a zero."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[2] = SCHEMA_VERSION
     status: Literal["failed"] = "failed"
     cell: CellFacts
     reason: str
@@ -124,3 +143,21 @@ class FailedResult(Strict):
 
 Result = Annotated[DoneResult | FailedResult, Field(discriminator="status")]
 RESULT: TypeAdapter[DoneResult | FailedResult] = TypeAdapter(Result)
+
+
+def upgraded(raw: dict[str, Any]) -> dict[str, Any]:
+    """A result file of an older version as one of this version.
+
+    From 1 to 2: metrics got intervals, views and statuses. They are left to be measured again from
+    the records; only the accuracy, which the records must confirm, is taken over.
+    """
+    if raw.get("schema_version") != 1:
+        return raw
+    new = raw | {"schema_version": 2}
+    if raw.get("status") == "done":
+        metrics = cast("dict[str, Any]", raw["metrics"])
+        empty: dict[str, Any] = {"groups": {}, "statuses": {}, "views": {}, "disagreements": ()}
+        values = {name: {"value": value} for name, value in metrics["values"].items()}
+        new |= {"metrics": metrics | empty | {"values": values}}
+        new |= {"engine": {"path": "plain", "batch_tokens": None}}
+    return new

@@ -8,7 +8,7 @@ from bench.runs.plan import Cell
 from bench.runs.result import DoneResult
 from bench.runs.store import find_run, write_run
 from bench.runs.worker import Event, run_cell
-from bench.scoring.metrics import measure
+from bench.scoring.metrics import load_metrics, measure
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,7 @@ def _found(cell: Cell, results: Path) -> DoneResult | None:
         return None
     if set(cell.task.metrics) <= run.result.metrics.values.keys():
         return run.result
-    result = run.result.model_copy(update={"metrics": measure(run.records, cell.task.metrics)})
+    loaded = load_metrics(cell.task.metrics, cell.home, allow_code=cell.allow_code)
+    result = run.result.model_copy(update={"metrics": measure(run.records, cell.task.metrics, loaded)})
     write_run(results, cell.folder, result, None)
     return result

@@ -18,9 +18,9 @@ from bench.inputs.weights import Weights
 from bench.runs.cost import peak_device_memory_bytes, peak_memory_bytes
 from bench.runs.plan import Cell
 from bench.runs.provenance import provenance
-from bench.runs.result import Cost, DoneResult, FailedResult
+from bench.runs.result import Cost, DoneResult, EngineFacts, FailedResult
 from bench.runs.store import digest, find_run, records_bytes, write_run
-from bench.scoring.metrics import measure
+from bench.scoring.metrics import load_metrics, measure
 from bench.scoring.record import Record
 
 
@@ -102,11 +102,12 @@ def _work(cell: Cell, results: Path, events: Any) -> None:
 
 
 def _score(cell: Cell, results: Path, events: Any) -> DoneResult:
+    metrics = load_metrics(cell.task.metrics, cell.home, allow_code=cell.allow_code)
     opening = prepare(cell.opening)
     start = time.perf_counter()
     engine = open_engine(opening)
     loaded = time.perf_counter()
-    records = _records(cell, engine, events)
+    records, batch_tokens = _records(cell, engine, events)
     scored = time.perf_counter()
     # Before the metrics: the libraries they load are no cost of the model.
     cost = _cost(opening, records, loaded - start, scored - loaded)
@@ -114,8 +115,9 @@ def _score(cell: Cell, results: Path, events: Any) -> DoneResult:
     data = records_bytes(records)
     result = DoneResult(
         cell=cell.facts,
-        metrics=measure(records, cell.task.metrics),
+        metrics=measure(records, cell.task.metrics, metrics),
         cost=cost,
+        engine=EngineFacts(path=engine.path, batch_tokens=batch_tokens),
         provenance=provenance(),
         records_sha256=digest(data),
     )
@@ -123,18 +125,21 @@ def _score(cell: Cell, results: Path, events: Any) -> DoneResult:
     return result
 
 
-def _records(cell: Cell, engine: Engine, events: Any) -> list[Record]:
-    """The records in the order of the items."""
+def _records(cell: Cell, engine: Engine, events: Any) -> tuple[list[Record], int | None]:
+    """The records in the order of the items, and the size of the last batches."""
     found: dict[str, Record] = {}
-    for batch in evaluate(cell.task, cell.items, cell.exemplars, engine):
-        found |= {record.question_id: record for record in batch}
+    batch_tokens: int | None = None
+    for answered in evaluate(cell.asking, cell.items, engine):
+        found |= {record.question_id: record for record in answered.records}
+        batch_tokens = answered.batch_tokens or batch_tokens
         events.send(Progress(len(found), len(cell.items)))
-    return [found[item.id] for item in cell.items]
+    return [found[item.id] for item in cell.items], batch_tokens
 
 
 def _cost(opening: Opening, records: list[Record], load_seconds: float, scoring_seconds: float) -> Cost:
     """What the pass cost; prompts that did not fit the model were not scored and do not count."""
-    scored = [record for record in records if record.parse_status == "scored"]
+    scored = [record for record in records if record.parse_status != "prompt_too_long"]
+    written = sum(record.new_tokens for record in scored)
     tokens = sum(record.prompt_tokens for record in scored)
     return Cost(
         load_seconds=load_seconds,
@@ -142,6 +147,7 @@ def _cost(opening: Opening, records: list[Record], load_seconds: float, scoring_
         items_per_second=len(scored) / scoring_seconds if scored else None,
         prompt_tokens=tokens,
         tokens_per_second=tokens / scoring_seconds if tokens else None,
+        new_tokens=written or None,
         peak_memory_bytes=peak_memory_bytes(),
         peak_device_memory_bytes=peak_device_memory_bytes(),
         weights_bytes=opening.weights.bytes if isinstance(opening.weights, Weights) else None,

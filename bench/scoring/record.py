@@ -5,13 +5,18 @@ from typing import Literal, Self
 from pydantic import model_validator
 
 from bench.config import Strict
-from bench.types import LETTERS, View
+from bench.scoring.extract import ReadStatus
+from bench.types import LETTERS, ScoredView
 
-ParseStatus = Literal["scored", "prompt_too_long"]
+ParseStatus = Literal["scored", "prompt_too_long"] | ReadStatus
+"""Where there is no answer, why; `scored` and `parsed` have one."""
 
 
 class ModelOutput(Strict):
-    """`final_answer` is a letter, or None when there is none, and then `parse_status` says why."""
+    """`final_answer` is a letter, or None when there is none, and then `parse_status` says why.
+
+    `reasoning_steps` is what the model wrote beside its answer; empty where options were scored.
+    """
 
     reasoning_steps: str
     final_answer: str | None
@@ -28,11 +33,17 @@ class Record(Strict):
     is_correct: bool
     group: str
     parse_status: ParseStatus
-    scores: dict[View, tuple[float, ...]]
+    scores: dict[ScoredView, tuple[float, ...]]
     prompt: str
     prompt_tokens: int
     seconds: float
     """Wall time of the item's share of its batch."""
+    completion: str = ""
+    """All that the model wrote; of several samples, the one whose reasoning is kept."""
+    new_tokens: int = 0
+    """Written tokens, of all samples."""
+    samples: tuple[str | None, ...] = ()
+    """The answer of each sample, where there were several."""
 
     @model_validator(mode="after")
     def _has_a_score_for_each_option(self) -> Self:

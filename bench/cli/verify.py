@@ -1,0 +1,137 @@
+"""`bench verify`: our scores and lm-evaluation-harness's, side by side."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bench.cli import options
+from bench.errors import BenchError, UsageError
+from bench.types import Dtype
+
+if TYPE_CHECKING:
+    from bench.interop.verify import Verification
+    from bench.runs.plan import Cell
+
+
+@click.command()
+@click.option("--model", "-m", required=True, metavar="NAME")
+@click.option("--task", "-t", required=True, metavar="NAME")
+@click.option("--limit", type=click.IntRange(1), default=128, show_default=True, metavar="N")
+@click.option("--exemplars", type=click.IntRange(0, 100), metavar="K")
+@options.dtype
+@click.option("--rounds", type=click.IntRange(1), default=3, show_default=True, metavar="N")
+@click.option(
+    "--reference-batch",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Batch size of the reference; on a CPU it is fastest at 1.",
+)
+@options.data_dir
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("results/verify"),
+    show_default=True,
+    metavar="DIR",
+    help="Where the comparison is kept.",
+)
+@options.as_json
+def verify(
+    *,
+    model: str,
+    task: str,
+    limit: int,
+    exemplars: int | None,
+    dtype: Dtype | None,
+    rounds: int,
+    reference_batch: int,
+    data_dir: Path | None,
+    out: Path,
+    as_json: bool,
+) -> None:
+    """Prove the scores and the speed: the same prompts through lm-evaluation-harness and through ours.
+
+    Both run in this process in turns, on plain prompts of the first N questions. Needs lm-eval.
+    """
+    cell = _cell(model, task, limit, exemplars, dtype, data_dir)
+    try:
+        from bench.interop.verify import save
+        from bench.interop.verify import verify as compare
+    except ModuleNotFoundError as error:
+        raise BenchError(f"{error.name} is not installed: pip install 'slm-bench[lm-eval]'") from error
+    from bench.engines.opening import prepare
+
+    found = compare(
+        prepare(cell.opening),
+        cell.asking,
+        cell.items,
+        rounds=rounds,
+        reference_batch=reference_batch,
+        tell=lambda text: click.echo(text, err=True),
+    )
+    path = save(found, out)
+    if as_json:
+        click.echo(found.model_dump_json(indent=1))
+    else:
+        _show(found)
+    click.echo(f"kept in {path}", err=True)
+
+
+def _cell(
+    model: str, task: str, limit: int, exemplars: int | None, dtype: Dtype | None, data_dir: Path | None
+) -> "Cell":
+    from bench.cli.network import settle_offline
+    from bench.inputs.data import data_folder
+    from bench.inputs.model_card import find_cards
+    from bench.inputs.task import find_tasks
+    from bench.inputs.weights import on_this_machine
+    from bench.runs.plan import Wish, plan
+
+    files, cards = find_tasks([task]), find_cards(model, on_this_machine)
+    if len(cards) != 1 or cards[0].card.architecture == "baseline":
+        raise UsageError("name one model that has weights (bench models list)")
+    folder = data_folder(data_dir)
+    offline = settle_offline(files, cards, folder, offline=False)
+    wish = Wish(dtype=dtype, exemplars=exemplars, prompt="plain", limit=limit)
+    cells, missing = plan(files, cards, wish, data_dir=folder, offline=offline)
+    if not cells:
+        raise BenchError(f"{missing[0].what}: {missing[0].reason}; {missing[0].remedy}")
+    return cells[0]
+
+
+def _show(found: "Verification") -> None:
+    from rich.table import Table
+
+    from bench.cli.report import stdout
+    from leaderboard.formats import size
+
+    console = stdout()
+    shots = f", {found.exemplars} exemplars" if found.exemplars else ""
+    console.print(f"{found.model} on {found.items} of {found.task}{shots}, {found.dtype}, {found.path}")
+    views = Table("view", "largest difference", "same answer", box=None, header_style="bold")
+    for view, check in found.views.items():
+        views.add_row(view, f"{check.max_difference:.2g}", f"{check.agree}/{check.items}")
+    console.print(views)
+    work = Table(box=None, header_style="bold")
+    for name in ("work", "ours", "lm-eval", "times as fast", "memory", "lm-eval's"):
+        work.add_column(name, justify="left" if name == "work" else "right")
+    for name, timing in found.work.items():
+        ours, theirs = sorted(timing.ours), sorted(timing.reference)
+        middle = len(ours) // 2
+        work.add_row(
+            name,
+            f"{ours[middle]:.2f} s",
+            f"{theirs[middle]:.2f} s",
+            f"{timing.ratio:.2f}",
+            size(timing.peak_ours),
+            size(timing.peak_reference),
+        )
+    console.print(work)
+    console.print(f"all views take {found.all_views_to_letters:.2f} times the letters alone")
+    console.print(
+        f"matrix products: {found.matmul_flops / 1e9:,.0f} GFLOP/s on this machine, "
+        f"{found.rate_share:.0%} of that in the letters' linear layers"
+    )

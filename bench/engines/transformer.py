@@ -1,0 +1,67 @@
+"""A loaded transformers model as an engine, decoder-only or encoder-decoder."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bench.engines import causal, chat, seq2seq, writing
+from bench.engines.packing import Path
+from bench.engines.tokenizing import encode_causal, encode_seq2seq
+from bench.errors import PromptTooLong
+from bench.types import (
+    Encoded,
+    GenerateRequest,
+    Message,
+    ScoredBatch,
+    ScoreRequest,
+    Tokens,
+    WrittenBatch,
+)
+
+WRITING = 8
+"""A batch that writes may hold this many times the tokens: all but one a row lie in the cache."""
+
+
+@dataclass(frozen=True, slots=True)
+class TransformerEngine:
+    """`window` is the longest row, in tokens, that the model takes (encoder-decoder: the encoder's).
+
+    A scoring batch is about `batch_tokens`.
+    """
+
+    model: Any
+    tokenizer: Any
+    window: int
+    batch_tokens: int
+    path: Path
+
+    @property
+    def _is_decoder(self) -> bool:
+        return not self.model.config.is_encoder_decoder
+
+    def encode(self, request: ScoreRequest) -> Encoded:
+        encode = encode_causal if self._is_decoder else encode_seq2seq
+        return encode(self.tokenizer, request, self.window)
+
+    def score(self, requests: Sequence[Encoded]) -> Iterator[ScoredBatch]:
+        score = causal.score if self._is_decoder else seq2seq.score
+        return score(self.model, requests, self.batch_tokens, self.path)
+
+    def render(self, messages: Sequence[Message], *, thinking: bool) -> str:
+        return chat.render(self.tokenizer, messages, thinking=thinking)
+
+    def encode_prompt(self, request: GenerateRequest) -> Tokens:
+        ids = self.tokenizer(request.prompt, add_special_tokens=not request.templated)["input_ids"]
+        needed = len(ids) + (request.max_new_tokens if self._is_decoder else 0)
+        if needed > self.window:
+            raise PromptTooLong(needed, self.window)
+        return tuple(ids)
+
+    def generate(
+        self, requests: Sequence[GenerateRequest], prompts: Sequence[Tokens]
+    ) -> Iterator[WrittenBatch]:
+        budget = WRITING * self.batch_tokens
+        return writing.write(self.model, self.tokenizer, requests, prompts, budget)
+
+    def close(self) -> None:
+        """Nothing is held beyond the model, which goes with the process."""

@@ -1,0 +1,322 @@
+"""Our scores against lm-evaluation-harness's on the same prompts: are they the same, and how much faster?
+
+The reference is lm-eval's `HFLM` in this same process, with a copy of the model of its own. Both do
+the same pieces of work in turns, so that a noisy machine is noisy for both.
+"""
+
+import gc
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from lm_eval.api.instance import Instance
+from lm_eval.models.huggingface import HFLM
+from transformers import AutoTokenizer
+
+from bench.config import Strict
+from bench.engines.engine import Opening
+from bench.engines.loading import load_model, open_transformers, readable_folder
+from bench.engines.packing import common_prefix
+from bench.engines.transformer import TransformerEngine
+from bench.inputs.task import Scoring
+from bench.inputs.weights import Weights
+from bench.interop.memory import peak_memory_bytes, start_peak
+from bench.runs.provenance import provenance
+from bench.runs.result import Provenance
+from bench.scoring.asking import Asking, bare_request, score_request
+from bench.scoring.views import best, view_scores
+from bench.types import Encoded, Item, ScoredView, ScoreRequest, Scores
+
+Work = Literal["letters", "texts", "all views"]
+Reference: Any = HFLM
+
+
+class ViewCheck(Strict):
+    """`max_difference` of log-likelihoods (of scores, in views made from several); `agree` on the answer."""
+
+    max_difference: float
+    agree: int
+    items: int
+
+
+class Timing(Strict):
+    """Median seconds of the rounds, and the ratio of the medians."""
+
+    ours: tuple[float, ...]
+    reference: tuple[float, ...]
+    ratio: float
+    peak_ours: int | None
+    peak_reference: int | None
+
+
+class Verification(Strict):
+    """`rate_share` is our share of the machine's matrix-product rate on the letters, linear layers alone."""
+
+    model: str
+    task: str
+    items: int
+    exemplars: int
+    dtype: str
+    rounds: int
+    reference_batch: int
+    path: str
+    views: dict[ScoredView, ViewCheck]
+    work: dict[Work, Timing]
+    all_views_to_letters: float
+    matmul_flops: float
+    rate_share: float
+    provenance: Provenance
+
+
+@dataclass(frozen=True, slots=True)
+class Lap:
+    """`peak` is in bytes, None where nothing tells."""
+
+    seconds: float
+    peak: int | None
+    reply: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    ours: dict[Work, Lap]
+    theirs: dict[Work, Lap]
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """The two that are compared, on the same items."""
+
+    engine: TransformerEngine
+    reference: Any
+    requests: tuple[ScoreRequest, ...]
+    bare: tuple[ScoreRequest, ...]
+
+
+def verify(
+    opening: Opening,
+    asking: Asking,
+    items: Sequence[Item],
+    *,
+    rounds: int,
+    reference_batch: int,
+    tell: Callable[[str], None],
+) -> Verification:
+    """Score the items both ways, `rounds` times in turns; prompts are plain text."""
+    engine = open_transformers(opening)
+    reference = open_reference(opening, engine.window, reference_batch)
+    requests = tuple(score_request(asking, item, _no_chat) for item in items)
+    bare = tuple(bare_request(asking, item, _no_chat) for item in items)
+    pair = Pair(engine, reference, requests, bare)
+    rate = matmul_flops(engine)
+    laps = [_round(pair) for _ in range(rounds)]
+    work: dict[Work, Timing] = {name: _timing(name, laps) for name in laps[0].ours}
+    tell(", ".join(f"{name} {timing.ratio:.1f} times as fast" for name, timing in work.items()))
+    first = next(iter(work.values()))
+    used = flops(pair) / statistics.median(first.ours)
+    return Verification(
+        model=opening.card.name,
+        task=asking.task.name,
+        items=len(items),
+        exemplars=asking.exemplars.count,
+        dtype=str(opening.dtype),
+        rounds=rounds,
+        reference_batch=reference_batch,
+        path=engine.path,
+        views=_compare(pair, laps[-1], asking.task.scoring),
+        work=work,
+        all_views_to_letters=statistics.median(work["all views"].ours) / statistics.median(first.ours),
+        matmul_flops=rate,
+        rate_share=used / rate,
+        provenance=provenance(),
+    )
+
+
+def _no_chat(_messages: object) -> str:
+    raise AssertionError("only plain prompts are compared")
+
+
+def open_reference(opening: Opening, window: int, batch: int) -> Any:
+    """lm-eval's engine on a copy of the model, told the longest prompt so that it cuts none."""
+    assert isinstance(opening.weights, Weights)
+    assert opening.dtype is not None
+    folder = readable_folder(opening.weights)
+    model = load_model(opening.card, folder, opening.dtype)
+    # HFLM ties weights again after loading, and transformers 5 says that every T5 is tied: the
+    # reference would lose FLAN-T5's own output head and score with the embeddings instead.
+    if model.config.is_encoder_decoder:
+        model.config.tie_word_embeddings = False
+    tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    has_bos = tokenizer("x")["input_ids"][:1] == [tokenizer.bos_token_id]
+    return Reference(
+        pretrained=model,
+        tokenizer=tokenizer,
+        batch_size=batch,
+        max_length=window,
+        add_bos_token=True if has_bos else None,
+    )
+
+
+def _round(pair: Pair) -> Round:
+    """Each piece of work once by us and once by the reference, in turns.
+
+    The reference does all views in three pieces: letters, texts, and texts after the bare cue.
+    """
+    ours: dict[Work, Lap] = {}
+    theirs: dict[Work, Lap] = {}
+    if len(pair.requests[0].continuations) > 1:
+        letters = [_only(request, slice(0, 1)) for request in pair.requests]
+        ours["letters"] = _lap(pair.reference, lambda: _score(pair.engine, letters))
+        theirs["letters"] = _reference_lap(pair, letters)
+    texts = [_only(request, slice(-1, None)) for request in pair.requests]
+    ours["texts"] = _lap(pair.reference, lambda: _score(pair.engine, texts))
+    theirs["texts"] = _reference_lap(pair, texts)
+    ours["all views"] = _lap(
+        pair.reference, lambda: (_score(pair.engine, pair.requests), _score(pair.engine, pair.bare))
+    )
+    bare = _reference_lap(pair, pair.bare)
+    parts = [*theirs.values(), bare]
+    theirs["all views"] = Lap(
+        sum(part.seconds for part in parts),
+        max((part.peak for part in parts if part.peak is not None), default=None),
+        tuple(part.reply for part in parts),
+    )
+    return Round(ours, theirs)
+
+
+def _lap(other: Any, run: Callable[[], Any]) -> Lap:
+    """One run: its time, and its peak memory less what the other side's model holds."""
+    start_peak()
+    start = time.perf_counter()
+    reply = run()
+    seconds = time.perf_counter() - start
+    peak = peak_memory_bytes()
+    return Lap(seconds, None if peak is None else peak - _size(other.model), reply)
+
+
+def _reference_lap(pair: Pair, requests: Sequence[ScoreRequest]) -> Lap:
+    pairs = [(one.prompt, text) for one in requests for texts in one.continuations for text in texts]
+    return _lap(pair.engine, lambda: reference_scores(pair.reference, pairs))
+
+
+def _timing(work: Work, laps: Sequence[Round]) -> Timing:
+    ours, theirs = [lap.ours[work] for lap in laps], [lap.theirs[work] for lap in laps]
+    return Timing(
+        ours=tuple(lap.seconds for lap in ours),
+        reference=tuple(lap.seconds for lap in theirs),
+        ratio=statistics.median(lap.seconds for lap in theirs)
+        / statistics.median(lap.seconds for lap in ours),
+        peak_ours=max((lap.peak for lap in ours if lap.peak is not None), default=None),
+        peak_reference=max((lap.peak for lap in theirs if lap.peak is not None), default=None),
+    )
+
+
+def _size(model: Any) -> int:
+    """Bytes of a model's weights: both are loaded, and each is charged its own alone."""
+    return sum(weight.numel() * weight.element_size() for weight in model.parameters())
+
+
+def _only(request: ScoreRequest, sets: slice) -> ScoreRequest:
+    return ScoreRequest(request.item, request.prompt, request.continuations[sets], request.templated)
+
+
+def _score(engine: TransformerEngine, requests: Sequence[ScoreRequest]) -> list[Scores]:
+    """In the order of the requests."""
+    encoded = [engine.encode(request) for request in requests]
+    found = {
+        index: scores
+        for batch in engine.score(encoded)
+        for index, scores in zip(batch.indices, batch.replies, strict=True)
+    }
+    return [found[index] for index in range(len(encoded))]
+
+
+def reference_scores(reference: Any, pairs: Sequence[tuple[str, str]]) -> list[float]:
+    """Log-likelihoods of (context, continuation) by lm-evaluation-harness."""
+    requests = [
+        Instance(request_type="loglikelihood", doc={}, arguments=pair, idx=index)
+        for index, pair in enumerate(pairs)
+    ]
+    return [logprob for logprob, _greedy in reference.loglikelihood(requests, disable_tqdm=True)]
+
+
+def _compare(pair: Pair, lap: Round, scoring: Scoring) -> dict[ScoredView, ViewCheck]:
+    """Every view of every item, made from both sides' log-likelihoods in the same way."""
+    ours, bare = lap.ours["all views"].reply
+    *parts, told_bare = [iter(reply) for reply in lap.theirs["all views"].reply]
+    checks: dict[ScoredView, list[tuple[float, bool]]] = {}
+    for request, scores, scores_bare in zip(pair.requests, ours, bare, strict=True):
+        mine = view_scores(request.item, scoring, scores, scores_bare)
+        told = _as_told(scores, parts), _as_told(scores_bare, [told_bare])
+        reference = view_scores(request.item, scoring, *told)
+        for view, values in mine.items():
+            apart = max(abs(x - y) for x, y in zip(values, reference[view], strict=True))
+            checks.setdefault(view, []).append((apart, best(values) == best(reference[view])))
+    return {
+        view: ViewCheck(
+            max_difference=max(apart for apart, _ in found),
+            agree=sum(same for _, same in found),
+            items=len(found),
+        )
+        for view, found in checks.items()
+    }
+
+
+def _as_told(scores: Scores, sets: Sequence[Iterator[float]]) -> Scores:
+    """The same reply with the reference's log-likelihoods, taken in order from an iterator a set."""
+    told = tuple(
+        tuple(next(values) for _ in ours) for ours, values in zip(scores.logprobs, sets, strict=True)
+    )
+    return Scores(scores.prompt, scores.prompt_tokens, told, scores.tokens)
+
+
+def matmul_flops(engine: TransformerEngine, size: int = 2048, times: int = 15) -> float:
+    """The machine's best rate of square matrix products in the engine's dtype, in FLOP/s."""
+    device, dtype = engine.model.device, engine.model.dtype
+    a = torch.randn(size, size, device=device, dtype=dtype)
+    seconds: list[float] = []
+    for _ in range(times):
+        _synchronise(device)
+        start = time.perf_counter()
+        torch.matmul(a, a)
+        _synchronise(device)
+        seconds.append(time.perf_counter() - start)
+    return 2 * size**3 / min(seconds)
+
+
+def _synchronise(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+
+
+def flops(pair: Pair) -> float:
+    """What the linear layers must compute for the letters; attention and output head are left out."""
+    encoded = [pair.engine.encode(_only(request, slice(0, 1))) for request in pair.requests]
+    model = pair.engine.model
+    if model.config.is_encoder_decoder:
+        read = sum(len(one.tree.stem) for one in encoded)
+        return 2.0 * read * _weights(model.get_encoder()) + 2.0 * len(encoded) * _weights(model.get_decoder())
+    return 2.0 * _fed(encoded) * _weights(model.base_model)
+
+
+def _fed(encoded: Sequence[Encoded]) -> int:
+    prefix = len(common_prefix([one.tree for one in encoded]))
+    return prefix + sum(one.tree.longest - prefix for one in encoded)
+
+
+def _weights(module: Any) -> int:
+    """Numbers in the module's linear layers."""
+    return sum(part.weight.numel() for part in module.modules() if isinstance(part, torch.nn.Linear))
+
+
+def save(found: Verification, folder: Path) -> Path:
+    """Write it beside the others, named by what was compared."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{found.model}-{found.task}-{found.exemplars}shot-{found.dtype}.json"
+    path.write_text(found.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    gc.collect()
+    return path

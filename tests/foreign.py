@@ -1,0 +1,56 @@
+"""A small task of lm-eval's own form, on local data."""
+
+from pathlib import Path
+
+import yaml
+
+from conftest import write_lines
+
+SUBJECTS = ["insulin", "bile", "urine", "tears", "sweat", "blood", "saliva"]
+DOCS: list[dict[str, object]] = [
+    {
+        "question": f"Which {part} makes {subject}?",
+        "choices": ["Liver", f"Pancreas and {subject}", "Spleen or Vitamin C", "Kidney"][: 4 - number % 2],
+        "gold": (number + len(part)) % 3,
+    }
+    for part in ("organ", "part of a patient")
+    for number, subject in enumerate(SUBJECTS)
+]
+SHOWN: list[dict[str, object]] = [
+    {"question": f"Which organ is missing in {of}?", "choices": ["Spleen", "Vitamin A", "Liver"], "gold": 1}
+    for of in ("scurvy", "fever", "cough")
+]
+OPENING = "The following are questions.\n\n"
+METRICS = [{"metric": name, "aggregation": "mean", "higher_is_better": True} for name in ("acc", "acc_norm")]
+LETTERS = {
+    "doc_to_text": "Question: {{question}}\n{% for one in choices %}{{'ABCD'[loop.index0]}}. {{one}}\n"
+    "{% endfor %}Answer:",
+    "doc_to_choice": "{{['A', 'B', 'C', 'D'][:choices|length]}}",
+}
+
+
+def write_task(folder: Path, name: str = "organs", **changed: object) -> None:
+    """A task of lm-eval's on local data; a key that is changed to None is left out."""
+    data = folder / "data"
+    if not data.is_dir():
+        write_lines(data / "test.jsonl", DOCS)
+        write_lines(data / "shown.jsonl", SHOWN)
+        write_lines(data / "one.jsonl", SHOWN[:1])
+    told: dict[str, object] = {
+        "task": name,
+        "dataset_path": "json",
+        "dataset_kwargs": {
+            "data_files": {split: str(data / f"{split}.jsonl") for split in ("test", "shown", "one")},
+            "cache_dir": str(folder / "cache"),
+        },
+        "test_split": "test",
+        "fewshot_split": "shown",
+        "output_type": "multiple_choice",
+        "doc_to_text": "Question: {{question}}\nAnswer:",
+        "doc_to_choice": "choices",
+        "doc_to_target": "gold",
+        "metric_list": METRICS,
+        "metadata": {"version": 2.0},
+    }
+    told = {key: value for key, value in (told | changed).items() if value is not None}
+    (folder / f"{name}.yaml").write_text(yaml.safe_dump(told), encoding="utf-8")

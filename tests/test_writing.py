@@ -1,0 +1,179 @@
+"""Chat templates and what models write: the same text whatever shares the batch."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
+
+from bench.engines.chat import render
+from bench.engines.tokenizing import encode_causal
+from bench.engines.transformer import TransformerEngine
+from bench.engines.writing import Draws
+from bench.errors import BenchError, PromptTooLong
+from bench.types import Completion, GenerateRequest, Message, ScoreRequest
+from tiny import ITEM, bpe_tokenizer, opened, prompts, save_causal, save_t5
+
+CHATML = (
+    "{% for m in messages %}<|{{ m.role }}|>\n{{ m.content }}</s>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>\n{% endif %}"
+)
+THINKING = (
+    "{% for m in messages %}<|{{ m.role }}|>\n"
+    "{% if m.role == 'assistant' and loop.last %}<think>\n\n</think>\n\n{% endif %}{{ m.content }}</s>\n"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>\n"
+    "{% if enable_thinking is defined and not enable_thinking %}<think>\n\n</think>\n\n{% endif %}{% endif %}"
+)
+SPACED = (
+    "<s>{% for m in messages %}{% if m.role == 'user' %}[INST] {{ m.content }} [/INST]"
+    "{% elif m.role == 'assistant' %} {{ m.content }}</s>"
+    "{% else %}{{ raise_exception('only user and assistant') }}{% endif %}{% endfor %}"
+)
+ASKED = (Message("system", "Be brief."), Message("user", "Why?"))
+
+
+def templated(template: str | None) -> PreTrainedTokenizerFast:
+    tokenizer = bpe_tokenizer()
+    tokenizer.chat_template = template
+    return tokenizer
+
+
+def test_the_prompt_ends_where_the_assistant_begins() -> None:
+    text = render(templated(CHATML), ASKED, thinking=False)
+    assert text == "<|system|>\nBe brief.</s>\n<|user|>\nWhy?</s>\n<|assistant|>\n"
+
+
+def test_thinking_is_switched_off_for_scoring_and_left_on_for_writing() -> None:
+    tokenizer = templated(THINKING)
+    assert render(tokenizer, ASKED, thinking=False).endswith("<|assistant|>\n<think>\n\n</think>\n\n")
+    assert render(tokenizer, ASKED, thinking=True).endswith("<|assistant|>\n")
+
+
+def test_a_template_s_space_before_the_answer_is_kept_and_one_without_a_system_role_is_served() -> None:
+    assert render(templated(SPACED), ASKED, thinking=False) == "<s>[INST] Be brief.\n\nWhy? [/INST] "
+
+
+def test_a_template_that_refuses_and_a_tokenizer_without_one_are_said() -> None:
+    with pytest.raises(BenchError, match="the chat template refuses the messages: never"):
+        render(templated("{{ raise_exception('never') }}"), ASKED, thinking=False)
+    with pytest.raises(BenchError, match="has no chat template; use --prompt plain"):
+        render(templated(None), ASKED, thinking=False)
+
+
+def test_templated_text_gets_no_second_bos() -> None:
+    from tokenizers.processors import TemplateProcessing
+
+    tokenizer = templated(SPACED)
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
+        single="<s> $A", special_tokens=[("<s>", 1)]
+    )
+    prompt = render(tokenizer, [Message("user", "Why?")], thinking=False)
+    tree = encode_causal(tokenizer, ScoreRequest(ITEM, prompt, (("A", "B"),), templated=True)).tree
+    assert tree.stem.count(1) == 1
+    wholes = [tokenizer(prompt + letter, add_special_tokens=False)["input_ids"] for letter in "AB"]
+    assert [[*tree.stem, *branch.tokens] for branch in tree.flat] == wholes
+    # The template's space and the letter are one token, so it is the scored one.
+    assert tokenizer.decode(tree.flat[0].tokens) == " A"
+    plain = encode_causal(tokenizer, ScoreRequest(ITEM, "Why?", ((" A", " B"),))).tree
+    assert plain.stem.count(1) == 1
+
+
+def asked(prompt: str, **changed: object) -> GenerateRequest:
+    usual = GenerateRequest(
+        item=ITEM, prompt=prompt, templated=False, max_new_tokens=12, stop=(), temperature=0.0, samples=1,
+        seed=0,
+    )  # fmt: skip
+    return replace(usual, **changed)
+
+
+def wrote(engine: TransformerEngine, requests: Sequence[GenerateRequest]) -> list[tuple[Completion, ...]]:
+    """In the order of the requests."""
+    found = {
+        index: reply
+        for batch in engine.generate(requests, [engine.encode_prompt(one) for one in requests])
+        for index, reply in zip(batch.indices, batch.replies, strict=True)
+    }
+    return [found[index] for index in range(len(requests))]
+
+
+@pytest.fixture(scope="module")
+def llama(tmp_path_factory: pytest.TempPathFactory) -> TransformerEngine:
+    return opened(save_causal(tmp_path_factory.mktemp("m"), "llama"))
+
+
+def test_greedy_writing_takes_the_likeliest_token_each_time(llama: TransformerEngine) -> None:
+    prompt = prompts(1)[0]
+    ids = llama.tokenizer(prompt, return_tensors="pt")["input_ids"]
+    start = ids.shape[1]
+    with torch.no_grad():
+        while ids.shape[1] < start + 12 and (ids.shape[1] == start or ids[0, -1] != 2):
+            ids = torch.cat([ids, llama.model(ids).logits[:, -1:].argmax(-1)], dim=1)
+    [[found]] = wrote(llama, [asked(prompt)])
+    assert found.text == llama.tokenizer.decode(ids[0, start:], skip_special_tokens=True)
+    assert found.text
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_what_is_written_does_not_depend_on_the_batch(llama: TransformerEngine, temperature: float) -> None:
+    samples = 3 if temperature else 1
+    requests = [asked(prompt, temperature=temperature, samples=samples) for prompt in prompts(7)]
+    together = wrote(llama, requests)
+    assert [wrote(llama, [one])[0] for one in requests] == together
+    assert wrote(replace(llama, batch_tokens=1), requests[::-1])[::-1] == together
+    assert all(len(reply) == samples for reply in together)
+
+
+def test_samples_differ_and_follow_the_seed(llama: TransformerEngine) -> None:
+    one = asked(prompts(1)[0], temperature=2.0, samples=4)
+    [first] = wrote(llama, [one])
+    assert len({reply.text for reply in first}) > 1
+    assert wrote(llama, [one]) == [first]
+    assert wrote(llama, [replace(one, seed=1)]) != [first]
+
+
+def test_draws_are_as_likely_as_the_softmax_says() -> None:
+    logits = torch.log(torch.tensor([[0.1, 0.2, 0.7]])).repeat(4000, 1)
+    drawn = Draws(1.0, range(4000))(torch.zeros(4000, 1), logits).argmax(-1)
+    shares = torch.bincount(drawn, minlength=3) / 4000
+    assert torch.allclose(shares, torch.tensor([0.1, 0.2, 0.7]), atol=0.03)
+    sharp = Draws(0.01, range(100))(torch.zeros(100, 1), logits[:100]).argmax(-1)
+    assert set(sharp.tolist()) == {2}
+
+
+def test_writing_ends_before_a_stop_text(llama: TransformerEngine) -> None:
+    requests = [asked(prompt) for prompt in prompts(3)]
+    whole = [reply[0].text for reply in wrote(llama, requests)]
+    stop = whole[0][3:6]
+    [[cut]] = wrote(llama, [replace(requests[0], stop=(stop,))])
+    assert cut.text == whole[0][: whole[0].index(stop)]
+    assert cut.finished
+    [[long]] = wrote(llama, [replace(requests[1], stop=("never written",))])
+    assert long.finished == (long.tokens < 12)
+
+
+def test_a_prompt_and_its_answer_must_fit_the_window(llama: TransformerEngine) -> None:
+    with pytest.raises(PromptTooLong):
+        llama.encode_prompt(asked(prompts(1)[0], max_new_tokens=600))
+
+
+def test_t5_writes_too(tmp_path: Path) -> None:
+    engine = opened(save_t5(tmp_path / "t5"), "encoder-decoder", context=512)
+    requests = [asked(prompt) for prompt in prompts(4)]
+    together = wrote(engine, requests)
+    assert [wrote(engine, [one])[0] for one in requests] == together
+    ids = engine.tokenizer(requests[0].prompt, return_tensors="pt")
+    plain = engine.model.generate(**ids, max_new_tokens=12, do_sample=False)[0, 1:]
+    assert together[0][0].text == engine.tokenizer.decode(plain, skip_special_tokens=True)
+
+
+def test_a_model_that_is_saved_with_sampling_is_still_greedy(tmp_path: Path) -> None:
+    folder = save_causal(tmp_path / "m", "llama")
+    model = AutoModelForCausalLM.from_pretrained(folder)
+    model.generation_config.do_sample = True
+    model.generation_config.temperature = 5.0
+    model.save_pretrained(folder)
+    engine = opened(folder)
+    assert wrote(engine, [asked(prompts(1)[0])]) == wrote(opened(folder), [asked(prompts(1)[0])])
