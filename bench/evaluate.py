@@ -13,7 +13,7 @@ from typing import TypeVar
 from bench.engines.engine import Engine, LanguageModel
 from bench.errors import BenchError, PromptTooLong
 from bench.inputs.task import Generate
-from bench.scoring.asking import Asking, Render, bare_request, generate_request, score_request
+from bench.scoring.asking import Asking, Render, bare_requests, generate_request, score_request
 from bench.scoring.record import Record
 from bench.scoring.views import scored, too_long, written
 from bench.types import Encoded, GenerateRequest, Item, Message, Scores, Tokens
@@ -53,29 +53,34 @@ def _score(asking: Asking, items: Sequence[Item], engine: Engine) -> Iterator[An
     if refused:
         yield Answered(tuple(refused))
     start = time.perf_counter()
-    bare = _bare(asking, [encoded.request.item for encoded in ready], engine, render)
+    asked = [encoded.request.item for encoded in ready]
+    bare = bare_scores(asking, asked, engine) if isinstance(engine, LanguageModel) else None
     each = (time.perf_counter() - start) / max(1, len(ready))
     for seconds, batch in _timed(engine.score(ready)):
         share = each + seconds / len(batch.indices)
         yield Answered(
             tuple(
-                scored(ready[index].request.item, asking.task.scoring, scores, bare.get(index), share)
+                scored(asked[index], asking.task.scoring, scores, bare[index] if bare else None, share)
                 for index, scores in zip(batch.indices, batch.replies, strict=True)
             ),
             batch.batch_tokens,
         )
 
 
-def _bare(asking: Asking, items: Sequence[Item], engine: Engine, render: Render) -> dict[int, Scores]:
-    """The option texts' scores after the bare cue, by the item's index; none for a baseline."""
-    if not isinstance(engine, LanguageModel):
-        return {}
-    encoded = [engine.encode(bare_request(asking, item, render)) for item in items]
-    return {
+def bare_scores(asking: Asking, items: Sequence[Item], engine: LanguageModel) -> list[Scores]:
+    """The scores of each item's option texts after the bare cue."""
+    requests = bare_requests(asking, items, _renderer(engine, thinking=False))
+    encoded = [engine.encode(request) for request in requests]
+    found = {
         index: scores
         for batch in engine.score(encoded)
         for index, scores in zip(batch.indices, batch.replies, strict=True)
     }
+    return [
+        Scores(reply.prompt, reply.prompt_tokens, (logprobs,), (tokens,))
+        for reply in (found[index] for index in range(len(requests)))
+        for logprobs, tokens in zip(reply.logprobs, reply.tokens, strict=True)
+    ]
 
 
 def _generate(

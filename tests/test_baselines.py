@@ -10,6 +10,7 @@ from bench.errors import BenchError
 from bench.evaluate import evaluate
 from bench.inputs.model_card import EngineSource, ModelCard
 from bench.inputs.task import find_tasks
+from bench.scoring.asking import Asking
 from bench.types import Item
 
 
@@ -21,7 +22,9 @@ def answers(name: str, items: list[Item], train: list[Item], seed: int = 0) -> l
     engine = open_engine(Opening(card, None, None, tuple(train), seed))
     [task] = find_tasks(["medqa_sample"])
     found = {
-        r.question_id: r.model_output.final_answer for b in evaluate(task.task, items, (), engine) for r in b
+        record.question_id: record.model_output.final_answer
+        for batch in evaluate(Asking(task.task), items, engine)
+        for record in batch.records
     }
     return [found[item.id] for item in items]
 

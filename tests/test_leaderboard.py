@@ -51,7 +51,7 @@ def test_rows_stand_by_accuracy_with_the_chance_level_and_the_models_not_measure
         ("version", "version 1 of the task; the table shows version 2"),
         ("task", "the task file was different, though its version was the same"),
         ("data", "other test data"),
-        ("engine", "scored by engine version 0; the table shows 1"),
+        ("engine", "scored by engine version 0; the table shows 2"),
     ],
 )
 def test_runs_that_may_not_be_compared_are_set_apart_with_the_reason(
@@ -67,7 +67,7 @@ def test_runs_that_may_not_be_compared_are_set_apart_with_the_reason(
             anatomy.write_text(TASK.replace("Answer:", "Reply:"), encoding="utf-8")
         case "engine":
             [path] = results.glob("anatomy/chance/*/result.json")
-            text = path.read_text(encoding="utf-8").replace('"engine_version": 1', '"engine_version": 0')
+            text = path.read_text(encoding="utf-8").replace('"engine_version": 2', '"engine_version": 0')
             path.write_text(text, encoding="utf-8")
             words += ["--seed", "1"]
         case _:

@@ -16,7 +16,7 @@ from bench.inputs.model_card import Architecture, ModelCard, PathSource, read_ca
 from bench.inputs.prompts import Exemplars
 from bench.inputs.task import find_tasks
 from bench.inputs.weights import Weights, find_weights
-from bench.scoring.asking import Asking, bare_request, score_request
+from bench.scoring.asking import Asking, bare_requests, score_request
 from bench.scoring.record import Record
 from bench.scoring.views import best, view_scores
 from bench.types import Item, Scores
@@ -57,7 +57,7 @@ def compare(folder: Path, architecture: Architecture, items: Sequence[Item], sho
     asked = [
         request
         for item in items
-        for request in (score_request(asking, item, str), bare_request(asking, item, str))
+        for request in (score_request(asking, item, str), *bare_requests(asking, [item], str))
     ]
     pairs = [(one.prompt, text) for one in asked for texts in one.continuations for text in texts]
     flat = iter(reference(folder, architecture, pairs))

@@ -16,10 +16,11 @@ from bench.errors import BenchError, FileError, UsageError
 from bench.inputs.model_card import CardFile, ModelCard, all_cards, select_cards
 from bench.inputs.task import find_tasks, read_task
 from bench.runs.plan import Cell, Wish, plan
-from bench.runs.result import DoneResult, FailedResult
+from bench.runs.result import SCHEMA_VERSION, DoneResult, FailedResult
 from bench.runs.store import Run, check_writable, read_records, read_result, read_runs
 from bench.runs.sweep import Skipped, sweep
 from bench.runs.worker import Loading, run_cell
+from bench.scoring.metrics import measure
 from conftest import ITEMS, TASK, TRAIN, write_lines
 from tiny import save_causal, save_t5
 
@@ -426,10 +427,16 @@ def test_records_that_were_changed_by_hand_are_not_trusted(anatomy: Path, projec
     assert "not the records that result.json was made from" in str(found)
 
 
-def test_a_golden_result_of_schema_1_is_still_read() -> None:
-    folder = Path(__file__).parent / "golden" / "schema-1"
-    result = read_result(folder / "result.json")
+@pytest.mark.parametrize("version", range(1, SCHEMA_VERSION + 1))
+def test_a_golden_result_of_every_schema_is_still_read(version: int) -> None:
+    folder = Path(__file__).parent / "golden" / f"schema-{version}"
+    written = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    assert written["schema_version"] == version
+    [run] = read_runs(folder)
+    assert isinstance(run, Run)
+    result = run.result
     assert isinstance(result, DoneResult)
-    assert result.metrics.accuracy.total == len(read_records(folder / "records.jsonl", result.records_sha256))
-    again = json.loads(result.model_dump_json())
-    assert again == json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    assert result.metrics.accuracy.total == len(run.records)
+    assert result.metrics == measure(run.records, tuple(written["metrics"]["values"]))
+    if version == SCHEMA_VERSION:
+        assert json.loads(result.model_dump_json()) == written

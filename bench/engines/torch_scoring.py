@@ -100,9 +100,12 @@ def read(logits: Tensor, layout: Layout) -> Reading:
     """Log-probabilities of `layout.reads` from logits (1, places, vocabulary), in float32."""
     places = torch.tensor([read.place for read in layout.reads], device=logits.device)
     tokens = torch.tensor([read.token for read in layout.reads], device=logits.device)
+    values: Any = torch.empty(len(layout.reads), device=logits.device)
+    likeliest: Any = torch.empty(len(layout.reads), device=logits.device)
     # A float32 copy of all rows at once would be the largest thing in memory.
-    chunks = range(0, logits.shape[1], CHUNK)
-    norms = torch.cat([logits[0, at : at + CHUNK].float().logsumexp(dim=-1) for at in chunks])
-    values: Any = logits[0, places, tokens].float() - norms[places]
-    best: Any = logits[0].argmax(dim=-1)[places] == tokens
-    return values.tolist(), best.tolist()
+    for at in range(0, logits.shape[1], CHUNK):
+        logprobs = torch.log_softmax(logits[0, at : at + CHUNK].float(), dim=-1)
+        here = (places >= at) & (places < at + CHUNK)
+        values[here] = logprobs[places[here] - at, tokens[here]]
+        likeliest[here] = logprobs.amax(dim=-1)[places[here] - at]
+    return values.tolist(), (values == likeliest).tolist()

@@ -4,11 +4,13 @@ The reference is lm-eval's `HFLM` in this same process, with a copy of the model
 the same pieces of work in turns, so that a noisy machine is noisy for both.
 """
 
-import gc
+import logging
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,17 +24,21 @@ from bench.engines.engine import Opening
 from bench.engines.loading import load_model, open_transformers, readable_folder
 from bench.engines.packing import common_prefix
 from bench.engines.transformer import TransformerEngine
+from bench.evaluate import bare_scores
 from bench.inputs.task import Scoring
 from bench.inputs.weights import Weights
 from bench.interop.memory import peak_memory_bytes, start_peak
 from bench.runs.provenance import provenance
 from bench.runs.result import Provenance
-from bench.scoring.asking import Asking, bare_request, score_request
+from bench.scoring.asking import Asking, bare_requests, score_request
 from bench.scoring.views import best, view_scores
 from bench.types import Encoded, Item, ScoredView, ScoreRequest, Scores
 
 Work = Literal["letters", "texts", "all views"]
+Side = Literal["ours", "reference"]
 Reference: Any = HFLM
+LONGEST = 16
+"""Questions that the peak of memory is measured on: both sides take the longest first."""
 
 
 class ViewCheck(Strict):
@@ -44,13 +50,11 @@ class ViewCheck(Strict):
 
 
 class Timing(Strict):
-    """Median seconds of the rounds, and the ratio of the medians."""
+    """Seconds of the rounds, and the ratio of their medians."""
 
     ours: tuple[float, ...]
     reference: tuple[float, ...]
     ratio: float
-    peak_ours: int | None
-    peak_reference: int | None
 
 
 class Verification(Strict):
@@ -66,6 +70,8 @@ class Verification(Strict):
     path: str
     views: dict[ScoredView, ViewCheck]
     work: dict[Work, Timing]
+    peak_ours: int | None
+    peak_reference: int | None
     all_views_to_letters: float
     matmul_flops: float
     rate_share: float
@@ -74,10 +80,7 @@ class Verification(Strict):
 
 @dataclass(frozen=True, slots=True)
 class Lap:
-    """`peak` is in bytes, None where nothing tells."""
-
     seconds: float
-    peak: int | None
     reply: Any
 
 
@@ -95,6 +98,7 @@ class Pair:
     reference: Any
     requests: tuple[ScoreRequest, ...]
     bare: tuple[ScoreRequest, ...]
+    asking: Asking
 
 
 def verify(
@@ -110,9 +114,11 @@ def verify(
     engine = open_transformers(opening)
     reference = open_reference(opening, engine.window, reference_batch)
     requests = tuple(score_request(asking, item, _no_chat) for item in items)
-    bare = tuple(bare_request(asking, item, _no_chat) for item in items)
-    pair = Pair(engine, reference, requests, bare)
+    bare = tuple(bare_requests(asking, items, _no_chat))
+    pair = Pair(engine, reference, requests, bare, asking)
     rate = matmul_flops(engine)
+    longest = sorted(items, key=lambda item: len(item.question), reverse=True)[:LONGEST]
+    peaks = [peak(side, opening, asking, longest, reference_batch) for side in ("ours", "reference")]
     laps = [_round(pair) for _ in range(rounds)]
     work: dict[Work, Timing] = {name: _timing(name, laps) for name in laps[0].ours}
     tell(", ".join(f"{name} {timing.ratio:.1f} times as fast" for name, timing in work.items()))
@@ -129,6 +135,8 @@ def verify(
         path=engine.path,
         views=_compare(pair, laps[-1], asking.task.scoring),
         work=work,
+        peak_ours=peaks[0],
+        peak_reference=peaks[1],
         all_views_to_letters=statistics.median(work["all views"].ours) / statistics.median(first.ours),
         matmul_flops=rate,
         rate_share=used / rate,
@@ -144,6 +152,7 @@ def open_reference(opening: Opening, window: int, batch: int) -> Any:
     """lm-eval's engine on a copy of the model, told the longest prompt so that it cuts none."""
     assert isinstance(opening.weights, Weights)
     assert opening.dtype is not None
+    logging.getLogger("lm_eval").setLevel(logging.ERROR)
     folder = readable_folder(opening.weights)
     model = load_model(opening.card, folder, opening.dtype)
     # HFLM ties weights again after loading, and transformers 5 says that every T5 is tied: the
@@ -170,37 +179,36 @@ def _round(pair: Pair) -> Round:
     theirs: dict[Work, Lap] = {}
     if len(pair.requests[0].continuations) > 1:
         letters = [_only(request, slice(0, 1)) for request in pair.requests]
-        ours["letters"] = _lap(pair.reference, lambda: _score(pair.engine, letters))
+        ours["letters"] = _lap(lambda: _score(pair.engine, letters))
         theirs["letters"] = _reference_lap(pair, letters)
+    items = [request.item for request in pair.requests]
     texts = [_only(request, slice(-1, None)) for request in pair.requests]
-    ours["texts"] = _lap(pair.reference, lambda: _score(pair.engine, texts))
+    ours["texts"] = _lap(lambda: _score(pair.engine, texts))
     theirs["texts"] = _reference_lap(pair, texts)
     ours["all views"] = _lap(
-        pair.reference, lambda: (_score(pair.engine, pair.requests), _score(pair.engine, pair.bare))
+        lambda: (_score(pair.engine, pair.requests), bare_scores(pair.asking, items, pair.engine)),
     )
     bare = _reference_lap(pair, pair.bare)
     parts = [*theirs.values(), bare]
     theirs["all views"] = Lap(
         sum(part.seconds for part in parts),
-        max((part.peak for part in parts if part.peak is not None), default=None),
         tuple(part.reply for part in parts),
     )
     return Round(ours, theirs)
 
 
-def _lap(other: Any, run: Callable[[], Any]) -> Lap:
-    """One run: its time, and its peak memory less what the other side's model holds."""
-    start_peak()
+def _lap(run: Callable[[], Any]) -> Lap:
     start = time.perf_counter()
     reply = run()
-    seconds = time.perf_counter() - start
-    peak = peak_memory_bytes()
-    return Lap(seconds, None if peak is None else peak - _size(other.model), reply)
+    return Lap(time.perf_counter() - start, reply)
 
 
 def _reference_lap(pair: Pair, requests: Sequence[ScoreRequest]) -> Lap:
-    pairs = [(one.prompt, text) for one in requests for texts in one.continuations for text in texts]
-    return _lap(pair.engine, lambda: reference_scores(pair.reference, pairs))
+    return _lap(lambda: reference_scores(pair.reference, _pairs(requests)))
+
+
+def _pairs(requests: Sequence[ScoreRequest]) -> list[tuple[str, str]]:
+    return [(one.prompt, text) for one in requests for texts in one.continuations for text in texts]
 
 
 def _timing(work: Work, laps: Sequence[Round]) -> Timing:
@@ -210,14 +218,29 @@ def _timing(work: Work, laps: Sequence[Round]) -> Timing:
         reference=tuple(lap.seconds for lap in theirs),
         ratio=statistics.median(lap.seconds for lap in theirs)
         / statistics.median(lap.seconds for lap in ours),
-        peak_ours=max((lap.peak for lap in ours if lap.peak is not None), default=None),
-        peak_reference=max((lap.peak for lap in theirs if lap.peak is not None), default=None),
     )
 
 
-def _size(model: Any) -> int:
-    """Bytes of a model's weights: both are loaded, and each is charged its own alone."""
-    return sum(weight.numel() * weight.element_size() for weight in model.parameters())
+def peak(side: Side, opening: Opening, asking: Asking, items: Sequence[Item], batch: int) -> int | None:
+    """Most memory that one side held while it made all views of the items, in a process of its own."""
+    with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(_peak, side, opening, asking, items, batch).result()
+
+
+def _peak(side: Side, opening: Opening, asking: Asking, items: Sequence[Item], batch: int) -> int | None:
+    engine = open_transformers(opening)
+    requests = [score_request(asking, item, _no_chat) for item in items]
+    if side == "ours":
+        start_peak()
+        _score(engine, requests)
+        bare_scores(asking, items, engine)
+    else:
+        window = engine.window
+        del engine
+        reference = open_reference(opening, window, batch)
+        start_peak()
+        reference_scores(reference, _pairs(requests))
+    return peak_memory_bytes()
 
 
 def _only(request: ScoreRequest, sets: slice) -> ScoreRequest:
@@ -318,5 +341,4 @@ def save(found: Verification, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{found.model}-{found.task}-{found.exemplars}shot-{found.dtype}.json"
     path.write_text(found.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    gc.collect()
     return path

@@ -1,12 +1,14 @@
 """How a cell asks its questions: item -> request."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from bench.inputs.prompts import NO_EXEMPLARS, Exemplars, Template, answer_text, chat_messages, plain_prompt
 from bench.inputs.task import Generate, Task
 from bench.types import GenerateRequest, Item, Message, PromptStyle, ScoreRequest
 
+BARE = 12
+"""Items whose options are asked for together after the bare cue: rows of about 250 tokens."""
 Render = Callable[[Sequence[Message]], str]
 """Chat messages -> the model's own text of them, up to where the assistant speaks."""
 
@@ -25,23 +27,37 @@ class Asking:
 def score_request(asking: Asking, item: Item, render: Render) -> ScoreRequest:
     """Ask how likely each option's text is after the prompt, and each letter where the task shows them."""
     prompt = _prompt(asking, asking.task.template, item, render)
-    return _request(asking, item, prompt, letters=asking.task.scoring.letters)
+    letters = (_written(asking, prompt, item.letters),) if asking.task.scoring.letters else ()
+    sets = (*letters, _texts(asking, prompt, item))
+    return ScoreRequest(item, prompt, sets, templated=asking.style == "chat")
 
 
-def bare_request(asking: Asking, item: Item, render: Render) -> ScoreRequest:
-    """Ask how likely each option's text is after the answer cue alone."""
+def bare_requests(asking: Asking, items: Sequence[Item], render: Render) -> list[ScoreRequest]:
+    """Ask how likely each option's text is after the answer cue alone.
+
+    The cue is the same for all items, so a request asks for several of them, a set of continuations
+    for each: the items' own requests would be short rows of unequal length, half of them padding.
+    """
     cue = asking.task.scoring.cue
     prompt = render((Message("user", cue),)) if asking.style == "chat" else cue
-    return _request(asking, item, prompt, letters=False)
+    return [
+        ScoreRequest(
+            item=items[at],
+            prompt=prompt,
+            continuations=tuple(_texts(asking, prompt, item) for item in items[at : at + BARE]),
+            templated=asking.style == "chat",
+        )
+        for at in range(0, len(items), BARE)
+    ]
 
 
-def _request(asking: Asking, item: Item, prompt: str, *, letters: bool) -> ScoreRequest:
-    texts = tuple(option.strip() for option in item.options)
-    sets = (tuple(item.letters), texts) if letters else (texts,)
-    # A chat template has put what it wants before the assistant's words; plain text wants a space.
-    templated = asking.style == "chat"
-    written = sets if templated else tuple(tuple(answer_text(prompt, a) for a in answers) for answers in sets)
-    return ScoreRequest(item, prompt, written, templated)
+def _texts(asking: Asking, prompt: str, item: Item) -> tuple[str, ...]:
+    return _written(asking, prompt, [option.strip() for option in item.options])
+
+
+def _written(asking: Asking, prompt: str, answers: Iterable[str]) -> tuple[str, ...]:
+    """A chat template has put what it wants before the assistant's words; plain text wants a space."""
+    return tuple(answer if asking.style == "chat" else answer_text(prompt, answer) for answer in answers)
 
 
 def generate_request(asking: Asking, generate: Generate, item: Item, render: Render) -> GenerateRequest:
