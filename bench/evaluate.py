@@ -68,7 +68,7 @@ def _score(asking: Asking, items: Sequence[Item], engine: Engine) -> Iterator[An
 
 
 def bare_scores(asking: Asking, items: Sequence[Item], engine: LanguageModel) -> list[Scores]:
-    """The scores of each item's option texts after the bare cue."""
+    """The scores of each item's option texts after the bare cue, as one set an item."""
     requests = bare_requests(asking, items, _renderer(engine, thinking=False))
     encoded = [engine.encode(request) for request in requests]
     found = {
@@ -76,11 +76,21 @@ def bare_scores(asking: Asking, items: Sequence[Item], engine: LanguageModel) ->
         for batch in engine.score(encoded)
         for index, scores in zip(batch.indices, batch.replies, strict=True)
     }
+    told = {
+        text.strip(): (logprob, tokens)
+        for index, request in enumerate(requests)
+        for [text], [logprob], [tokens] in zip(
+            request.continuations, found[index].logprobs, found[index].tokens, strict=True
+        )
+    }
     return [
-        Scores(reply.prompt, reply.prompt_tokens, (logprobs,), (tokens,))
-        for reply in (found[index] for index in range(len(requests)))
-        for logprobs, tokens in zip(reply.logprobs, reply.tokens, strict=True)
+        _gathered(requests[0].prompt, [told[option.strip()] for option in item.options]) for item in items
     ]
+
+
+def _gathered(prompt: str, found: Sequence[tuple[float, int]]) -> Scores:
+    logprobs, tokens = zip(*found, strict=True)
+    return Scores(prompt, 0, (logprobs,), (tokens,))
 
 
 def _generate(

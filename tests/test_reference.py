@@ -16,10 +16,10 @@ from bench.inputs.model_card import Architecture, ModelCard, PathSource, read_ca
 from bench.inputs.prompts import Exemplars
 from bench.inputs.task import find_tasks
 from bench.inputs.weights import Weights, find_weights
-from bench.scoring.asking import Asking, bare_requests, score_request
+from bench.scoring.asking import Asking, score_request
 from bench.scoring.record import Record
 from bench.scoring.views import best, view_scores
-from bench.types import Item, Scores
+from bench.types import Item, ScoreRequest, Scores
 from conftest import ROOT
 from tiny import SIZES, save_causal, save_t5
 
@@ -41,6 +41,11 @@ def reference(folder: Path, architecture: Architecture, pairs: Sequence[tuple[st
     return [logprob for logprob, _greedy in lm.loglikelihood(requests, disable_tqdm=True)]
 
 
+def bare(item: Item) -> ScoreRequest:
+    texts = tuple(f" {option.strip()}" for option in item.options)
+    return ScoreRequest(item, "Answer:", (texts,))
+
+
 def compare(folder: Path, architecture: Architecture, items: Sequence[Item], shots: Sequence[Item]) -> None:
     """Score the items both ways: the largest difference, and the same answer to every question."""
     card = ModelCard(
@@ -54,20 +59,16 @@ def compare(folder: Path, architecture: Architecture, items: Sequence[Item], sho
     found: dict[str, Record] = {
         record.question_id: record for batch in evaluate(asking, items, engine) for record in batch.records
     }
-    asked = [
-        request
-        for item in items
-        for request in (score_request(asking, item, str), *bare_requests(asking, [item], str))
-    ]
+    asked = [request for item in items for request in (score_request(asking, item, str), bare(item))]
     pairs = [(one.prompt, text) for one in asked for texts in one.continuations for text in texts]
     flat = iter(reference(folder, architecture, pairs))
     for item in items:
-        letters, texts, bare = (tuple(next(flat) for _ in item.options) for _ in range(3))
+        letters, texts, alone = (tuple(next(flat) for _ in item.options) for _ in range(3))
         counts = tuple(
             len(engine.tokenizer(" " + text.strip(), add_special_tokens=False)["input_ids"])
             for text in item.options
         )
-        told = Scores("", 0, (letters, texts), (counts, counts)), Scores("", 0, (bare,), (counts,))
+        told = Scores("", 0, (letters, texts), (counts, counts)), Scores("", 0, (alone,), (counts,))
         for view, theirs in view_scores(item, file.task.scoring, *told).items():
             ours = found[item.id].scores[view]
             assert max(abs(a - b) for a, b in zip(ours, theirs, strict=True)) < TOLERANCE, view

@@ -374,6 +374,50 @@ def test_exemplars_without_a_split_or_too_many_are_one_missing_cell(anatomy: Pat
     assert missing(Wish(dtype="float32", exemplars=1)) == [no_split]
 
 
+def test_an_encoder_decoder_does_not_run_in_float16(anatomy: Path, project: Path) -> None:
+    weights = save_t5(project / "m")
+    card = path_cell(anatomy, weights, architecture="encoder-decoder").opening.card
+    files = [read_task(anatomy)], [CardFile(card=card, path=anatomy)]
+    found, [missing] = plan(*files, Wish(dtype="float16"), data_dir=None, offline=True)
+    assert found == []
+    assert "T5's activations overflow in float16" in missing.reason
+
+
+def test_how_a_model_is_asked_is_part_of_its_identity(anatomy: Path, project: Path) -> None:
+    weights = save_causal(project / "m", "llama")
+    task = TASK + "generate: {prompt: '{{ question }} Think.'}\n"
+    anatomy.write_text(task, encoding="utf-8")
+    chat = path_cell(anatomy, weights, chat=True).opening.card
+
+    def cell(wish: Wish) -> Cell:
+        files = [read_task(anatomy)], [CardFile(card=chat, path=anatomy)]
+        [found], _ = plan(*files, replace(wish, dtype="float32"), data_dir=None, offline=True)
+        return found
+
+    wishes = [
+        Wish(),
+        Wish(prompt="plain"),
+        Wish(exemplars=2),
+        Wish(exemplars=2, seed=1),
+        Wish(exemplars=2, exemplar_choice="per_question"),
+        Wish(generate=True),
+        Wish(generate=True, max_new_tokens=9),
+        Wish(generate=True, temperature=0.5),
+        Wish(generate=True, temperature=0.5, samples=3),
+        Wish(generate=True, temperature=0.5, samples=3, seed=1),
+    ]
+    cells = [cell(wish) for wish in wishes]
+    assert len({one.facts.id for one in cells}) == len(wishes)
+    assert cells[0].facts.variant.slug == "float32-chat"
+    assert cells[-1].facts.variant.slug == "float32-chat-generate-3samples"
+    assert cell(Wish(seed=5)).facts.id == cells[0].facts.id, "nothing is drawn, so the seed is none"
+    anatomy.write_text(task + "system: Be brief.\n", encoding="utf-8")
+    assert cell(Wish()).facts.id != cells[0].facts.id
+    anatomy.write_text(task.replace("Think.", "Think well."), encoding="utf-8")
+    assert cell(Wish()).facts.id == cells[0].facts.id, "what is written changes no score"
+    assert cell(Wish(generate=True)).facts.id != cells[5].facts.id
+
+
 def test_a_task_without_a_train_split_stops_only_the_baselines_that_learn(anatomy: Path) -> None:
     anatomy.write_text(TASK.replace("train: train, ", ""), encoding="utf-8")
     cards = select_cards("family:baseline", all_cards(), lambda _file: True)

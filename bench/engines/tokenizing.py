@@ -42,15 +42,13 @@ def _seam(
     white space is such a place; that it is one here is checked. Returns (tokens before, text
     after), or None where the whole must be encoded anew.
     """
-    if tokenizer.backend_tokenizer.pre_tokenizer is None:
+    ends = range(len(text) - 1, 0, -1)
+    start = next((at for at in ends if text[at].isspace() and not text[at - 1].isspace()), None)
+    if start is None or tokenizer.backend_tokenizer.pre_tokenizer is None:
         return None
-    for at in range(len(ids) - 1, 0, -1):
-        start = offsets[at][0]
-        if text[start : start + 1].isspace() and not text[start - 1 : start].isspace():
-            tail = text[start:]
-            same = tuple(tokenizer(tail, add_special_tokens=False)["input_ids"]) == ids[at:]
-            return (at, tail) if same else None
-    return None
+    at, tail = sum(end <= start for _, end in offsets), text[start:]
+    same = tuple(tokenizer(tail, add_special_tokens=False)["input_ids"]) == ids[at:]
+    return (at, tail) if same else None
 
 
 def encode_seq2seq(tokenizer: Any, request: ScoreRequest, window: int | None = None) -> Encoded:

@@ -25,12 +25,13 @@ from bench.engines.loading import load_model, open_transformers, readable_folder
 from bench.engines.packing import common_prefix
 from bench.engines.transformer import TransformerEngine
 from bench.evaluate import bare_scores
+from bench.inputs.prompts import answer_text
 from bench.inputs.task import Scoring
 from bench.inputs.weights import Weights
 from bench.interop.memory import peak_memory_bytes, start_peak
 from bench.runs.provenance import provenance
 from bench.runs.result import Provenance
-from bench.scoring.asking import Asking, bare_requests, score_request
+from bench.scoring.asking import Asking, score_request
 from bench.scoring.views import best, view_scores
 from bench.types import Encoded, Item, ScoredView, ScoreRequest, Scores
 
@@ -97,7 +98,6 @@ class Pair:
     engine: TransformerEngine
     reference: Any
     requests: tuple[ScoreRequest, ...]
-    bare: tuple[ScoreRequest, ...]
     asking: Asking
 
 
@@ -114,8 +114,7 @@ def verify(
     engine = open_transformers(opening)
     reference = open_reference(opening, engine.window, reference_batch)
     requests = tuple(score_request(asking, item, _no_chat) for item in items)
-    bare = tuple(bare_requests(asking, items, _no_chat))
-    pair = Pair(engine, reference, requests, bare, asking)
+    pair = Pair(engine, reference, requests, asking)
     rate = matmul_flops(engine)
     longest = sorted(items, key=lambda item: len(item.question), reverse=True)[:LONGEST]
     peaks = [peak(side, opening, asking, longest, reference_batch) for side in ("ours", "reference")]
@@ -188,7 +187,7 @@ def _round(pair: Pair) -> Round:
     ours["all views"] = _lap(
         lambda: (_score(pair.engine, pair.requests), bare_scores(pair.asking, items, pair.engine)),
     )
-    bare = _reference_lap(pair, pair.bare)
+    bare = _reference_lap(pair, [_bare(pair.asking, item) for item in items])
     parts = [*theirs.values(), bare]
     theirs["all views"] = Lap(
         sum(part.seconds for part in parts),
@@ -241,6 +240,13 @@ def _peak(side: Side, opening: Opening, asking: Asking, items: Sequence[Item], b
         start_peak()
         reference_scores(reference, _pairs(requests))
     return peak_memory_bytes()
+
+
+def _bare(asking: Asking, item: Item) -> ScoreRequest:
+    """An item's option texts after the bare cue: as the reference asks, four for each item."""
+    cue = asking.task.scoring.cue
+    texts = tuple(answer_text(cue, option.strip()) for option in item.options)
+    return ScoreRequest(item, cue, (texts,))
 
 
 def _only(request: ScoreRequest, sets: slice) -> ScoreRequest:

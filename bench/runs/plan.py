@@ -204,13 +204,17 @@ def _variant(task: Task, card: ModelCard, wish: Wish, exemplars: int) -> Variant
     if card.architecture == "baseline":
         return Variant(dtype=None, exemplars=0, seed=wish.seed)
     style = wish.prompt or card.style
+    dtype = wish.dtype or _best_dtype()
+    if dtype == "float16" and card.architecture == "encoder-decoder":
+        reason = f"{card.name} is an encoder-decoder: T5's activations overflow in float16"
+        raise Unavailable(reason, "use --dtype bfloat16 or float32")
     if style == "chat" and not card.chat:
         raise Unavailable(f"{card.name} is no chat model", "leave --prompt chat out")
     generate = _generate(task, wish) if wish.generate else None
     # Without exemplars or samples nothing is drawn, and the seed changes no number.
     draws = exemplars or (generate and generate.temperature)
     return Variant(
-        dtype=wish.dtype or _best_dtype(),
+        dtype=dtype,
         exemplars=exemplars,
         seed=wish.seed if draws else 0,
         prompt=style,

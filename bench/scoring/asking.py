@@ -1,14 +1,14 @@
 """How a cell asks its questions: item -> request."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from bench.inputs.prompts import NO_EXEMPLARS, Exemplars, Template, answer_text, chat_messages, plain_prompt
 from bench.inputs.task import Generate, Task
 from bench.types import GenerateRequest, Item, Message, PromptStyle, ScoreRequest
 
-BARE = 12
-"""Items whose options are asked for together after the bare cue: rows of about 250 tokens."""
+BARE = 1000
+"""Characters that are asked for together after the bare cue: rows of about 250 tokens."""
 Render = Callable[[Sequence[Message]], str]
 """Chat messages -> the model's own text of them, up to where the assistant speaks."""
 
@@ -33,22 +33,35 @@ def score_request(asking: Asking, item: Item, render: Render) -> ScoreRequest:
 
 
 def bare_requests(asking: Asking, items: Sequence[Item], render: Render) -> list[ScoreRequest]:
-    """Ask how likely each option's text is after the answer cue alone.
+    """Ask how likely each option's text is after the answer cue alone: each text once, a set of its own.
 
-    The cue is the same for all items, so a request asks for several of them, a set of continuations
-    for each: the items' own requests would be short rows of unequal length, half of them padding.
+    The cue is the same for all items, so a request asks for many texts. In order, neighbours begin
+    alike, and a beginning is computed once; an item's own four would be short rows, half of them padding.
     """
     cue = asking.task.scoring.cue
     prompt = render((Message("user", cue),)) if asking.style == "chat" else cue
+    texts = sorted({option.strip() for item in items for option in item.options})
     return [
         ScoreRequest(
-            item=items[at],
+            item=items[0],
             prompt=prompt,
-            continuations=tuple(_texts(asking, prompt, item) for item in items[at : at + BARE]),
+            continuations=tuple((text,) for text in _written(asking, prompt, group)),
             templated=asking.style == "chat",
         )
-        for at in range(0, len(items), BARE)
+        for group in _groups(texts)
     ]
+
+
+def _groups(texts: Sequence[str]) -> Iterator[list[str]]:
+    """The texts in order, in groups of at most BARE characters; a longer text stands alone."""
+    group: list[str] = []
+    for text in texts:
+        if group and sum(map(len, group)) + len(text) > BARE:
+            yield group
+            group = []
+        group.append(text)
+    if group:
+        yield group
 
 
 def _texts(asking: Asking, prompt: str, item: Item) -> tuple[str, ...]:
