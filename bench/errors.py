@@ -46,6 +46,9 @@ class FileError(BenchError):
         super().__init__("\n".join(lines))
         self.mistakes = tuple(mistakes)
 
+    def __reduce__(self) -> tuple[type, tuple[object, ...]]:  # errors come back from other processes
+        return type(self), (self.mistakes,)
+
 
 class Unavailable(BenchError):
     """`reason` says what is missing, `remedy` how to get it."""
@@ -55,11 +58,22 @@ class Unavailable(BenchError):
         self.reason = reason
         self.remedy = remedy
 
+    def __reduce__(self) -> tuple[type, tuple[object, ...]]:
+        return type(self), (self.reason, self.remedy)
+
 
 class PromptTooLong(BenchError):
-    def __init__(self, tokens: int, window: int) -> None:
-        super().__init__(f"the prompt has {tokens} tokens, the model takes {window}")
+    """`new` is how many tokens may be written after the prompt."""
+
+    def __init__(self, tokens: int, window: int, new: int = 0) -> None:
+        written = f" and {new} may be written" if new else ""
+        super().__init__(f"the prompt has {tokens} tokens{written}, the model takes {window}")
         self.tokens = tokens
+        self.window = window
+        self.new = new
+
+    def __reduce__(self) -> tuple[type, tuple[object, ...]]:
+        return type(self), (self.tokens, self.window, self.new)
 
 
 def first_line(error: BaseException) -> str:

@@ -133,6 +133,7 @@ def _main(runs: Sequence[Run]) -> CellFacts:
     return max(
         (run.result.cell for run in runs),
         key=lambda cell: (
+            whole[_comparable(cell)] > 0,
             cell.task.version,
             cell.engine_version,
             whole[_comparable(cell)],

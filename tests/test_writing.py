@@ -154,6 +154,24 @@ def test_writing_ends_before_a_stop_text(llama: TransformerEngine) -> None:
     assert long.finished == (long.tokens < 12)
 
 
+def test_a_stop_text_is_looked_for_in_the_reply_alone_and_ends_a_row_s_count(
+    llama: TransformerEngine,
+) -> None:
+    requests = [asked(prompt) for prompt in prompts(6)]
+    whole = [reply[0] for reply in wrote(llama, requests)]
+    end = requests[0].prompt[-1] + whole[0].text[:2]  # across the border
+    assert wrote(llama, [replace(requests[0], stop=(end,))]) == [(whole[0],)]
+    stop = whole[0].text[2:5]
+    alone = [wrote(llama, [replace(one, stop=(stop,))])[0] for one in requests]
+    assert wrote(llama, [replace(one, stop=(stop,)) for one in requests]) == alone
+    assert alone[0][0].tokens < whole[0].tokens
+
+
+def test_the_date_of_the_day_is_in_no_prompt() -> None:
+    template = templated("{{ strftime_now('%Y-%m-%d') }}" + CHATML)
+    assert render(template, ASKED, thinking=False).startswith("26 Jul 2024<|system|>")
+
+
 def test_a_prompt_and_its_answer_must_fit_the_window(llama: TransformerEngine) -> None:
     with pytest.raises(PromptTooLong):
         llama.encode_prompt(asked(prompts(1)[0], max_new_tokens=600))
@@ -169,11 +187,14 @@ def test_t5_writes_too(tmp_path: Path) -> None:
     assert together[0][0].text == engine.tokenizer.decode(plain, skip_special_tokens=True)
 
 
-def test_a_model_that_is_saved_with_sampling_is_still_greedy(tmp_path: Path) -> None:
+def test_what_a_model_is_saved_with_changes_nothing_of_what_is_asked(tmp_path: Path) -> None:
     folder = save_causal(tmp_path / "m", "llama")
     model = AutoModelForCausalLM.from_pretrained(folder)
     model.generation_config.do_sample = True
     model.generation_config.temperature = 5.0
+    model.generation_config.no_repeat_ngram_size = 1
+    model.generation_config.forced_eos_token_id = 2
     model.save_pretrained(folder)
-    engine = opened(folder)
-    assert wrote(engine, [asked(prompts(1)[0])]) == wrote(opened(folder), [asked(prompts(1)[0])])
+    plain = save_causal(tmp_path / "plain", "llama")
+    one = [asked(prompts(1)[0], max_new_tokens=40)]
+    assert wrote(opened(folder), one) == wrote(opened(plain), one)

@@ -123,11 +123,11 @@ def run(
     from bench.inputs.data import data_folder
     from bench.runs.plan import Wish, plan
 
+    if not generate and not (samples is temperature is max_new_tokens is None):
+        raise UsageError("--samples, --temperature and --max-new-tokens go with --generate")
     files, cards = _selected(tasks, models, include_path, offline=offline)
     folder = data_folder(data_dir)
     offline = settle_offline(files, cards, folder, offline=offline)
-    if not generate and not (samples is temperature is max_new_tokens is None):
-        raise UsageError("--samples, --temperature and --max-new-tokens go with --generate")
     wish = Wish(
         dtype=dtype,
         exemplars=exemplars,
@@ -197,4 +197,4 @@ def _imported(name: str, include_path: Path | None, *, offline: bool) -> "TaskFi
     from bench.interop.lm_eval_task import import_task
 
     path = import_task(name.removeprefix(LM_EVAL), include_path, cache_folder() / "lm-eval")
-    return read_task(path).model_copy(update={"named": name})
+    return read_task(path).model_copy(update={"named": name, "included": include_path is not None})

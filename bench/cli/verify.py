@@ -56,6 +56,9 @@ def verify(
 
     Both run in this process in turns, on plain prompts of the first N questions. Needs lm-eval.
     """
+    from bench.runs.store import check_writable
+
+    check_writable(out)
     cell = _cell(model, task, limit, exemplars, dtype, data_dir)
     try:
         from bench.interop.verify import save

@@ -9,6 +9,8 @@ from bench.errors import BenchError, first_line
 from bench.types import Message
 
 _ANSWER = "X"
+_ONE_DAY = "{%- macro strftime_now(format) -%}26 Jul 2024{%- endmacro -%}"
+"""Some templates write today's date, and scores would change from day to day."""
 
 
 def render(tokenizer: Any, messages: Sequence[Message], *, thinking: bool) -> str:
@@ -29,7 +31,8 @@ def render(tokenizer: Any, messages: Sequence[Message], *, thinking: bool) -> st
 
 def _before_answer(tokenizer: Any, messages: Sequence[Message], *, thinking: bool) -> str:
     turns = [{"role": message.role, "content": message.content} for message in messages]
-    options = {"tokenize": False, "enable_thinking": thinking}
+    template = _ONE_DAY + tokenizer.get_chat_template()
+    options = {"tokenize": False, "enable_thinking": thinking, "chat_template": template}
     prompt = tokenizer.apply_chat_template(turns, add_generation_prompt=True, **options)
     answered = [*turns, {"role": "assistant", "content": _ANSWER}]
     whole = tokenizer.apply_chat_template(answered, add_generation_prompt=False, **options)

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer, GenerationConfig
 from transformers.utils import logging as transformers_logging
 
 from bench.engines.check import best_path
@@ -66,7 +66,7 @@ def load_model(card: ModelCard, folder: Path, dtype: Dtype) -> Any:
     """The model as transformers loads it, from safetensors alone, on the CPU."""
     auto = AutoModelForSeq2SeqLM if card.architecture == "encoder-decoder" else AutoModelForCausalLM
     try:
-        return auto.from_pretrained(
+        model = auto.from_pretrained(
             folder,
             dtype=getattr(torch, dtype),
             local_files_only=True,
@@ -75,6 +75,11 @@ def load_model(card: ModelCard, folder: Path, dtype: Dtype) -> Any:
         )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise BenchError(f"the weights cannot be loaded: {first_line(error)}") from error
+    # Weights may come with penalties, forced tokens and sampling of their own; what is asked is asked of all.
+    names = ("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id")
+    own: Any = model.generation_config
+    model.generation_config = GenerationConfig(**{name: getattr(own, name, None) for name in names})
+    return model
 
 
 def window(card: ModelCard, config: Any) -> int:

@@ -59,6 +59,8 @@ def encode_seq2seq(tokenizer: Any, request: ScoreRequest, window: int | None = N
     stem = tuple(tokenizer(request.prompt)["input_ids"])
     flat = [text for texts in request.continuations for text in texts]
     ids = tokenizer(flat, add_special_tokens=False)["input_ids"]
+    if not all(ids):
+        raise BenchError(f"item {request.item.id}: an option is empty, so there is nothing to score")
     branches = _sets([Branch(tuple(tokens)) for tokens in ids], request)
     _check(len(stem), window)
     return Encoded(request, Tree(stem, tuple(tuple(group) for group in branches)))

@@ -52,9 +52,9 @@ class TransformerEngine:
 
     def encode_prompt(self, request: GenerateRequest) -> Tokens:
         ids = self.tokenizer(request.prompt, add_special_tokens=not request.templated)["input_ids"]
-        needed = len(ids) + (request.max_new_tokens if self._is_decoder else 0)
-        if needed > self.window:
-            raise PromptTooLong(needed, self.window)
+        new = request.max_new_tokens if self._is_decoder else 0
+        if len(ids) + new > self.window:
+            raise PromptTooLong(len(ids), self.window, new)
         return tuple(ids)
 
     def generate(

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import LogitsProcessor, LogitsProcessorList
+from transformers import LogitsProcessor, LogitsProcessorList, StoppingCriteria, StoppingCriteriaList
 
 from bench.engines.batching import in_batches
 from bench.engines.torch_scoring import is_out_of_memory
@@ -37,8 +37,9 @@ def _batch(
     ids, mask = _left_padded(rows, model.device)
     first = requests[0]
     draws = [Draws(first.temperature, _seeds(requests))] if first.temperature else []
-    stopping = {"stop_strings": list(first.stop), "tokenizer": tokenizer} if first.stop else {}
-    pad = tokenizer.pad_token_id
+    start = 1 if model.config.is_encoder_decoder else ids.shape[1]
+    known = tokenizer.pad_token_id
+    pad = tokenizer.eos_token_id if known is None else known
     with torch.inference_mode():
         found = model.generate(
             input_ids=ids,
@@ -47,11 +48,10 @@ def _batch(
             num_beams=1,
             max_new_tokens=first.max_new_tokens,
             logits_processor=LogitsProcessorList(draws),
-            pad_token_id=tokenizer.eos_token_id if pad is None else pad,
-            **stopping,
+            stopping_criteria=StoppingCriteriaList([Stops(tokenizer, first.stop, start)]),
+            pad_token_id=pad,
         )
-    start = 1 if model.config.is_encoder_decoder else ids.shape[1]
-    ends = _ends(model, tokenizer)
+    ends = _ends(model, tokenizer) | {pad}
     texts = iter([_completion(tokenizer, row, ends, first.stop) for row in found[:, start:].tolist()])
     return [tuple(next(texts) for _ in range(request.samples)) for request in requests]
 
@@ -68,6 +68,20 @@ def _completion(tokenizer: Any, ids: Sequence[int], ends: set[int], stop: Sequen
     text = tokenizer.decode(own, skip_special_tokens=True)
     cut = min((at for at in map(text.find, stop) if at >= 0), default=None)
     return Completion(text[:cut], finished=end is not None or cut is not None, tokens=len(own))
+
+
+class Stops(StoppingCriteria):
+    """A row is done when a stop text stands in what it wrote itself, from token `start` on."""
+
+    def __init__(self, tokenizer: Any, stop: Sequence[str], start: int) -> None:
+        self.tokenizer = tokenizer
+        self.stop = stop
+        self.start = start
+
+    def __call__(self, input_ids: Any, scores: Any, **kwargs: Any) -> Any:  # noqa: ARG002
+        texts = self.tokenizer.batch_decode(input_ids[:, self.start :], skip_special_tokens=True)
+        done = [any(mark in text for mark in self.stop) for text in texts]
+        return torch.tensor(done, device=input_ids.device)
 
 
 class Draws(LogitsProcessor):

@@ -190,12 +190,14 @@ class Task(Strict):
 class TaskFile(Strict):
     """A task and where it was read: paths in it are relative to its folder.
 
-    `named` is what the command line calls a task that is in no registry.
+    `named` is what the command line calls a task that is in no registry, and `included` says that
+    it came from a folder given with it.
     """
 
     task: Task
     path: Path
     named: str = ""
+    included: bool = False
 
 
 def read_task(path: Path) -> TaskFile:

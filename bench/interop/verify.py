@@ -21,7 +21,7 @@ from transformers import AutoTokenizer
 
 from bench.config import Strict
 from bench.engines.engine import Opening
-from bench.engines.loading import load_model, open_transformers, readable_folder
+from bench.engines.loading import device_name, load_model, open_transformers, readable_folder
 from bench.engines.packing import common_prefix
 from bench.engines.transformer import TransformerEngine
 from bench.evaluate import bare_scores
@@ -112,8 +112,10 @@ def verify(
 ) -> Verification:
     """Score the items both ways, `rounds` times in turns; prompts are plain text."""
     engine = open_transformers(opening)
-    reference = open_reference(opening, engine.window, reference_batch)
     requests = tuple(score_request(asking, item, _no_chat) for item in items)
+    for request in requests:
+        engine.encode(request)  # what does not fit is told before anything is measured
+    reference = open_reference(opening, engine.window, reference_batch)
     pair = Pair(engine, reference, requests, asking)
     rate = matmul_flops(engine)
     longest = sorted(items, key=lambda item: len(item.question), reverse=True)[:LONGEST]
@@ -153,7 +155,7 @@ def open_reference(opening: Opening, window: int, batch: int) -> Any:
     assert opening.dtype is not None
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
     folder = readable_folder(opening.weights)
-    model = load_model(opening.card, folder, opening.dtype)
+    model = load_model(opening.card, folder, opening.dtype).to(device_name())
     # HFLM ties weights again after loading, and transformers 5 says that every T5 is tied: the
     # reference would lose FLAN-T5's own output head and score with the embeddings instead.
     if model.config.is_encoder_decoder:
@@ -344,7 +346,6 @@ def _weights(module: Any) -> int:
 
 def save(found: Verification, folder: Path) -> Path:
     """Write it beside the others, named by what was compared."""
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{found.model}-{found.task}-{found.exemplars}shot-{found.dtype}.json"
     path.write_text(found.model_dump_json(indent=1) + "\n", encoding="utf-8")
     return path

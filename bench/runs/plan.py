@@ -280,6 +280,8 @@ def _command(file: TaskFile, card: ModelCard, variant: Variant, limit: int | Non
     words += ["--seed", str(variant.seed)] if variant.seed else []
     words += ["--limit", str(limit)] if limit else []
     words += ["--data-dir", "DIR"] if test.mirrored else []
+    words += ["--include-path", "DIR"] if file.included else []
+    words += ["--allow-code"] if any(name.startswith("evaluate:") for name in task.metrics) else []
     return shlex.join([*words, "--fresh"])
 
 

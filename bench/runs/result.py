@@ -159,5 +159,6 @@ def upgraded(raw: dict[str, Any]) -> dict[str, Any]:
         empty: dict[str, Any] = {"groups": {}, "statuses": {}, "views": {}, "disagreements": ()}
         values = {name: {"value": value} for name, value in metrics["values"].items()}
         new |= {"metrics": metrics | empty | {"values": values}}
-        new |= {"engine": {"path": "plain", "batch_tokens": None}}
+        baseline = raw["cell"]["model"]["architecture"] == "baseline"
+        new |= {"engine": {"path": "" if baseline else "plain", "batch_tokens": None}}
     return new

@@ -40,12 +40,14 @@ def bare_requests(asking: Asking, items: Sequence[Item], render: Render) -> list
     """
     cue = asking.task.scoring.cue
     prompt = render((Message("user", cue),)) if asking.style == "chat" else cue
+    # A space at the end belongs to the texts, or a token across the border would be some texts' alone.
+    space, prompt = (" ", prompt[:-1]) if prompt.endswith(" ") else ("", prompt)
     texts = sorted({option.strip() for item in items for option in item.options})
     return [
         ScoreRequest(
             item=items[0],
             prompt=prompt,
-            continuations=tuple((text,) for text in _written(asking, prompt, group)),
+            continuations=tuple((space + text,) for text in _written(asking, prompt + space, group)),
             templated=asking.style == "chat",
         )
         for group in _groups(texts)
