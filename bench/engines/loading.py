@@ -77,8 +77,8 @@ def load_model(card: ModelCard, folder: Path, dtype: Dtype) -> Any:
         raise BenchError(f"the weights cannot be loaded: {first_line(error)}") from error
     # Weights may come with penalties, forced tokens and sampling of their own; what is asked is asked of all.
     names = ("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id")
-    own: Any = model.generation_config
-    model.generation_config = GenerationConfig(**{name: getattr(own, name, None) for name in names})
+    own: dict[str, Any] = model.generation_config.to_dict() if model.can_generate() else {}
+    model.generation_config = GenerationConfig(**{name: own.get(name) for name in names})
     return model
 
 
