@@ -62,6 +62,9 @@ CORRECTED = [
 
 DENIED = [
     ("The answer is not B, but C.", "C"),
+    ("A: incorrect. C is unlikely.", None),
+    ("A - wrong, B - right", None),
+    ("A. False. B. True.", None),
     ("The answer is not B", None),
     ("The answer isn't B.", None),
     ("The answer isn’t B.", None),

@@ -182,6 +182,8 @@ def _selected(
     names = [name.strip() for term in tasks for name in term.split(",") if name.strip()]
     cards = find_cards(",".join(models), on_this_machine)
     foreign = [name for name in names if name.startswith(LM_EVAL)]
+    if include_path is not None and not foreign:
+        raise UsageError("--include-path goes with --tasks lm-eval:NAME")
     own = [name for name in names if name not in foreign]
     files = find_tasks(own) if own or not foreign else []
     return files + [_imported(name, include_path, offline=offline) for name in foreign], cards

@@ -312,9 +312,10 @@ def _judged(reply: _Reply, claim: _Claim) -> _Claim | None:
 
 
 _START = _pattern(r"[\s>#(-]{0,40}(?:(?:option|choice|answer|letter)\b[\s:]{0,3})?")
-# "B) is wrong" goes on, "C. difficile" is a name.
+# "B) is wrong" goes on, "B: wrong" judges one of several, "C. difficile" is a name.
 _STANDS = _pattern(
     rf"(?![).:]{{0,3}}\s+(?:{_VERB}|and\b|or\b))"
+    r"(?![).:;\s–—-]{1,6}(?:incorrect|wrong|false|not|no|unlikely|excluded|ruled)\b)"
     r"(?!(?-i:(?<=\b[A-J])\.\s+(?!(?:because|since|as|the|this|that|it|its|in)\b)[a-z]))"
     r"\)?(?:[).:;!]|\s*(?:[-–]\s|—)|[ \t]*\n|,?\s*(?:because|since|as|due)\b)"
 )
