@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-from bench.engines.engine import Engine, LanguageModel
+from bench.engines.engine import Engine, LanguageModel, in_order
 from bench.errors import BenchError, PromptTooLong
 from bench.inputs.task import Generate
 from bench.scoring.asking import Asking, Render, bare_requests, generate_request, score_request
@@ -70,17 +70,12 @@ def _score(asking: Asking, items: Sequence[Item], engine: Engine) -> Iterator[An
 def bare_scores(asking: Asking, items: Sequence[Item], engine: LanguageModel) -> list[Scores]:
     """The scores of each item's option texts after the bare cue, as one set an item."""
     requests = bare_requests(asking, items, _renderer(engine, thinking=False))
-    encoded = [engine.encode(request) for request in requests]
-    found = {
-        index: scores
-        for batch in engine.score(encoded)
-        for index, scores in zip(batch.indices, batch.replies, strict=True)
-    }
+    found = in_order(engine.score([engine.encode(request) for request in requests]))
     told = {
         text.strip(): (logprob, tokens)
-        for index, request in enumerate(requests)
+        for request, scores in zip(requests, found, strict=True)
         for [text], [logprob], [tokens] in zip(
-            request.continuations, found[index].logprobs, found[index].tokens, strict=True
+            request.continuations, scores.logprobs, scores.tokens, strict=True
         )
     }
     return [
@@ -128,10 +123,11 @@ def _generate(
 def _renderer(engine: Engine, *, thinking: bool) -> Render:
     if isinstance(engine, LanguageModel):
         return partial(engine.render, thinking=thinking)
-    return _no_chat
+    return no_chat
 
 
-def _no_chat(_messages: Sequence[Message]) -> str:
+def no_chat(_messages: Sequence[Message]) -> str:
+    """The renderer of what takes plain prompts alone."""
     raise BenchError("this engine takes no chat messages; use --prompt plain")
 
 

@@ -1,9 +1,12 @@
-"""A small task of lm-eval's own form, on local data."""
+"""lm-eval's own engine on a model of ours, and a small task of its form on local data."""
 
 from pathlib import Path
 
 import yaml
+from lm_eval.models.huggingface import HFLM
+from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
 
+from bench.inputs.model_card import Architecture
 from conftest import write_lines
 
 SUBJECTS = ["insulin", "bile", "urine", "tears", "sweat", "blood", "saliva"]
@@ -54,3 +57,13 @@ def write_task(folder: Path, name: str = "organs", **changed: object) -> None:
     }
     told = {key: value for key, value in (told | changed).items() if value is not None}
     (folder / f"{name}.yaml").write_text(yaml.safe_dump(told), encoding="utf-8")
+
+
+def reference(folder: Path, architecture: Architecture = "decoder") -> HFLM:
+    """lm-eval's engine in float32, on a model that none of our code has loaded."""
+    auto = AutoModelForSeq2SeqLM if architecture == "encoder-decoder" else AutoModelForCausalLM
+    model = auto.from_pretrained(folder, dtype="float32")
+    # HFLM ties weights again after loading, and transformers 5 says that every T5 is tied: the
+    # reference would lose FLAN-T5's own output head and score with the embeddings instead.
+    model.config.tie_word_embeddings = architecture == "decoder" and model.config.tie_word_embeddings
+    return HFLM(pretrained=model, tokenizer=AutoTokenizer.from_pretrained(folder), batch_size=8)

@@ -12,15 +12,17 @@ from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
 
 from bench.engines.check import best_path
-from bench.engines.engine import Opening
+from bench.engines.engine import Opening, in_order
 from bench.engines.loading import best_dtype, cache_folder, open_transformers
 from bench.engines.opening import open_engine
+from bench.engines.packing import Layout
+from bench.engines.prefix import prefill
 from bench.engines.tokenizing import encode_causal
 from bench.engines.transformer import TransformerEngine
 from bench.errors import BenchError, PromptTooLong
 from bench.inputs.model_card import EngineSource, ModelCard, read_card
 from bench.inputs.weights import find_weights
-from bench.types import ScoreRequest, Scores
+from bench.types import ScoreRequest, Scores, Tokens
 from conftest import ROOT
 from tiny import CONFIGS, ITEM, TEXTS, bpe_tokenizer, opened, prompts, save_causal, save_t5
 
@@ -44,13 +46,7 @@ def texts(one: ScoreRequest) -> list[str]:
 
 
 def replies(engine: TransformerEngine, requests: Sequence[ScoreRequest]) -> list[Scores]:
-    """In the order of the requests."""
-    found = {
-        index: scores
-        for batch in engine.score([engine.encode(one) for one in requests])
-        for index, scores in zip(batch.indices, batch.replies, strict=True)
-    }
-    return [found[index] for index in range(len(requests))]
+    return in_order(engine.score([engine.encode(one) for one in requests]))
 
 
 def score(engine: TransformerEngine, requests: Sequence[ScoreRequest]) -> list[tuple[float, ...]]:
@@ -132,8 +128,8 @@ def test_scores_tell_tokens_and_greed(tmp_path: Path) -> None:
     assert found.tokens[1] == tuple(len(engine.tokenizer(text)["input_ids"]) for text in OPTIONS)
 
 
-class Forgetful(torch.nn.Module):
-    """An output head that depends on how many tokens stand before: no tree can be right for it."""
+class Fickle(torch.nn.Module):
+    """An output head that gives other logits each time: no two paths can agree on it."""
 
     def __init__(self, inner: torch.nn.Module) -> None:
         super().__init__()
@@ -147,8 +143,39 @@ class Forgetful(torch.nn.Module):
 
 def test_a_model_whose_tree_scores_otherwise_takes_the_plain_path(tmp_path: Path) -> None:
     engine = opened(save_causal(tmp_path / "m", "llama"))
-    engine.model.lm_head = Forgetful(engine.model.lm_head)
+    engine.model.lm_head = Fickle(engine.model.lm_head)
     assert best_path(engine.model, 512) == "plain"
+
+
+def every_token_before(layout: Layout, width: int) -> torch.Tensor:
+    return torch.ones(width, width, dtype=torch.bool).tril().repeat(len(layout.rows), 1, 1)
+
+
+def empty_prefix(model: Any, tokens: Tokens) -> Any:
+    cache = prefill(model, tokens)
+    for layer in cache.layers if cache else ():
+        layer.values = torch.zeros_like(layer.values)
+    return cache
+
+
+@pytest.mark.model
+@pytest.mark.parametrize(
+    ("broken", "piece"),
+    [
+        ("bench.engines.causal.ancestors", every_token_before),
+        ("bench.engines.causal.prefill", empty_prefix),
+        ("bench.engines.packing.Row.positions", property(lambda row: tuple(range(len(row.tokens))))),
+    ],
+)
+def test_the_check_sees_a_broken_tree_of_a_real_model_through_bfloat16_s_rounding(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, broken: str, piece: object
+) -> None:
+    file = read_card(ROOT / "model_cards" / "smollm2-135m-instruct-q4_1.yaml")
+    weights = find_weights(file, offline=True)
+    model = open_transformers(Opening(file.card, weights, "bfloat16", (), 0)).model
+    assert best_path(model, 8192) == "packed"
+    monkeypatch.setattr(broken, piece)
+    assert best_path(model, 8192) == "plain"
 
 
 def test_a_model_whose_cache_is_no_list_of_keys_takes_the_plain_path(tmp_path: Path) -> None:
@@ -190,8 +217,8 @@ def test_a_batch_that_does_not_fit_is_scored_in_smaller_ones(tmp_path: Path) -> 
     engine.model.forward = forward
     batches = list(engine.score([engine.encode(one) for one in asked]))
     assert batches[-1].batch_tokens < 400
-    found = {i: s.logprobs[0] for b in batches for i, s in zip(b.indices, b.replies, strict=True)}
-    assert [found[index] for index in range(12)] == [pytest.approx(one, abs=TOLERANCE) for one in expected]
+    found = [scores.logprobs[0] for scores in in_order(batches)]
+    assert found == [pytest.approx(one, abs=TOLERANCE) for one in expected]
 
 
 @given(

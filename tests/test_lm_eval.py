@@ -19,24 +19,19 @@ from lm_eval.api.registry import get_model
 from lm_eval.models.huggingface import HFLM
 from lm_eval.tasks import TaskManager
 from tokenizers.processors import TemplateProcessing
-from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
 
-from bench.engines.engine import Opening
-from bench.engines.loading import open_transformers
-from bench.engines.transformer import TransformerEngine
 from bench.errors import BenchError, Unavailable, UsageError
 from bench.evaluate import evaluate
 from bench.inputs.data import load_split
-from bench.inputs.model_card import Architecture, ModelCard, PathSource
+from bench.inputs.model_card import Architecture
 from bench.inputs.prompts import choose_exemplars
 from bench.inputs.task import find_tasks
 from bench.inputs.validate import prove
-from bench.inputs.weights import Weights
 from bench.interop.lm_eval import ROOM, BenchLM, TokenRequest, grouped
 from bench.interop.lm_eval_task import _config, import_task
 from bench.scoring.asking import Asking, score_request
-from foreign import DOCS, LETTERS, OPENING, write_task
-from tiny import TEXTS, bpe_tokenizer, save_causal, save_t5
+from foreign import DOCS, LETTERS, OPENING, reference, write_task
+from tiny import TEXTS, bpe_tokenizer, opened, save_causal, save_t5
 
 TOLERANCE = 1e-4
 
@@ -58,22 +53,6 @@ def llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def t5(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_t5(tmp_path_factory.mktemp("models") / "t5")
-
-
-def opened(folder: Path, architecture: Architecture = "decoder", window: int = 512) -> TransformerEngine:
-    card = ModelCard(
-        name="m", title="M", family="f", source=PathSource(path="."), architecture=architecture,
-        license="mit", context=window,
-    )  # fmt: skip
-    return open_transformers(Opening(card, Weights(folder, "sha256:0", 0), "float32", (), 0))
-
-
-def reference(folder: Path, architecture: Architecture = "decoder") -> HFLM:
-    """lm-eval's own engine; as in test_reference.py, T5 keeps the output head it was saved with."""
-    auto = AutoModelForSeq2SeqLM if architecture == "encoder-decoder" else AutoModelForCausalLM
-    model = auto.from_pretrained(folder, dtype="float32")
-    model.config.tie_word_embeddings = architecture == "decoder" and model.config.tie_word_embeddings
-    return HFLM(pretrained=model, tokenizer=AutoTokenizer.from_pretrained(folder), batch_size=8)
 
 
 def asked(method: str, *arguments: tuple[Any, ...]) -> list[Instance]:

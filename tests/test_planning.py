@@ -163,7 +163,7 @@ def test_reads_add_up_per_branch_and_come_back_in_sets() -> None:
     layout = lay_out([one], "packed")
     assert sums(layout, [1.0, 2.0, 4.0, 8.0], [one]) == [[3.0, 4.0, 8.0]]
     assert conjunctions(layout, [True, False, True, True], [one]) == [[False, True, True]]
-    assert by_set(one, [3.0, 4.0, 8.0]) == ((3.0, 4.0), (8.0,))
+    assert by_set(one.branches, [3.0, 4.0, 8.0]) == ((3.0, 4.0), (8.0,))
 
 
 @given(TOKENS, st.lists(TOKENS, min_size=2, max_size=5))

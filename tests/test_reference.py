@@ -4,41 +4,24 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from lm_eval.api.instance import Instance
-from lm_eval.models.huggingface import HFLM
-from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
 
-from bench.engines.engine import Opening
-from bench.engines.loading import open_transformers, readable_folder
+from bench.engines.loading import readable_folder
 from bench.evaluate import evaluate
 from bench.inputs.data import load_split
-from bench.inputs.model_card import Architecture, ModelCard, PathSource, read_card
+from bench.inputs.model_card import Architecture, read_card
 from bench.inputs.prompts import Exemplars
 from bench.inputs.task import find_tasks
-from bench.inputs.weights import Weights, find_weights
+from bench.inputs.weights import find_weights
+from bench.interop.reference import reference_scores
 from bench.scoring.asking import Asking, score_request
 from bench.scoring.record import Record
 from bench.scoring.views import best, view_scores
 from bench.types import Item, ScoreRequest, Scores
 from conftest import ROOT
-from tiny import SIZES, save_causal, save_t5
+from foreign import reference
+from tiny import SIZES, opened, save_causal, save_t5
 
 TOLERANCE = 1e-4
-
-
-def reference(folder: Path, architecture: Architecture, pairs: Sequence[tuple[str, str]]) -> list[float]:
-    """Log-likelihoods of (context, continuation) by lm-evaluation-harness."""
-    auto = AutoModelForSeq2SeqLM if architecture == "encoder-decoder" else AutoModelForCausalLM
-    model = auto.from_pretrained(folder, dtype="float32")
-    # HFLM ties weights again after loading, and transformers 5 says that every T5 is tied: the
-    # reference would lose FLAN-T5's own output head and score with the embeddings instead.
-    model.config.tie_word_embeddings = architecture == "decoder" and model.config.tie_word_embeddings
-    lm = HFLM(pretrained=model, tokenizer=AutoTokenizer.from_pretrained(folder), batch_size=8)
-    requests = [
-        Instance(request_type="loglikelihood", doc={}, arguments=pair, idx=index)
-        for index, pair in enumerate(pairs)
-    ]
-    return [logprob for logprob, _greedy in lm.loglikelihood(requests, disable_tqdm=True)]
 
 
 def bare(item: Item) -> ScoreRequest:
@@ -48,20 +31,15 @@ def bare(item: Item) -> ScoreRequest:
 
 def compare(folder: Path, architecture: Architecture, items: Sequence[Item], shots: Sequence[Item]) -> None:
     """Score the items both ways: the largest difference, and the same answer to every question."""
-    card = ModelCard(
-        name="m", title="M", family="f", source=PathSource(path="."), architecture=architecture,
-        license="mit", context=8192,
-    )  # fmt: skip
     [file] = find_tasks(["medqa_sample"])
-    engine = open_transformers(Opening(card, Weights(folder, "sha256:0", 0), "float32", (), 0))
+    engine = opened(folder, architecture, context=8192)
     assert engine.path == "packed"
     asking = Asking(file.task, Exemplars(tuple(shots), len(shots)))
     found: dict[str, Record] = {
         record.question_id: record for batch in evaluate(asking, items, engine) for record in batch.records
     }
     asked = [request for item in items for request in (score_request(asking, item, str), bare(item))]
-    pairs = [(one.prompt, text) for one in asked for texts in one.continuations for text in texts]
-    flat = iter(reference(folder, architecture, pairs))
+    flat = iter(reference_scores(reference(folder, architecture), asked))
     for item in items:
         letters, texts, alone = (tuple(next(flat) for _ in item.options) for _ in range(3))
         counts = tuple(

@@ -126,7 +126,7 @@ def save_t5(folder: Path) -> Path:
 
 
 def opened(
-    folder: Path, architecture: Architecture = "decoder", context: int | None = None
+    folder: Path, architecture: Architecture = "decoder", context: int | None = 512
 ) -> TransformerEngine:
     card = ModelCard(
         name="tiny", title="Tiny", family="tiny", source=PathSource(path="."), architecture=architecture,

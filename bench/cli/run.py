@@ -125,7 +125,7 @@ def run(
 
     if not generate and not (samples is temperature is max_new_tokens is None):
         raise UsageError("--samples, --temperature and --max-new-tokens go with --generate")
-    files, cards = _selected(tasks, models, include_path, offline=offline)
+    files, cards, offline = _selected(tasks, models, include_path, offline=offline)
     folder = data_folder(data_dir)
     offline = settle_offline(files, cards, folder, offline=offline)
     wish = Wish(
@@ -174,7 +174,9 @@ def _sweep(cells: "Sequence[Cell]", results: Path, *, fresh: bool, as_json: bool
 
 def _selected(
     tasks: Sequence[str], models: Sequence[str], include_path: Path | None, *, offline: bool
-) -> "tuple[list[TaskFile], list[CardFile]]":
+) -> "tuple[list[TaskFile], list[CardFile], bool]":
+    """The tasks, the cards, and whether the hub turned out to be silent on the way."""
+    from bench.cli.network import settle_hub
     from bench.inputs.model_card import find_cards
     from bench.inputs.task import find_tasks
     from bench.inputs.weights import on_this_machine
@@ -186,14 +188,13 @@ def _selected(
         raise UsageError("--include-path goes with --tasks lm-eval:NAME")
     own = [name for name in names if name not in foreign]
     files = find_tasks(own) if own or not foreign else []
-    return files + [_imported(name, include_path, offline=offline) for name in foreign], cards
+    if foreign:
+        offline = settle_hub(offline=offline)  # before lm-eval's libraries are imported
+    return [*files, *(_imported(name, include_path) for name in foreign)], cards, offline
 
 
-def _imported(name: str, include_path: Path | None, *, offline: bool) -> "TaskFile":
+def _imported(name: str, include_path: Path | None) -> "TaskFile":
     """A task of lm-eval's, in our form in the cache folder."""
-    from bench.cli.network import settle_hub
-
-    settle_hub(offline=offline)  # before its libraries are imported
     from bench.engines.loading import cache_folder
     from bench.inputs.task import read_task
     from bench.interop.lm_eval_task import import_task

@@ -60,11 +60,13 @@ def verify(
 
     check_writable(out)
     cell = _cell(model, task, limit, exemplars, dtype, data_dir)
+    from bench.interop.lm_eval_task import not_installed
+
     try:
         from bench.interop.verify import save
         from bench.interop.verify import verify as compare
     except ModuleNotFoundError as error:
-        raise BenchError(f"{error.name} is not installed: pip install 'slm-bench[lm-eval]'") from error
+        raise not_installed() from error
     from bench.engines.opening import prepare
 
     found = compare(
@@ -122,14 +124,8 @@ def _show(found: "Verification") -> None:
     for name in ("work", "ours", "lm-eval", "times as fast"):
         work.add_column(name, justify="left" if name == "work" else "right")
     for name, timing in found.work.items():
-        ours, theirs = sorted(timing.ours), sorted(timing.reference)
-        middle = len(ours) // 2
-        work.add_row(
-            name,
-            f"{ours[middle]:.2f} s",
-            f"{theirs[middle]:.2f} s",
-            f"{timing.ratio:.2f}",
-        )
+        seconds = timing.median_ours, timing.median_reference
+        work.add_row(name, *(f"{value:.2f} s" for value in seconds), f"{timing.ratio:.2f}")
     console.print(work)
     console.print(f"peak memory: {size(found.peak_ours)}, lm-eval's {size(found.peak_reference)}")
     console.print(f"all views take {found.all_views_to_letters:.2f} times the letters alone")

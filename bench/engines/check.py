@@ -1,20 +1,22 @@
 """Which way a model can be scored, found by trying: packed where that gives the plain pass's scores."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import torch
 
 from bench.engines import causal, seq2seq
+from bench.engines.engine import in_order
 from bench.engines.packing import Path
 from bench.engines.prefix import SHORTEST
-from bench.types import Branch, Encoded, Item, ScoreRequest, Tree
+from bench.types import Branch, Encoded, Item, ScoredBatch, ScoreRequest, Tree
 
-TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.02, torch.float16: 0.005}
+TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.05, torch.float16: 0.01}
 """Largest relative difference of two paths' scores that rounding explains.
 
-Bfloat16 keeps 8 bits: on SmolLM2 135M the two paths differ by up to 0.005, and a tree whose branches
-see each other by 0.1 and more.
+Bfloat16 keeps 8 bits: on SmolLM2 135M the two paths differ by 0.01. A tree whose branches see each
+other, whose positions are places in the row, or that does not see the beginning differs by 0.3 and
+more (tests/test_engines.py breaks it in each of these ways).
 """
 WINDOWS = ("sliding_window", "window_size", "attention_window_size", "attention_chunk_size")
 """What configurations call a window that attention does not look beyond."""
@@ -43,19 +45,21 @@ def best_path(model: Any, window: int) -> Path:
 
 
 def _probe(vocabulary: int) -> list[Encoded]:
-    """Two questions that begin alike and end in several forks; ids spread over the vocabulary."""
-    ids = [(7 + 31 * at * at) % vocabulary for at in range(SHORTEST + 40)]
-    beginning, ends = tuple(ids[:SHORTEST]), (tuple(ids[SHORTEST:-30]), tuple(ids[SHORTEST + 4 : -30]))
-    tails = [ids[-30:-20], ids[-20:-10], ids[-30:-25] + ids[-10:-5], ids[-5:], ids[-1:]]
+    """Two questions that begin alike and end in several forks; ids spread over the vocabulary.
+
+    The branches differ in their first token and go on alike, and the last one repeats the beginning:
+    a model that sees what it should not see copies it, one that does not see the beginning cannot,
+    and either moves a score by far more than rounding.
+    """
+    ids = [(7 + 31 * at * at) % vocabulary for at in range(SHORTEST + 30)]
+    beginning, ends = tuple(ids[:SHORTEST]), (tuple(ids[SHORTEST:-16]), tuple(ids[SHORTEST + 4 : -16]))
+    alike = ids[-10:]
+    tails = [[first, *alike] for first in ids[-16:-12]]
+    tails += [[ids[-16], *alike[:4], *ids[-12:-10]], alike[:1], ids[4:14]]
     branches = tuple(Branch(tuple(tail)) for tail in tails)
     request = ScoreRequest(Item("", "", (), 0), "", ())
     return [Encoded(request, Tree(beginning + end, (branches,))) for end in ends]
 
 
-def _logprobs(batches: Any) -> Sequence[float]:
-    found = {
-        index: scores.logprobs[0]
-        for batch in batches
-        for index, scores in zip(batch.indices, batch.replies, strict=True)
-    }
-    return [value for index in sorted(found) for value in found[index]]
+def _logprobs(batches: Iterable[ScoredBatch]) -> list[float]:
+    return [value for scores in in_order(batches) for value in scores.logprobs[0]]

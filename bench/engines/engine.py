@@ -1,6 +1,6 @@
 """The narrow waist: everything that can answer a question fits this protocol."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -14,6 +14,7 @@ from bench.types import (
     Message,
     ScoredBatch,
     ScoreRequest,
+    Scores,
     Tokens,
     WrittenBatch,
 )
@@ -68,3 +69,11 @@ class Opening:
     dtype: Dtype | None
     train: tuple[Item, ...]
     seed: int
+
+
+def in_order(batches: Iterable[ScoredBatch]) -> list[Scores]:
+    """The replies of all batches, in the order of the requests."""
+    found = {
+        index: scores for batch in batches for index, scores in zip(batch.indices, batch.replies, strict=True)
+    }
+    return [found[index] for index in range(len(found))]

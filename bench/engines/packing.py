@@ -5,7 +5,7 @@ distinct stem + branch is a row of its own. The token at a position predicts the
 last token of a branch is never fed.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
 
@@ -141,10 +141,10 @@ def conjunctions(layout: Layout, holds: Sequence[bool], trees: Sequence[Tree]) -
     return found
 
 
-def by_set(tree: Tree, flat: Sequence[T]) -> tuple[tuple[T, ...], ...]:
-    """Values of all branches, one after the other -> the tree's sets."""
+def by_set(sets: Iterable[Iterable[object]], flat: Iterable[T]) -> tuple[tuple[T, ...], ...]:
+    """Values of all members, one after the other -> in sets like these."""
     values = iter(flat)
-    return tuple(tuple(next(values) for _ in branches) for branches in tree.branches)
+    return tuple(tuple(next(values) for _ in members) for members in sets)
 
 
 def grow(prompt: Tokens, wholes: Sequence[Sequence[Tokens]]) -> Tree:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from bench.engines.packing import grow
+from bench.engines.packing import by_set, grow
 from bench.errors import BenchError, PromptTooLong
 from bench.types import Branch, Encoded, ScoreRequest, Tokens, Tree
 
@@ -26,7 +26,7 @@ def encode_causal(tokenizer: Any, request: ScoreRequest, window: int | None = No
         at, tail = cut
         ids = tokenizer([tail + text for text in flat], add_special_tokens=False)["input_ids"]
         wholes = [(*prompt[:at], *rest) for rest in ids]
-    tree = grow(prompt, _sets(wholes, request))
+    tree = grow(prompt, by_set(request.continuations, wholes))
     if not tree.stem:
         raise BenchError(f"item {request.item.id}: no token stands before the answer, so nothing predicts it")
     _check(tree.longest, window)
@@ -61,16 +61,11 @@ def encode_seq2seq(tokenizer: Any, request: ScoreRequest, window: int | None = N
     ids = tokenizer(flat, add_special_tokens=False)["input_ids"]
     if not all(ids):
         raise BenchError(f"item {request.item.id}: an option is empty, so there is nothing to score")
-    branches = _sets([Branch(tuple(tokens)) for tokens in ids], request)
     _check(len(stem), window)
-    return Encoded(request, Tree(stem, tuple(tuple(group) for group in branches)))
+    branches = (Branch(tuple(tokens)) for tokens in ids)
+    return Encoded(request, Tree(stem, by_set(request.continuations, branches)))
 
 
 def _check(tokens: int, window: int | None) -> None:
     if window is not None and tokens > window:
         raise PromptTooLong(tokens, window)
-
-
-def _sets(flat: Sequence[Any], request: ScoreRequest) -> list[list[Any]]:
-    values = iter(flat)
-    return [[next(values) for _ in texts] for texts in request.continuations]

@@ -36,9 +36,9 @@ def score_in_batches(
             Scores(
                 prompt=encoded[index].request.prompt,
                 prompt_tokens=len(encoded[index].tree.stem),
-                logprobs=by_set(tree, total),
+                logprobs=by_set(tree.branches, total),
                 tokens=tuple(tuple(branch.scored for branch in group) for group in tree.branches),
-                greedy=by_set(tree, whole),
+                greedy=by_set(tree.branches, whole),
             )
             for index, tree, total, whole in zip(indices, batch, totals, likeliest, strict=True)
         ]

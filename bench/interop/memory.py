@@ -6,6 +6,8 @@ from pathlib import Path
 
 import torch
 
+from bench.runs import cost
+
 _CLEAR = Path("/proc/self/clear_refs")
 _RESET_PEAK = "5"
 
@@ -26,8 +28,5 @@ def start_peak() -> None:
 def peak_memory_bytes() -> int | None:
     """Most memory held since `start_peak`, on the device where there is one; None where nothing tells."""
     if torch.cuda.is_available():
-        return torch.cuda.max_memory_allocated()
-    if not _CLEAR.exists():
-        return None
-    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
+        return cost.peak_device_memory_bytes()
+    return cost.peak_memory_bytes() if _CLEAR.exists() else None

@@ -4,7 +4,6 @@ The reference is lm-eval's `HFLM` in this same process, with a copy of the model
 the same pieces of work in turns, so that a noisy machine is noisy for both.
 """
 
-import logging
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -15,20 +14,17 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from lm_eval.api.instance import Instance
-from lm_eval.models.huggingface import HFLM
-from transformers import AutoTokenizer
 
 from bench.config import Strict
-from bench.engines.engine import Opening
-from bench.engines.loading import device_name, load_model, open_transformers, readable_folder
+from bench.engines.engine import Opening, in_order
+from bench.engines.loading import open_transformers
 from bench.engines.packing import common_prefix
 from bench.engines.transformer import TransformerEngine
-from bench.evaluate import bare_scores
+from bench.evaluate import bare_scores, no_chat
 from bench.inputs.prompts import answer_text
 from bench.inputs.task import Scoring
-from bench.inputs.weights import Weights
 from bench.interop.memory import peak_memory_bytes, start_peak
+from bench.interop.reference import open_reference, reference_scores
 from bench.runs.provenance import provenance
 from bench.runs.result import Provenance
 from bench.scoring.asking import Asking, score_request
@@ -37,7 +33,6 @@ from bench.types import Encoded, Item, ScoredView, ScoreRequest, Scores
 
 Work = Literal["letters", "texts", "all views"]
 Side = Literal["ours", "reference"]
-Reference: Any = HFLM
 LONGEST = 16
 """Questions that the peak of memory is measured on: both sides take the longest first."""
 
@@ -56,6 +51,14 @@ class Timing(Strict):
     ours: tuple[float, ...]
     reference: tuple[float, ...]
     ratio: float
+
+    @property
+    def median_ours(self) -> float:
+        return statistics.median(self.ours)
+
+    @property
+    def median_reference(self) -> float:
+        return statistics.median(self.reference)
 
 
 class Verification(Strict):
@@ -112,19 +115,16 @@ def verify(
 ) -> Verification:
     """Score the items both ways, `rounds` times in turns; prompts are plain text."""
     engine = open_transformers(opening)
-    requests = tuple(score_request(asking, item, _no_chat) for item in items)
+    requests = tuple(score_request(asking, item, no_chat) for item in items)
     for request in requests:
         engine.encode(request)  # what does not fit is told before anything is measured
-    reference = open_reference(opening, engine.window, reference_batch)
-    pair = Pair(engine, reference, requests, asking)
+    pair = Pair(engine, open_reference(opening, reference_batch), requests, asking)
     rate = matmul_flops(engine)
     longest = sorted(items, key=lambda item: len(item.question), reverse=True)[:LONGEST]
-    peaks = [peak(side, opening, asking, longest, reference_batch) for side in ("ours", "reference")]
     laps = [_round(pair) for _ in range(rounds)]
     work: dict[Work, Timing] = {name: _timing(name, laps) for name in laps[0].ours}
     tell(", ".join(f"{name} {timing.ratio:.1f} times as fast" for name, timing in work.items()))
-    first = next(iter(work.values()))
-    used = flops(pair) / statistics.median(first.ours)
+    first = next(iter(work.values())).median_ours
     return Verification(
         model=opening.card.name,
         task=asking.task.name,
@@ -136,38 +136,12 @@ def verify(
         path=engine.path,
         views=_compare(pair, laps[-1], asking.task.scoring),
         work=work,
-        peak_ours=peaks[0],
-        peak_reference=peaks[1],
-        all_views_to_letters=statistics.median(work["all views"].ours) / statistics.median(first.ours),
+        peak_ours=peak("ours", opening, asking, longest, reference_batch),
+        peak_reference=peak("reference", opening, asking, longest, reference_batch),
+        all_views_to_letters=work["all views"].median_ours / first,
         matmul_flops=rate,
-        rate_share=used / rate,
+        rate_share=flops(pair) / first / rate,
         provenance=provenance(),
-    )
-
-
-def _no_chat(_messages: object) -> str:
-    raise AssertionError("only plain prompts are compared")
-
-
-def open_reference(opening: Opening, window: int, batch: int) -> Any:
-    """lm-eval's engine on a copy of the model, told the longest prompt so that it cuts none."""
-    assert isinstance(opening.weights, Weights)
-    assert opening.dtype is not None
-    logging.getLogger("lm_eval").setLevel(logging.ERROR)
-    folder = readable_folder(opening.weights)
-    model = load_model(opening.card, folder, opening.dtype).to(device_name())
-    # HFLM ties weights again after loading, and transformers 5 says that every T5 is tied: the
-    # reference would lose FLAN-T5's own output head and score with the embeddings instead.
-    if model.config.is_encoder_decoder:
-        model.config.tie_word_embeddings = False
-    tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    has_bos = tokenizer("x")["input_ids"][:1] == [tokenizer.bos_token_id]
-    return Reference(
-        pretrained=model,
-        tokenizer=tokenizer,
-        batch_size=batch,
-        max_length=window,
-        add_bos_token=True if has_bos else None,
     )
 
 
@@ -205,21 +179,13 @@ def _lap(run: Callable[[], Any]) -> Lap:
 
 
 def _reference_lap(pair: Pair, requests: Sequence[ScoreRequest]) -> Lap:
-    return _lap(lambda: reference_scores(pair.reference, _pairs(requests)))
-
-
-def _pairs(requests: Sequence[ScoreRequest]) -> list[tuple[str, str]]:
-    return [(one.prompt, text) for one in requests for texts in one.continuations for text in texts]
+    return _lap(lambda: reference_scores(pair.reference, requests))
 
 
 def _timing(work: Work, laps: Sequence[Round]) -> Timing:
-    ours, theirs = [lap.ours[work] for lap in laps], [lap.theirs[work] for lap in laps]
-    return Timing(
-        ours=tuple(lap.seconds for lap in ours),
-        reference=tuple(lap.seconds for lap in theirs),
-        ratio=statistics.median(lap.seconds for lap in theirs)
-        / statistics.median(lap.seconds for lap in ours),
-    )
+    ours = tuple(lap.ours[work].seconds for lap in laps)
+    theirs = tuple(lap.theirs[work].seconds for lap in laps)
+    return Timing(ours=ours, reference=theirs, ratio=statistics.median(theirs) / statistics.median(ours))
 
 
 def peak(side: Side, opening: Opening, asking: Asking, items: Sequence[Item], batch: int) -> int | None:
@@ -229,18 +195,16 @@ def peak(side: Side, opening: Opening, asking: Asking, items: Sequence[Item], ba
 
 
 def _peak(side: Side, opening: Opening, asking: Asking, items: Sequence[Item], batch: int) -> int | None:
-    engine = open_transformers(opening)
-    requests = [score_request(asking, item, _no_chat) for item in items]
+    requests = [score_request(asking, item, no_chat) for item in items]
     if side == "ours":
+        engine = open_transformers(opening)
         start_peak()
         _score(engine, requests)
         bare_scores(asking, items, engine)
     else:
-        window = engine.window
-        del engine
-        reference = open_reference(opening, window, batch)
+        reference = open_reference(opening, batch)
         start_peak()
-        reference_scores(reference, _pairs(requests))
+        reference_scores(reference, [*requests, *(_bare(asking, item) for item in items)])
     return peak_memory_bytes()
 
 
@@ -256,23 +220,7 @@ def _only(request: ScoreRequest, sets: slice) -> ScoreRequest:
 
 
 def _score(engine: TransformerEngine, requests: Sequence[ScoreRequest]) -> list[Scores]:
-    """In the order of the requests."""
-    encoded = [engine.encode(request) for request in requests]
-    found = {
-        index: scores
-        for batch in engine.score(encoded)
-        for index, scores in zip(batch.indices, batch.replies, strict=True)
-    }
-    return [found[index] for index in range(len(encoded))]
-
-
-def reference_scores(reference: Any, pairs: Sequence[tuple[str, str]]) -> list[float]:
-    """Log-likelihoods of (context, continuation) by lm-evaluation-harness."""
-    requests = [
-        Instance(request_type="loglikelihood", doc={}, arguments=pair, idx=index)
-        for index, pair in enumerate(pairs)
-    ]
-    return [logprob for logprob, _greedy in reference.loglikelihood(requests, disable_tqdm=True)]
+    return in_order(engine.score([engine.encode(request) for request in requests]))
 
 
 def _compare(pair: Pair, lap: Round, scoring: Scoring) -> dict[ScoredView, ViewCheck]:

@@ -231,7 +231,9 @@ def _generate(task: Task, wish: Wish) -> Generate:
     try:
         return Generate.model_validate(task.generate.model_dump() | given)
     except ValidationError as error:
-        raise UsageError(error.errors()[0]["msg"].removeprefix("Value error, ")) from error
+        first = error.errors()[0]
+        flag = "".join(f"--{str(key).replace('_', '-')}: " for key in first["loc"])
+        raise UsageError(flag + first["msg"].removeprefix("Value error, ")) from error
 
 
 def _best_dtype() -> Dtype:

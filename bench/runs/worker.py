@@ -109,7 +109,7 @@ def _score(cell: Cell, results: Path, events: Any) -> DoneResult:
     loaded = time.perf_counter()
     records, batch_tokens = _records(cell, engine, events)
     scored = time.perf_counter()
-    # Before the metrics: the libraries they load are no cost of the model.
+    # Before the metrics: scikit-learn is no cost of the model.
     cost = _cost(opening, records, loaded - start, scored - loaded)
     engine.close()
     data = records_bytes(records)

@@ -1,18 +1,15 @@
 """Read the answer from what a model wrote.
 
 The rules are tried from the most to the least trustworthy (`_settled`), and none of them guesses: a
-reply that names no answer, or two, has none. They look at a plain copy of the reply that is as long
-as the reply, so that a place in the one is a place in the other. No pattern repeats without a bound
-where it could start anywhere, so a megabyte of brackets is read in linear time.
+reply that names no answer, or two, has none. How an option is named is in `reply.py`.
 """
 
 import re
-import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from bench.types import LETTERS
+from bench.scoring.reply import VERB, Reply, labelled, named, pattern, plain_reply, skip
 
 ReadStatus = Literal["parsed", "no_answer", "several_answers", "unfinished"]
 
@@ -28,14 +25,6 @@ class Reading:
     reasoning: str
     answer: str | None
     status: ReadStatus
-
-
-@dataclass(frozen=True, slots=True)
-class _Reply:
-    """The plain text after the thoughts, and by letter what each option's own text looks like there."""
-
-    text: str
-    options: dict[str, re.Pattern[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +44,7 @@ class _Claim:
 def read_answer(text: str, options: Sequence[str], *, finished: bool = True) -> Reading:
     """The letter a reply settles on. `finished` is False when the model ran into its token limit."""
     thoughts, said = _thoughts_and_reply(text)
-    reply = _Reply(_plain(said), dict(zip(LETTERS, map(_option_text, options), strict=False)))
+    reply = plain_reply(said, options)
     claim = _settled(reply, finished=finished)
     if claim is None:
         return Reading(_joined(*thoughts, said), None, "no_answer" if finished else "unfinished")
@@ -64,7 +53,7 @@ def read_answer(text: str, options: Sequence[str], *, finished: bool = True) -> 
     return Reading(_joined(*thoughts, _around(said, claim)), claim.letters, "parsed")
 
 
-def _settled(reply: _Reply, *, finished: bool) -> _Claim | None:
+def _settled(reply: Reply, *, finished: bool) -> _Claim | None:
     statements, verdicts = list(_statements(reply)), list(_verdicts(reply))
     denials = [claim for claim in (*statements, *verdicts) if claim.denied]
     claims = (
@@ -91,20 +80,11 @@ def _withdrawn(claim: _Claim, denials: Sequence[_Claim]) -> bool:
     return any(claim.start < denial.start and set(claim.letters) <= set(denial.letters) for denial in denials)
 
 
-def _pattern(text: str) -> re.Pattern[str]:
-    return re.compile(text, re.IGNORECASE | re.MULTILINE)
-
-
-def _skip(pattern: re.Pattern[str], text: str, place: int) -> int:
-    found = pattern.match(text, place)
-    return found.end() if found else place
-
-
-_TAG = _pattern(r"<(/?)(?:think|thinking|reasoning)>")
-_OPENING_MARKS = _pattern(
+_TAG = pattern(r"<(/?)(?:think|thinking|reasoning)>")
+_OPENING_MARKS = pattern(
     r"(?:\A|(?<=\s))[*_`#>$\\\"'“‘(\[{<-]*(?:(?:the |final ){0,3}answer[*_]{0,2}:[*_]{0,2})?\Z"
 )
-_CLOSING_MARKS = _pattern(r"(?:</?[|\w]{1,20}>|[^\w\s(])*\s*(?:[-–—:]\s+)?")
+_CLOSING_MARKS = pattern(r"(?:</?[|\w]{1,20}>|[^\w\s(])*\s*(?:[-–—:]\s+)?")
 
 
 def _thoughts_and_reply(text: str) -> tuple[list[str], str]:
@@ -121,96 +101,7 @@ def _joined(*parts: str) -> str:
 
 def _around(said: str, claim: _Claim) -> str:
     before = _OPENING_MARKS.sub("", said[: claim.start].rstrip(), count=1).strip()
-    return before if re.search(r"\w", before) else said[_skip(_CLOSING_MARKS, said, claim.end) :]
-
-
-_MARKUP = _pattern(
-    r"\\(?:text|math)[a-z]{0,6}|\\(?:left|right|bf|rm)\b|\\[()\[\],;! ]|(?<!\w)'|'(?!\w)"
-    r"|</?(?:b|i|p|u|em|br|strong|center|code|span)/?>"
-)
-_WORD = _pattern(r"[^\s,;:!?()]+")
-
-
-def _plain(text: str) -> str:
-    """The text without markup and quotes, all spaces alike, character for character."""
-    table = {ord(character): _plain_character(character) for character in set(text)}
-    return _MARKUP.sub(lambda found: " " * len(found[0]), text.translate(table).replace("\\%", "% "))
-
-
-def _plain_character(character: str) -> str:
-    normal = unicodedata.normalize("NFKC", character)
-    if character in "‘’":
-        return "'"
-    if character != "\n" and (normal in '*_`~${}[]"“”•' or unicodedata.category(character) in ("Cc", "Cf")):
-        return " "
-    return normal if len(normal) == 1 else character
-
-
-def _option_text(option: str) -> re.Pattern[str]:
-    """An option that is itself a letter looks like nothing: "C" in a reply is the letter."""
-    plain = _plain(unicodedata.normalize("NFKC", option))
-    words = [word for found in _WORD.findall(plain) if (word := found.strip("."))]
-    if words[1:] and words[0].lower() in ("the", "a", "an"):
-        del words[0]
-    if not words or (words[1:] == [] and words[0].upper() in LETTERS):
-        return re.compile(r"(?!)")
-    joined = r"[\s.,;:!?()]{1,6}".join(map(re.escape, words))
-    # Vitamin B is not in "vitamin B12", nor 1 in "1.5" or "1-2".
-    return _pattern(rf"[\s(]{{0,9}}(?:(?:the|an?)\s+)?{joined}(?![\w%+/<=>^-]|[.,'’]\w)")
-
-
-_VERB = r"(?:is|isn't|are|aren't|was|were|would|could|should|must|can|can't|cannot|has|does|seems)\b"
-_FUNCTION_WORD = (
-    r"(?:because|since|as|for|and|or|nor|but|which|given|due|based|according|in|with|if|not|rather|instead"
-    r"|over|by|when|while|here|from|then|so)\b"
-)
-_LABEL = _pattern(r"[\s(<]{0,40}([A-J])(?![\w+#%]|'\w|\.\d)")
-_AFTER_LABEL = _pattern(r"[\s().:>–—-]{0,12}")
-# The article A, the pronoun I, "B cells" and "C-peptide" are no letters of options.
-_PROSE = _pattern(rf"(?:[ \t]+|-)(?!{_FUNCTION_WORD}|{_VERB})[^\W_]")
-_JOIN = _pattern(
-    r"[\s),]{0,6}(?:(?P<either>/|&|\b(?:and/or|or|nor)\b)|,|\band\b)\s{0,4}"
-    r"(?:(?:options?|choice|also|maybe|possibly|perhaps)\s+){0,3}"
-)
-_JOINED = _pattern(r"[\s)]{0,4}(?:[.,;:!/&]|\Z|\b(?:and|or|nor|but|because|since|as|are|both)\b)")
-
-
-def _named(reply: _Reply, place: int) -> tuple[str, int]:
-    """The letters of all options named at `place`, and where that ends; ("", place) where none is."""
-    letters, end = _option(reply, place)
-    for _ in LETTERS:
-        join = _JOIN.match(reply.text, end) if letters else None
-        more, stop = _option(reply, join.end()) if join else ("", end)
-        # In "the answer is B, C is wrong" the comma does not join; in "B or C" the word always does.
-        if join is None or not more or not (join["either"] or _JOINED.match(reply.text, stop)):
-            break
-        letters, end = "".join(sorted({*letters, *more})), stop
-    return letters, end
-
-
-def _option(reply: _Reply, place: int) -> tuple[str, int]:
-    """Text goes before letter: where "C. difficile" is an option's text, its C is no letter."""
-    ends = {letter: _end_of_text(reply, letter, place) for letter in reply.options}
-    longest = max(ends.values(), default=0)
-    if longest:
-        return "".join(letter for letter, end in ends.items() if end == longest), longest
-    return _label(reply, place)
-
-
-def _label(reply: _Reply, place: int) -> tuple[str, int]:
-    """A letter, and its option's own text where that follows."""
-    found = _LABEL.match(reply.text, place)
-    if not found or found[1].upper() not in reply.options:
-        return "", place
-    letter, end = found[1].upper(), found.end()
-    own = _end_of_text(reply, letter, _skip(_AFTER_LABEL, reply.text, end))
-    return ("", place) if not own and _PROSE.match(reply.text, end) else (letter, own or end)
-
-
-def _end_of_text(reply: _Reply, letter: str, place: int) -> int:
-    """Where the option's text ends if it stands at `place`, else 0."""
-    found = reply.options[letter].match(reply.text, place)
-    return found.end() if found else 0
+    return before if re.search(r"\w", before) else said[skip(_CLOSING_MARKS, said, claim.end) :]
 
 
 _RIGHT = r"(?:my|correct|right|best|final|likely|probable|appropriate|accurate|suitable|chosen|selected)\b"
@@ -226,7 +117,7 @@ _IS = (
     r"|(?:can|could)(?:n't|'t|\s?not)\s+be|(?:has|seems|appears)\s+to\s+be)\b)"
 )
 _SO = r"(?:so|thus|therefore|hence|consequently|accordingly|in\s+conclusion)\b"
-_STATEMENT = _pattern(
+_STATEMENT = pattern(
     rf"(?:\b{_SO}[\s,:]{{1,4}})?(?:\b{_QUALITY}\s{{1,4}}){{0,6}}(?:"
     rf"(?<!/)(?:\bans(?:wers?)?(?:\s+(?:choice|option|letter))?|\b{_RIGHT}\s+(?:choice|option|response))"
     r"(?:\s{0,6}(?:[:=→>]|->)|\s+[-–](?=\s)"
@@ -238,20 +129,20 @@ _STATEMENT = _pattern(
     r"|(?:think|believe)\s+(?:that\s+)?it(?:'s|\s+is)))\b"
     r"|\\boxed\b|^####(?=[^\n]{1,12}\s*\Z))"
 )
-_FILLER = _pattern(
+_FILLER = pattern(
     rf"[\s:,=>(–-]{{0,8}}(?:(?:{_EMPTY}|{_SO}|{_NEGATION}|I\s+(?:think|believe)\b)[\s:,(]{{0,4}}){{0,6}}"
 )
-_NOT = _pattern(_NEGATION)
-_BUT = _pattern(r"[\s,;)]{0,4}\bbut\b(?!\s+also)")
+_NOT = pattern(_NEGATION)
+_BUT = pattern(r"[\s,;)]{0,4}\bbut\b(?!\s+also)")
 # "The answer is B?" asks, and "I would say B is unlikely" goes on.
-_NOT_STATED = _pattern(rf"[\s).]{{0,4}}\?|\)?[ \t]+{_VERB}")
-_DOUBT = _pattern(
+_NOT_STATED = pattern(rf"[\s).]{{0,4}}\?|\)?[ \t]+{VERB}")
+_DOUBT = pattern(
     r"(?:\b(?:if|whether|unless|suppos(?:e|ing)|assum(?:e|ing)|doubt|wrong|incorrect|false|other|another|possible)"
     rf"|{_NEGATION}(?:\s+\w+)?)(?:\s+that)?[\s(]*\Z"
 )
 
 
-def _statements(reply: _Reply) -> Iterator[_Claim]:
+def _statements(reply: Reply) -> Iterator[_Claim]:
     """What is called the answer: "Answer: C", "I choose C", a LaTeX box, "#### C"; an option's text too."""
     for cue in _STATEMENT.finditer(reply.text):
         claim = _stated(reply, cue)
@@ -260,47 +151,47 @@ def _statements(reply: _Reply) -> Iterator[_Claim]:
             yield claim
 
 
-def _stated(reply: _Reply, cue: re.Match[str]) -> _Claim:
-    said, (letters, end) = cue["verb"] or cue["choose"] or "", _named(reply, cue.end())
+def _stated(reply: Reply, cue: re.Match[str]) -> _Claim:
+    said, (letters, end) = cue["verb"] or cue["choose"] or "", named(reply, cue.end())
     if not letters:
-        place = _skip(_FILLER, reply.text, cue.end())
-        said, (letters, end) = said + reply.text[cue.end() : place], _named(reply, place)
+        place = skip(_FILLER, reply.text, cue.end())
+        said, (letters, end) = said + reply.text[cue.end() : place], named(reply, place)
     denied = bool(_NOT.search(said))
     if denied and (but := _BUT.match(reply.text, end)):
-        instead, stop = _named(reply, _skip(_FILLER, reply.text, but.end()))
+        instead, stop = named(reply, skip(_FILLER, reply.text, but.end()))
         if instead:
             return _Claim(cue.start(), stop, instead)
     return _Claim(cue.start(), end, letters, denied)
 
 
-def _doubted(reply: _Reply, claim: _Claim) -> bool:
+def _doubted(reply: Reply, claim: _Claim) -> bool:
     return bool(_DOUBT.search(reply.text[max(0, claim.start - 40) : claim.start]))
 
 
-_SUBJECT = _pattern(
+_SUBJECT = pattern(
     rf"(?:\b(?:(?P<so>{_SO})|(?:then|that|and|but|only|because|since|why|(?:I\s)?(?:think|believe|say))\b)"
     rf"|\A|(?<=[.!?;:,\n]))[\s,:(>#-]{{0,8}}(?:{_EMPTY}[\s:(]{{0,4}}){{0,4}}(?=\w)"
 )
-_VERDICT = _pattern(
+_VERDICT = pattern(
     rf"[).:]{{0,3}}\s+{_IS}(?:\s+not)?\s+(?:(?:{_EMPTY}|{_SO})\s+){{0,5}}(?:(?P<firm>(?:answer|choice|option)\b)"
     r"|(?:correct|right)(?=\s*(?:[.,;:!)]|\Z|(?:because|since|as|here|given|and)\b)|\s*\n))"
 )
 # Not "Thus, C. difficile …": the sentence has to end.
-_STOP = _pattern(r"[\s)]{0,4}(?:[.!](?!\s*(?-i:[a-z]))|\n|\Z)")
+_STOP = pattern(r"[\s)]{0,4}(?:[.!](?!\s*(?-i:[a-z]))|\n|\Z)")
 
 
-def _verdicts(reply: _Reply) -> Iterator[_Claim]:
+def _verdicts(reply: Reply) -> Iterator[_Claim]:
     """What is found to be right: "option C is the right answer", "so C is right", "Therefore, (C)."."""
     place = 0
     while subject := _SUBJECT.search(reply.text, place):
-        letters, end = _named(reply, subject.end())
+        letters, end = named(reply, subject.end())
         place = max(end, subject.start() + 1)
         claim = _Claim(subject.start(), end, letters, firm=bool(subject["so"]))
         if letters and not _doubted(reply, claim) and (judged := _judged(reply, claim)):
             yield judged
 
 
-def _judged(reply: _Reply, claim: _Claim) -> _Claim | None:
+def _judged(reply: Reply, claim: _Claim) -> _Claim | None:
     verdict = _VERDICT.match(reply.text, claim.end)
     if verdict is None:
         return claim if claim.firm and _STOP.match(reply.text, claim.end) else None
@@ -311,39 +202,39 @@ def _judged(reply: _Reply, claim: _Claim) -> _Claim | None:
     return _Claim(claim.start, verdict.end(), claim.letters, denied, firm or claim.firm)
 
 
-_START = _pattern(r"[\s>#(-]{0,40}(?:(?:option|choice|answer|letter)\b[\s:]{0,3})?")
+_START = pattern(r"[\s>#(-]{0,40}(?:(?:option|choice|answer|letter)\b[\s:]{0,3})?")
 # "B) is wrong" goes on, "B: wrong" judges one of several, "C. difficile" is a name.
-_STANDS = _pattern(
-    rf"(?![).:]{{0,3}}\s+(?:{_VERB}|and\b|or\b))"
+_STANDS = pattern(
+    rf"(?![).:]{{0,3}}\s+(?:{VERB}|and\b|or\b))"
     r"(?![).:;\s–—-]{1,6}(?:incorrect|wrong|false|not|no|unlikely|excluded|ruled)\b)"
     r"(?!(?-i:(?<=\b[A-J])\.\s+(?!(?:because|since|as|the|this|that|it|its|in)\b)[a-z]))"
     r"\)?(?:[).:;!]|\s*(?:[-–]\s|—)|[ \t]*\n|,?\s*(?:because|since|as|due)\b)"
 )
 
 
-def _alone(reply: _Reply, place: int) -> _Claim | None:
+def _alone(reply: Reply, place: int) -> _Claim | None:
     """All that stands from `place` on names an option: "B", "(b)", "Option B", "B) Pancreas", "Pancreas"."""
-    letters, end = _named(reply, _skip(_START, reply.text, place))
+    letters, end = named(reply, skip(_START, reply.text, place))
     return _Claim(place, end, letters) if letters and not re.search(r"\w", reply.text[end:]) else None
 
 
-def _opening(reply: _Reply) -> _Claim | None:
+def _opening(reply: Reply) -> _Claim | None:
     """A label at the very start and an explanation after it: "B. Because …"."""
-    letter, end = _label(reply, _skip(_START, reply.text, 0))
+    letter, end = labelled(reply, skip(_START, reply.text, 0))
     claim = _Claim(0, end, letter)
     return claim if letter and _STANDS.match(reply.text, end) and not _heads_list(reply, claim) else None
 
 
-def _closing(reply: _Reply) -> _Claim | None:
+def _closing(reply: Reply) -> _Claim | None:
     """The last line is a label, and not the last of a list of labels."""
     text = reply.text.rstrip()
     place = text.rfind("\n") + 1
-    letter, _ = _label(reply, _skip(_START, text, place))
+    letter, _ = labelled(reply, skip(_START, text, place))
     above = text[:place].rstrip().rpartition("\n")[2]
     return _alone(reply, place) if letter and not _line_label(letter, -1).match(above) else None
 
 
-def _heads_list(reply: _Reply, claim: _Claim) -> bool:
+def _heads_list(reply: Reply, claim: _Claim) -> bool:
     """Does the next option's label follow: are the options said again, or talked about one by one?"""
     gap = r"[\s,;.]{0,6}|[^\n]{0,600}\n\s{0,6}"
     following = _line_label(claim.letters[-1], 1, gap).match(reply.text, claim.end)
@@ -356,4 +247,4 @@ def _heads_list(reply: _Reply, claim: _Claim) -> bool:
 def _line_label(letter: str, step: int, gap: str = "") -> re.Pattern[str]:
     """What the option `step` after this letter's looks like at the head of a line."""
     label = rf"(?P<letter>{chr(ord(letter) + step)})(?:[).:]|\s*(?:\n|\Z))"
-    return _pattern(rf"(?P<gap>{gap})[\s(>#-]{{0,6}}(?:(?:option|choice)\s)?{label}")
+    return pattern(rf"(?P<gap>{gap})[\s(>#-]{{0,6}}(?:(?:option|choice)\s)?{label}")

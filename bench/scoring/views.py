@@ -3,7 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Sequence
-from typing import cast
+from typing import Any
 
 from bench.errors import BenchError
 from bench.inputs.task import Scoring
@@ -25,14 +25,13 @@ def scored(item: Item, scoring: Scoring, scores: Scores, bare: Scores | None, se
     )
     if not all(math.isfinite(score) for values in views.values() for score in values):
         raise BenchError(f"item {item.id}: the model's scores are not finite numbers; try another --dtype")
-    record = _record(item, item.letters[best(views.get(scoring.view, views.get("letter", ())))], "scored")
-    return record.model_copy(
-        update={
-            "scores": views,
-            "prompt": scores.prompt,
-            "prompt_tokens": scores.prompt_tokens,
-            "seconds": seconds,
-        }
+    answer = item.letters[best(views.get(scoring.view) or views["letter"])]
+    return Record(
+        **_facts(item, answer, "scored"),
+        scores=views,
+        prompt=scores.prompt,
+        prompt_tokens=scores.prompt_tokens,
+        seconds=seconds,
     )
 
 
@@ -66,38 +65,34 @@ def written(
     given = Counter(answer for answer in answers if answer)
     answer = given.most_common(1)[0][0] if given else None
     told = answers.index(answer)
-    record = _record(item, answer, cast("ParseStatus", readings[told].status), readings[told].reasoning)
-    return record.model_copy(
-        update={
-            "prompt": prompt,
-            "prompt_tokens": prompt_tokens,
-            "seconds": seconds,
-            "completion": completions[told].text,
-            "new_tokens": sum(one.tokens for one in completions),
-            "samples": tuple(answers) if len(answers) > 1 else (),
-        }
+    return Record(
+        **_facts(item, answer, readings[told].status, readings[told].reasoning),
+        scores={},
+        prompt=prompt,
+        prompt_tokens=prompt_tokens,
+        seconds=seconds,
+        completion=completions[told].text,
+        new_tokens=sum(one.tokens for one in completions),
+        samples=tuple(answers) if len(answers) > 1 else (),
     )
 
 
 def too_long(item: Item, prompt: str, tokens: int) -> Record:
     """The record of an item whose prompt the model cannot take: no answer, and counted as wrong."""
-    record = _record(item, None, "prompt_too_long")
-    return record.model_copy(update={"prompt": prompt, "prompt_tokens": tokens})
+    facts = _facts(item, None, "prompt_too_long")
+    return Record(**facts, scores={}, prompt=prompt, prompt_tokens=tokens, seconds=0.0)
 
 
-def _record(item: Item, answer: str | None, status: ParseStatus, reasoning: str = "") -> Record:
+def _facts(item: Item, answer: str | None, status: ParseStatus, reasoning: str = "") -> dict[str, Any]:
+    """What a record says of the item and its answer."""
     truth = item.letters[item.answer]
-    return Record(
-        question_id=item.id,
-        question=item.question,
-        options=item.options,
-        answer_gt=truth,
-        model_output=ModelOutput(reasoning_steps=reasoning, final_answer=answer),
-        is_correct=answer == truth,
-        group=item.group,
-        parse_status=status,
-        scores={},
-        prompt="",
-        prompt_tokens=0,
-        seconds=0.0,
-    )
+    return {
+        "question_id": item.id,
+        "question": item.question,
+        "options": item.options,
+        "answer_gt": truth,
+        "model_output": ModelOutput(reasoning_steps=reasoning, final_answer=answer),
+        "is_correct": answer == truth,
+        "group": item.group,
+        "parse_status": status,
+    }

@@ -1,0 +1,48 @@
+"""lm-evaluation-harness's own engine, as the reference that ours is held against."""
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from lm_eval.api.instance import Instance
+from lm_eval.models.huggingface import HFLM
+from transformers import AutoTokenizer
+
+from bench.engines.engine import Opening
+from bench.engines.loading import device_name, load_model, readable_folder, window
+from bench.inputs.weights import Weights
+from bench.types import ScoreRequest
+
+Reference: Any = HFLM
+
+
+def open_reference(opening: Opening, batch: int) -> Any:
+    """lm-eval's engine on a copy of the model, told the longest prompt so that it cuts none."""
+    assert isinstance(opening.weights, Weights)
+    assert opening.dtype is not None
+    logging.getLogger("lm_eval").setLevel(logging.ERROR)
+    folder = readable_folder(opening.weights)
+    model = load_model(opening.card, folder, opening.dtype).to(device_name())
+    # HFLM ties weights again after loading, and transformers 5 says that every T5 is tied: the
+    # reference would lose FLAN-T5's own output head and score with the embeddings instead.
+    if model.config.is_encoder_decoder:
+        model.config.tie_word_embeddings = False
+    tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    has_bos = tokenizer("x")["input_ids"][:1] == [tokenizer.bos_token_id]
+    return Reference(
+        pretrained=model,
+        tokenizer=tokenizer,
+        batch_size=batch,
+        max_length=window(opening.card, model.config),
+        add_bos_token=True if has_bos else None,
+    )
+
+
+def reference_scores(reference: Any, requests: Sequence[ScoreRequest]) -> list[float]:
+    """Log-likelihoods of every continuation after its prompt, in the requests' order."""
+    pairs = [(one.prompt, text) for one in requests for texts in one.continuations for text in texts]
+    asked = [
+        Instance(request_type="loglikelihood", doc={}, arguments=pair, idx=index)
+        for index, pair in enumerate(pairs)
+    ]
+    return [logprob for logprob, _greedy in reference.loglikelihood(asked, disable_tqdm=True)]
