@@ -50,6 +50,11 @@ STATED = [
     ("The answer is C, B is wrong.", "C"),
     ("The answer is B, not A.", "B"),
     ("I am not sure, but the answer is B.", "B"),
+    ("The most likely diagnosis is B.", "B"),
+    ("The best next step in management is therefore (C).", "C"),
+    ("The most appropriate treatment would be pancreas.", "B"),
+    ("It's D.", "D"),
+    ("It is B, because insulin is made there.", "B"),
 ]
 
 CORRECTED = [
@@ -64,6 +69,9 @@ DENIED = [
     ("The answer is not B, but C.", "C"),
     ("A: incorrect. C is unlikely.", None),
     ("A - wrong, B - right", None),
+    ("The least likely diagnosis is B.", None),
+    ("The most likely diagnosis is not B.", None),
+    ("Is the most likely diagnosis B?", None),
     ("A. False. B. True.", None),
     ("The answer is not B", None),
     ("The answer isn't B.", None),
@@ -134,6 +142,9 @@ NOT_LABELS = [
     "A\nB\nC\nD",
     "A. Liver: makes bile.\n\nB. Pancreas: makes insulin.",
     "Answer:\nA. Liver\nB. Pancreas\nC. Vitamin B\nD. Vitamin B12",
+    "A. Liver: This is wrong, it makes bile. B. Pancreas: This is right.",
+    "It is a B cell.",
+    "The most likely cause is a B-cell lymphoma.",
     "Hepatitis B is correct.",
     "Thus, C. difficile grows.",
     "The correct answer is not listed.",

@@ -259,6 +259,26 @@ def test_a_metric_that_a_task_names_later_is_added_without_scoring_again(
     assert stored.result == event.result
 
 
+def test_a_metric_that_is_code_runs_only_when_allowed_and_its_failure_costs_no_run(
+    anatomy: Path, project: Path
+) -> None:
+    list(sweep(cells(anatomy, "majority"), project / "results", fresh=False))
+    anatomy.write_text(TASK + "metrics: [accuracy, 'evaluate:broken.py']\n", encoding="utf-8")
+    (anatomy.parent / "broken.py").write_text("import nothing_of_that_name\n", encoding="utf-8")
+    with pytest.raises(
+        UsageError, match=r"task anatomy: its metric evaluate:broken.py is Python code; --allow"
+    ):
+        cells(anatomy, "majority")
+    allowed = cells(anatomy, "majority,chance", Wish(allow_code=True))
+    by_model = {
+        cell.facts.model.name: event for cell, event in sweep(allowed, project / "results", fresh=False)
+    }
+    assert isinstance(by_model["majority"], Skipped)
+    failed = by_model["chance"]
+    assert isinstance(failed, FailedResult)
+    assert "metric evaluate:broken.py cannot be loaded" in failed.reason
+
+
 def test_two_sweeps_that_write_the_same_run_leave_a_whole_one(anatomy: Path, project: Path) -> None:
     command = [sys.executable, "-m", "bench", "run", "-m", "family:baseline", "-t", "anatomy", "--fresh"]
     for _ in range(2):

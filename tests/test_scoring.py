@@ -330,27 +330,26 @@ class Share(evaluate.Metric):
 def test_a_metric_of_the_evaluate_library_gets_option_indices(tmp_path: Path) -> None:
     (tmp_path / "share.py").write_text(METRIC.replace("RETURN", ""))
     name = "evaluate:share.py"
-    loaded = load_metrics([name], tmp_path, allow_code=True)
+    loaded = load_metrics([name], tmp_path)
     rows = [record("A", "A"), record("B", None), record("B", "B"), record("A", "B")]
     assert measure(rows, [name], loaded).values[name].value == 0.5
     assert loaded[name]([-1, 3], [0, 3]) == 0.5
 
 
 @pytest.mark.parametrize(
-    ("source", "allow", "message"),
+    ("source", "message"),
     [
-        (METRIC.replace("RETURN", ""), False, "is Python code; --allow-code lets it run"),
-        (METRIC.replace("RETURN", ', "other": 1.0'), True, "gives 2 numbers (share, other), one is wanted"),
-        (METRIC.replace("len(predictions)RETURN", "0"), True, "fails on integers: division by zero"),
-        ("import nothing_of_that_name\n", True, "cannot be loaded: "),
+        (METRIC.replace("RETURN", ', "other": 1.0'), "gives 2 numbers (share, other), one is wanted"),
+        (METRIC.replace("len(predictions)RETURN", "0"), "fails on integers: division by zero"),
+        ("import nothing_of_that_name\n", "cannot be loaded: "),
     ],
 )
 def test_a_metric_that_cannot_be_had_is_told_before_anything_is_scored(
-    tmp_path: Path, source: str, allow: bool, message: str
+    tmp_path: Path, source: str, message: str
 ) -> None:
     (tmp_path / "metric.py").write_text(source)
     with pytest.raises(BenchError, match=re.escape(message)):
-        load_metrics(["evaluate:metric.py"], tmp_path, allow_code=allow)
+        load_metrics(["evaluate:metric.py"], tmp_path)
 
 
 def test_a_metric_that_breaks_on_the_answers_is_unknown_and_loses_nothing() -> None:

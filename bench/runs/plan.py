@@ -53,7 +53,6 @@ class Cell:
     opening: Opening
     home: Path
     """The task file's folder, where its metrics' paths start."""
-    allow_code: bool = False
 
     @property
     def task(self) -> Task:
@@ -98,6 +97,8 @@ def plan(
     tasks: Sequence[TaskFile], cards: Sequence[CardFile], wish: Wish, *, data_dir: Path | None, offline: bool
 ) -> tuple[list[Cell], list[Missing]]:
     """Every cell that can run on this machine, by task and model, and every one that cannot."""
+    for file in tasks:
+        _check_code(file.task, allowed=wish.allow_code)
     weights = {file.card.name: _weights(file, offline=offline) for file in cards}
     cells: list[Cell] = []
     missing: list[Missing] = []
@@ -115,6 +116,12 @@ def plan(
                     what = f"task {task}"
                 missing.append(Missing(what, error.reason, error.remedy))
     return cells, missing
+
+
+def _check_code(task: Task, *, allowed: bool) -> None:
+    code = next((name for name in task.metrics if name.startswith("evaluate:")), None)
+    if code and not allowed:
+        raise UsageError(f"task {task.name}: its metric {code} is Python code; --allow-code lets it run")
 
 
 def _weights(file: CardFile, *, offline: bool) -> Weights | RemoteWeights | Unavailable | None:
@@ -190,7 +197,6 @@ def _cell(
         items=test[:limit],
         opening=Opening(card, weights, variant.dtype, train, wish.seed),
         home=data.file.path.parent,
-        allow_code=wish.allow_code,
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.errors import BenchError
 from bench.runs.plan import Cell
 from bench.runs.result import DoneResult
 from bench.runs.store import find_run, write_run
@@ -40,7 +41,10 @@ def _found(cell: Cell, results: Path) -> DoneResult | None:
         return None
     if set(cell.task.metrics) <= run.result.metrics.values.keys():
         return run.result
-    loaded = load_metrics(cell.task.metrics, cell.home, allow_code=cell.allow_code)
+    try:
+        loaded = load_metrics(cell.task.metrics, cell.home)
+    except BenchError:  # what is done stays done; the cells that are not yet done say what is wrong
+        return run.result
     result = run.result.model_copy(update={"metrics": measure(run.records, cell.task.metrics, loaded)})
     write_run(results, cell.folder, result, None)
     return result

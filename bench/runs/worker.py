@@ -102,7 +102,7 @@ def _work(cell: Cell, results: Path, events: Any) -> None:
 
 
 def _score(cell: Cell, results: Path, events: Any) -> DoneResult:
-    metrics = load_metrics(cell.task.metrics, cell.home, allow_code=cell.allow_code)
+    metrics = load_metrics(cell.task.metrics, cell.home)
     opening = prepare(cell.opening)
     start = time.perf_counter()
     engine = open_engine(opening)

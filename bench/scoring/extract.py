@@ -116,10 +116,13 @@ _IS = (
     r"(?:(?:(?:is|are|was)(?:n't)?|(?:would|should|must|will)(?:n't|\s+not)?\s+be"
     r"|(?:can|could)(?:n't|'t|\s?not)\s+be|(?:has|seems|appears)\s+to\s+be)\b)"
 )
+_BECAUSE = r"\s+(?:because|since|as|due)\b"
 _SO = r"(?:so|thus|therefore|hence|consequently|accordingly|in\s+conclusion)\b"
 _STATEMENT = pattern(
     rf"(?:\b{_SO}[\s,:]{{1,4}})?(?:\b{_QUALITY}\s{{1,4}}){{0,6}}(?:"
-    rf"(?<!/)(?:\bans(?:wers?)?(?:\s+(?:choice|option|letter))?|\b{_RIGHT}\s+(?:choice|option|response))"
+    rf"(?<!/)(?:\bans(?:wers?)?(?:\s+(?:choice|option|letter))?|\b(?<!least\s)(?<!less\s){_RIGHT}\s+(?:choice|option|response"
+    # "The most likely diagnosis is B".
+    rf"|(?:[a-z]{{1,20}}\s+){{0,4}}?[a-z]{{1,20}}(?=\s+{_IS})))"
     r"(?:\s{0,6}(?:[:=→>]|->)|\s+[-–](?=\s)"
     r"|(?:\s+(?:to|for|of|in|among|from|here|that|based|given)\b[^.:\n]{0,80}?|,[^.,:\n]{0,40},)?"
     rf"\s+(?P<verb>{_IS}))(?:[\s:]{{0,9}}\\boxed\b)?"
@@ -127,6 +130,7 @@ _STATEMENT = pattern(
     r"|\b(?:I|we|let's)(?P<choose>(?:'\w+)?\s+(?:[a-z']{1,12}\s+){0,3}?"
     r"(?:choose|chose|pick(?:ed)?|select(?:ed)?|go(?:ing)?\s+with|opt\s+for|settle\s+on|say|answer"
     r"|(?:think|believe)\s+(?:that\s+)?it(?:'s|\s+is)))\b"
+    rf"|(?:\A|(?<=[.!?\n]))\s{{0,4}}it(?:'s|\s+is)\s+(?=\(?[A-J]\)?(?:[.,;!]|\s*\Z|{_BECAUSE}))"
     r"|\\boxed\b|^####(?=[^\n]{1,12}\s*\Z))"
 )
 _FILLER = pattern(
@@ -237,6 +241,8 @@ def _closing(reply: Reply) -> _Claim | None:
 def _heads_list(reply: Reply, claim: _Claim) -> bool:
     """Does the next option's label follow: are the options said again, or talked about one by one?"""
     gap = r"[\s,;.]{0,6}|[^\n]{0,600}\n\s{0,6}"
+    if claim.letters[-1] == "A":  # where a list begins; below another letter "C. …" may say why not C
+        gap += r"|[^\n]{0,600}?[.;,]\s{1,4}"
     following = _line_label(claim.letters[-1], 1, gap).match(reply.text, claim.end)
     if following is None:
         return False

@@ -165,16 +165,13 @@ def _of_classes(records: Sequence[Record], name: MetricName) -> Estimate:
     return Estimate(value=float(score(truth, chosen, **options)), low=interval.low, high=interval.high)
 
 
-def load_metrics(names: Sequence[MetricName], folder: Path, *, allow_code: bool) -> Loaded:
+def load_metrics(names: Sequence[MetricName], folder: Path) -> Loaded:
     """Load the `evaluate:` metrics and try each, before anything is scored.
 
-    A relative path starts at `folder`, the task file's. Raises a BenchError where one cannot be had
-    or gives no single number; such a metric is Python code, so `allow_code` must say that it may run.
+    They are Python code, so the caller has asked whether they may run. A relative path starts at
+    `folder`, the task file's. Raises a BenchError where one cannot be had or gives no single number.
     """
-    wanted = [name for name in names if name.startswith("evaluate:")]
-    if wanted and not allow_code:
-        raise BenchError(f"the task's metric {wanted[0]} is Python code; --allow-code lets it run")
-    return {name: _load(name, folder) for name in wanted}
+    return {name: _load(name, folder) for name in names if name.startswith("evaluate:")}
 
 
 def _load(name: MetricName, folder: Path) -> Callable[[Sequence[int], Sequence[int]], float]:
