@@ -13,6 +13,7 @@ from transformers.utils import logging as transformers_logging
 
 from bench.engines.check import best_path
 from bench.engines.engine import Opening
+from bench.engines.heap import keep_few_kernels
 from bench.engines.transformer import TransformerEngine
 from bench.errors import BenchError, first_line
 from bench.inputs.model_card import ModelCard
@@ -49,6 +50,7 @@ def open_transformers(opening: Opening) -> TransformerEngine:
     device = device_name()
     model = load_model(opening.card, folder, opening.dtype).to(device).eval()
     if device == "cpu":
+        keep_few_kernels()
         # A mask would make transformers repeat keys and values for each query head, which the CPU's
         # kernel does not need: 1.7 times as fast behind a prefix of 1,100 tokens.
         os.environ["TRANSFORMERS_SDPA_FORCE_GQA"] = "1"
