@@ -10,18 +10,20 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors.torch import load_file, save_file
 
 from bench.errors import BenchError, FileError, UsageError
 from bench.inputs.model_card import CardFile, ModelCard, all_cards, select_cards
 from bench.inputs.task import find_tasks, read_task
-from bench.runs.plan import Cell, Wish, plan
+from bench.inputs.weights import Trust
+from bench.runs.plan import Cell, Wish, identity, plan
 from bench.runs.result import SCHEMA_VERSION, DoneResult, FailedResult
 from bench.runs.store import Run, check_writable, read_records, read_result, read_runs
 from bench.runs.sweep import Skipped, sweep
 from bench.runs.worker import Loading, run_cell
 from bench.scoring.metrics import measure
-from conftest import ITEMS, TASK, TRAIN, write_lines
+from conftest import ITEMS, ROOT, TASK, TRAIN, write_lines
 from tiny import save_causal, save_t5
 
 
@@ -31,13 +33,16 @@ def cells(task: Path, models: str = "family:baseline", wish: Wish | None = None)
     return found
 
 
-def path_cell(task: Path, weights: Path, **facts: object) -> Cell:
+def tiny_card(weights: Path, **facts: object) -> ModelCard:
     values = {"name": "tiny", "title": "Tiny", "family": "tiny", "license": "mit", "context": 512}
     values |= {"architecture": "decoder", "source": {"path": str(weights)}}
-    card = ModelCard.model_validate(values | facts)
+    return ModelCard.model_validate(values | facts)
+
+
+def path_cell(task: Path, weights: Path, **facts: object) -> Cell:
     [cell], _ = plan(
         [read_task(task)],
-        [CardFile(card=card, path=task)],
+        [CardFile(card=tiny_card(weights, **facts), path=task)],
         Wish(dtype="float32"),
         data_dir=None,
         offline=True,
@@ -89,6 +94,47 @@ def test_an_identity_holds_still_and_moves_with_all_that_can_change_a_number(ana
     assert moved()
     write_lines(anatomy.parent / "test.jsonl", ITEMS[:2])
     assert moved()
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "results").rglob("result.json")), ids=str)
+def test_the_identity_of_a_run_that_was_made_before_holds(path: Path) -> None:
+    facts = read_result(path).cell
+    assert identity(facts) == facts.id
+
+
+def test_each_quantisation_is_a_variant_of_every_model_with_weights(anatomy: Path, project: Path) -> None:
+    weights = save_causal(project / "m", "llama")
+    [whole] = [path_cell(anatomy, weights)]
+    card = CardFile(card=whole.facts.model, path=anatomy)
+    wish = Wish(dtype="float32", quantize=("none", "nf4"))
+    found, _ = plan([read_task(anatomy)], [card], wish, data_dir=None, offline=True)
+    assert [cell.facts.variant.quantize for cell in found] == ["none", "nf4"]
+    assert found[0].facts.id == whole.facts.id != found[1].facts.id
+    assert "--quantize nf4" in found[1].facts.command
+    assert len(cells(anatomy, "chance", wish)) == 1
+    *_, last = run_cell(found[1], project / "results")
+    assert isinstance(last, DoneResult)
+    assert last.cost.model_bytes
+    *_, before = run_cell(whole, project / "results")
+    assert isinstance(before, DoneResult)
+    assert before.cost.model_bytes
+    assert last.cost.model_bytes < before.cost.model_bytes
+
+
+def test_pickles_are_read_only_when_allowed_and_the_run_says_so(anatomy: Path, project: Path) -> None:
+    weights = save_causal(project / "m", "llama")
+    torch.save(load_file(weights / "model.safetensors"), weights / "pytorch_model.bin")
+    (weights / "model.safetensors").unlink()
+    card = CardFile(card=tiny_card(weights), path=anatomy)
+    tasks = [read_task(anatomy)]
+    [], [missing] = plan(tasks, [card], Wish(dtype="float32"), data_dir=None, offline=True)
+    assert "pickles, which can run any code" in missing.reason
+    wish = Wish(dtype="float32", trust=Trust(pickle=True))
+    [cell], _ = plan(tasks, [card], wish, data_dir=None, offline=True)
+    *_, last = run_cell(cell, project / "results")
+    assert isinstance(last, DoneResult), last
+    assert last.engine.pickle
+    assert "--allow-pickle" in last.cell.command
 
 
 def test_a_cell_of_other_weights_is_another_cell(anatomy: Path, project: Path) -> None:
@@ -467,7 +513,7 @@ def test_a_results_folder_that_cannot_be_written_is_told_before_anything_runs(pr
         ('{"schema_version": 1, "status": "odd"}', "not a result file"),
         (
             '{"schema_version": 99}',
-            "written by a newer version (schema 99, this one reads 2); update SLM Bench",
+            f"written by a newer version (schema 99, this one reads {SCHEMA_VERSION}); update SLM Bench",
         ),
     ],
 )

@@ -8,6 +8,7 @@ import io
 import random
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import sentencepiece
 import torch
@@ -126,13 +127,16 @@ def save_t5(folder: Path) -> Path:
 
 
 def opened(
-    folder: Path, architecture: Architecture = "decoder", context: int | None = 512
+    folder: Path,
+    architecture: Architecture = "decoder",
+    context: int | None = 512,
+    **how: Any,
 ) -> TransformerEngine:
     card = ModelCard(
         name="tiny", title="Tiny", family="tiny", source=PathSource(path="."), architecture=architecture,
         license="mit", context=context,
     )  # fmt: skip
-    return open_transformers(Opening(card, Weights(folder, "sha256:0", 0), "float32", (), 0))
+    return open_transformers(Opening(card, Weights(folder, "sha256:0", 0), "float32", (), 0, **how))
 
 
 def prompts(count: int) -> list[str]:

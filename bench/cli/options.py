@@ -30,6 +30,14 @@ prompt = click.option(
     type=click.Choice(["chat", "plain"]),
     help="Through the model's chat template, or as plain text; the card's own style when left out.",
 )
+trust_remote_code = click.option(
+    "--trust-remote-code", is_flag=True, help="Run the code that comes with weights."
+)
+allow_pickle = click.option(
+    "--allow-pickle",
+    is_flag=True,
+    help="Take weights that are pickles, which can run any code, where there are no safetensors.",
+)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 
 

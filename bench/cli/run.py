@@ -3,13 +3,13 @@
 import signal
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import click
 
 from bench.cli import options
 from bench.errors import BenchError, UsageError
-from bench.types import Dtype, PromptStyle
+from bench.types import Dtype, PromptStyle, Quantization
 
 if TYPE_CHECKING:
     from bench.inputs.model_card import CardFile
@@ -19,6 +19,16 @@ if TYPE_CHECKING:
 
 NOTHING_COULD_RUN = 5
 LM_EVAL = "lm-eval:"
+
+
+def _kinds(_context: click.Context, _parameter: click.Parameter, value: str) -> tuple[str, ...]:
+    """ "none,nf4" -> ("none", "nf4")."""
+    known = get_args(Quantization)
+    kinds = tuple(dict.fromkeys(part.strip() for part in value.split(",")))
+    for kind in kinds:
+        if kind not in known:
+            raise click.BadParameter(f"'{kind}' is not one of {', '.join(known)}")
+    return kinds
 
 
 @click.command()
@@ -57,6 +67,14 @@ LM_EVAL = "lm-eval:"
 )
 @options.prompt
 @click.option(
+    "--quantize",
+    default="none",
+    show_default=True,
+    metavar="KINDS",
+    callback=_kinds,
+    help="none, int8, nf4, fp4: the bits of a weight; each of several, with commas, is a variant.",
+)
+@click.option(
     "--generate",
     is_flag=True,
     help="Let models reason and answer in words, as the task's generate section says, instead of scoring.",
@@ -83,6 +101,8 @@ LM_EVAL = "lm-eval:"
 @options.offline
 @click.option("--strict", is_flag=True, help="What is not on this machine is an error.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
+@options.allow_pickle
+@options.trust_remote_code
 @click.option(
     "--allow-code",
     is_flag=True,
@@ -98,6 +118,7 @@ def run(
     exemplars: int | None,
     exemplar_choice: "ExemplarChoice | None",
     prompt: PromptStyle | None,
+    quantize: tuple[Quantization, ...],
     generate: bool,
     samples: int | None,
     temperature: float | None,
@@ -110,6 +131,8 @@ def run(
     offline: bool,
     strict: bool,
     dry_run: bool,
+    allow_pickle: bool,
+    trust_remote_code: bool,
     allow_code: bool,
     as_json: bool,
 ) -> None:
@@ -121,6 +144,7 @@ def run(
     from bench.cli import report
     from bench.cli.network import settle_offline
     from bench.inputs.data import data_folder
+    from bench.inputs.weights import Trust
     from bench.runs.plan import Wish, plan
 
     if not generate and not (samples is temperature is max_new_tokens is None):
@@ -139,6 +163,8 @@ def run(
         max_new_tokens=max_new_tokens,
         limit=limit,
         seed=seed,
+        quantize=quantize,
+        trust=Trust(pickle=allow_pickle, code=trust_remote_code),
         allow_code=allow_code,
     )
     cells, missing = plan(files, cards, wish, data_dir=folder, offline=offline)

@@ -18,6 +18,7 @@ class BaselineEngine:
 
     weights: Callable[[Item], Sequence[float]]
     path: str = ""
+    model_bytes: int | None = None
 
     def encode(self, request: ScoreRequest) -> Encoded:
         return Encoded(request, Tree((), ()))

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from bench.inputs.model_card import ModelCard
-from bench.inputs.weights import RemoteWeights, Weights
+from bench.inputs.weights import NO_TRUST, RemoteWeights, Trust, Weights
 from bench.types import (
     Dtype,
     Encoded,
     GenerateRequest,
     Item,
     Message,
+    Quantization,
     ScoredBatch,
     ScoreRequest,
     Scores,
@@ -34,6 +35,11 @@ class Engine(Protocol):
     @property
     def path(self) -> str:
         """How forward passes are made: `packed` or `plain`; `` for an engine that makes none."""
+        ...
+
+    @property
+    def model_bytes(self) -> int | None:
+        """The weights as they are held in memory, in bytes; None for an engine without weights."""
         ...
 
     def encode(self, request: ScoreRequest) -> Encoded: ...
@@ -69,6 +75,8 @@ class Opening:
     dtype: Dtype | None
     train: tuple[Item, ...]
     seed: int
+    quantize: Quantization = "none"
+    trust: Trust = NO_TRUST
 
 
 def in_order(batches: Iterable[ScoredBatch]) -> list[Scores]:

@@ -1,5 +1,6 @@
 """Weights on disk -> a loaded engine. The only place that knows how transformers opens a model."""
 
+import logging
 import os
 import subprocess
 import sys
@@ -14,10 +15,11 @@ from transformers.utils import logging as transformers_logging
 from bench.engines.check import best_path
 from bench.engines.engine import Opening
 from bench.engines.heap import keep_few_kernels
+from bench.engines.quantizing import FOUR_BITS, keep_unpacked, quantization
 from bench.engines.transformer import TransformerEngine
 from bench.errors import BenchError, first_line
 from bench.inputs.model_card import ModelCard
-from bench.inputs.weights import Weights
+from bench.inputs.weights import NO_TRUST, Trust, Weights
 from bench.types import Dtype
 
 CPU_BATCH_TOKENS = 1536
@@ -43,12 +45,13 @@ def open_transformers(opening: Opening) -> TransformerEngine:
     """Load model and tokenizer in the wanted dtype and put them on the device."""
     transformers_logging.disable_progress_bar()
     transformers_logging.set_verbosity_error()
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it warns once a layer and pass
     weights = opening.weights
     assert isinstance(weights, Weights)
     assert opening.dtype is not None
     folder = readable_folder(weights)
     device = device_name()
-    model = load_model(opening.card, folder, opening.dtype).to(device).eval()
+    model = load_model(opening, folder, device).eval()
     if device == "cpu":
         keep_few_kernels()
         # A mask would make transformers repeat keys and values for each query head, which the CPU's
@@ -57,26 +60,33 @@ def open_transformers(opening: Opening) -> TransformerEngine:
     longest = window(opening.card, model.config)
     return TransformerEngine(
         model=model,
-        tokenizer=_tokenizer(folder),
+        tokenizer=_tokenizer(folder, opening.trust),
         window=longest,
         batch_tokens=CUDA_BATCH_TOKENS if device == "cuda" else CPU_BATCH_TOKENS,
         path=best_path(model, longest),
     )
 
 
-def load_model(card: ModelCard, folder: Path, dtype: Dtype) -> Any:
-    """The model as transformers loads it, from safetensors alone, on the CPU."""
-    auto = AutoModelForSeq2SeqLM if card.architecture == "encoder-decoder" else AutoModelForCausalLM
+def load_model(opening: Opening, folder: Path, device: str) -> Any:
+    """The model as transformers loads it, quantised as wanted; pickles only where they are allowed."""
+    assert opening.dtype is not None
+    is_encoder_decoder = opening.card.architecture == "encoder-decoder"
+    auto = AutoModelForSeq2SeqLM if is_encoder_decoder else AutoModelForCausalLM
+    how = "" if opening.quantize == "none" else f" in {opening.quantize}"
     try:
         model = auto.from_pretrained(
             folder,
-            dtype=getattr(torch, dtype),
+            dtype=getattr(torch, opening.dtype),
             local_files_only=True,
-            use_safetensors=True,
-            trust_remote_code=False,  # left out, transformers would ask whoever sits at the terminal
+            use_safetensors=not (isinstance(opening.weights, Weights) and opening.weights.pickled),
+            trust_remote_code=opening.trust.code,  # left out, transformers would ask at the terminal
+            quantization_config=quantization(opening),
+            device_map={"": device},
         )
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise BenchError(f"the weights cannot be loaded: {first_line(error)}") from error
+    except (OSError, ValueError, RuntimeError, ImportError, SafetensorError) as error:
+        raise BenchError(f"the weights cannot be loaded{how}: {first_line(error)}") from error
+    if opening.quantize in FOUR_BITS:
+        keep_unpacked(model)
     # Weights may come with penalties, forced tokens and sampling of their own; what is asked is asked of all.
     names = ("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id")
     own: dict[str, Any] = model.generation_config.to_dict() if model.can_generate() else {}
@@ -97,9 +107,9 @@ def load_tokenizer(weights: Weights) -> Any:
     return _tokenizer(readable_folder(weights))
 
 
-def _tokenizer(folder: Path) -> Any:
+def _tokenizer(folder: Path, trust: Trust = NO_TRUST) -> Any:
     try:
-        return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=trust.code)
     except Exception as error:  # whatever the files make the tokenizer libraries raise
         raise BenchError(f"the tokenizer cannot be loaded: {first_line(error)}") from error
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from bench.engines import causal, chat, seq2seq, writing
 from bench.engines.packing import Path
+from bench.engines.quantizing import footprint, keep_unpacked
 from bench.engines.tokenizing import encode_causal, encode_seq2seq
 from bench.errors import PromptTooLong
 from bench.types import (
@@ -39,6 +40,10 @@ class TransformerEngine:
     def _is_decoder(self) -> bool:
         return not self.model.config.is_encoder_decoder
 
+    @property
+    def model_bytes(self) -> int:
+        return footprint(self.model)
+
     def encode(self, request: ScoreRequest) -> Encoded:
         encode = encode_causal if self._is_decoder else encode_seq2seq
         return encode(self.tokenizer, request, self.window)
@@ -61,6 +66,7 @@ class TransformerEngine:
         self, requests: Sequence[GenerateRequest], prompts: Sequence[Tokens]
     ) -> Iterator[WrittenBatch]:
         budget = WRITING * self.batch_tokens
+        keep_unpacked(self.model, unpacked=False)  # a row writes one token at a time
         return writing.write(self.model, self.tokenizer, requests, prompts, budget)
 
     def close(self) -> None:

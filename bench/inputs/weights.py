@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
 
@@ -18,15 +19,36 @@ from bench.inputs.model_card import CardFile, EngineSource, HubSource, PackageSo
 PROBE_SECONDS = 3.0
 _FILES = ("*.safetensors", "*.json", "*.model", "*.txt", "*.jinja")
 """All that a model of ours is read from; also what is downloaded of a hub repository."""
+PICKLES = "pytorch_model*.bin"
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """What a person lets weights do: come as pickles, which can run any code as they are read, and run
+    the code that lies beside them."""
+
+    pickle: bool = False
+    code: bool = False
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        return (*_FILES, *([PICKLES] if self.pickle else []), *(["*.py"] if self.code else []))
+
+
+NO_TRUST = Trust()
 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """A folder of safetensors or a GGUF file. `revision` is a hub commit or `sha256:…`."""
+    """A folder of safetensors or a GGUF file. `revision` is a hub commit or `sha256:…`.
+
+    `pickled` weights were taken only because a person allowed it, and there are no others.
+    """
 
     path: Path
     revision: str
     bytes: int
+    pickled: bool = False
 
     @property
     def is_gguf(self) -> bool:
@@ -40,6 +62,7 @@ class RemoteWeights:
     hub: str
     ref: str
     revision: str
+    trust: Trust = NO_TRUST
 
 
 def hub_reachable(seconds: float = PROBE_SECONDS) -> bool:
@@ -78,7 +101,7 @@ def go_offline() -> None:
     os.environ["HF_EVALUATE_OFFLINE"] = "1"
 
 
-def find_weights(file: CardFile, *, offline: bool) -> Weights | RemoteWeights | None:
+def find_weights(file: CardFile, *, offline: bool, trust: Trust = NO_TRUST) -> Weights | RemoteWeights | None:
     """The card's weights; None for a baseline. What is on this machine is not asked for on the hub.
 
     Nothing is downloaded here. Raises Unavailable when the weights are not on this machine and
@@ -90,13 +113,13 @@ def find_weights(file: CardFile, *, offline: bool) -> Weights | RemoteWeights | 
         case PackageSource(package=package, file=name, requirement=requirement):
             return _in_package(package, name, requirement)
         case PathSource(path=path):
-            return _in_folder((file.path.parent / path).resolve())
+            return _in_folder((file.path.parent / path).resolve(), trust)
         case HubSource(hub=hub, revision=revision):
-            cached = _in_hub_cache(hub, revision)
+            cached = _in_hub_cache(hub, revision, trust)
             if cached is None and offline:
                 remedy = f"run once with the hub in reach, or: hf download {hub}"
                 raise Unavailable("the weights are not on this machine", remedy)
-            return cached or _on_hub(hub, revision)
+            return cached or _on_hub(hub, revision, trust)
 
 
 def on_this_machine(file: CardFile) -> bool:
@@ -123,19 +146,27 @@ def _in_package(package: str, name: str, requirement: str) -> Weights:
     return Weights(path, f"sha256:{_sha256((path,))}", path.stat().st_size)
 
 
-def _in_folder(folder: Path) -> Weights:
+def _in_folder(folder: Path, trust: Trust) -> Weights:
     if not folder.is_dir():
         raise Unavailable(
             f"there is no folder {folder}", "correct source.path, which starts at the card's folder"
         )
     if not (folder / "config.json").is_file():
         raise Unavailable(f"{folder} holds no config.json", "correct source.path in the card")
-    if not list(folder.glob("*.safetensors")):
+    pickled = _is_pickled(folder)
+    if pickled and not trust.pickle:
+        remedy = "save the model with safetensors weights, or let pickles run with --allow-pickle"
+        raise Unavailable(f"the weights in {folder} are pickles, which can run any code", remedy)
+    if not pickled and not list(folder.glob("*.safetensors")):
         raise Unavailable(f"{folder} holds no *.safetensors", "save the model with safetensors weights")
     if missing := _missing_shards(folder):
         raise Unavailable(f"{folder} lacks {missing[0]}", "copy the whole model")
-    files = sorted({path for pattern in _FILES for path in folder.glob(pattern)})
-    return Weights(folder, f"sha256:{_sha256(tuple(files))}", _weights_bytes(folder))
+    files = sorted({path for pattern in trust.files for path in folder.glob(pattern)})
+    return Weights(folder, f"sha256:{_sha256(tuple(files))}", _weights_bytes(folder, trust), pickled)
+
+
+def _is_pickled(folder: Path) -> bool:
+    return not list(folder.glob("*.safetensors")) and bool(list(folder.glob(PICKLES)))
 
 
 def _missing_shards(folder: Path) -> list[str]:
@@ -150,45 +181,51 @@ def _missing_shards(folder: Path) -> list[str]:
     return sorted(name for name in shards if not (folder / name).is_file())
 
 
-def _weights_bytes(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+def _weights_bytes(folder: Path, trust: Trust) -> int:
+    """The size of the safetensors; where there are none, of the pickles that may be used instead."""
+    size = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+    pickles = folder.glob(PICKLES) if trust.pickle and not size else ()
+    return size or sum(path.stat().st_size for path in pickles)
 
 
-def _in_hub_cache(hub: str, revision: str) -> Weights | None:
+def _in_hub_cache(hub: str, revision: str, trust: Trust) -> Weights | None:
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
     try:
-        folder = _snapshot(hub, revision, offline=True)
+        folder = _snapshot(hub, revision, trust, offline=True)
     except LocalEntryNotFoundError:
         return None
     except HFValidationError as error:
         raise Unavailable(f"'{hub}' is not a hub id", "correct source.hub in the card") from error
     # The cache also holds models of which only a configuration, or a part, was ever fetched.
     whole = (folder / "config.json").is_file() and not _missing_shards(folder)
-    size = _weights_bytes(folder)
-    return Weights(folder, folder.name, size) if whole and size else None
+    size = _weights_bytes(folder, trust)
+    return Weights(folder, folder.name, size, _is_pickled(folder)) if whole and size else None
 
 
-def _on_hub(hub: str, revision: str) -> RemoteWeights:
+def _on_hub(hub: str, revision: str, trust: Trust) -> RemoteWeights:
     from huggingface_hub import HfApi
 
     try:
         info = HfApi().model_info(hub, revision=revision)
     except hub_errors() as error:
         raise Unavailable(f"the hub did not tell about {hub}", first_line(error)) from error
-    if not any(file.rfilename.endswith(".safetensors") for file in info.siblings or ()):
-        raise Unavailable(f"{hub} has no safetensors weights", "choose a revision that has")
-    return RemoteWeights(hub, revision, str(info.sha))
+    names = [file.rfilename for file in info.siblings or ()]
+    pickled = any(fnmatch(name, PICKLES) for name in names) and trust.pickle
+    if not pickled and not any(name.endswith(".safetensors") for name in names):
+        remedy = "choose a revision that has, or let pickles run with --allow-pickle"
+        raise Unavailable(f"{hub} has no safetensors weights", remedy)
+    return RemoteWeights(hub, revision, str(info.sha), trust)
 
 
 def fetch(remote: RemoteWeights) -> Weights:
     """Download the weights to the hub cache; a download that was cut off goes on where it was."""
     try:
         # By its name, so that the cache learns which commit that name is at, and finds it offline.
-        _snapshot(remote.hub, remote.ref, offline=False)
+        _snapshot(remote.hub, remote.ref, remote.trust, offline=False)
     except hub_errors() as error:
         raise BenchError(f"{remote.hub} could not be downloaded: {first_line(error)}") from error
-    found = _in_hub_cache(remote.hub, remote.ref)
+    found = _in_hub_cache(remote.hub, remote.ref, remote.trust)
     if found is None:
         raise BenchError(f"{remote.hub} was downloaded, but has no config.json or not all of its weights")
     if found.revision != remote.revision:
@@ -196,7 +233,7 @@ def fetch(remote: RemoteWeights) -> Weights:
     return found
 
 
-def _snapshot(hub: str, ref: str, *, offline: bool) -> Path:
+def _snapshot(hub: str, ref: str, trust: Trust, *, offline: bool) -> Path:
     """The folder of a model's files; the same patterns both ways, or what is whole would seem torn."""
     from huggingface_hub import snapshot_download
 
@@ -204,7 +241,7 @@ def _snapshot(hub: str, ref: str, *, offline: bool) -> Path:
         snapshot_download(
             hub,
             revision=ref,
-            allow_patterns=list(_FILES),
+            allow_patterns=list(trust.files),
             ignore_patterns=["*/*"],
             local_files_only=offline,
         )

@@ -22,7 +22,7 @@ def open_reference(opening: Opening, batch: int) -> Any:
     assert opening.dtype is not None
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
     folder = readable_folder(opening.weights)
-    model = load_model(opening.card, folder, opening.dtype).to(device_name())
+    model = load_model(opening, folder, device_name())
     # HFLM ties weights again after loading, and transformers 5 says that every T5 is tied: the
     # reference would lose FLAN-T5's own output head and score with the embeddings instead.
     if model.config.is_encoder_decoder:

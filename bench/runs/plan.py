@@ -3,7 +3,7 @@
 import hashlib
 import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,10 +16,12 @@ from bench.inputs.data import Split, load_split, shared_questions
 from bench.inputs.model_card import CardFile, EngineSource, ModelCard
 from bench.inputs.prompts import NO_EXEMPLARS, ExemplarChoice, Exemplars, choose_exemplars
 from bench.inputs.task import Generate, Role, Task, TaskFile
-from bench.inputs.weights import RemoteWeights, Weights, find_weights
+from bench.inputs.weights import NO_TRUST, RemoteWeights, Trust, Weights, find_weights
 from bench.runs.result import CellFacts, SplitFacts, TaskFacts, Variant
 from bench.scoring.asking import Asking
-from bench.types import Dtype, Item, PromptStyle
+from bench.types import Dtype, Item, PromptStyle, Quantization
+
+LATER = ("quantize",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,9 @@ class Wish:
     max_new_tokens: int | None = None
     limit: int | None = None
     seed: int = 0
+    quantize: tuple[Quantization, ...] = ("none",)
+    """Each of them is a variant of every model that has weights."""
+    trust: Trust = NO_TRUST
     allow_code: bool = False
     """Whether metrics that are code of their own may run; it changes no score."""
 
@@ -99,14 +104,14 @@ def plan(
     """Every cell that can run on this machine, by task and model, and every one that cannot."""
     for file in tasks:
         _check_code(file.task, allowed=wish.allow_code)
-    weights = {file.card.name: _weights(file, offline=offline) for file in cards}
+    weights = {file.card.name: _weights(file, wish.trust, offline=offline) for file in cards}
     cells: list[Cell] = []
     missing: list[Missing] = []
     for file in tasks:
         data = _data(file, cards, wish, data_dir=data_dir, offline=offline)
-        for card in cards:
+        for card, quantize in _variants(cards, wish):
             try:
-                cells.append(_cell(data, card, weights[card.card.name], wish))
+                cells.append(_cell(data, card, weights[card.card.name], wish, quantize))
             except Unavailable as error:
                 task, model = file.task.name, card.card.name
                 what = f"{model} on {task}"
@@ -118,15 +123,25 @@ def plan(
     return cells, missing
 
 
+def _variants(cards: Sequence[CardFile], wish: Wish) -> Iterator[tuple[CardFile, Quantization]]:
+    """Every card in each way that is wished; a baseline has no weights to hold otherwise."""
+    for card in cards:
+        if card.card.architecture == "baseline":
+            yield card, "none"
+        else:
+            for quantize in wish.quantize:
+                yield card, quantize
+
+
 def _check_code(task: Task, *, allowed: bool) -> None:
     code = next((name for name in task.metrics if name.startswith("evaluate:")), None)
     if code and not allowed:
         raise UsageError(f"task {task.name}: its metric {code} is Python code; --allow-code lets it run")
 
 
-def _weights(file: CardFile, *, offline: bool) -> Weights | RemoteWeights | Unavailable | None:
+def _weights(file: CardFile, trust: Trust, *, offline: bool) -> Weights | RemoteWeights | Unavailable | None:
     try:
-        return find_weights(file, offline=offline)
+        return find_weights(file, offline=offline, trust=trust)
     except Unavailable as error:
         return error
 
@@ -160,7 +175,11 @@ def _exemplar_count(task: Task, card: ModelCard, wish: Wish) -> int:
 
 
 def _cell(
-    data: TaskData, file: CardFile, weights: Weights | RemoteWeights | Unavailable | None, wish: Wish
+    data: TaskData,
+    file: CardFile,
+    weights: Weights | RemoteWeights | Unavailable | None,
+    wish: Wish,
+    quantize: Quantization,
 ) -> Cell:
     if isinstance(weights, Unavailable):
         raise weights
@@ -172,7 +191,7 @@ def _cell(
     }
     if leaks:
         raise FileError(list(leaks))
-    variant = _variant(task, card, wish, count)
+    variant = _variant(task, card, wish, count, quantize)
     exemplars = NO_EXEMPLARS
     if count:
         exemplars = choose_exemplars(splits["exemplars"].items, count, wish.seed, variant.exemplar_choice)
@@ -188,14 +207,14 @@ def _cell(
         exemplar_ids=_shown(exemplars),
         limit=limit,
         engine_version=ENGINE_VERSION,
-        command=_command(data.file, card, variant, limit, splits["test"]),
+        command=_command(data.file, card, variant, limit, splits["test"], wish.trust),
     )
     train = splits[card.learns_from].items if card.learns_from else ()
     return Cell(
-        facts=facts.model_copy(update={"id": _identity(facts)}),
+        facts=facts.model_copy(update={"id": identity(facts)}),
         asking=Asking(task, exemplars, variant.prompt, variant.generate, wish.seed),
         items=test[:limit],
-        opening=Opening(card, weights, variant.dtype, train, wish.seed),
+        opening=Opening(card, weights, variant.dtype, train, wish.seed, quantize, wish.trust),
         home=data.file.path.parent,
     )
 
@@ -205,7 +224,7 @@ def _shown(exemplars: Exemplars) -> tuple[str, ...]:
     return tuple(item.id for item in exemplars.pool) if exemplars.choice == "fixed" else ()
 
 
-def _variant(task: Task, card: ModelCard, wish: Wish, exemplars: int) -> Variant:
+def _variant(task: Task, card: ModelCard, wish: Wish, exemplars: int, quantize: Quantization) -> Variant:
     """Raises Unavailable where the card or the task does not go with what is wished."""
     if card.architecture == "baseline":
         return Variant(dtype=None, exemplars=0, seed=wish.seed)
@@ -226,6 +245,7 @@ def _variant(task: Task, card: ModelCard, wish: Wish, exemplars: int) -> Variant
         prompt=style,
         exemplar_choice=(wish.exemplar_choice or task.exemplar_choice) if exemplars else "fixed",
         generate=generate,
+        quantize=quantize,
     )
 
 
@@ -257,7 +277,7 @@ def _split_facts(split: Split) -> SplitFacts:
     return SplitFacts(split=split.name, source=split.source, rows=len(split.items), sha256=split.sha256)
 
 
-def _identity(facts: CellFacts) -> str:
+def identity(facts: CellFacts) -> str:
     """SHA-256 over what can change a number, and nothing else."""
     source = facts.model.source
     engine = source.engine if isinstance(source, EngineSource) else None
@@ -265,14 +285,21 @@ def _identity(facts: CellFacts) -> str:
         "task": [facts.task.name, facts.task.version, facts.task.sha256],
         "data": {role: split.sha256 for role, split in sorted(facts.data.items())},
         "model": [facts.model.name, facts.weights, facts.model.context, facts.model.architecture, engine],
-        "variant": facts.variant.model_dump(),
+        "variant": facts.variant.model_dump(exclude=_unset(facts.variant)),
         "limit": facts.limit,
         "engine": facts.engine_version,
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def _command(file: TaskFile, card: ModelCard, variant: Variant, limit: int | None, test: Split) -> str:
+def _unset(variant: Variant) -> set[str]:
+    """Fields that came later, where they say what was always so: older ids hold."""
+    return {name for name in LATER if getattr(variant, name) == Variant.model_fields[name].default}
+
+
+def _command(
+    file: TaskFile, card: ModelCard, variant: Variant, limit: int | None, test: Split, trust: Trust
+) -> str:
     """The command that repeats the run; a mirror's folder and an unregistered task are the reader's own."""
     task, shots = file.task, variant.exemplars
     known = yaml_files("tasks").get(task.name)
@@ -282,6 +309,7 @@ def _command(file: TaskFile, card: ModelCard, variant: Variant, limit: int | Non
     words += ["--dtype", variant.dtype] if variant.dtype else []
     words += ["--exemplars", str(shots)] if variant.dtype and shots != task.exemplars else []
     words += ["--prompt", variant.prompt] if variant.dtype and variant.prompt != card.style else []
+    words += ["--quantize", variant.quantize] if variant.quantize != "none" else []
     if shots and variant.exemplar_choice != task.exemplar_choice:
         words += ["--exemplar-choice", variant.exemplar_choice]
     words += _generate_words(task, variant)
@@ -289,6 +317,8 @@ def _command(file: TaskFile, card: ModelCard, variant: Variant, limit: int | Non
     words += ["--limit", str(limit)] if limit else []
     words += ["--data-dir", "DIR"] if test.mirrored else []
     words += ["--include-path", "DIR"] if file.included else []
+    words += ["--allow-pickle"] if trust.pickle else []
+    words += ["--trust-remote-code"] if trust.code else []
     words += ["--allow-code"] if any(name.startswith("evaluate:") for name in task.metrics) else []
     return shlex.join([*words, "--fresh"])
 

@@ -9,9 +9,9 @@ from bench.inputs.model_card import ModelCard
 from bench.inputs.prompts import ExemplarChoice
 from bench.inputs.task import Generate, Role
 from bench.scoring.metrics import Metrics
-from bench.types import Dtype, PromptStyle, ScoredView
+from bench.types import Dtype, PromptStyle, Quantization, ScoredView
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Raised when a field changes meaning or name; readers upgrade older files step by step."""
 
 
@@ -24,10 +24,12 @@ class Variant(Strict):
     prompt: PromptStyle = "plain"
     exemplar_choice: ExemplarChoice = "fixed"
     generate: Generate | None = None
+    quantize: Quantization = "none"
 
     @property
     def slug(self) -> str:
         words: list[str] = [self.dtype or "baseline"]
+        words += [self.quantize] if self.quantize != "none" else []
         words += ["chat"] if self.prompt == "chat" else []
         words += [f"{self.exemplars}shot"] if self.exemplars else []
         words += ["each"] if self.exemplar_choice == "per_question" else []
@@ -94,13 +96,21 @@ class Cost(Strict):
     peak_memory_bytes: int | None
     peak_device_memory_bytes: int | None
     weights_bytes: int | None
+    """On disk."""
+    model_bytes: int | None = None
+    """In memory, as they are held: quantised ones with their scales."""
 
 
 class EngineFacts(Strict):
-    """How the forward passes were made: `packed` or `plain`, and in batches of how many tokens at last."""
+    """How the forward passes were made: `packed` or `plain`, and in batches of how many tokens at last.
+
+    `pickle` and `code` say that the weights came as pickles, or ran code of their own.
+    """
 
     path: str
     batch_tokens: int | None
+    pickle: bool = False
+    code: bool = False
 
 
 class Provenance(Strict):
@@ -120,7 +130,7 @@ class Provenance(Strict):
 
 
 class DoneResult(Strict):
-    schema_version: Literal[2] = SCHEMA_VERSION
+    schema_version: Literal[3] = SCHEMA_VERSION
     status: Literal["done"] = "done"
     cell: CellFacts
     metrics: Metrics
@@ -133,7 +143,7 @@ class DoneResult(Strict):
 class FailedResult(Strict):
     """A cell that did not finish: a row with its reason, never a zero."""
 
-    schema_version: Literal[2] = SCHEMA_VERSION
+    schema_version: Literal[3] = SCHEMA_VERSION
     status: Literal["failed"] = "failed"
     cell: CellFacts
     reason: str
@@ -148,13 +158,15 @@ RESULT: TypeAdapter[DoneResult | FailedResult] = TypeAdapter(Result)
 def upgraded(raw: dict[str, Any]) -> dict[str, Any]:
     """A result file of an older version as one of this version.
 
+    From 2 to 3: nothing moved, variants and costs got fields.
     From 1 to 2: metrics got intervals, views and statuses. They are left to be measured again from
     the records; only the accuracy, which the records must confirm, is taken over.
     """
-    if raw.get("schema_version") != 1:
+    version = raw.get("schema_version")
+    if version not in (1, 2):
         return raw
-    new = raw | {"schema_version": 2}
-    if raw.get("status") == "done":
+    new = raw | {"schema_version": SCHEMA_VERSION}
+    if version == 1 and raw.get("status") == "done":
         metrics = cast("dict[str, Any]", raw["metrics"])
         empty: dict[str, Any] = {"groups": {}, "statuses": {}, "views": {}, "disagreements": ()}
         values = {name: {"value": value} for name, value in metrics["values"].items()}

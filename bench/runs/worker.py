@@ -110,14 +110,14 @@ def _score(cell: Cell, results: Path, events: Any) -> DoneResult:
     records, batch_tokens = _records(cell, engine, events)
     scored = time.perf_counter()
     # Before the metrics: scikit-learn is no cost of the model.
-    cost = _cost(opening, records, loaded - start, scored - loaded)
+    cost = _cost(opening, engine, records, loaded - start, scored - loaded)
     engine.close()
     data = records_bytes(records)
     result = DoneResult(
         cell=cell.facts,
         metrics=measure(records, cell.task.metrics, metrics),
         cost=cost,
-        engine=EngineFacts(path=engine.path, batch_tokens=batch_tokens),
+        engine=_engine_facts(opening, engine, batch_tokens),
         provenance=provenance(),
         records_sha256=digest(data),
     )
@@ -136,7 +136,14 @@ def _records(cell: Cell, engine: Engine, events: Any) -> tuple[list[Record], int
     return [found[item.id] for item in cell.items], batch_tokens
 
 
-def _cost(opening: Opening, records: list[Record], load_seconds: float, scoring_seconds: float) -> Cost:
+def _engine_facts(opening: Opening, engine: Engine, batch_tokens: int | None) -> EngineFacts:
+    pickled = isinstance(opening.weights, Weights) and opening.weights.pickled
+    return EngineFacts(path=engine.path, batch_tokens=batch_tokens, pickle=pickled, code=opening.trust.code)
+
+
+def _cost(
+    opening: Opening, engine: Engine, records: list[Record], load_seconds: float, scoring_seconds: float
+) -> Cost:
     """What the pass cost; prompts that did not fit the model were not scored and do not count."""
     scored = [record for record in records if record.parse_status != "prompt_too_long"]
     written = sum(record.new_tokens for record in scored)
@@ -151,6 +158,7 @@ def _cost(opening: Opening, records: list[Record], load_seconds: float, scoring_
         peak_memory_bytes=peak_memory_bytes(),
         peak_device_memory_bytes=peak_device_memory_bytes(),
         weights_bytes=opening.weights.bytes if isinstance(opening.weights, Weights) else None,
+        model_bytes=engine.model_bytes,
     )
 
 
