@@ -1,5 +1,6 @@
 """YAML a person writes -> a strict frozen model, every mistake at once, with file, line and key."""
 
+import os
 import re
 import typing
 from collections.abc import Hashable, Iterator, Mapping
@@ -17,6 +18,12 @@ M = TypeVar("M", bound=BaseModel)
 
 BUILT_IN = Path(__file__).resolve().parent
 """Where `tasks/` and `model_cards/` are in an installed package; in a checkout, one folder up."""
+
+
+def cache_folder() -> Path:
+    """Converted weights, quick adapters: BENCH_CACHE_DIR, else `slm-bench` in the user's cache folder."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(os.environ.get("BENCH_CACHE_DIR") or Path(base) / "slm-bench")
 
 
 class Strict(BaseModel):

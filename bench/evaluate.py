@@ -41,7 +41,7 @@ def evaluate(asking: Asking, items: Sequence[Item], engine: Engine) -> Iterator[
 
 
 def _score(asking: Asking, items: Sequence[Item], engine: Engine) -> Iterator[Answered]:
-    render = _renderer(engine, thinking=False)
+    render = renderer(engine, thinking=False)
     ready: list[Encoded] = []
     refused: list[Record] = []
     for item in items:
@@ -69,7 +69,7 @@ def _score(asking: Asking, items: Sequence[Item], engine: Engine) -> Iterator[An
 
 def bare_scores(asking: Asking, items: Sequence[Item], engine: LanguageModel) -> list[Scores]:
     """The scores of each item's option texts after the bare cue, as one set an item."""
-    requests = bare_requests(asking, items, _renderer(engine, thinking=False))
+    requests = bare_requests(asking, items, renderer(engine, thinking=False))
     found = in_order(engine.score([engine.encode(request) for request in requests]))
     told = {
         text.strip(): (logprob, tokens)
@@ -93,7 +93,7 @@ def _generate(
 ) -> Iterator[Answered]:
     if not isinstance(engine, LanguageModel):
         raise BenchError("this engine scores options and cannot write; leave --generate out")
-    render = _renderer(engine, thinking=True)
+    render = renderer(engine, thinking=True)
     requests: list[GenerateRequest] = []
     prompts: list[Tokens] = []
     refused: list[Record] = []
@@ -120,7 +120,7 @@ def _generate(
         )
 
 
-def _renderer(engine: Engine, *, thinking: bool) -> Render:
+def renderer(engine: Engine, *, thinking: bool) -> Render:
     if isinstance(engine, LanguageModel):
         return partial(engine.render, thinking=thinking)
     return no_chat

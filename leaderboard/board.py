@@ -1,11 +1,12 @@
 """Runs -> the board: which rows stand side by side, in which order, and what is set apart. Pure."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from bench.inputs.model_card import ModelCard
+from bench.runs.compare import Change, changes
 from bench.runs.result import CellFacts, DoneResult, FailedResult, Provenance, TaskFacts
 from bench.runs.store import Run
 from leaderboard.formats import short_digest
@@ -70,6 +71,8 @@ class TaskBoard:
     apart: tuple[Row, ...]
     failures: tuple[Failure, ...]
     unmeasured: tuple[ModelCard, ...]
+    changes: tuple[tuple[Change, str], ...] = ()
+    """What quantising or tuning did to a model of the table, and the page of the changed one's run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,7 @@ def _task_board(runs: Sequence[Run], cards: Sequence[ModelCard]) -> TaskBoard:
     table = [row for row in rows if not row.apart]
     machines = {_machine(row.result.provenance) for row in table}
     table = [replace(row, tags=_tags(row, table, machines)) for row in table]
+    pages = {row.result.cell.id: row.page for row in table}
     shown = {row.result.cell.model.name for row in table}
     shown |= {failure.result.cell.model.name for failure in failures}
     test = main.data["test"]
@@ -115,6 +119,7 @@ def _task_board(runs: Sequence[Run], cards: Sequence[ModelCard]) -> TaskBoard:
         apart=tuple(sorted((row for row in rows if row.apart), key=_order)),
         failures=tuple(sorted(failures, key=lambda failure: failure.page)),
         unmeasured=tuple(card for card in cards if card.name not in shown),
+        changes=tuple((change, pages[change.after.cell.id]) for change in changes([r.run for r in table])),
     )
 
 
@@ -175,9 +180,23 @@ def _tags(row: Row, table: Sequence[Row], machines: set[str]) -> tuple[str, ...]
     weights = {r.result.cell.weights for r in table if r.result.cell.model.name == cell.model.name}
     if len(weights) > 1:
         tags.append(f"weights {short_digest(cell.weights)}")
+    tags += _adapter_tags(row, table)
     if len(machines) > 1:
         tags.append(_machine(row.result.provenance))
     return tuple(tags)
+
+
+def _adapter_tags(row: Row, table: Sequence[Row]) -> Iterator[str]:
+    """Which adapter, where the model has several, and whether it was trained on what is asked here."""
+    adapter = row.result.cell.variant.adapter
+    if adapter is None:
+        return
+    name = row.result.cell.model.name
+    others = [r.result.cell.variant.adapter for r in table if r.result.cell.model.name == name]
+    if len({other.sha256 for other in others if other}) > 1:
+        yield f"adapter {adapter.name} {adapter.sha256[:8]}"
+    if adapter.seen:
+        yield f"trained on {adapter.seen} of these questions"
 
 
 def _order(row: Row) -> tuple[float, str, str]:

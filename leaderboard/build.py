@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from bench.errors import BenchError, UsageError
 from bench.inputs.model_card import CardFile
+from bench.runs.compare import told
 from bench.runs.store import Run, read_runs
 from leaderboard import formats
 from leaderboard.board import Board, make_board, page_of
@@ -97,6 +98,7 @@ def _environment() -> Environment:
         "view_name": formats.view_name,
         "status_name": formats.status_name,
         "differ": formats.differ,
+        "told": told,
     }
     environment.filters.update(filters)
     return environment

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
 
+from bench.config import cache_folder
 from bench.engines.check import best_path
 from bench.engines.engine import Opening, in_order
-from bench.engines.loading import best_dtype, cache_folder, open_transformers
+from bench.engines.loading import best_dtype, open_transformers
 from bench.engines.opening import open_engine
 from bench.engines.packing import Layout
 from bench.engines.prefix import prefill

@@ -11,6 +11,7 @@ from bench.cli.leaderboard import leaderboard
 from bench.cli.models import models
 from bench.cli.run import run
 from bench.cli.tasks import tasks
+from bench.cli.tune import tune
 from bench.cli.verify import verify
 from bench.errors import BenchError, FileError
 
@@ -46,5 +47,5 @@ def main() -> None:
     """  # noqa: D301 (click reads the backspace as "keep these lines")
 
 
-for command in (run, tasks, models, leaderboard, verify):
+for command in (run, tune, tasks, models, leaderboard, verify):
     main.add_command(command)

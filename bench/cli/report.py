@@ -19,12 +19,15 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from bench.cli import tuning
+from bench.runs.compare import changes, told
 from bench.runs.plan import Cell, Missing
 from bench.runs.result import DoneResult, FailedResult
-from bench.runs.store import find_run
-from bench.runs.sweep import Skipped, sweep
-from bench.runs.worker import Event, Loading
+from bench.runs.store import Run, find_run, read_runs
+from bench.runs.sweep import Skipped, SweepEvent, sweep
+from bench.runs.worker import Loading
 from bench.runs.worker import Progress as Scored
+from bench.tuning.job import Prepared, Step
 from leaderboard import formats
 
 Finished = DoneResult | FailedResult
@@ -82,7 +85,7 @@ def run_with_progress(cells: Sequence[Cell], results: Path, *, fresh: bool) -> l
     return ended
 
 
-def _numbered(events: Iterator[tuple[Cell, Event | Skipped]]) -> Iterator[tuple[int, Cell, Event | Skipped]]:
+def _numbered(events: Iterator[tuple[Cell, SweepEvent]]) -> Iterator[tuple[int, Cell, SweepEvent]]:
     """The events with their cell's number, from 1."""
     for number, (_, group) in enumerate(groupby(events, key=lambda pair: id(pair[0])), start=1):
         for cell, event in group:
@@ -90,7 +93,7 @@ def _numbered(events: Iterator[tuple[Cell, Event | Skipped]]) -> Iterator[tuple[
 
 
 class View(Protocol):
-    def show(self, number: int, cell: Cell, event: Event | Skipped) -> None: ...
+    def show(self, number: int, cell: Cell, event: SweepEvent) -> None: ...
 
 
 @contextmanager
@@ -118,7 +121,7 @@ class PlainLines:
         self.total = total
         self.quarter = 0
 
-    def show(self, number: int, cell: Cell, event: Event | Skipped) -> None:
+    def show(self, number: int, cell: Cell, event: SweepEvent) -> None:
         head = f"[{number}/{self.total}] {cell.facts.model.name} on {cell.task.name}"
         match event:
             case Loading():
@@ -128,6 +131,13 @@ class PlainLines:
                 if 4 * done // total > self.quarter and done < total:
                     self.quarter = 4 * done // total
                     click.echo(f"{head}: {done} of {total} items", err=True)
+            case Prepared():
+                self.quarter = 0
+                click.echo(f"{head}: {tuning.prepared(event)}", err=True)
+            case Step():
+                if event.held_out_loss is not None or int(4 * event.share) > self.quarter:
+                    self.quarter = int(4 * event.share)
+                    click.echo(f"{head}: {tuning.step(event)}", err=True)
             case _:
                 click.echo(f"{head}: {_outcome(event)}", err=True)
 
@@ -140,13 +150,20 @@ class Bars:
         self.total = total
         self.bar = progress.add_task("starting", total=None)
 
-    def show(self, number: int, cell: Cell, event: Event | Skipped) -> None:
+    def show(self, number: int, cell: Cell, event: SweepEvent) -> None:
         head = f"[{number}/{self.total}] {cell.facts.model.name} on {cell.task.name}"
         match event:
             case Loading():
                 self.progress.reset(self.bar, description=f"{head}: loading", total=len(cell.items))
             case Scored(done=done, total=total):
                 self.progress.update(self.bar, description=head, completed=done, total=total)
+            case Prepared():
+                self.progress.console.print(
+                    f"{head}: {tuning.prepared(event)}", markup=False, highlight=False
+                )
+            case Step():
+                text = f"{head}: {tuning.step(event)}"
+                self.progress.update(self.bar, description=text, completed=int(100 * event.share), total=100)
             case _:
                 self.progress.console.print(f"{head}: {_outcome(event)}", markup=False, highlight=False)
 
@@ -175,11 +192,30 @@ def show_results(ended: Sequence[Finished], results: Path, *, as_json: bool) -> 
         for result in rows:
             if isinstance(result, FailedResult):
                 click.echo(f"failed: {result.cell.model.name}: {result.reason}")
+        for line in _changes(task, rows, results):
+            click.echo(line)
         if notice := rows[0].cell.task.notice:
             click.echo(f"Note: {notice}")
         click.echo()
     if ended:
         click.echo(f"kept in {results}; the page: bench leaderboard build --results {results}", err=True)
+
+
+def _changes(task: str, ended: Sequence[Finished], results: Path) -> Iterator[str]:
+    """What quantising or tuning did to a model, told against its untouched run, whenever that was made."""
+    ids = {result.cell.id for result in ended}
+    for model in sorted({result.cell.model.name for result in ended if _is_changed(result)}):
+        runs = [run for run in read_runs(results / task / model) if isinstance(run, Run)]
+        found = [change for change in changes(runs) if {change.before.cell.id, change.after.cell.id} & ids]
+        for change in found:
+            yield f"{model}, {told(change)}"
+        if not found:
+            yield f"{model}: no run of the untouched model to compare with; run it too (--lora none)"
+
+
+def _is_changed(result: Finished) -> bool:
+    variant = result.cell.variant
+    return isinstance(result, DoneResult) and (variant.quantize != "none" or variant.adapter is not None)
 
 
 def _rank(result: Finished) -> tuple[float, str]:

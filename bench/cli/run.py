@@ -6,29 +6,53 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 import click
+from click.core import ParameterSource
 
 from bench.cli import options
 from bench.errors import BenchError, UsageError
 from bench.types import Dtype, PromptStyle, Quantization
 
 if TYPE_CHECKING:
+    from bench.inputs.adapter import Adapter
     from bench.inputs.model_card import CardFile
     from bench.inputs.prompts import ExemplarChoice
     from bench.inputs.task import TaskFile
-    from bench.runs.plan import Cell
+    from bench.runs.plan import Cell, Quick
 
 NOTHING_COULD_RUN = 5
 LM_EVAL = "lm-eval:"
 
 
 def _kinds(_context: click.Context, _parameter: click.Parameter, value: str) -> tuple[str, ...]:
+    return _listed(value, get_args(Quantization))
+
+
+def _listed(value: str, known: Sequence[str]) -> tuple[str, ...]:
     """ "none,nf4" -> ("none", "nf4")."""
-    known = get_args(Quantization)
     kinds = tuple(dict.fromkeys(part.strip() for part in value.split(",")))
     for kind in kinds:
         if kind not in known:
             raise click.BadParameter(f"'{kind}' is not one of {', '.join(known)}")
     return kinds
+
+
+def _lora(_context: click.Context, _parameter: click.Parameter, value: str) -> tuple[str, ...]:
+    return _listed(value, ("none", "quick"))
+
+
+def _adapters(
+    lora: Sequence[str], minutes: float, named: Sequence[str], *, offline: bool
+) -> "tuple[Adapter | Quick | None, ...]":
+    """The untouched model, a quick tuning and given adapters, each as one way to run a model.
+
+    An adapter alone stands for itself; `--lora none` beside it asks for the untouched model too.
+    """
+    from bench.inputs.adapter import find_adapter
+    from bench.runs.plan import Quick
+
+    given = click.get_current_context().get_parameter_source("lora") is not ParameterSource.DEFAULT
+    ways = [Quick(minutes) if kind == "quick" else None for kind in lora] if given or not named else []
+    return (*ways, *(find_adapter(name, offline=offline) for name in named))
 
 
 @click.command()
@@ -75,6 +99,29 @@ def _kinds(_context: click.Context, _parameter: click.Parameter, value: str) -> 
     help="none, int8, nf4, fp4: the bits of a weight; each of several, with commas, is a variant.",
 )
 @click.option(
+    "--lora",
+    default="none",
+    show_default=True,
+    metavar="KINDS",
+    callback=_lora,
+    help="none, quick: tune a LoRA adapter on the task's train split (or take the one made before).",
+)
+@click.option(
+    "--lora-minutes",
+    type=click.FloatRange(0, min_open=True),
+    default=10,
+    show_default=True,
+    metavar="M",
+    help="The budget of --lora quick.",
+)
+@click.option(
+    "--adapter",
+    "adapters",
+    multiple=True,
+    metavar="PATH|HUB_ID",
+    help="Score a model with this adapter; of the models, those that it was made for.",
+)
+@click.option(
     "--generate",
     is_flag=True,
     help="Let models reason and answer in words, as the task's generate section says, instead of scoring.",
@@ -119,6 +166,9 @@ def run(
     exemplar_choice: "ExemplarChoice | None",
     prompt: PromptStyle | None,
     quantize: tuple[Quantization, ...],
+    lora: tuple[str, ...],
+    lora_minutes: float,
+    adapters: tuple[str, ...],
     generate: bool,
     samples: int | None,
     temperature: float | None,
@@ -164,6 +214,7 @@ def run(
         limit=limit,
         seed=seed,
         quantize=quantize,
+        adapters=_adapters(lora, lora_minutes, adapters, offline=offline),
         trust=Trust(pickle=allow_pickle, code=trust_remote_code),
         allow_code=allow_code,
     )
@@ -221,7 +272,7 @@ def _selected(
 
 def _imported(name: str, include_path: Path | None) -> "TaskFile":
     """A task of lm-eval's, in our form in the cache folder."""
-    from bench.engines.loading import cache_folder
+    from bench.config import cache_folder
     from bench.inputs.task import read_task
     from bench.interop.lm_eval_task import import_task
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+from bench.inputs.adapter import Adapter
 from bench.inputs.model_card import ModelCard
 from bench.inputs.weights import NO_TRUST, RemoteWeights, Trust, Weights
 from bench.types import (
@@ -77,6 +78,7 @@ class Opening:
     seed: int
     quantize: Quantization = "none"
     trust: Trust = NO_TRUST
+    adapter: Adapter | None = None
 
 
 def in_order(batches: Iterable[ScoredBatch]) -> list[Scores]:

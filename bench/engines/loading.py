@@ -4,6 +4,7 @@ import logging
 import os
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer, GenerationConfig
 from transformers.utils import logging as transformers_logging
 
+from bench.config import cache_folder
+from bench.engines.adapters import add_adapter
 from bench.engines.check import best_path
 from bench.engines.engine import Opening
 from bench.engines.heap import keep_few_kernels
@@ -43,15 +46,17 @@ def device_name() -> str:
 
 def open_transformers(opening: Opening) -> TransformerEngine:
     """Load model and tokenizer in the wanted dtype and put them on the device."""
-    transformers_logging.disable_progress_bar()
-    transformers_logging.set_verbosity_error()
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it warns once a layer and pass
+    quieten()
     weights = opening.weights
     assert isinstance(weights, Weights)
     assert opening.dtype is not None
-    folder = readable_folder(weights)
+    adapter = opening.adapter
+    tuned = adapter if adapter and adapter.method == "full" else None
+    folder = tuned.path if tuned else readable_folder(weights)
     device = device_name()
     model = load_model(opening, folder, device).eval()
+    if adapter and not tuned:
+        add_adapter(model, adapter)
     if device == "cpu":
         keep_few_kernels()
         # A mask would make transformers repeat keys and values for each query head, which the CPU's
@@ -65,6 +70,14 @@ def open_transformers(opening: Opening) -> TransformerEngine:
         batch_tokens=CUDA_BATCH_TOKENS if device == "cuda" else CPU_BATCH_TOKENS,
         path=best_path(model, longest),
     )
+
+
+def quieten() -> None:
+    """To be called before a library under it is imported: what they say is not for who runs a benchmark."""
+    transformers_logging.disable_progress_bar()
+    transformers_logging.set_verbosity_error()
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it warns once a layer and pass
+    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
 
 
 def load_model(opening: Opening, folder: Path, device: str) -> Any:
@@ -112,12 +125,6 @@ def _tokenizer(folder: Path, trust: Trust = NO_TRUST) -> Any:
         return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=trust.code)
     except Exception as error:  # whatever the files make the tokenizer libraries raise
         raise BenchError(f"the tokenizer cannot be loaded: {first_line(error)}") from error
-
-
-def cache_folder() -> Path:
-    """Converted weights: BENCH_CACHE_DIR, else `slm-bench` in the user's cache folder."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(os.environ.get("BENCH_CACHE_DIR") or Path(base) / "slm-bench")
 
 
 def readable_folder(weights: Weights) -> Path:

@@ -87,6 +87,21 @@ def load_split(file: TaskFile, role: Role, *, data_dir: Path | None, offline: bo
             return _split(name, source, _hub_rows(data, name, source, offline=offline), data.columns)
 
 
+def read_rows(path: Path) -> Split:
+    """The items of a JSON Lines file in the common form (id, question, options, answer)."""
+    if not is_file(path):
+        raise UsageError(f"there is no file {path}")
+    return _split(path.stem, path.name, _json_lines(path), Columns(id="id"))
+
+
+def first_rows(split: Split, limit: int | None) -> Split:
+    """The first `limit` items of a split, as a split of their own; the same one without a limit."""
+    if limit is None or limit >= len(split.items):
+        return split
+    items = split.items[:limit]
+    return replace(split, items=items, places=split.places[:limit], sha256=_digest(items))
+
+
 def _split(name: str, source: str, rows: Iterable[tuple[Place, Row | RowError]], columns: Columns) -> Split:
     found: dict[str, tuple[Item, Place]] = {}
     mistakes: list[tuple[Place, RowError]] = []

@@ -4,14 +4,25 @@ import hashlib
 import json
 import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from bench.config import yaml_files
+from bench.config import cache_folder, yaml_files
 from bench.engines.engine import ENGINE_VERSION, Opening
 from bench.errors import FileError, Unavailable, UsageError
+from bench.inputs.adapter import (
+    CARD,
+    Adapter,
+    AdapterFacts,
+    Method,
+    Recipe,
+    adapter_facts,
+    check_fits,
+    read_adapter,
+)
 from bench.inputs.data import Split, load_split, shared_questions
 from bench.inputs.model_card import CardFile, EngineSource, ModelCard
 from bench.inputs.prompts import NO_EXEMPLARS, ExemplarChoice, Exemplars, choose_exemplars
@@ -19,9 +30,30 @@ from bench.inputs.task import Generate, Role, Task, TaskFile
 from bench.inputs.weights import NO_TRUST, RemoteWeights, Trust, Weights, find_weights
 from bench.runs.result import CellFacts, SplitFacts, TaskFacts, Variant
 from bench.scoring.asking import Asking
+from bench.tuning.job import Job
 from bench.types import Dtype, Item, PromptStyle, Quantization
 
-LATER = ("quantize",)
+LATER = ("quantize", "adapter")
+TUNING_VERSION = 1
+"""Raised when a change makes other adapters of the same recipe."""
+LEARNING_RATE: dict[Method, float] = {"lora": 2e-4, "full": 5e-5}
+
+QUICK = "quick"
+
+
+@dataclass(frozen=True, slots=True)
+class Quick:
+    """A LoRA tuning of so many minutes, with the usual recipe."""
+
+    minutes: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a model's weights are held and changed."""
+
+    quantize: Quantization = "none"
+    adapter: "Adapter | Quick | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +75,8 @@ class Wish:
     seed: int = 0
     quantize: tuple[Quantization, ...] = ("none",)
     """Each of them is a variant of every model that has weights."""
+    adapters: tuple[Adapter | Quick | None, ...] = (None,)
+    """Each is a variant too: the untouched model, an adapter that is there, or a quick tuning."""
     trust: Trust = NO_TRUST
     allow_code: bool = False
     """Whether metrics that are code of their own may run; it changes no score."""
@@ -58,6 +92,8 @@ class Cell:
     opening: Opening
     home: Path
     """The task file's folder, where its metrics' paths start."""
+    tuning: Job | None = None
+    """What must be done first: the adapter is not there yet, and the cell's identity not settled."""
 
     @property
     def task(self) -> Task:
@@ -109,9 +145,9 @@ def plan(
     missing: list[Missing] = []
     for file in tasks:
         data = _data(file, cards, wish, data_dir=data_dir, offline=offline)
-        for card, quantize in _variants(cards, wish):
+        for card, way in _ways(cards, wish):
             try:
-                cells.append(_cell(data, card, weights[card.card.name], wish, quantize))
+                cells.append(_cell(data, card, weights[card.card.name], wish, way))
             except Unavailable as error:
                 task, model = file.task.name, card.card.name
                 what = f"{model} on {task}"
@@ -123,14 +159,13 @@ def plan(
     return cells, missing
 
 
-def _variants(cards: Sequence[CardFile], wish: Wish) -> Iterator[tuple[CardFile, Quantization]]:
-    """Every card in each way that is wished; a baseline has no weights to hold otherwise."""
+def _ways(cards: Sequence[CardFile], wish: Wish) -> Iterator[tuple[CardFile, Way]]:
+    """Every card in each way that is wished; a baseline has no weights to hold otherwise or to tune."""
     for card in cards:
         if card.card.architecture == "baseline":
-            yield card, "none"
+            yield card, Way()
         else:
-            for quantize in wish.quantize:
-                yield card, quantize
+            yield from ((card, Way(*one)) for one in product(wish.quantize, wish.adapters))
 
 
 def _check_code(task: Task, *, allowed: bool) -> None:
@@ -157,13 +192,14 @@ def _data(
 
     roles: set[Role] = set()
     for card in cards:
-        roles.update(_roles(card.card, _exemplar_count(file.task, card.card, wish)))
+        roles.update(_roles(card.card, _exemplar_count(file.task, card.card, wish), wish.adapters))
     return TaskData(file, {role: load(role) for role in roles})
 
 
-def _roles(card: ModelCard, exemplars: int) -> list[Role]:
+def _roles(card: ModelCard, exemplars: int, adapters: Sequence[Adapter | Quick | None] = ()) -> list[Role]:
     """The splits that a cell reads."""
-    learnt: list[Role] = [card.learns_from] if card.learns_from else []
+    tuned = card.architecture != "baseline" and any(isinstance(one, Quick) for one in adapters)
+    learnt: list[Role] = [card.learns_from] if card.learns_from else ["train"] if tuned else []
     shown: list[Role] = ["exemplars"] if exemplars else []
     return ["test", *learnt, *shown]
 
@@ -179,7 +215,7 @@ def _cell(
     file: CardFile,
     weights: Weights | RemoteWeights | Unavailable | None,
     wish: Wish,
-    quantize: Quantization,
+    way: Way,
 ) -> Cell:
     if isinstance(weights, Unavailable):
         raise weights
@@ -191,7 +227,7 @@ def _cell(
     }
     if leaks:
         raise FileError(list(leaks))
-    variant = _variant(task, card, wish, count, quantize)
+    variant = _variant(task, card, wish, count, way.quantize)
     exemplars = NO_EXEMPLARS
     if count:
         exemplars = choose_exemplars(splits["exemplars"].items, count, wish.seed, variant.exemplar_choice)
@@ -210,12 +246,93 @@ def _cell(
         command=_command(data.file, card, variant, limit, splits["test"], wish.trust),
     )
     train = splits[card.learns_from].items if card.learns_from else ()
-    return Cell(
+    cell = Cell(
         facts=facts.model_copy(update={"id": identity(facts)}),
         asking=Asking(task, exemplars, variant.prompt, variant.generate, wish.seed),
         items=test[:limit],
-        opening=Opening(card, weights, variant.dtype, train, wish.seed, quantize, wish.trust),
+        opening=Opening(card, weights, variant.dtype, train, wish.seed, way.quantize, wish.trust),
         home=data.file.path.parent,
+    )
+    match way.adapter:
+        case None:
+            return cell
+        case Adapter():
+            return with_adapter(cell, way.adapter)
+        case Quick():
+            return _to_tune(cell, way.adapter, data, wish)
+
+
+def with_adapter(cell: Cell, adapter: Adapter) -> Cell:
+    """The same cell of the model with the adapter; raises Unavailable where it was made for another."""
+    weights = cell.opening.weights
+    assert weights is not None
+    check_fits(adapter, cell.facts.model, weights)
+    facts = adapter_facts(adapter, cell.items)
+    return replace(_with_facts(cell, facts), opening=replace(cell.opening, adapter=adapter), tuning=None)
+
+
+def _with_facts(cell: Cell, adapter: AdapterFacts) -> Cell:
+    variant = cell.facts.variant.model_copy(update={"adapter": adapter})
+    named = "--lora quick" if adapter.name == QUICK else f"--adapter {shlex.quote(adapter.name)}"
+    command = f"{cell.facts.command.removesuffix('--fresh')}{named} --fresh"
+    facts = cell.facts.model_copy(update={"variant": variant, "command": command})
+    return replace(cell, facts=facts.model_copy(update={"id": identity(facts)}))
+
+
+def _to_tune(cell: Cell, quick: Quick, data: TaskData, wish: Wish) -> Cell:
+    """A quick tuning that was done before is used again; else it is what the cell begins with."""
+    variant = cell.facts.variant
+    assert variant.dtype is not None
+    recipe = quick_recipe(quick, variant, wish.seed)
+    train, test = data.split("train"), data.split("test")
+    job = tuning_job(cell, recipe, train, test)
+    if (job.out / CARD).is_file():
+        return with_adapter(cell, read_adapter(job.out, QUICK))
+    facts = AdapterFacts(
+        name=QUICK, method="lora", sha256="", seen=None, recipe=recipe, outcome=None, learnt=None
+    )
+    return replace(_with_facts(cell, facts), tuning=job)
+
+
+def quick_recipe(quick: Quick, variant: Variant, seed: int) -> Recipe:
+    assert variant.dtype is not None
+    return Recipe(
+        minutes=quick.minutes,
+        learning_rate=LEARNING_RATE["lora"],
+        quantize=variant.quantize,
+        dtype=variant.dtype,
+        prompt=variant.prompt,
+        seed=seed,
+    )
+
+
+def tuning_job(
+    cell: Cell,
+    recipe: Recipe,
+    train: Split,
+    test: Split,
+    out: Path | None = None,
+    tensorboard: Path | None = None,
+) -> Job:
+    """What to tune the cell's model with. Without `out` the adapter goes to the cache, by its content."""
+    weights = cell.opening.weights
+    assert weights is not None
+    parts = [recipe.model_dump(), cell.facts.model.name, weights.revision, cell.task.digest()]
+    key = hashlib.sha256(json.dumps([*parts, train.sha256, test.sha256, TUNING_VERSION]).encode())
+    # A full tuning needs weights in float32, or small steps are lost.
+    dtype = "float32" if recipe.method == "full" else recipe.dtype
+    return Job(
+        opening=replace(cell.opening, dtype=dtype, quantize=recipe.quantize, train=()),
+        asking=Asking(cell.task, style=recipe.prompt),
+        recipe=recipe,
+        train=train.items,
+        test=test.items,
+        source=train.source,
+        sha256=train.sha256,
+        weights=weights.revision,
+        out=out or cache_folder() / "adapters" / key.hexdigest()[:20],
+        key=key.hexdigest(),
+        tensorboard=tensorboard,
     )
 
 
@@ -285,16 +402,20 @@ def identity(facts: CellFacts) -> str:
         "task": [facts.task.name, facts.task.version, facts.task.sha256],
         "data": {role: split.sha256 for role, split in sorted(facts.data.items())},
         "model": [facts.model.name, facts.weights, facts.model.context, facts.model.architecture, engine],
-        "variant": facts.variant.model_dump(exclude=_unset(facts.variant)),
+        "variant": _of_variant(facts.variant),
         "limit": facts.limit,
         "engine": facts.engine_version,
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def _unset(variant: Variant) -> set[str]:
-    """Fields that came later, where they say what was always so: older ids hold."""
-    return {name for name in LATER if getattr(variant, name) == Variant.model_fields[name].default}
+def _of_variant(variant: Variant) -> dict[str, object]:
+    """Fields that came later count only where they do not say what was always so: older ids hold."""
+    later = {name for name in LATER if getattr(variant, name) == Variant.model_fields[name].default}
+    found = variant.model_dump(exclude=later)
+    if variant.adapter and variant.adapter.sha256:
+        found["adapter"] = variant.adapter.sha256
+    return found
 
 
 def _command(

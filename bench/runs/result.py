@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self, cast
 from pydantic import Field, TypeAdapter, model_validator
 
 from bench.config import Strict
+from bench.inputs.adapter import AdapterFacts
 from bench.inputs.model_card import ModelCard
 from bench.inputs.prompts import ExemplarChoice
 from bench.inputs.task import Generate, Role
@@ -25,11 +26,13 @@ class Variant(Strict):
     exemplar_choice: ExemplarChoice = "fixed"
     generate: Generate | None = None
     quantize: Quantization = "none"
+    adapter: AdapterFacts | None = None
 
     @property
     def slug(self) -> str:
         words: list[str] = [self.dtype or "baseline"]
         words += [self.quantize] if self.quantize != "none" else []
+        words += [self.adapter.method] if self.adapter else []
         words += ["chat"] if self.prompt == "chat" else []
         words += [f"{self.exemplars}shot"] if self.exemplars else []
         words += ["each"] if self.exemplar_choice == "per_question" else []

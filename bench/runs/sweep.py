@@ -1,15 +1,18 @@
 """The cells of one command, one after the other, skipping what is done."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.errors import BenchError
-from bench.runs.plan import Cell
+from bench.inputs.adapter import Adapter
+from bench.runs.plan import QUICK, Cell, with_adapter
 from bench.runs.result import DoneResult
 from bench.runs.store import find_run, write_run
-from bench.runs.worker import Event, run_cell
+from bench.runs.tuner import TuningFailed, run_tuning
+from bench.runs.worker import Event, failed, run_cell
 from bench.scoring.metrics import load_metrics, measure
+from bench.tuning.job import Job, Prepared, Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,19 +22,41 @@ class Skipped:
     result: DoneResult
 
 
-def sweep(cells: Sequence[Cell], results: Path, *, fresh: bool) -> Iterator[tuple[Cell, Event | Skipped]]:
+SweepEvent = Event | Prepared | Step | Skipped
+
+
+def sweep(cells: Sequence[Cell], results: Path, *, fresh: bool) -> Iterator[tuple[Cell, SweepEvent]]:
     """Run the cells in order; each ends with its result, or is skipped with the one it has.
 
     Raises a FileError before anything runs where a cell's result was written by a newer version.
     """
-    done = {cell.folder: _found(cell, results) for cell in cells}
+    done = {cell.folder: _found(cell, results) for cell in cells if cell.tuning is None}
     for cell in cells:
-        result = None if fresh else done[cell.folder]
-        if result is not None:
-            yield cell, Skipped(result)
-        else:
-            for event in run_cell(cell, results):
-                yield cell, event
+        for event in _events(cell, results, None if fresh else done.get(cell.folder), fresh=fresh):
+            yield cell, event
+
+
+def _events(cell: Cell, results: Path, done: DoneResult | None, *, fresh: bool) -> Iterator[SweepEvent]:
+    if done is not None:
+        yield Skipped(done)
+    elif cell.tuning is None:
+        yield from run_cell(cell, results)
+    else:
+        yield from _tuned(cell, cell.tuning, results, fresh=fresh)
+
+
+def _tuned(cell: Cell, job: Job, results: Path, *, fresh: bool) -> Iterator[SweepEvent]:
+    """Tune, then score with what came of it."""
+    for event in run_tuning(job):
+        match event:
+            case Adapter():
+                ready = with_adapter(cell, replace(event, name=QUICK))
+                done = None if fresh else _found(ready, results)
+                yield from _events(ready, results, done, fresh=fresh)
+            case TuningFailed(reason=reason, traceback=trace):
+                yield failed(cell, results, f"tuning failed: {reason}", trace)
+            case _:
+                yield event
 
 
 def _found(cell: Cell, results: Path) -> DoneResult | None:

@@ -1,11 +1,9 @@
 """One process a cell: memory is really freed, its peak is the cell's own, and a crash is one cell's."""
 
-import multiprocessing
-import signal
 import time
 import traceback
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ from bench.evaluate import evaluate
 from bench.inputs.weights import Weights
 from bench.runs.cost import peak_device_memory_bytes, peak_memory_bytes
 from bench.runs.plan import Cell
+from bench.runs.process import Ended, in_process
 from bench.runs.provenance import provenance
 from bench.runs.result import Cost, DoneResult, EngineFacts, FailedResult
 from bench.runs.store import digest, find_run, records_bytes, write_run
@@ -40,47 +39,14 @@ Event = Loading | Progress | DoneResult | FailedResult
 
 def run_cell(cell: Cell, results: Path) -> Iterator[Event]:
     """Run one cell in a process of its own; the last event is its result, which is on disk too."""
-    context = multiprocessing.get_context("spawn")
-    pipe: tuple[Any, Any] = context.Pipe(duplex=False)
-    ours, theirs = pipe
-    process = context.Process(target=_work, args=(cell, results, theirs), name=f"bench {cell.folder}")
-    # Ctrl-C reaches the whole group of processes; the worker leaves it to this one, which ends it.
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        process.start()
-    finally:
-        signal.signal(signal.SIGINT, before)
-    theirs.close()
-    try:
-        result = yield from _events(ours)
-        process.join(timeout=10)
-    finally:
-        process.kill()
-        process.join()
-    if result is None:
-        # The worker died without a word: killed by the system, or a crash below Python.
-        died = f"the worker died with {_exit_text(process.exitcode)}"
-        yield _failed(cell, results, died, "")
-
-
-def _events(connection: Any) -> Iterator[Event]:
-    """Pass events on until the pipe closes; returns the result, or None where there was none."""
-    result: DoneResult | FailedResult | None = None
-    while True:
-        try:
-            event: Event = connection.recv()
-        except (EOFError, OSError):
-            return result
-        if isinstance(event, (DoneResult, FailedResult)):
-            result = event
-        yield event
-
-
-def _exit_text(code: int | None) -> str:
-    if code is not None and code < 0:
-        hint = " (out of memory, most likely)" if code == -9 else ""
-        return f"signal {-code}{hint}"
-    return f"exit code {code}"
+    done = False
+    with closing(in_process(_work, cell, results, name=f"bench {cell.folder}")) as process:
+        for event in process:
+            if not isinstance(event, Ended):
+                done |= isinstance(event, (DoneResult, FailedResult))
+                yield event
+            elif not done:  # it died without a word: killed by the system, or a crash below Python
+                yield failed(cell, results, f"the worker died with {event.how}", "")
 
 
 def _work(cell: Cell, results: Path, events: Any) -> None:
@@ -93,10 +59,10 @@ def _work(cell: Cell, results: Path, events: Any) -> None:
         except BrokenPipeError:
             raise
         except BenchError as error:
-            done = _failed(cell, results, str(error), "")
+            done = failed(cell, results, str(error), "")
         except Exception as error:  # noqa: BLE001
             reason = f"{type(error).__name__}: {error}"
-            done = _failed(cell, results, reason, traceback.format_exc())
+            done = failed(cell, results, reason, traceback.format_exc())
         events.send(done)
         events.close()
 
@@ -162,7 +128,7 @@ def _cost(
     )
 
 
-def _failed(cell: Cell, results: Path, reason: str, trace: str) -> FailedResult:
+def failed(cell: Cell, results: Path, reason: str, trace: str) -> FailedResult:
     """The failure as a result. It is kept, but never in the place of a run that was good."""
     result = FailedResult(cell=cell.facts, reason=reason, traceback=trace, provenance=provenance())
     # Where the folder cannot be written, that is the reason already, and the event tells it.

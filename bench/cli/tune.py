@@ -1,0 +1,250 @@
+"""`bench tune`: make an adapter for a model from a task's training questions."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bench.cli import options
+from bench.errors import BenchError, UsageError
+from bench.types import Dtype, PromptStyle, Quantization
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bench.inputs.adapter import Adapter, Method
+    from bench.inputs.data import Split
+    from bench.runs.plan import Cell, Wish
+    from bench.runs.tuner import TuningFailed
+    from bench.tuning.job import Job, Prepared, Step
+
+MINUTES = 10.0
+EPOCHS = 3
+
+
+@click.command()
+@click.option("--model", "-m", required=True, metavar="NAME")
+@click.option("--task", "-t", required=True, metavar="NAME")
+@click.option(
+    "--minutes", type=click.FloatRange(0, min_open=True), metavar="M", help="Budget; 10 by default."
+)
+@click.option("--steps", type=click.IntRange(1), metavar="N", help="Budget instead of minutes.")
+@click.option("--epochs", type=click.IntRange(1), metavar="E", help="Budget instead of minutes.")
+@click.option(
+    "--method",
+    type=click.Choice(["lora", "full"]),
+    default="lora",
+    show_default=True,
+    help="An adapter beside the model, or all its weights (3 epochs by default).",
+)
+@click.option(
+    "--rank", type=click.IntRange(1), default=8, show_default=True, metavar="R", help="LoRA's rank."
+)
+@click.option(
+    "--target",
+    default="all-linear",
+    show_default=True,
+    metavar="LAYERS",
+    help="The layers that LoRA changes: all-linear, or names with commas.",
+)
+@click.option("--learning-rate", type=click.FloatRange(0, min_open=True), metavar="LR")
+@click.option("--batch", type=click.IntRange(1), default=8, show_default=True, metavar="N")
+@click.option(
+    "--held-out",
+    type=click.FloatRange(0, 0.5),
+    default=0.1,
+    show_default=True,
+    metavar="SHARE",
+    help="Of the training questions, at most 64: they choose the checkpoint and end the tuning. 0: none.",
+)
+@click.option(
+    "--quantize",
+    type=click.Choice(["none", "int8", "nf4", "fp4"]),
+    default="none",
+    show_default=True,
+    help="Train over a base held in so many bits (QLoRA).",
+)
+@options.dtype
+@options.prompt
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True)
+@click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N training questions.")
+@click.option(
+    "--train-file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="JSON Lines to train on instead of the task's train split; extra wrong options are dropped.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="The adapter's folder; adapters/MODEL-TASK-METHOD when left out.",
+)
+@click.option("--tensorboard", type=click.Path(path_type=Path), metavar="DIR", help="Write TensorBoard logs.")
+@click.option("--fresh", is_flag=True, help="Replace an adapter that is there.")
+@options.data_dir
+@options.offline
+@options.allow_pickle
+@options.trust_remote_code
+@options.as_json
+def tune(
+    *,
+    model: str,
+    task: str,
+    minutes: float | None,
+    steps: int | None,
+    epochs: int | None,
+    method: "Method",
+    rank: int,
+    target: str,
+    learning_rate: float | None,
+    batch: int,
+    held_out: float,
+    quantize: Quantization,
+    dtype: Dtype | None,
+    prompt: PromptStyle | None,
+    seed: int,
+    limit: int | None,
+    train_file: Path | None,
+    out: Path | None,
+    tensorboard: Path | None,
+    fresh: bool,
+    data_dir: Path | None,
+    offline: bool,
+    allow_pickle: bool,
+    trust_remote_code: bool,
+    as_json: bool,
+) -> None:
+    """Tune a model on a task's training questions and keep the adapter.
+
+    Questions that are tested too, exactly or nearly, are dropped first. The loss is on the answer
+    alone, in the very prompt that is scored. A tuning that was stopped goes on where it was.
+    """
+    from bench.inputs.adapter import Recipe
+    from bench.inputs.weights import Trust
+    from bench.runs.plan import LEARNING_RATE, Wish, tuning_job
+
+    if sum(budget is not None for budget in (minutes, steps, epochs)) > 1:
+        raise UsageError("give one of --minutes, --steps and --epochs")
+    if method == "full" and quantize != "none":
+        raise UsageError("--method full trains the weights themselves: leave --quantize out")
+    if minutes is steps is epochs is None:
+        minutes, epochs = (None, EPOCHS) if method == "full" else (MINUTES, None)
+    wish = Wish(
+        dtype=dtype, exemplars=0, prompt=prompt, quantize=(quantize,), seed=seed,
+        trust=Trust(pickle=allow_pickle, code=trust_remote_code),
+    )  # fmt: skip
+    cell, train, test = _cell_and_splits(model, task, wish, train_file, limit, data_dir, offline=offline)
+    variant = cell.facts.variant
+    assert variant.dtype is not None
+    if variant.dtype == "float16":
+        raise UsageError("tuning in float16 overflows; use --dtype bfloat16 or float32")
+    recipe = Recipe(
+        method=method, minutes=minutes, steps=steps, epochs=epochs, rank=rank, target=target,
+        learning_rate=learning_rate or LEARNING_RATE[method], batch=batch, held_out=held_out, seed=seed,
+        quantize=quantize, dtype=variant.dtype, prompt=variant.prompt,
+    )  # fmt: skip
+    place = out or Path("adapters") / f"{cell.facts.model.name}-{cell.task.name}-{method}"
+    _check_free(place, fresh=fresh)
+    _check_tensorboard(tensorboard)
+    job = tuning_job(cell, recipe, train, test, place, tensorboard)
+    _run(job, as_json=as_json)
+
+
+def _check_free(place: Path, *, fresh: bool) -> None:
+    from bench.inputs.adapter import CARD
+
+    if place.exists() and not (place / CARD).is_file():
+        raise UsageError(f"{place} is there and no adapter of ours; give another --out")
+    if place.exists() and not fresh:
+        raise UsageError(f"there is an adapter in {place}; --fresh replaces it, --out names another place")
+
+
+def _check_tensorboard(folder: Path | None) -> None:
+    from importlib.util import find_spec
+
+    if folder and not find_spec("tensorboard"):
+        raise UsageError("TensorBoard is not installed: pip install tensorboard")
+
+
+def _cell_and_splits(
+    model: str,
+    task: str,
+    wish: "Wish",
+    train_file: Path | None,
+    limit: int | None,
+    data_dir: Path | None,
+    *,
+    offline: bool,
+) -> "tuple[Cell, Split, Split]":
+    """The cell whose model is tuned, what it is trained on and what it will be tested on."""
+    from bench.cli.network import settle_offline
+    from bench.inputs.data import data_folder, first_rows, load_split, read_rows
+    from bench.inputs.model_card import find_cards
+    from bench.inputs.task import find_tasks
+    from bench.inputs.weights import on_this_machine
+    from bench.runs.plan import plan
+
+    files, cards = find_tasks([task]), find_cards(model, on_this_machine)
+    if len(cards) != 1 or cards[0].card.architecture == "baseline":
+        raise UsageError("name one model that has weights (bench models list)")
+    folder = data_folder(data_dir)
+    offline = settle_offline(files, cards, folder, offline=offline)
+    cells, missing = plan(files, cards, wish, data_dir=folder, offline=offline)
+    if not cells:
+        raise BenchError(f"{missing[0].what}: {missing[0].reason}; {missing[0].remedy}")
+    test = load_split(files[0], "test", data_dir=folder, offline=offline)
+    train = (
+        read_rows(train_file)
+        if train_file
+        else load_split(files[0], "train", data_dir=folder, offline=offline)
+    )
+    if train is None:
+        raise UsageError(f"task {task} names no train split: add data.splits.train, or give --train-file")
+    assert test is not None
+    return cells[0], first_rows(train, limit), test
+
+
+def _run(job: "Job", *, as_json: bool) -> None:
+    from bench.cli import tuning
+    from bench.inputs.adapter import Adapter
+    from bench.runs.tuner import TuningFailed, run_tuning
+
+    for event in _shown(job, run_tuning(job)):
+        match event:
+            case TuningFailed(reason=reason, traceback=trace):
+                click.echo(trace, err=True, nl=False)
+                raise BenchError(f"tuning failed: {reason}")
+            case Adapter(card=card) if card is not None:
+                if as_json:
+                    click.echo(card.model_dump_json(indent=1))
+                else:
+                    click.echo(tuning.outcome(card.outcome))
+                    words = f"bench run --models {card.base} --tasks {job.asking.task.name}"
+                    click.echo(f"kept in {job.out}; score it: {words} --lora none --adapter {job.out}")
+            case _:
+                pass
+
+
+def _shown(
+    job: "Job", events: "Iterator[Prepared | Step | Adapter | TuningFailed]"
+) -> "Iterator[Prepared | Step | Adapter | TuningFailed]":
+    """The events, shown as they pass: a live line in a terminal, lines at each check elsewhere."""
+    from rich.console import Console
+
+    from bench.cli import tuning
+    from bench.tuning.job import Prepared, Step
+
+    console = Console(stderr=True, highlight=False, markup=False)
+    with console.status(f"loading {job.opening.card.name}") as status:
+        for event in events:
+            match event:
+                case Prepared():
+                    console.print(tuning.prepared(event))
+                case Step(held_out_loss=None):
+                    status.update(tuning.step(event))
+                case Step():
+                    console.print(tuning.step(event))
+                case _:
+                    pass
+            yield event

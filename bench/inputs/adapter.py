@@ -1,0 +1,245 @@
+"""An adapter: a folder of weights that change a model, and what is known of how they were made.
+
+`bench tune` writes such a folder with a card of its own in it; any other LoRA adapter will do too.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, cast
+
+from pydantic import Field, ValidationError
+
+from bench.config import Strict, display
+from bench.errors import BenchError, FileError, Mistake, Unavailable, UsageError, first_line
+from bench.inputs.model_card import HubSource, ModelCard
+from bench.inputs.weights import RemoteWeights, Weights, hub_errors
+from bench.types import Dtype, Item, PromptStyle, Quantization
+
+CARD = "slm-bench.json"
+CONFIG = "adapter_config.json"
+FILES = ("*.json", "*.safetensors")
+Method = Literal["lora", "full"]
+
+
+class Recipe(Strict):
+    """How a model is tuned. At most one of `minutes`, `steps` and `epochs` is given: the budget."""
+
+    method: Method = "lora"
+    minutes: Annotated[float, Field(gt=0)] | None = None
+    steps: Annotated[int, Field(gt=0)] | None = None
+    epochs: Annotated[int, Field(gt=0)] | None = None
+    rank: Annotated[int, Field(gt=0)] = 8
+    target: str = "all-linear"
+    learning_rate: Annotated[float, Field(gt=0)]
+    batch: Annotated[int, Field(gt=0)] = 8
+    held_out: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    seed: int = 0
+    quantize: Quantization = "none"
+    dtype: Dtype
+    prompt: PromptStyle
+
+
+class Leak(Strict):
+    """A training item that is, or nearly is, tested; `similarity` is in [0, 1]."""
+
+    train_id: str
+    test_id: str
+    similarity: float
+
+
+class Learnt(Strict):
+    """The data: `rows` were trained on, `held_out` others chose the best checkpoint.
+
+    `leaks` were dropped, `too_long` did not fit the model, and `fewer_options` lost wrong options
+    so as to have as many as the tested items.
+    """
+
+    task: str
+    task_version: int
+    task_sha256: str
+    source: str
+    sha256: str
+    rows: int
+    held_out: int
+    leaks: tuple[Leak, ...]
+    too_long: int
+    fewer_options: int
+
+
+class Outcome(Strict):
+    """How it went. Losses are means over the answers' tokens, of the natural logarithm.
+
+    `held_out_losses` are (step, loss), the first before any training; `best_step` is the one kept.
+    """
+
+    steps: int
+    epochs: float
+    seconds: float
+    best_step: int
+    train_loss_first: float
+    train_loss_last: float
+    held_out_losses: tuple[tuple[int, float], ...]
+    trained_parameters: int
+    batch: int
+    gradient_checkpointing: bool
+    peak_memory_bytes: int | None
+    peak_device_memory_bytes: int | None
+    stopped: Literal["budget", "no better"]
+
+
+class AdapterCard(Strict):
+    """`questions` are digests of all that was trained on, so that a later test can tell what was seen."""
+
+    schema_version: Literal[1] = 1
+    bench_version: str
+    base: str
+    weights: str
+    recipe: Recipe
+    learnt: Learnt
+    outcome: Outcome
+    libraries: dict[str, str]
+    device: str
+    questions: tuple[str, ...]
+
+
+class AdapterFacts(Strict):
+    """What a run keeps of its adapter. `sha256` is over its weights, "" before there are any.
+
+    `seen` test questions were trained on; None where the adapter does not say what it learnt from.
+    """
+
+    name: str
+    method: Method
+    sha256: str
+    seen: int | None
+    recipe: Recipe | None
+    outcome: Outcome | None
+    learnt: Learnt | None
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """`base` is the model's hub id in an adapter that has no card of ours, "" where it does not say."""
+
+    path: Path
+    name: str
+    sha256: str
+    method: Method
+    base: str
+    card: AdapterCard | None
+
+
+def find_adapter(named: str, *, offline: bool) -> Adapter:
+    """The adapter in a folder, or of that hub id. Raises a BenchError that says what is wrong with it."""
+    folder = Path(named)
+    if folder.is_dir():
+        return read_adapter(folder)
+    if named.count("/") != 1 or named.startswith((".", "/", "~")):
+        raise UsageError(f"there is no adapter folder {named}")
+    return read_adapter(_snapshot(named, offline=offline), named)
+
+
+def _snapshot(hub: str, *, offline: bool) -> Path:
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(
+            snapshot_download(
+                hub, allow_patterns=list(FILES), ignore_patterns=["*/*"], local_files_only=offline
+            )
+        )
+    except (*hub_errors(), ValueError) as error:
+        text = f"there is no folder {hub}, and no adapter of that name was had from the hub"
+        raise BenchError(f"{text}: {first_line(error)}") from error
+
+
+def read_adapter(folder: Path, name: str | None = None) -> Adapter:
+    """The adapter in a folder; raises a FileError where it is none, or a part is missing."""
+    card = _read_card(folder / CARD)
+    files = sorted(folder.glob("*.safetensors"))
+    if not files:
+        text = "no *.safetensors: not an adapter, or its weights are pickles, which are not read"
+        raise FileError([Mistake(display(folder), 0, "", text)])
+    config = {} if card and card.recipe.method == "full" else _read_config(folder / CONFIG)
+    return Adapter(
+        path=folder.resolve(),
+        name=name or folder.resolve().name,
+        sha256=_digest(files),
+        method=card.recipe.method if card else "lora",
+        base=str(config.get("base_model_name_or_path") or ""),
+        card=card,
+    )
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    try:
+        found: object = json.loads(path.read_bytes())
+    except OSError as error:
+        raise FileError([Mistake(display(path), 0, "", error.strerror or "unreadable")]) from error
+    except ValueError as error:
+        raise FileError([Mistake(display(path), 0, "", f"not JSON: {error}")]) from error
+    if not isinstance(found, dict):
+        raise FileError([Mistake(display(path), 0, "", "not an adapter's configuration")])
+    return cast("dict[str, Any]", found)
+
+
+def _read_card(path: Path) -> AdapterCard | None:
+    if not path.is_file():
+        return None
+    try:
+        return AdapterCard.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        raise FileError([Mistake(display(path), 0, key, f"not an adapter's card: {first['msg']}")]) from error
+
+
+def _digest(files: Iterable[Path]) -> str:
+    digest = hashlib.sha256()
+    for path in files:
+        with path.open("rb") as stream:
+            digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()
+
+
+def check_fits(adapter: Adapter, card: ModelCard, weights: Weights | RemoteWeights) -> None:
+    """Raises Unavailable where the adapter was made for another model, as far as it says for which."""
+    made = adapter.card
+    if made is not None:
+        if made.base != card.name:
+            _refuse(adapter, made.base, card)
+        if made.weights != weights.revision:
+            remedy = f"tune {card.name} again with bench tune"
+            raise Unavailable(f"{adapter.name} was made for other weights of {card.name}", remedy)
+    elif (
+        isinstance(card.source, HubSource)
+        and adapter.base.count("/") == 1
+        and adapter.base.casefold() != card.source.hub.casefold()
+    ):
+        _refuse(adapter, adapter.base, card)
+
+
+def _refuse(adapter: Adapter, base: str, card: ModelCard) -> None:
+    reason = f"the adapter {adapter.name} was made for {base}, not for {card.name}"
+    raise Unavailable(reason, f"name that model with --models, or tune {card.name} with bench tune")
+
+
+def adapter_facts(adapter: Adapter, tested: Iterable[Item]) -> AdapterFacts:
+    card = adapter.card
+    return AdapterFacts(
+        name=adapter.name,
+        method=adapter.method,
+        sha256=adapter.sha256,
+        seen=None if card is None else len(set(card.questions) & {question_digest(item) for item in tested}),
+        recipe=card and card.recipe,
+        outcome=card and card.outcome,
+        learnt=card and card.learnt,
+    )
+
+
+def question_digest(item: Item) -> str:
+    """Of a question alone, whatever its options and the white space in it."""
+    return hashlib.sha256(" ".join(item.question.casefold().split()).encode()).hexdigest()[:16]

@@ -1,0 +1,1 @@
+"""Tuning: a training split in, an adapter folder out."""

@@ -1,0 +1,122 @@
+"""How fast the learning rate falls, when the held-out loss is asked for, and when a budget is spent."""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from bench.inputs.adapter import Recipe
+from bench.tuning.job import Step
+
+CHECKS = 10
+"""How often the held-out loss is computed in a budget of minutes or steps; each epoch in one of epochs."""
+CHECKING = 0.15
+"""The share of a budget of minutes that may go into that."""
+WARM_UP = 0.05
+SAVING_SECONDS = 2.0
+ELAPSED = "elapsed.json"
+LEAST_SAVED_SECONDS = 60.0
+
+
+class Pace(TrainerCallback):
+    """Keeps the budget: the learning rate warms up and falls to nothing by the share of it that is spent.
+
+    `started` is when the work began, by the clock: a budget of minutes is of all of
+    it, loading and checking included. A tuning that goes on from a checkpoint starts earlier by what
+    it had spent.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        started: float,
+        tell: Callable[[Step], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.recipe = recipe
+        self.started = started
+        self.tell = tell
+        self.clock = clock
+        self.checks = recipe.epochs or CHECKS
+        self.checked = 0
+        self.check_seconds = 0.0
+        self.step_seconds = 0.0
+        self.stepped = self.clock()
+        self.saved = self.clock()
+
+    @property
+    def elapsed(self) -> float:
+        return self.clock() - self.started
+
+    def share(self, state: TrainerState) -> float:
+        if self.recipe.minutes:
+            return min(1.0, self.elapsed / (60 * self.recipe.minutes))
+        return state.global_step / max(1, state.max_steps)
+
+    def on_evaluate(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        metrics: dict[str, float] = kwargs["metrics"]
+        self.check_seconds = metrics["eval_runtime"]
+        if self.recipe.minutes and self.check_seconds:
+            affordable = int(CHECKING * 60 * self.recipe.minutes / self.check_seconds)
+            self.checks = max(1, min(CHECKS, affordable))
+        self._told(state, None, metrics["eval_loss"])
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        if state.global_step and state.best_model_checkpoint:
+            spent = Path(args.output_dir or ".") / ELAPSED
+            self.started -= float(json.loads(spent.read_text(encoding="utf-8"))) if spent.is_file() else 0.0
+            self.checked = int(self.share(state) * self.checks)
+
+    def on_step_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        self.stepped = self.clock()
+        share = self.share(state)
+        factor = min(1.0, (share + 1e-3) / WARM_UP) * (1 - share)
+        for group in kwargs["optimizer"].param_groups:
+            group["lr"] = self.recipe.learning_rate * factor
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        self.step_seconds = self.clock() - self.stepped
+        share, over = self.share(state), self._is_spent(state)
+        if over or int(share * self.checks) > self.checked:
+            self.checked = int(share * self.checks)
+            control.should_evaluate = bool(self.recipe.held_out)
+            control.should_save = True
+        if self.recipe.method == "lora" and self.clock() - self.saved > LEAST_SAVED_SECONDS:
+            control.should_save = True  # small, and a killed tuning loses a minute at most
+        control.should_training_stop |= over
+
+    def on_save(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        self.saved = self.clock()
+        path = Path(args.output_dir or ".") / ELAPSED
+        path.write_text(json.dumps(self.elapsed), encoding="utf-8")
+
+    def on_log(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        logs: dict[str, float] = kwargs["logs"]
+        if "loss" in logs:
+            self._told(state, logs["loss"], None)
+
+    def _is_spent(self, state: TrainerState) -> bool:
+        if not self.recipe.minutes:
+            return state.global_step >= state.max_steps
+        reserve = 1.2 * self.step_seconds + 1.2 * self.check_seconds + SAVING_SECONDS
+        return self.elapsed + reserve >= 60 * self.recipe.minutes
+
+    def _told(self, state: TrainerState, loss: float | None, held_out: float | None) -> None:
+        share = self.share(state)
+        left = self.elapsed * (1 - share) / share if share else None
+        self.tell(Step(state.global_step, loss, held_out, share, left))
