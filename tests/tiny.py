@@ -94,7 +94,7 @@ def save_causal(folder: Path, family: str, tokenizer: PreTrainedTokenizerFast | 
     return folder
 
 
-def save_t5(folder: Path) -> Path:
+def save_t5(folder: Path, factor: float = 3.0) -> Path:
     """A T5 1.1 as FLAN-T5 is: gated, an output head of its own, and a real sentencepiece vocabulary."""
     folder.mkdir(parents=True, exist_ok=True)
     vocabulary = io.BytesIO()
@@ -118,8 +118,9 @@ def save_t5(folder: Path) -> Path:
     config = T5Config(
         vocab_size=128, d_model=64, d_kv=16, d_ff=128, num_layers=2, num_heads=4,
         feed_forward_proj="gated-gelu", tie_word_embeddings=False, decoder_start_token_id=0,
+        dropout_rate=0.0,
     )  # fmt: skip
-    model = scaled(T5ForConditionalGeneration(config))
+    model = scaled(T5ForConditionalGeneration(config), factor)
     model.lm_head.weight = torch.nn.Parameter(torch.randn(128, 64) / 8)
     model.config.tie_word_embeddings = False
     model.save_pretrained(folder)

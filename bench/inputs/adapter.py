@@ -213,7 +213,7 @@ def check_fits(adapter: Adapter, card: ModelCard, weights: Weights | RemoteWeigh
             _refuse(adapter, made.base, card)
         if made.weights != weights.revision:
             remedy = f"tune {card.name} again with bench tune"
-            raise Unavailable(f"{adapter.name} was made for other weights of {card.name}", remedy)
+            raise Unavailable(f"the adapter {adapter.name} was made for other weights of {card.name}", remedy)
     elif (
         isinstance(card.source, HubSource)
         and adapter.base.count("/") == 1

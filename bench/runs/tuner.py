@@ -1,5 +1,6 @@
 """A tuning in a process of its own."""
 
+import os
 import traceback
 from collections.abc import Iterator
 from contextlib import closing, suppress
@@ -44,6 +45,7 @@ def _work(job: "Job", events: Any) -> None:
         try:
             from bench.engines.loading import quieten
 
+            os.environ["TQDM_DISABLE"] = "1"  # read when the libraries are imported
             quieten()
             from bench.tuning.training import tune
 
