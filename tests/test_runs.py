@@ -17,7 +17,8 @@ from bench.errors import BenchError, FileError, UsageError
 from bench.inputs.model_card import CardFile, ModelCard, all_cards, select_cards
 from bench.inputs.task import find_tasks, read_task
 from bench.inputs.weights import Trust
-from bench.runs.plan import Cell, Wish, identity, plan
+from bench.runs.cell import Cell, identity
+from bench.runs.plan import Wish, plan
 from bench.runs.result import SCHEMA_VERSION, DoneResult, FailedResult
 from bench.runs.store import Run, check_writable, read_records, read_result, read_runs
 from bench.runs.sweep import Skipped, sweep

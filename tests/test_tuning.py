@@ -24,8 +24,10 @@ from bench.inputs.data import Split, load_split
 from bench.inputs.model_card import Architecture, CardFile, ModelCard
 from bench.inputs.task import read_task
 from bench.inputs.weights import find_weights
+from bench.runs.adapting import Quick, tuning_job
+from bench.runs.cell import Cell
 from bench.runs.compare import changes, told
-from bench.runs.plan import Cell, Quick, Wish, plan, tuning_job
+from bench.runs.plan import Wish, plan
 from bench.runs.result import DoneResult, FailedResult
 from bench.runs.store import Run, read_runs
 from bench.runs.sweep import Skipped, sweep

@@ -20,8 +20,9 @@ from rich.progress import (
 from rich.table import Table
 
 from bench.cli import tuning
+from bench.runs.cell import Cell
 from bench.runs.compare import changes, told
-from bench.runs.plan import Cell, Missing
+from bench.runs.plan import Missing
 from bench.runs.result import DoneResult, FailedResult
 from bench.runs.store import Run, find_run, read_runs
 from bench.runs.sweep import Skipped, SweepEvent, sweep

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from bench.inputs.model_card import CardFile
     from bench.inputs.prompts import ExemplarChoice
     from bench.inputs.task import TaskFile
-    from bench.runs.plan import Cell, Quick
+    from bench.runs.adapting import Quick
+    from bench.runs.cell import Cell
 
 NOTHING_COULD_RUN = 5
 LM_EVAL = "lm-eval:"
@@ -48,7 +49,7 @@ def _adapters(
     An adapter alone stands for itself; `--lora none` beside it asks for the untouched model too.
     """
     from bench.inputs.adapter import find_adapter
-    from bench.runs.plan import Quick
+    from bench.runs.adapting import Quick
 
     given = click.get_current_context().get_parameter_source("lora") is not ParameterSource.DEFAULT
     ways = [Quick(minutes) if kind == "quick" else None for kind in lora] if given or not named else []

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from bench.inputs.adapter import Adapter, Method
     from bench.inputs.data import Split
-    from bench.runs.plan import Cell, Wish
+    from bench.runs.cell import Cell
+    from bench.runs.plan import Wish
     from bench.runs.tuner import TuningFailed
     from bench.tuning.job import Job, Prepared, Step
 
@@ -122,7 +123,8 @@ def tune(
     """
     from bench.inputs.adapter import Recipe
     from bench.inputs.weights import Trust
-    from bench.runs.plan import LEARNING_RATE, Wish, tuning_job
+    from bench.runs.adapting import LEARNING_RATE, tuning_job
+    from bench.runs.plan import Wish
 
     if sum(budget is not None for budget in (minutes, steps, epochs)) > 1:
         raise UsageError("give one of --minutes, --steps and --epochs")
@@ -240,11 +242,11 @@ def _shown(
         for event in events:
             match event:
                 case Prepared():
-                    console.print(tuning.prepared(event))
+                    console.print(tuning.prepared(event), soft_wrap=True)
                 case Step(held_out_loss=None):
                     status.update(tuning.step(event))
                 case Step():
-                    console.print(tuning.step(event))
+                    console.print(tuning.step(event), soft_wrap=True)
                 case _:
                     pass
             yield event

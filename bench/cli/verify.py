@@ -11,7 +11,7 @@ from bench.types import Dtype
 
 if TYPE_CHECKING:
     from bench.interop.verify import Verification
-    from bench.runs.plan import Cell
+    from bench.runs.cell import Cell
 
 
 @click.command()

@@ -1,51 +1,28 @@
 """Tasks x models -> cells: what to run, under which identity, and what is not on this machine."""
 
-import hashlib
-import json
-import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from bench.config import cache_folder, yaml_files
 from bench.engines.engine import ENGINE_VERSION, Opening
 from bench.errors import FileError, Unavailable, UsageError
 from bench.inputs.adapter import (
-    CARD,
     Adapter,
-    AdapterFacts,
-    Method,
-    Recipe,
-    adapter_facts,
-    check_fits,
-    read_adapter,
 )
 from bench.inputs.data import Split, load_split, shared_questions
-from bench.inputs.model_card import CardFile, EngineSource, ModelCard
+from bench.inputs.model_card import CardFile, ModelCard
 from bench.inputs.prompts import NO_EXEMPLARS, ExemplarChoice, Exemplars, choose_exemplars
 from bench.inputs.task import Generate, Role, Task, TaskFile
 from bench.inputs.weights import NO_TRUST, RemoteWeights, Trust, Weights, find_weights
+from bench.runs.adapting import Quick, to_tune, with_adapter
+from bench.runs.cell import Cell, identity
+from bench.runs.command import command_of
 from bench.runs.result import CellFacts, SplitFacts, TaskFacts, Variant
 from bench.scoring.asking import Asking
-from bench.tuning.job import Job
-from bench.types import Dtype, Item, PromptStyle, Quantization
-
-LATER = ("quantize", "adapter")
-TUNING_VERSION = 1
-"""Raised when a change makes other adapters of the same recipe."""
-LEARNING_RATE: dict[Method, float] = {"lora": 2e-4, "full": 5e-5}
-
-QUICK = "quick"
-
-
-@dataclass(frozen=True, slots=True)
-class Quick:
-    """A LoRA tuning of so many minutes, with the usual recipe."""
-
-    minutes: float = 10.0
+from bench.types import Dtype, PromptStyle, Quantization
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,32 +57,6 @@ class Wish:
     trust: Trust = NO_TRUST
     allow_code: bool = False
     """Whether metrics that are code of their own may run; it changes no score."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """One model x variant x task, with all it needs to run in a process of its own."""
-
-    facts: CellFacts
-    asking: Asking
-    items: tuple[Item, ...]
-    opening: Opening
-    home: Path
-    """The task file's folder, where its metrics' paths start."""
-    tuning: Job | None = None
-    """What must be done first: the adapter is not there yet, and the cell's identity not settled."""
-
-    @property
-    def task(self) -> Task:
-        return self.asking.task
-
-    @property
-    def folder(self) -> Path:
-        """Where the run goes, below the results folder."""
-        slug = self.facts.variant.slug
-        partial = f"-first{self.facts.limit}" if self.facts.limit else ""
-        name = f"{slug}{partial}-{self.facts.id[:10]}"
-        return Path(self.facts.task.name) / self.facts.model.name / name
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +194,7 @@ def _cell(
         exemplar_ids=_shown(exemplars),
         limit=limit,
         engine_version=ENGINE_VERSION,
-        command=_command(data.file, card, variant, limit, splits["test"], wish.trust),
+        command=command_of(data.file, card, variant, limit, splits["test"], wish.trust),
     )
     train = splits[card.learns_from].items if card.learns_from else ()
     cell = Cell(
@@ -259,81 +210,7 @@ def _cell(
         case Adapter():
             return with_adapter(cell, way.adapter)
         case Quick():
-            return _to_tune(cell, way.adapter, data, wish)
-
-
-def with_adapter(cell: Cell, adapter: Adapter) -> Cell:
-    """The same cell of the model with the adapter; raises Unavailable where it was made for another."""
-    weights = cell.opening.weights
-    assert weights is not None
-    check_fits(adapter, cell.facts.model, weights)
-    facts = adapter_facts(adapter, cell.items)
-    return replace(_with_facts(cell, facts), opening=replace(cell.opening, adapter=adapter), tuning=None)
-
-
-def _with_facts(cell: Cell, adapter: AdapterFacts) -> Cell:
-    variant = cell.facts.variant.model_copy(update={"adapter": adapter})
-    named = "--lora quick" if adapter.name == QUICK else f"--adapter {shlex.quote(adapter.name)}"
-    command = f"{cell.facts.command.removesuffix('--fresh')}{named} --fresh"
-    facts = cell.facts.model_copy(update={"variant": variant, "command": command})
-    return replace(cell, facts=facts.model_copy(update={"id": identity(facts)}))
-
-
-def _to_tune(cell: Cell, quick: Quick, data: TaskData, wish: Wish) -> Cell:
-    """A quick tuning that was done before is used again; else it is what the cell begins with."""
-    variant = cell.facts.variant
-    assert variant.dtype is not None
-    recipe = quick_recipe(quick, variant, wish.seed)
-    train, test = data.split("train"), data.split("test")
-    job = tuning_job(cell, recipe, train, test)
-    if (job.out / CARD).is_file():
-        return with_adapter(cell, read_adapter(job.out, QUICK))
-    facts = AdapterFacts(
-        name=QUICK, method="lora", sha256="", seen=None, recipe=recipe, outcome=None, learnt=None
-    )
-    return replace(_with_facts(cell, facts), tuning=job)
-
-
-def quick_recipe(quick: Quick, variant: Variant, seed: int) -> Recipe:
-    assert variant.dtype is not None
-    return Recipe(
-        minutes=quick.minutes,
-        learning_rate=LEARNING_RATE["lora"],
-        quantize=variant.quantize,
-        dtype=variant.dtype,
-        prompt=variant.prompt,
-        seed=seed,
-    )
-
-
-def tuning_job(
-    cell: Cell,
-    recipe: Recipe,
-    train: Split,
-    test: Split,
-    out: Path | None = None,
-    tensorboard: Path | None = None,
-) -> Job:
-    """What to tune the cell's model with. Without `out` the adapter goes to the cache, by its content."""
-    weights = cell.opening.weights
-    assert weights is not None
-    parts = [recipe.model_dump(), cell.facts.model.name, weights.revision, cell.task.digest()]
-    key = hashlib.sha256(json.dumps([*parts, train.sha256, test.sha256, TUNING_VERSION]).encode())
-    # A full tuning needs weights in float32, or small steps are lost.
-    dtype = "float32" if recipe.method == "full" else recipe.dtype
-    return Job(
-        opening=replace(cell.opening, dtype=dtype, quantize=recipe.quantize, train=()),
-        asking=Asking(cell.task, style=recipe.prompt),
-        recipe=recipe,
-        train=train.items,
-        test=test.items,
-        source=train.source,
-        sha256=train.sha256,
-        weights=weights.revision,
-        out=out or cache_folder() / "adapters" / key.hexdigest()[:20],
-        key=key.hexdigest(),
-        tensorboard=tensorboard,
-    )
+            return to_tune(cell, way.adapter, data.split("train"), splits["test"], wish.seed)
 
 
 def _shown(exemplars: Exemplars) -> tuple[str, ...]:
@@ -392,64 +269,3 @@ def _task_facts(task: Task) -> TaskFacts:
 
 def _split_facts(split: Split) -> SplitFacts:
     return SplitFacts(split=split.name, source=split.source, rows=len(split.items), sha256=split.sha256)
-
-
-def identity(facts: CellFacts) -> str:
-    """SHA-256 over what can change a number, and nothing else."""
-    source = facts.model.source
-    engine = source.engine if isinstance(source, EngineSource) else None
-    parts = {
-        "task": [facts.task.name, facts.task.version, facts.task.sha256],
-        "data": {role: split.sha256 for role, split in sorted(facts.data.items())},
-        "model": [facts.model.name, facts.weights, facts.model.context, facts.model.architecture, engine],
-        "variant": _of_variant(facts.variant),
-        "limit": facts.limit,
-        "engine": facts.engine_version,
-    }
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-
-
-def _of_variant(variant: Variant) -> dict[str, object]:
-    """Fields that came later count only where they do not say what was always so: older ids hold."""
-    later = {name for name in LATER if getattr(variant, name) == Variant.model_fields[name].default}
-    found = variant.model_dump(exclude=later)
-    if variant.adapter and variant.adapter.sha256:
-        found["adapter"] = variant.adapter.sha256
-    return found
-
-
-def _command(
-    file: TaskFile, card: ModelCard, variant: Variant, limit: int | None, test: Split, trust: Trust
-) -> str:
-    """The command that repeats the run; a mirror's folder and an unregistered task are the reader's own."""
-    task, shots = file.task, variant.exemplars
-    known = yaml_files("tasks").get(task.name)
-    registered = known is not None and known.resolve() == file.path.resolve()
-    name = file.named or (task.name if registered else file.path.name)
-    words = ["bench", "run", "--models", card.name, "--tasks", name]
-    words += ["--dtype", variant.dtype] if variant.dtype else []
-    words += ["--exemplars", str(shots)] if variant.dtype and shots != task.exemplars else []
-    words += ["--prompt", variant.prompt] if variant.dtype and variant.prompt != card.style else []
-    words += ["--quantize", variant.quantize] if variant.quantize != "none" else []
-    if shots and variant.exemplar_choice != task.exemplar_choice:
-        words += ["--exemplar-choice", variant.exemplar_choice]
-    words += _generate_words(task, variant)
-    words += ["--seed", str(variant.seed)] if variant.seed else []
-    words += ["--limit", str(limit)] if limit else []
-    words += ["--data-dir", "DIR"] if test.mirrored else []
-    words += ["--include-path", "DIR"] if file.included else []
-    words += ["--allow-pickle"] if trust.pickle else []
-    words += ["--trust-remote-code"] if trust.code else []
-    words += ["--allow-code"] if any(name.startswith("evaluate:") for name in task.metrics) else []
-    return shlex.join([*words, "--fresh"])
-
-
-def _generate_words(task: Task, variant: Variant) -> list[str]:
-    if variant.generate is None:
-        return []
-    words = ["--generate"]
-    for key in ("samples", "temperature", "max_new_tokens"):
-        value = getattr(variant.generate, key)
-        if value != getattr(task.generate, key):
-            words += [f"--{key.replace('_', '-')}", str(value)]
-    return words

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from bench.errors import BenchError
 from bench.inputs.adapter import Adapter
-from bench.runs.plan import QUICK, Cell, with_adapter
+from bench.runs.adapting import QUICK, with_adapter
+from bench.runs.cell import Cell
 from bench.runs.result import DoneResult
 from bench.runs.store import find_run, write_run
 from bench.runs.tuner import TuningFailed, run_tuning

@@ -13,8 +13,8 @@ from bench.engines.opening import open_engine, prepare
 from bench.errors import BenchError
 from bench.evaluate import evaluate
 from bench.inputs.weights import Weights
+from bench.runs.cell import Cell
 from bench.runs.cost import peak_device_memory_bytes, peak_memory_bytes
-from bench.runs.plan import Cell
 from bench.runs.process import Ended, in_process
 from bench.runs.provenance import provenance
 from bench.runs.result import Cost, DoneResult, EngineFacts, FailedResult

@@ -1,0 +1,110 @@
+"""Cells of a model with an adapter: one that is there, or one that a quick tuning makes first."""
+
+import hashlib
+import json
+import shlex
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bench.config import cache_folder
+from bench.inputs.adapter import (
+    CARD,
+    Adapter,
+    AdapterFacts,
+    Method,
+    Recipe,
+    adapter_facts,
+    check_fits,
+    read_adapter,
+)
+from bench.inputs.data import Split
+from bench.runs.cell import Cell, identity
+from bench.runs.result import Variant
+from bench.scoring.asking import Asking
+from bench.tuning.job import Job
+
+TUNING_VERSION = 1
+"""Raised when a change makes other adapters of the same recipe."""
+LEARNING_RATE: dict[Method, float] = {"lora": 2e-4, "full": 5e-5}
+
+QUICK = "quick"
+
+
+@dataclass(frozen=True, slots=True)
+class Quick:
+    """A LoRA tuning of so many minutes, with the usual recipe."""
+
+    minutes: float = 10.0
+
+
+def with_adapter(cell: Cell, adapter: Adapter) -> Cell:
+    """The same cell of the model with the adapter; raises Unavailable where it was made for another."""
+    weights = cell.opening.weights
+    assert weights is not None
+    check_fits(adapter, cell.facts.model, weights)
+    facts = adapter_facts(adapter, cell.items)
+    return replace(_with_facts(cell, facts), opening=replace(cell.opening, adapter=adapter), tuning=None)
+
+
+def _with_facts(cell: Cell, adapter: AdapterFacts) -> Cell:
+    variant = cell.facts.variant.model_copy(update={"adapter": adapter})
+    named = "--lora quick" if adapter.name == QUICK else f"--adapter {shlex.quote(adapter.name)}"
+    command = f"{cell.facts.command.removesuffix('--fresh')}{named} --fresh"
+    facts = cell.facts.model_copy(update={"variant": variant, "command": command})
+    return replace(cell, facts=facts.model_copy(update={"id": identity(facts)}))
+
+
+def to_tune(cell: Cell, quick: Quick, train: Split, test: Split, seed: int) -> Cell:
+    """A quick tuning that was done before is used again; else it is what the cell begins with."""
+    variant = cell.facts.variant
+    assert variant.dtype is not None
+    recipe = quick_recipe(quick, variant, seed)
+    job = tuning_job(cell, recipe, train, test)
+    if (job.out / CARD).is_file():
+        return with_adapter(cell, read_adapter(job.out, QUICK))
+    facts = AdapterFacts(
+        name=QUICK, method="lora", sha256="", seen=None, recipe=recipe, outcome=None, learnt=None
+    )
+    return replace(_with_facts(cell, facts), tuning=job)
+
+
+def quick_recipe(quick: Quick, variant: Variant, seed: int) -> Recipe:
+    assert variant.dtype is not None
+    return Recipe(
+        minutes=quick.minutes,
+        learning_rate=LEARNING_RATE["lora"],
+        quantize=variant.quantize,
+        dtype=variant.dtype,
+        prompt=variant.prompt,
+        seed=seed,
+    )
+
+
+def tuning_job(
+    cell: Cell,
+    recipe: Recipe,
+    train: Split,
+    test: Split,
+    out: Path | None = None,
+    tensorboard: Path | None = None,
+) -> Job:
+    """What to tune the cell's model with. Without `out` the adapter goes to the cache, by its content."""
+    weights = cell.opening.weights
+    assert weights is not None
+    parts = [recipe.model_dump(), cell.facts.model.name, weights.revision, cell.task.digest()]
+    key = hashlib.sha256(json.dumps([*parts, train.sha256, test.sha256, TUNING_VERSION]).encode())
+    # A full tuning needs weights in float32, or small steps are lost.
+    dtype = "float32" if recipe.method == "full" else recipe.dtype
+    return Job(
+        opening=replace(cell.opening, dtype=dtype, quantize=recipe.quantize, train=()),
+        asking=Asking(cell.task, style=recipe.prompt),
+        recipe=recipe,
+        train=train.items,
+        test=test.items,
+        source=train.source,
+        sha256=train.sha256,
+        weights=weights.revision,
+        out=out or cache_folder() / "adapters" / key.hexdigest()[:20],
+        key=key.hexdigest(),
+        tensorboard=tensorboard,
+    )
