@@ -20,16 +20,11 @@ def said(command: list[str]) -> tuple[int, str]:
 
 def main(report: Path) -> int:
     if not torch.cuda.is_available():
-        sys.exit(
-            "gpu-check: torch sees no CUDA device; install a CUDA build of torch on a machine with a GPU"
-        )
+        sys.exit("gpu-check: torch sees no CUDA device; install its CUDA build on a machine with a GPU")
     failed, tests = said([sys.executable, "-m", "pytest", "-m", "gpu", "-q"])
+    machine = f"{torch.cuda.get_device_name()}, Python {platform.python_version()}"
     libraries = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
-    lines = [
-        "# GPU check",
-        "",
-        f"{torch.cuda.get_device_name()}, Python {platform.python_version()}, {libraries}.",
-    ]
+    lines = ["# GPU check", "", f"{machine}, {libraries}."]
     lines += ["", "## Tests (`pytest -m gpu`)", "", f"```\n{tests}\n```"]
     for words in COMPARISONS:
         command = ["verify", "--model", MODEL, "--task", TASK, "--limit", "100", *words]

@@ -43,7 +43,7 @@ def letters(engine: TransformerEngine, count: int = 16) -> list[float]:
 
 
 @pytest.mark.parametrize("quantize", ["none", "int8", "nf4", "fp4"])
-def test_every_quantisation_runs_on_the_device_packed_and_near_the_whole_model(
+def test_every_quantisation_runs_packed_and_near_the_whole_model(
     quantize: Quantization,
 ) -> None:
     whole, held = open_transformers(opening("none")), open_transformers(opening(quantize))

@@ -150,15 +150,31 @@ def test_a_tuned_model_knows_its_questions_and_scores_as_the_library_loads_it(
     assert letters(opened(job), texts) == letters(engine, texts)
 
 
-@pytest.mark.parametrize("quantize", ["nf4", "int8"])
+@pytest.mark.parametrize(("family", "quantize"), [("llama", "nf4"), ("llama", "int8"), ("t5", "nf4")])
 def test_an_adapter_is_trained_over_a_quantised_base(
-    task: Path, tmp_path: Path, quantize: Quantization
+    task: Path, tmp_path: Path, family: str, quantize: Quantization
 ) -> None:
-    job = job_of(task, save_causal(tmp_path / "m", "llama"), tmp_path / "a", quantize=quantize)
+    steps = 200 if family == "t5" else 60
+    job = job_of(task, base(tmp_path / "m", family), tmp_path / "a", quantize=quantize, steps=steps)
     tuned(job)
     engine = opened(job)
     assert right(engine, job) >= 11
     assert engine.model.is_quantized
+
+
+@pytest.mark.parametrize("method", ["lora", "full"])
+def test_activations_are_computed_again_where_memory_asks_for_it(
+    task: Path, tmp_path: Path, method: Method, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = save_causal(tmp_path / "m", "llama")
+    rate = 1e-2 if method == "lora" else 3e-3
+    whole = job_of(task, weights, tmp_path / "a", method=method, learning_rate=rate, steps=10)
+    assert not tuned(whole).outcome.gradient_checkpointing
+    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=1e6))
+    again = replace(whole, out=tmp_path / "b")
+    assert tuned(again).outcome.gradient_checkpointing
+    texts = prompts(4)
+    assert letters(opened(again), texts) == pytest.approx(letters(opened(whole), texts), abs=1e-3)
 
 
 def test_the_best_checkpoint_by_questions_held_out_is_kept(task: Path, tmp_path: Path) -> None:

@@ -8,9 +8,9 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal, Self, cast
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from bench.config import Strict, display
 from bench.errors import BenchError, FileError, Mistake, Unavailable, UsageError, first_line
@@ -25,7 +25,7 @@ Method = Literal["lora", "full"]
 
 
 class Recipe(Strict):
-    """How a model is tuned. At most one of `minutes`, `steps` and `epochs` is given: the budget."""
+    """How a model is tuned. Exactly one of `minutes`, `steps` and `epochs` is given: the budget."""
 
     method: Method = "lora"
     minutes: Annotated[float, Field(gt=0)] | None = None
@@ -40,6 +40,12 @@ class Recipe(Strict):
     quantize: Quantization = "none"
     dtype: Dtype
     prompt: PromptStyle
+
+    @model_validator(mode="after")
+    def _one_budget(self) -> Self:
+        if sum(budget is not None for budget in (self.minutes, self.steps, self.epochs)) != 1:
+            raise ValueError("exactly one of minutes, steps and epochs is wanted")
+        return self
 
 
 class Leak(Strict):

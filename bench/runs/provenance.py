@@ -13,7 +13,17 @@ import psutil
 import bench
 from bench.runs.result import Provenance
 
-_LIBRARIES = ("torch", "transformers", "tokenizers", "accelerate", "datasets", "scikit-learn", "gguf")
+_LIBRARIES = (
+    "torch",
+    "transformers",
+    "tokenizers",
+    "accelerate",
+    "bitsandbytes",
+    "peft",
+    "datasets",
+    "scikit-learn",
+    "gguf",
+)
 
 
 def provenance() -> Provenance:
