@@ -24,7 +24,7 @@ from bench.inputs.data import Split, load_split
 from bench.inputs.model_card import Architecture, CardFile, ModelCard
 from bench.inputs.task import read_task
 from bench.inputs.weights import find_weights
-from bench.runs.adapting import Quick, tuning_job
+from bench.runs.adapting import QUICK, Quick, tuning_job
 from bench.runs.cell import Cell
 from bench.runs.compare import changes, told
 from bench.runs.plan import Wish, plan
@@ -318,7 +318,7 @@ def test_an_adapter_that_does_nothing_or_is_not_whole_is_an_error(task: Path, tm
     with pytest.raises(BenchError, match="has no place for"):
         opens(more)
     (tmp_path / "more" / "adapter_model.safetensors").unlink()
-    with pytest.raises(FileError, match=r"no \*\.safetensors"):
+    with pytest.raises(FileError, match="no adapter_model"):
         read_adapter(tmp_path / "more")
     (tmp_path / "half" / "slm-bench.json").write_text("{}", encoding="utf-8")
     with pytest.raises(FileError, match=r"slm-bench\.json: bench_version: not an adapter's card"):
@@ -331,7 +331,7 @@ def test_a_quick_tuning_is_scored_beside_the_untouched_model_and_used_again(
     monkeypatch.setenv("BENCH_CACHE_DIR", str(tmp_path / "cache"))
     weights, results = save_causal(tmp_path / "m", "llama"), tmp_path / "results"
     file = CardFile(card=model_card(weights), path=task)
-    wish = Wish(dtype="float32", adapters=(None, Quick(minutes=0.05)))
+    wish = Wish(dtype="float32", adapters=(None, Quick(minutes=0.5)))
 
     def cells() -> list[Cell]:
         found, _ = plan([read_task(task)], [file], wish, data_dir=None, offline=True)
@@ -339,13 +339,14 @@ def test_a_quick_tuning_is_scored_beside_the_untouched_model_and_used_again(
 
     events = list(sweep(cells(), results, fresh=False))
     assert any(isinstance(event, Prepared) for _, event in events)
+    assert not [event for _, event in events if isinstance(event, FailedResult)]
     before, after = (event for _, event in events if isinstance(event, DoneResult))
     assert before.cell.variant.adapter is None
     adapter = after.cell.variant.adapter
     assert adapter
-    assert (adapter.name, adapter.seen) == ("quick", 0)
+    assert (adapter.name, adapter.seen) == (QUICK, 0)
     assert adapter.outcome
-    assert "--lora quick" in after.cell.command
+    assert after.cell.command.endswith(" --lora quick --lora-minutes 0.5 --fresh")
     assert after.cell.id != before.cell.id
     again = [event for _, event in sweep(cells(), results, fresh=False)]
     assert [type(event) for event in again] == [Skipped, Skipped]
@@ -411,16 +412,19 @@ def test_what_is_held_out_is_a_part_drawn_by_seed() -> None:
     assert held_out(items, 0.0, 64, 0) == (items, [])
 
 
+@pytest.mark.parametrize("save_seconds", [0.1, 4.0])
 @pytest.mark.parametrize("step_seconds", [0.5, 3.0, 11.0])
 @pytest.mark.parametrize("minutes", [1.0, 10.0])
-def test_a_budget_of_minutes_is_kept_within_a_tenth(minutes: float, step_seconds: float) -> None:
+def test_a_budget_of_minutes_is_kept_within_a_tenth(
+    minutes: float, step_seconds: float, save_seconds: float, tmp_path: Path
+) -> None:
     clock = SimpleNamespace(now=20.0)  # loading took that long
     check_seconds = 6.0
     recipe = Recipe(minutes=minutes, learning_rate=1.0, dtype="float32", prompt="plain")
-    pace = Pace(recipe, 0.0, lambda _step: None, lambda: clock.now)
+    pace = Pace(recipe, 0.0, True, lambda _step: None, lambda: clock.now)
     state: Any = SimpleNamespace(global_step=0, max_steps=10**9, best_model_checkpoint=None)
     control: Any = SimpleNamespace(should_evaluate=False, should_save=False, should_training_stop=False)
-    args: Any = SimpleNamespace(output_dir=".")
+    args: Any = SimpleNamespace(output_dir=str(tmp_path))
     group = {"lr": 0.0}
     rates: list[float] = []
 
@@ -437,8 +441,12 @@ def test_a_budget_of_minutes_is_kept_within_a_tenth(minutes: float, step_seconds
         pace.on_step_end(args, state, control)
         if control.should_evaluate:
             check()
-            control.should_evaluate = False
-    assert 0.9 * 60 * minutes - step_seconds <= clock.now <= 1.1 * 60 * minutes
+        if control.should_save:
+            clock.now += save_seconds
+            pace.on_save(args, state, control)
+        control.should_evaluate = control.should_save = False
+    clock.now += save_seconds  # the adapter itself
+    assert 0.9 * 60 * minutes - step_seconds - 2 * save_seconds <= clock.now <= 1.1 * 60 * minutes
     assert max(rates) > 0.5
     assert rates[-1] < 0.5 < 2 * max(rates) - rates[-1]
 
@@ -491,6 +499,86 @@ def test_a_tuning_runs_in_a_process_of_its_own(task: Path, tmp_path: Path) -> No
     assert isinstance(last, Adapter)
     assert last.card
     assert last.card.outcome.peak_memory_bytes
-    wrong = replace(job, recipe=job.recipe.model_copy(update={"target": "no_such_layer"}), key="other")
+    wrong = replace(
+        job, out=tmp_path / "b", recipe=job.recipe.model_copy(update={"target": "no_such_layer"}), key="other"
+    )
     *_, failed = run_to_the_end(wrong)
     assert "--target no_such_layer does not fit this model" in str(failed)
+
+
+def test_a_short_question_that_is_tested_is_not_trained_on() -> None:
+    question = "Which of the following vitamins is required for the synthesis of clotting factors?"
+    test = [Item("a", question, ("Vitamin K", "Vitamin C", "Vitamin E"), 0)]
+    train = [
+        Item("other-options", question, ("Folate", "Thiamine", "Vitamin K"), 2),
+        Item("one-word", question.replace("synthesis", "production"), test[0].options, 0),
+        Item("another", "Which vitamin is missing in scurvy?", test[0].options, 1),
+    ]
+    assert [leak.train_id for leak in leaks(train, test)] == ["other-options", "one-word"]
+
+
+def test_what_an_adapters_configuration_makes_of_its_weights_is_part_of_its_digest(
+    task: Path, tmp_path: Path
+) -> None:
+    job = job_of(task, save_causal(tmp_path / "m", "llama"), tmp_path / "a", steps=2)
+    tuned(job)
+    before = read_adapter(job.out)
+    path = job.out / "adapter_config.json"
+    config = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(config | {"base_model_name_or_path": "elsewhere"}), encoding="utf-8")
+    assert read_adapter(job.out).sha256 == before.sha256
+    path.write_text(json.dumps(config | {"lora_alpha": 64}), encoding="utf-8")
+    assert read_adapter(job.out).sha256 != before.sha256
+    path.write_text(json.dumps(config | {"peft_type": "PROMPT_TUNING"}), encoding="utf-8")
+    with pytest.raises(FileError, match="only LoRA adapters are read"):
+        read_adapter(job.out)
+
+
+def test_a_full_tuning_that_is_the_model_itself_or_not_whole_is_an_error(task: Path, tmp_path: Path) -> None:
+    weights = save_causal(tmp_path / "m", "llama")
+    job = job_of(task, weights, tmp_path / "a", method="full", steps=2)
+    tuned(job)
+    own = load_file(weights / "model.safetensors")
+    save_file(own, job.out / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(BenchError, match="the adapter a changes no score: its weights are the model's own"):
+        opened(job)
+    own.popitem()
+    save_file(own, job.out / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(BenchError, match=r"the weights cannot be loaded: .* is not in them"):
+        opened(job)
+
+
+def test_a_checkpoint_that_a_kill_tore_is_not_gone_on_with(task: Path, tmp_path: Path) -> None:
+    job = job_of(task, save_causal(tmp_path / "m", "llama"), tmp_path / "a", steps=20)
+
+    def stop_at_nine(event: Prepared | Step) -> None:
+        if isinstance(event, Step) and event.step == 9:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        tune(job, stop_at_nine, lambda: (None, None))
+    [work] = tmp_path.glob(".*.tuning")
+    (work / "checkpoint-8" / "trainer_state.json").write_text('{"half', encoding="utf-8")
+    said: list[Prepared | Step] = []
+    tuned(job, said)
+    assert next(event.step for event in said if isinstance(event, Step)) == 7
+
+
+def test_a_loss_that_is_no_number_fails_and_leaves_no_adapter(task: Path, tmp_path: Path) -> None:
+    weights = save_causal(tmp_path / "m", "llama")
+    job = job_of(task, weights, tmp_path / "a", method="full", steps=5, learning_rate=1e30)
+    with pytest.raises(BenchError, match="try a smaller --learning-rate"):
+        tuned(job)
+    assert not job.out.exists()
+
+
+def test_what_was_spent_before_a_stop_counts_once(tmp_path: Path) -> None:
+    clock = SimpleNamespace(now=100.0)
+    recipe = Recipe(minutes=1, learning_rate=1.0, dtype="float32", prompt="plain", held_out=0.0)
+    pace = Pace(recipe, 100.0, False, lambda _step: None, lambda: clock.now)
+    (tmp_path / "elapsed.json").write_text("30.0", encoding="utf-8")
+    args: Any = SimpleNamespace(output_dir=str(tmp_path))
+    state: Any = SimpleNamespace(global_step=4, max_steps=10**9, best_model_checkpoint=None)
+    for _ in range(2):  # the second attempt, after the first ran out of memory
+        pace.on_train_begin(args, state, SimpleNamespace())  # type: ignore[arg-type]
+        assert pace.elapsed == 30.0

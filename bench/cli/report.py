@@ -210,8 +210,12 @@ def _changes(task: str, ended: Sequence[Finished], results: Path) -> Iterator[st
         found = [change for change in changes(runs) if {change.before.cell.id, change.after.cell.id} & ids]
         for change in found:
             yield f"{model}, {told(change)}"
-        if not found:
-            yield f"{model}: no run of the untouched model to compare with; run it too (--lora none)"
+        told_of = {change.after.cell.id for change in found}
+        for result in ended:
+            if result.cell.model.name == model and _is_changed(result) and result.cell.id not in told_of:
+                flag = "--lora none" if result.cell.variant.adapter else "--quantize none"
+                text = f"no run without that to compare with; make it too ({flag})"
+                yield f"{model}, {result.cell.variant.slug}: {text}"
 
 
 def _is_changed(result: Finished) -> bool:

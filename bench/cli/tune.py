@@ -134,7 +134,7 @@ def tune(
         minutes, epochs = (None, EPOCHS) if method == "full" else (MINUTES, None)
     wish = Wish(
         dtype=dtype, exemplars=0, prompt=prompt, quantize=(quantize,), seed=seed,
-        trust=Trust(pickle=allow_pickle, code=trust_remote_code),
+        trust=Trust(pickle=allow_pickle, code=trust_remote_code), allow_code=True,  # no metric runs
     )  # fmt: skip
     cell, train, test = _cell_and_splits(model, task, wish, train_file, limit, data_dir, offline=offline)
     variant = cell.facts.variant
@@ -149,7 +149,7 @@ def tune(
     place = out or Path("adapters") / f"{cell.facts.model.name}-{cell.task.name}-{method}"
     _check_free(place, fresh=fresh)
     _check_tensorboard(tensorboard)
-    job = tuning_job(cell, recipe, train, test, place, tensorboard)
+    job = tuning_job(cell, recipe, train, test, place, tensorboard, fresh=fresh)
     _run(job, as_json=as_json)
 
 
@@ -223,6 +223,8 @@ def _run(job: "Job", *, as_json: bool) -> None:
                 else:
                     click.echo(tuning.outcome(card.outcome))
                     words = f"bench run --models {card.base} --tasks {job.asking.task.name}"
+                    quantized = card.recipe.quantize
+                    words += f" --quantize {quantized}" if quantized != "none" else ""
                     click.echo(f"kept in {job.out}; score it: {words} --lora none --adapter {job.out}")
             case _:
                 pass

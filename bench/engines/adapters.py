@@ -1,9 +1,11 @@
 """Put an adapter's weights into a loaded model, and make sure that they are there and do something."""
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from bench.errors import BenchError, first_line
@@ -37,9 +39,34 @@ def add_adapter(model: Any, adapter: Adapter) -> None:
         with changed.disable_adapter():
             before = _probe(model)
         _settle(changed, model)
-        if torch.equal(before, _probe(model)):
+        after = _probe(model)
+        if not after.isfinite().all():
+            raise BenchError(f"the adapter {adapter.name} makes scores that are not numbers")
+        if torch.equal(before, after):
             text = "changes no score: its weights are zero, or too small for this dtype"
             raise BenchError(f"the adapter {adapter.name} {text}")
+
+
+def check_tuned(adapter: Adapter, base: Path) -> None:
+    """Raises a BenchError where a full tuning's weights are the base's own."""
+    before, after = (
+        {name: file for path in sorted(folder.glob("*.safetensors")) for name, file in _tensors(path)}
+        for folder in (base, adapter.path)
+    )
+    names = sorted(before.keys() & after.keys())
+    if all(_equal(before[name].get_tensor(name), after[name].get_tensor(name)) for name in names):
+        raise BenchError(f"the adapter {adapter.name} changes no score: its weights are the model's own")
+
+
+def _tensors(path: Path) -> Iterator[tuple[str, Any]]:
+    """The names of a file's tensors, each with the open file: they are read one at a time."""
+    opened: Any = safe_open
+    file = opened(path, framework="pt")
+    yield from ((name, file) for name in file.keys())  # noqa: SIM118 (not a mapping)
+
+
+def _equal(one: Tensor, other: Tensor) -> bool:
+    return one.shape == other.shape and torch.equal(one.to(torch.float32), other.to(torch.float32))
 
 
 def _settle(changed: Any, model: Any) -> None:

@@ -14,7 +14,7 @@ from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokeni
 from transformers.utils import logging as transformers_logging
 
 from bench.config import cache_folder
-from bench.engines.adapters import add_adapter
+from bench.engines.adapters import add_adapter, check_tuned
 from bench.engines.check import best_path
 from bench.engines.engine import Opening
 from bench.engines.heap import keep_few_kernels
@@ -54,11 +54,14 @@ def open_transformers(opening: Opening) -> TransformerEngine:
     tuned = adapter if adapter and adapter.method == "full" else None
     folder = tuned.path if tuned else readable_folder(weights)
     device = device_name()
-    model = load_model(opening, folder, device).eval()
-    if adapter and not tuned:
-        add_adapter(model, adapter)
     if device == "cpu":
         keep_few_kernels()
+    model = load_model(opening, folder, device).eval()
+    if adapter and tuned:
+        check_tuned(adapter, readable_folder(weights))
+    elif adapter:
+        add_adapter(model, adapter)
+    if device == "cpu":
         # A mask would make transformers repeat keys and values for each query head, which the CPU's
         # kernel does not need: 1.7 times as fast behind a prefix of 1,100 tokens.
         os.environ["TRANSFORMERS_SDPA_FORCE_GQA"] = "1"
@@ -86,18 +89,26 @@ def load_model(opening: Opening, folder: Path, device: str) -> Any:
     is_encoder_decoder = opening.card.architecture == "encoder-decoder"
     auto = AutoModelForSeq2SeqLM if is_encoder_decoder else AutoModelForCausalLM
     how = "" if opening.quantize == "none" else f" in {opening.quantize}"
+    tuned = opening.adapter is not None and opening.adapter.method == "full"
+    pickled = isinstance(opening.weights, Weights) and opening.weights.pickled and not tuned
     try:
-        model = auto.from_pretrained(
+        load: Any = auto.from_pretrained
+        model, info = load(
             folder,
             dtype=getattr(torch, opening.dtype),
             local_files_only=True,
-            use_safetensors=not (isinstance(opening.weights, Weights) and opening.weights.pickled),
+            use_safetensors=not pickled,
+            output_loading_info=True,
             trust_remote_code=opening.trust.code,  # left out, transformers would ask at the terminal
             quantization_config=quantization(opening),
             device_map={"": device},
         )
     except (OSError, ValueError, RuntimeError, ImportError, SafetensorError) as error:
         raise BenchError(f"the weights cannot be loaded{how}: {first_line(error)}") from error
+    lacking: list[str] = sorted(info["missing_keys"])
+    if lacking:
+        # Transformers would fill them with random numbers.
+        raise BenchError(f"the weights cannot be loaded{how}: {lacking[0]} is not in them")
     if opening.quantize in FOUR_BITS:
         keep_unpacked(model)
     # Weights may come with penalties, forced tokens and sampling of their own; what is asked is asked of all.

@@ -5,7 +5,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, cast
@@ -20,7 +20,10 @@ from bench.types import Dtype, Item, PromptStyle, Quantization
 
 CARD = "slm-bench.json"
 CONFIG = "adapter_config.json"
-FILES = ("*.json", "*.safetensors")
+FILES = ("*.json", "*.safetensors", "*.jinja", "*.model", "*.txt")
+LORA_WEIGHTS = "adapter_model.safetensors"
+WORDS_ABOUT_IT = {"base_model_name_or_path", "inference_mode", "revision", "peft_version", "auto_mapping"}
+"""What a LoRA's configuration says that changes no score."""
 Method = Literal["lora", "full"]
 
 
@@ -115,12 +118,14 @@ class AdapterFacts(Strict):
     """What a run keeps of its adapter. `sha256` is over its weights, "" before there are any.
 
     `seen` test questions were trained on; None where the adapter does not say what it learnt from.
+    `base` is what it says that it was made for, where no card of ours tells which weights exactly.
     """
 
     name: str
     method: Method
     sha256: str
     seen: int | None
+    base: str = ""
     recipe: Recipe | None
     outcome: Outcome | None
     learnt: Learnt | None
@@ -142,7 +147,7 @@ def find_adapter(named: str, *, offline: bool) -> Adapter:
     """The adapter in a folder, or of that hub id. Raises a BenchError that says what is wrong with it."""
     folder = Path(named)
     if folder.is_dir():
-        return read_adapter(folder)
+        return read_adapter(folder, named)
     if named.count("/") != 1 or named.startswith((".", "/", "~")):
         raise UsageError(f"there is no adapter folder {named}")
     return read_adapter(_snapshot(named, offline=offline), named)
@@ -165,16 +170,20 @@ def _snapshot(hub: str, *, offline: bool) -> Path:
 def read_adapter(folder: Path, name: str | None = None) -> Adapter:
     """The adapter in a folder; raises a FileError where it is none, or a part is missing."""
     card = _read_card(folder / CARD)
-    files = sorted(folder.glob("*.safetensors"))
+    method = card.recipe.method if card else "lora"
+    files = sorted(folder.glob(LORA_WEIGHTS if method == "lora" else "*.safetensors"))
     if not files:
-        text = "no *.safetensors: not an adapter, or its weights are pickles, which are not read"
+        text = f"no {LORA_WEIGHTS}: not an adapter, or its weights are pickles, which are not read"
         raise FileError([Mistake(display(folder), 0, "", text)])
-    config = {} if card and card.recipe.method == "full" else _read_config(folder / CONFIG)
+    config = _read_config(folder / (CONFIG if method == "lora" else "config.json"))
+    if method == "lora" and config.get("peft_type") != "LORA":
+        text = f"{config.get('peft_type')!r}: only LoRA adapters are read"
+        raise FileError([Mistake(display(folder / CONFIG), 0, "peft_type", text)])
     return Adapter(
         path=folder.resolve(),
-        name=name or folder.resolve().name,
-        sha256=_digest(files),
-        method=card.recipe.method if card else "lora",
+        name=name or folder.name,
+        sha256=_digest(files, config),
+        method=method,
         base=str(config.get("base_model_name_or_path") or ""),
         card=card,
     )
@@ -203,8 +212,10 @@ def _read_card(path: Path) -> AdapterCard | None:
         raise FileError([Mistake(display(path), 0, key, f"not an adapter's card: {first['msg']}")]) from error
 
 
-def _digest(files: Iterable[Path]) -> str:
-    digest = hashlib.sha256()
+def _digest(files: Iterable[Path], config: Mapping[str, Any]) -> str:
+    """Of the weights and of what their configuration makes of them (LoRA's alpha, its layers)."""
+    told = {key: value for key, value in config.items() if key not in WORDS_ABOUT_IT}
+    digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode())
     for path in files:
         with path.open("rb") as stream:
             digest.update(hashlib.file_digest(stream, "sha256").digest())
@@ -240,6 +251,7 @@ def adapter_facts(adapter: Adapter, tested: Iterable[Item]) -> AdapterFacts:
         method=adapter.method,
         sha256=adapter.sha256,
         seen=None if card is None else len(set(card.questions) & {question_digest(item) for item in tested}),
+        base="" if card else adapter.base or "an unnamed model",
         recipe=card and card.recipe,
         outcome=card and card.outcome,
         learnt=card and card.learnt,

@@ -161,7 +161,8 @@ def _in_folder(folder: Path, trust: Trust) -> Weights:
         raise Unavailable(f"{folder} holds no *.safetensors", "save the model with safetensors weights")
     if missing := _missing_shards(folder):
         raise Unavailable(f"{folder} lacks {missing[0]}", "copy the whole model")
-    files = sorted({path for pattern in trust.files for path in folder.glob(pattern)})
+    used = Trust(pickle=pickled, code=trust.code).files
+    files = sorted({path for pattern in used for path in folder.glob(pattern)})
     return Weights(folder, f"sha256:{_sha256(tuple(files))}", _weights_bytes(folder, trust), pickled)
 
 

@@ -3,10 +3,12 @@
 import hashlib
 import json
 import shlex
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.config import cache_folder
+from bench.errors import FileError, Unavailable
 from bench.inputs.adapter import (
     CARD,
     Adapter,
@@ -18,6 +20,7 @@ from bench.inputs.adapter import (
     read_adapter,
 )
 from bench.inputs.data import Split
+from bench.inputs.weights import RemoteWeights, Weights
 from bench.runs.cell import Cell, identity
 from bench.runs.result import Variant
 from bench.scoring.asking import Asking
@@ -27,7 +30,7 @@ TUNING_VERSION = 1
 """Raised when a change makes other adapters of the same recipe."""
 LEARNING_RATE: dict[Method, float] = {"lora": 2e-4, "full": 5e-5}
 
-QUICK = "quick"
+QUICK = "quick tuning"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +42,7 @@ class Quick:
 
 def with_adapter(cell: Cell, adapter: Adapter) -> Cell:
     """The same cell of the model with the adapter; raises Unavailable where it was made for another."""
-    weights = cell.opening.weights
-    assert weights is not None
+    weights = _weights(cell)
     check_fits(adapter, cell.facts.model, weights)
     facts = adapter_facts(adapter, cell.items)
     return replace(_with_facts(cell, facts), opening=replace(cell.opening, adapter=adapter), tuning=None)
@@ -48,20 +50,39 @@ def with_adapter(cell: Cell, adapter: Adapter) -> Cell:
 
 def _with_facts(cell: Cell, adapter: AdapterFacts) -> Cell:
     variant = cell.facts.variant.model_copy(update={"adapter": adapter})
-    named = "--lora quick" if adapter.name == QUICK else f"--adapter {shlex.quote(adapter.name)}"
-    command = f"{cell.facts.command.removesuffix('--fresh')}{named} --fresh"
+    base = cell.facts.command.removesuffix(" --fresh").split(" --lora ")[0]
+    command = f"{base} {shlex.join(_words(adapter, base))} --fresh"
     facts = cell.facts.model_copy(update={"variant": variant, "command": command})
     return replace(cell, facts=facts.model_copy(update={"id": identity(facts)}))
+
+
+def _words(adapter: AdapterFacts, base: str) -> list[str]:
+    recipe = adapter.recipe
+    if adapter.name != QUICK or recipe is None:
+        return ["--adapter", adapter.name]
+    minutes = [] if recipe.minutes == Quick().minutes else ["--lora-minutes", f"{recipe.minutes:g}"]
+    seed = ["--seed", str(recipe.seed)] if recipe.seed and " --seed " not in base else []
+    return ["--lora", "quick", *minutes, *seed]
+
+
+def _weights(cell: Cell) -> Weights | RemoteWeights:
+    weights = cell.opening.weights
+    if weights is None:
+        name = cell.facts.model.name
+        raise Unavailable(f"{name} is an engine of its own, without weights to change", "leave it out")
+    return weights
 
 
 def to_tune(cell: Cell, quick: Quick, train: Split, test: Split, seed: int) -> Cell:
     """A quick tuning that was done before is used again; else it is what the cell begins with."""
     variant = cell.facts.variant
-    assert variant.dtype is not None
+    if variant.dtype == "float16":
+        raise Unavailable("tuning in float16 overflows", "use --dtype bfloat16 or float32")
     recipe = quick_recipe(quick, variant, seed)
     job = tuning_job(cell, recipe, train, test)
     if (job.out / CARD).is_file():
-        return with_adapter(cell, read_adapter(job.out, QUICK))
+        with suppress(FileError):  # a damaged one is made again
+            return with_adapter(cell, read_adapter(job.out, QUICK))
     facts = AdapterFacts(
         name=QUICK, method="lora", sha256="", seen=None, recipe=recipe, outcome=None, learnt=None
     )
@@ -87,10 +108,11 @@ def tuning_job(
     test: Split,
     out: Path | None = None,
     tensorboard: Path | None = None,
+    *,
+    fresh: bool = False,
 ) -> Job:
     """What to tune the cell's model with. Without `out` the adapter goes to the cache, by its content."""
-    weights = cell.opening.weights
-    assert weights is not None
+    weights = _weights(cell)
     parts = [recipe.model_dump(), cell.facts.model.name, weights.revision, cell.task.digest()]
     key = hashlib.sha256(json.dumps([*parts, train.sha256, test.sha256, TUNING_VERSION]).encode())
     # A full tuning needs weights in float32, or small steps are lost.
@@ -107,4 +129,5 @@ def tuning_job(
         out=out or cache_folder() / "adapters" / key.hexdigest()[:20],
         key=key.hexdigest(),
         tensorboard=tensorboard,
+        fresh=fresh,
     )

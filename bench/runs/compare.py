@@ -71,6 +71,11 @@ def told(change: Change) -> str:
     return "; ".join([text, *_costs(change)])
 
 
+def _machine(result: DoneResult) -> tuple[str, int, str]:
+    where = result.provenance
+    return where.processor, where.cores, where.device
+
+
 def _costs(change: Change) -> Iterator[str]:
     adapter, before = change.after.cell.variant.adapter, change.before.cell.variant
     if before.quantize != change.after.cell.variant.quantize:
@@ -78,7 +83,7 @@ def _costs(change: Change) -> Iterator[str]:
         if held and now:
             yield f"weights in memory {held / 1e6:,.0f} → {now / 1e6:,.0f} MB ({now / held:.0%})"
         speed, slower = change.before.cost.items_per_second, change.after.cost.items_per_second
-        if speed and slower:
+        if speed and slower and _machine(change.before) == _machine(change.after):
             yield f"{slower / speed:.2f} times the speed"
     elif adapter:
         if adapter.outcome:
@@ -88,4 +93,4 @@ def _costs(change: Change) -> Iterator[str]:
         if adapter.seen:
             yield f"{adapter.seen} of the test questions were trained on: this is no held-out result"
         elif adapter.seen is None:
-            yield "the adapter does not say what it was trained on"
+            yield f"the adapter was made for {adapter.base} and does not say what it was trained on"

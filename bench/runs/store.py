@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -89,6 +90,16 @@ def find_run(results: Path, folder: Path, cell_id: str) -> Run | None:
     except FileError:
         return None
     return run if run.records and run.result.cell.id == cell_id else None
+
+
+def forget_failure(results: Path, folder: Path) -> None:
+    """Remove a failure that no run will take the place of; anything else stays."""
+    path = results / folder / "result.json"
+    if path.is_file():
+        with suppress(FileError, OSError):
+            if isinstance(read_result(path), FailedResult):
+                path.unlink()
+                path.parent.rmdir()
 
 
 class NewerFile(FileError):

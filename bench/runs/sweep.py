@@ -9,7 +9,7 @@ from bench.inputs.adapter import Adapter
 from bench.runs.adapting import QUICK, with_adapter
 from bench.runs.cell import Cell
 from bench.runs.result import DoneResult
-from bench.runs.store import find_run, write_run
+from bench.runs.store import find_run, forget_failure, write_run
 from bench.runs.tuner import TuningFailed, run_tuning
 from bench.runs.worker import Event, failed, run_cell
 from bench.scoring.metrics import load_metrics, measure
@@ -52,6 +52,7 @@ def _tuned(cell: Cell, job: Job, results: Path, *, fresh: bool) -> Iterator[Swee
         match event:
             case Adapter():
                 ready = with_adapter(cell, replace(event, name=QUICK))
+                forget_failure(results, cell.folder)
                 done = None if fresh else _found(ready, results)
                 yield from _events(ready, results, done, fresh=fresh)
             case TuningFailed(reason=reason, traceback=trace):

@@ -7,9 +7,11 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from filelock import FileLock
+
 from bench.engines.opening import prepare
 from bench.errors import BenchError
-from bench.inputs.adapter import Adapter, read_adapter
+from bench.inputs.adapter import CARD, Adapter, read_adapter
 from bench.runs.cost import peak_device_memory_bytes, peak_memory_bytes
 from bench.runs.process import Ended, in_process
 
@@ -23,20 +25,30 @@ class TuningFailed:
     traceback: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class _Finished:
+    """The adapter is on disk."""
+
+
 def run_tuning(job: "Job") -> "Iterator[Prepared | Step | Adapter | TuningFailed]":
     """Tune; the last event is the adapter, which is on disk, or why there is none."""
-    failed: TuningFailed | None = None
+    ended: TuningFailed | _Finished | None = None
     with closing(in_process(_work, job, name=f"tune {job.out.name}")) as process:
         for event in process:
-            match event:
-                case TuningFailed():
-                    failed = event
-                case Ended(how=how):
-                    if failed is None and how != "exit code 0":
-                        failed = TuningFailed(f"the tuning died with {how}")
-                case _:
-                    yield event
-    yield failed or read_adapter(job.out)
+            if isinstance(event, (TuningFailed, _Finished)):
+                ended = event
+            elif not isinstance(event, Ended):
+                yield event
+            elif ended is None:
+                ended = TuningFailed(f"the tuning died with {event.how}")
+    yield ended if isinstance(ended, TuningFailed) else _made(job)
+
+
+def _made(job: "Job") -> Adapter | TuningFailed:
+    try:
+        return read_adapter(job.out)
+    except BenchError as error:
+        return TuningFailed(str(error))
 
 
 def _work(job: "Job", events: Any) -> None:
@@ -46,11 +58,16 @@ def _work(job: "Job", events: Any) -> None:
             from bench.engines.loading import quieten
 
             os.environ["TQDM_DISABLE"] = "1"  # read when the libraries are imported
+            os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")  # several would share out each batch
             quieten()
             from bench.tuning.training import tune
 
             opening = prepare(job.opening)
-            tune(replace(job, opening=opening), events.send, _peaks)
+            job.out.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(job.out.parent / f".{job.out.name}.lock"):
+                if job.fresh or not (job.out / CARD).is_file():  # another sweep may have made it meanwhile
+                    tune(replace(job, opening=opening, own_process=True), events.send, _peaks)
+            events.send(_Finished())
         except BrokenPipeError:
             raise
         except BenchError as error:

@@ -28,6 +28,10 @@ class Job:
     out: Path
     key: str
     tensorboard: Path | None = None
+    fresh: bool = False
+    """Whether an adapter that is there is made again."""
+    own_process: bool = False
+    """Whether the budget counts from the start of the process."""
 
 
 @dataclass(frozen=True, slots=True)

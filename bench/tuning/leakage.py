@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from bench.inputs.adapter import Leak
+from bench.inputs.adapter import Leak, question_digest
 from bench.types import Item
 
 NEAR = 0.3
@@ -15,7 +15,7 @@ From 0.3 on, pairs of its official training and test questions are the same case
 """
 MANY = 20
 """Shingles that must be shared for that: in a short question one other word is another question."""
-SAME = 0.8
+SAME = 0.7
 """Similarity from which a question of any length counts as the same."""
 WORDS = 3
 BLOCK = 1000
@@ -46,6 +46,7 @@ def leaks(train: Sequence[Item], test: Sequence[Item]) -> list[Leak]:
 def _of_block(
     train: Sequence[Item], test: Sequence[Item], shingles: Any, tested: Any, sizes: Sequence[int]
 ) -> Iterator[Leak]:
+    asked = {question_digest(item): item.id for item in test}
     common = (shingles.transform(map(_text, train)) @ tested.T).tocsr()
     for row, item in enumerate(train):
         own = len(set(_shingles(_text(item))))
@@ -55,7 +56,9 @@ def _of_block(
         near = [
             (share, -column) for share, both, column in alike if share >= (NEAR if both >= MANY else SAME)
         ]
-        if near:
+        if place := asked.get(question_digest(item)):
+            yield Leak(train_id=item.id, test_id=place, similarity=1.0)
+        elif near:
             similarity, place = max(near)
             yield Leak(train_id=item.id, test_id=test[-place].id, similarity=round(similarity, 3))
 

@@ -16,7 +16,6 @@ CHECKS = 10
 CHECKING = 0.15
 """The share of a budget of minutes that may go into that."""
 WARM_UP = 0.05
-SAVING_SECONDS = 2.0
 ELAPSED = "elapsed.json"
 LEAST_SAVED_SECONDS = 60.0
 
@@ -33,6 +32,7 @@ class Pace(TrainerCallback):
         self,
         recipe: Recipe,
         started: float,
+        checks: bool,
         tell: Callable[[Step], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -40,12 +40,15 @@ class Pace(TrainerCallback):
         self.started = started
         self.tell = tell
         self.clock = clock
+        self.has_checks = checks
         self.checks = recipe.epochs or CHECKS
+        self.resumed = False
         self.checked = 0
         self.check_seconds = 0.0
+        self.save_seconds = 1.0
         self.step_seconds = 0.0
         self.stepped = self.clock()
-        self.saved = self.clock()
+        self.saved = self.ended = self.clock()
 
     @property
     def elapsed(self) -> float:
@@ -62,14 +65,17 @@ class Pace(TrainerCallback):
         metrics: dict[str, float] = kwargs["metrics"]
         self.check_seconds = metrics["eval_runtime"]
         if self.recipe.minutes and self.check_seconds:
-            affordable = int(CHECKING * 60 * self.recipe.minutes / self.check_seconds)
+            each = self.check_seconds + self.save_seconds
+            affordable = int(CHECKING * 60 * self.recipe.minutes / each)
             self.checks = max(1, min(CHECKS, affordable))
         self._told(state, None, metrics["eval_loss"])
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        if state.global_step and state.best_model_checkpoint:
+        # An attempt that ran out of memory begins again, and must not count it twice.
+        if state.global_step and not self.resumed:
+            self.resumed = True
             spent = Path(args.output_dir or ".") / ELAPSED
             self.started -= float(json.loads(spent.read_text(encoding="utf-8"))) if spent.is_file() else 0.0
             self.checked = int(self.share(state) * self.checks)
@@ -87,10 +93,11 @@ class Pace(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         self.step_seconds = self.clock() - self.stepped
+        self.ended = self.clock()
         share, over = self.share(state), self._is_spent(state)
         if over or int(share * self.checks) > self.checked:
             self.checked = int(share * self.checks)
-            control.should_evaluate = bool(self.recipe.held_out)
+            control.should_evaluate = self.has_checks
             control.should_save = True
         if self.recipe.method == "lora" and self.clock() - self.saved > LEAST_SAVED_SECONDS:
             control.should_save = True  # small, and a killed tuning loses a minute at most
@@ -100,6 +107,8 @@ class Pace(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         self.saved = self.clock()
+        spent = self.saved - self.ended - (self.check_seconds if control.should_evaluate else 0.0)
+        self.save_seconds = max(0.0, spent)
         path = Path(args.output_dir or ".") / ELAPSED
         path.write_text(json.dumps(self.elapsed), encoding="utf-8")
 
@@ -113,7 +122,7 @@ class Pace(TrainerCallback):
     def _is_spent(self, state: TrainerState) -> bool:
         if not self.recipe.minutes:
             return state.global_step >= state.max_steps
-        reserve = 1.2 * self.step_seconds + 1.2 * self.check_seconds + SAVING_SECONDS
+        reserve = 1.2 * self.step_seconds + 1.2 * self.check_seconds + 2.5 * self.save_seconds
         return self.elapsed + reserve >= 60 * self.recipe.minutes
 
     def _told(self, state: TrainerState, loss: float | None, held_out: float | None) -> None:

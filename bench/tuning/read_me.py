@@ -32,7 +32,9 @@ all weights.
 - Held-out loss at step {{ step }}: {{ "%.3f"|format(loss) }}.
 {% endfor %}
 
-Score it with `bench run --models {{ card.base }} --tasks {{ learnt.task }} --adapter PATH`.
+Score it:
+`bench run --models {{ card.base }} --tasks {{ learnt.task }}
+--quantize {{ recipe.quantize }} --adapter PATH`.
 """
 
 

@@ -1,5 +1,7 @@
 """One tuning: model, examples and recipe -> an adapter folder. peft and transformers' Trainer do the work."""
 
+import json
+import math
 import os
 import shutil
 import time
@@ -14,6 +16,7 @@ from typing import Any
 
 import psutil
 import torch
+from accelerate.utils.memory import should_reduce_batch_size
 from transformers import (
     EarlyStoppingCallback,
     PrinterCallback,
@@ -42,6 +45,7 @@ from bench.types import Item
 MOST_HELD_OUT = 64
 PATIENCE = 3
 """Checks of the held-out loss without a new best before tuning ends."""
+ALL_LINEAR = "all-linear"
 NO_STEPS = 10**9
 """Epochs or steps that no budget of minutes reaches: `Pace` stops it."""
 ACTIVATIONS = 34
@@ -65,21 +69,30 @@ def tune(job: Job, tell: Tell, peaks: Peaks) -> AdapterCard:
 
     A half-done folder of the same job is gone on with.
     """
-    started = time.monotonic()
+    # A budget counts from when the process began, its imports included.
+    started = time.monotonic() - (time.time() - psutil.Process().create_time() if job.own_process else 0.0)
     set_seed(job.recipe.seed)
     engine = open_transformers(job.opening)
     data = _data(engine, job)
     tell(Prepared(len(data.train), len(data.held), tuple(data.leaks), data.too_long, data.fewer))
     work = _work_folder(job)
     trainer, pace = _trainer(engine, job, data, work, started, tell)
+    if job.recipe.minutes and pace.elapsed > 54 * job.recipe.minutes:
+        spent = f"{pace.elapsed:.0f} s went into loading"
+        raise BenchError(f"{job.recipe.minutes:g} minutes are too few: {spent} alone; give more")
     try:
         with _half_precision(trainer.model):
-            trainer.train(resume_from_checkpoint=get_last_checkpoint(str(work)))
-    except torch.OutOfMemoryError as error:
-        raise BenchError("out of memory, even with one example a batch; try --quantize nf4") from error
+            trainer.train(resume_from_checkpoint=_last_checkpoint(work))
+    except RuntimeError as error:
+        # The Trainer halves the batch on its own, and says in words of its own that one was too much.
+        said = str(error)
+        if should_reduce_batch_size(error) or "executable batch size" in said or "batch_size" in said:
+            text = "out of memory, even with one example a batch; try --quantize nf4 or a smaller model"
+            raise BenchError(text) from error
+        raise
+    outcome = _outcome(trainer, pace, peaks())
     final = work / "final"
     _save(trainer, engine, job, final)
-    outcome = _outcome(trainer, pace, peaks())
     card = _card(job, data, outcome)
     (final / CARD).write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
     (final / "README.md").write_text(read_me(card, job.out.name), encoding="utf-8")
@@ -120,6 +133,16 @@ def _work_folder(job: Job) -> Path:
     return work
 
 
+def _last_checkpoint(work: Path) -> str | None:
+    """The newest checkpoint that is whole; one that a kill tore is removed. Its state is written last."""
+    for folder in work.glob("checkpoint-*"):
+        try:
+            json.loads((folder / "trainer_state.json").read_bytes())
+        except (OSError, ValueError):
+            shutil.rmtree(folder)
+    return get_last_checkpoint(str(work))
+
+
 def _trainer(
     engine: TransformerEngine, job: Job, data: _Data, work: Path, started: float, tell: Tell
 ) -> tuple[Any, Pace]:
@@ -131,7 +154,7 @@ def _trainer(
     if job.tensorboard:
         os.environ["TENSORBOARD_LOGGING_DIR"] = str(job.tensorboard)
     model = _trainable(engine, job.recipe)
-    pace = Pace(job.recipe, started, tell)
+    pace = Pace(job.recipe, started, bool(data.held), tell)
     found = trainer(
         model=model,
         args=settings(**_settings(job, work, checks=bool(data.held), checkpointing=checkpointing)),
@@ -155,7 +178,7 @@ def _settings(job: Job, work: Path, *, checks: bool, checkpointing: bool) -> dic
     return {
         "output_dir": str(work),
         "per_device_train_batch_size": recipe.batch,
-        "per_device_eval_batch_size": recipe.batch,
+        "per_device_eval_batch_size": min(2, recipe.batch),  # never reduced when memory runs out
         "auto_find_batch_size": True,
         "learning_rate": recipe.learning_rate,
         "lr_scheduler_type": "constant",
@@ -179,6 +202,7 @@ def _settings(job: Job, work: Path, *, checks: bool, checkpointing: bool) -> dic
         "load_best_model_at_end": checks,
         "metric_for_best_model": "eval_loss" if checks else None,
         "logging_steps": 1,
+        "logging_nan_inf_filter": False,
         "report_to": ["tensorboard"] if job.tensorboard else "none",
         "disable_tqdm": True,
         "seed": recipe.seed,
@@ -199,13 +223,22 @@ def _trainable(engine: TransformerEngine, recipe: Recipe) -> Any:
         r=recipe.rank,
         lora_alpha=2 * recipe.rank,
         lora_dropout=0.0,  # on a CPU it takes as long as the rest of the forward pass
-        target_modules=recipe.target if recipe.target == "all-linear" else recipe.target.split(","),
+        target_modules=recipe.target if recipe.target == ALL_LINEAR else _layers(model, recipe.target),
         task_type=TaskType.SEQ_2_SEQ_LM if model.config.is_encoder_decoder else TaskType.CAUSAL_LM,
     )
     try:
         return get_peft_model(model, config)
     except ValueError as error:
         raise BenchError(f"--target {recipe.target} does not fit this model: {first_line(error)}") from error
+
+
+def _layers(model: Any, target: str) -> list[str]:
+    """The named layers, each of which the model must have."""
+    names = [name.strip() for name in target.split(",")]
+    known = {name.rsplit(".", 1)[-1] for name, _ in model.named_modules()}
+    if missing := [name for name in names if name not in known]:
+        raise BenchError(f"--target {missing[0]} does not fit this model: it has no such layer")
+    return names
 
 
 def _half_precision(model: Any) -> AbstractContextManager[object]:
@@ -244,6 +277,8 @@ def _outcome(trainer: Any, pace: Pace, peaks: tuple[int | None, int | None]) -> 
     state = trainer.state
     losses = [entry["loss"] for entry in state.log_history if "loss" in entry]
     checks = {entry["step"]: entry["eval_loss"] for entry in state.log_history if "eval_loss" in entry}
+    if not all(map(math.isfinite, [*losses, *checks.values()])):
+        raise BenchError("the loss is not a number any more; try a smaller --learning-rate")
     best = state.best_global_step if checks else state.global_step
     spent = bool(pace.recipe.minutes) and pace.share(state) > 0.85
     over = spent or state.global_step >= state.max_steps
