@@ -43,6 +43,7 @@ class Likes:
     """Gives the letter that the question names, refuses questions that say "long", two a batch."""
 
     path: str = ""
+    model_bytes: int | None = None
 
     def encode(self, request: ScoreRequest) -> Encoded:
         if "long" in request.prompt:

@@ -29,6 +29,11 @@ class Variant(Strict):
     adapter: AdapterFacts | None = None
 
     @property
+    def precision(self) -> str | None:
+        """The dtype, and what the weights are held in where that is less; None for a baseline."""
+        return self.dtype if self.quantize == "none" else f"{self.quantize}, {self.dtype}"
+
+    @property
     def slug(self) -> str:
         words: list[str] = [self.dtype or "baseline"]
         words += [self.quantize] if self.quantize != "none" else []
