@@ -180,31 +180,21 @@ def _cell_and_splits(
     offline: bool,
 ) -> "tuple[Cell, Split, Split]":
     """The cell whose model is tuned, what it is trained on and what it will be tested on."""
-    from bench.cli.network import settle_offline
-    from bench.inputs.data import data_folder, first_rows, load_split, read_rows
-    from bench.inputs.model_card import find_cards
-    from bench.inputs.task import find_tasks
-    from bench.inputs.weights import on_this_machine
-    from bench.runs.plan import plan
+    from bench.cli.selection import one_cell
+    from bench.inputs.data import first_rows, load_split, read_rows
 
-    files, cards = find_tasks([task]), find_cards(model, on_this_machine)
-    if len(cards) != 1 or cards[0].card.architecture == "baseline":
-        raise UsageError("name one model that has weights (bench models list)")
-    folder = data_folder(data_dir)
-    offline = settle_offline(files, cards, folder, offline=offline)
-    cells, missing = plan(files, cards, wish, data_dir=folder, offline=offline)
-    if not cells:
-        raise BenchError(f"{missing[0].what}: {missing[0].reason}; {missing[0].remedy}")
-    test = load_split(files[0], "test", data_dir=folder, offline=offline)
+    found = one_cell(model, task, wish, data_dir, offline=offline)
+    folder, offline = found.folder, found.offline
+    test = load_split(found.task, "test", data_dir=folder, offline=offline)
     train = (
         read_rows(train_file)
         if train_file
-        else load_split(files[0], "train", data_dir=folder, offline=offline)
+        else load_split(found.task, "train", data_dir=folder, offline=offline)
     )
     if train is None:
         raise UsageError(f"task {task} names no train split: add data.splits.train, or give --train-file")
     assert test is not None
-    return cells[0], first_rows(train, limit), test
+    return found.cell, first_rows(train, limit), test
 
 
 def _run(job: "Job", *, as_json: bool) -> None:

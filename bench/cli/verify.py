@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 import click
 
 from bench.cli import options
-from bench.errors import BenchError, UsageError
 from bench.types import Dtype
 
 if TYPE_CHECKING:
@@ -88,23 +87,11 @@ def verify(
 def _cell(
     model: str, task: str, limit: int, exemplars: int | None, dtype: Dtype | None, data_dir: Path | None
 ) -> "Cell":
-    from bench.cli.network import settle_offline
-    from bench.inputs.data import data_folder
-    from bench.inputs.model_card import find_cards
-    from bench.inputs.task import find_tasks
-    from bench.inputs.weights import on_this_machine
-    from bench.runs.plan import Wish, plan
+    from bench.cli.selection import one_cell
+    from bench.runs.plan import Wish
 
-    files, cards = find_tasks([task]), find_cards(model, on_this_machine)
-    if len(cards) != 1 or cards[0].card.architecture == "baseline":
-        raise UsageError("name one model that has weights (bench models list)")
-    folder = data_folder(data_dir)
-    offline = settle_offline(files, cards, folder, offline=False)
     wish = Wish(dtype=dtype, exemplars=exemplars, prompt="plain", limit=limit)
-    cells, missing = plan(files, cards, wish, data_dir=folder, offline=offline)
-    if not cells:
-        raise BenchError(f"{missing[0].what}: {missing[0].reason}; {missing[0].remedy}")
-    return cells[0]
+    return one_cell(model, task, wish, data_dir, offline=False).cell
 
 
 def _show(found: "Verification") -> None:
