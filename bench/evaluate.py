@@ -5,12 +5,12 @@ generated: item -> prompt -> what the model writes -> record
 """
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-from bench.engines.engine import Engine, LanguageModel, in_order
+from bench.engines.engine import Engine, LanguageModel
 from bench.errors import BenchError, PromptTooLong
 from bench.inputs.task import Generate
 from bench.scoring.asking import Asking, Render, bare_requests, generate_request, score_request
@@ -29,18 +29,28 @@ class Answered:
     batch_tokens: int | None = None
 
 
-def evaluate(asking: Asking, items: Sequence[Item], engine: Engine) -> Iterator[Answered]:
+def evaluate(
+    asking: Asking, items: Sequence[Item], engine: Engine, done: Collection[str] = ()
+) -> Iterator[Answered]:
     """Yield the records of each batch as it is done, longest prompts first.
 
     Every item gets exactly one record: one whose prompt does not fit the model is an unread answer.
+    Items whose ids are in `done` have theirs; they still shape the batches, so the others' scores
+    are what they would have been in one go.
     """
     if asking.generate is None:
-        yield from _score(asking, items, engine)
+        batches = _score(asking, items, engine, done)
     else:
-        yield from _generate(asking, asking.generate, items, engine)
+        batches = _generate(asking, asking.generate, items, engine, done)
+    for batch in batches:
+        new = tuple(record for record in batch.records if record.question_id not in done)
+        if new:  # a batch that was planned smaller before may be done in part
+            yield Answered(new, batch.batch_tokens)
 
 
-def _score(asking: Asking, items: Sequence[Item], engine: Engine) -> Iterator[Answered]:
+def _score(
+    asking: Asking, items: Sequence[Item], engine: Engine, done: Collection[str]
+) -> Iterator[Answered]:
     render = renderer(engine, thinking=False)
     ready: list[Encoded] = []
     refused: list[Record] = []
@@ -54,33 +64,51 @@ def _score(asking: Asking, items: Sequence[Item], engine: Engine) -> Iterator[An
         yield Answered(tuple(refused))
     start = time.perf_counter()
     asked = [encoded.request.item for encoded in ready]
-    bare = bare_scores(asking, asked, engine) if isinstance(engine, LanguageModel) else None
+    bare = bare_scores(asking, asked, engine, done) if isinstance(engine, LanguageModel) else None
     each = (time.perf_counter() - start) / max(1, len(ready))
-    for seconds, batch in _timed(engine.score(ready)):
+    for seconds, batch in _timed(engine.score(ready, _places(asked, done))):
         share = each + seconds / len(batch.indices)
         yield Answered(
             tuple(
-                scored(asked[index], asking.task.scoring, scores, bare[index] if bare else None, share)
+                scored(
+                    asked[index], asking.task.scoring, scores, bare[asked[index].id] if bare else None, share
+                )
                 for index, scores in zip(batch.indices, batch.replies, strict=True)
+                if asked[index].id not in done
             ),
             batch.batch_tokens,
         )
 
 
-def bare_scores(asking: Asking, items: Sequence[Item], engine: LanguageModel) -> list[Scores]:
-    """The scores of each item's option texts after the bare cue, as one set an item."""
+def _places(items: Sequence[Item], done: Collection[str]) -> frozenset[int]:
+    """Where the items stand that are done."""
+    return frozenset(index for index, item in enumerate(items) if item.id in done)
+
+
+def bare_scores(
+    asking: Asking, items: Sequence[Item], engine: LanguageModel, done: Collection[str] = ()
+) -> dict[str, Scores]:
+    """The scores of an item's option texts after the bare cue, as one set, by the ids of those not done."""
     requests = bare_requests(asking, items, renderer(engine, thinking=False))
-    found = in_order(engine.score([engine.encode(request) for request in requests]))
+    left = [item for item in items if item.id not in done]
+    wanted = {option.strip() for item in left for option in item.options}
+    skip = frozenset(
+        index
+        for index, request in enumerate(requests)
+        if wanted.isdisjoint(text.strip() for [text] in request.continuations)
+    )
     told = {
         text.strip(): (logprob, tokens)
-        for request, scores in zip(requests, found, strict=True)
+        for batch in engine.score([engine.encode(request) for request in requests], skip)
+        for index, scores in zip(batch.indices, batch.replies, strict=True)
         for [text], [logprob], [tokens] in zip(
-            request.continuations, scores.logprobs, scores.tokens, strict=True
+            requests[index].continuations, scores.logprobs, scores.tokens, strict=True
         )
     }
-    return [
-        _gathered(requests[0].prompt, [told[option.strip()] for option in item.options]) for item in items
-    ]
+    return {
+        item.id: _gathered(requests[0].prompt, [told[option.strip()] for option in item.options])
+        for item in left
+    }
 
 
 def _gathered(prompt: str, found: Sequence[tuple[float, int]]) -> Scores:
@@ -89,7 +117,7 @@ def _gathered(prompt: str, found: Sequence[tuple[float, int]]) -> Scores:
 
 
 def _generate(
-    asking: Asking, generate: Generate, items: Sequence[Item], engine: Engine
+    asking: Asking, generate: Generate, items: Sequence[Item], engine: Engine, done: Collection[str]
 ) -> Iterator[Answered]:
     if not isinstance(engine, LanguageModel):
         raise BenchError("this engine scores options and cannot write; leave --generate out")
@@ -107,7 +135,8 @@ def _generate(
             requests.append(request)
     if refused:
         yield Answered(tuple(refused))
-    for seconds, batch in _timed(engine.generate(requests, prompts)):
+    skip = _places([request.item for request in requests], done)
+    for seconds, batch in _timed(engine.generate(requests, prompts, skip)):
         share = seconds / len(batch.indices)
         yield Answered(
             tuple(

@@ -72,7 +72,7 @@ class TaskBoard:
     failures: tuple[Failure, ...]
     unmeasured: tuple[ModelCard, ...]
     changes: tuple[tuple[Change, str], ...] = ()
-    """What quantising or tuning did to a model of the table, and the page of the changed one's run."""
+    """What quantising or tuning did to a model, also in runs set apart, and the page of the changed run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +100,9 @@ def _task_board(runs: Sequence[Run], cards: Sequence[ModelCard]) -> TaskBoard:
     rows = [_row(run, run.result, main) for run in runs if isinstance(run.result, DoneResult)]
     failures = [Failure(run.result, page_of(run)) for run in runs if isinstance(run.result, FailedResult)]
     table = [row for row in rows if not row.apart]
-    machines = {_machine(row.result.provenance) for row in table}
+    machines = {_machine(row.result.provenance) for row in table or rows}
     table = [replace(row, tags=_tags(row, table, machines)) for row in table]
-    pages = {row.result.cell.id: row.page for row in table}
+    pages = {row.result.cell.id: row.page for row in rows}
     shown = {row.result.cell.model.name for row in table}
     shown |= {failure.result.cell.model.name for failure in failures}
     test = main.data["test"]
@@ -114,12 +114,12 @@ def _task_board(runs: Sequence[Run], cards: Sequence[ModelCard]) -> TaskBoard:
         data_sha256=test.sha256,
         chance=_chance(options),
         spread=" or ".join(str(count) for count in sorted(options)),
-        machine=_machine(table[0].result.provenance) if len(machines) == 1 else "",
+        machine=machines.pop() if len(machines) == 1 else "",
         rows=tuple(sorted(table, key=_order)),
         apart=tuple(sorted((row for row in rows if row.apart), key=_order)),
         failures=tuple(sorted(failures, key=lambda failure: failure.page)),
         unmeasured=tuple(card for card in cards if card.name not in shown),
-        changes=tuple((change, pages[change.after.cell.id]) for change in changes([r.run for r in table])),
+        changes=tuple((change, pages[change.after.cell.id]) for change in changes([r.run for r in rows])),
     )
 
 

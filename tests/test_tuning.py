@@ -27,10 +27,11 @@ from bench.inputs.weights import find_weights
 from bench.runs.adapting import QUICK, Quick, tuning_job
 from bench.runs.cell import Cell
 from bench.runs.compare import changes, told
+from bench.runs.events import Skipped
 from bench.runs.plan import Wish, plan
 from bench.runs.result import DoneResult, FailedResult
 from bench.runs.store import Run, read_runs
-from bench.runs.sweep import Skipped, sweep
+from bench.runs.sweep import sweep
 from bench.runs.tuner import run_tuning
 from bench.stats.paired import mcnemar, paired
 from bench.tuning.examples import held_out, with_fewer_options
@@ -337,7 +338,7 @@ def test_a_quick_tuning_is_scored_beside_the_untouched_model_and_used_again(
         found, _ = plan([read_task(task)], [file], wish, data_dir=None, offline=True)
         return found
 
-    events = list(sweep(cells(), results, fresh=False))
+    events = list(sweep(cells(), results))
     assert any(isinstance(event, Prepared) for _, event in events)
     assert not [event for _, event in events if isinstance(event, FailedResult)]
     before, after = (event for _, event in events if isinstance(event, DoneResult))
@@ -348,7 +349,7 @@ def test_a_quick_tuning_is_scored_beside_the_untouched_model_and_used_again(
     assert adapter.outcome
     assert after.cell.command.endswith(" --lora quick --lora-minutes 0.5 --fresh")
     assert after.cell.id != before.cell.id
-    again = [event for _, event in sweep(cells(), results, fresh=False)]
+    again = [event for _, event in sweep(cells(), results)]
     assert [type(event) for event in again] == [Skipped, Skipped]
     [change] = changes([run for run in read_runs(results) if isinstance(run, Run)])
     assert change.change == "LoRA"
@@ -364,9 +365,7 @@ def test_a_tuning_that_fails_is_a_failed_cell_and_the_next_one_runs(
     file = CardFile(card=model_card(save_causal(tmp_path / "m", "llama")), path=task)
     wish = Wish(dtype="float32", adapters=(Quick(minutes=0.05), None))
     cells, _ = plan([read_task(task)], [file], wish, data_dir=None, offline=True)
-    ends = [
-        e for _, e in sweep(cells, tmp_path / "r", fresh=False) if isinstance(e, (DoneResult, FailedResult))
-    ]
+    ends = [e for _, e in sweep(cells, tmp_path / "r") if isinstance(e, (DoneResult, FailedResult))]
     failed, done = ends
     assert isinstance(failed, FailedResult)
     assert failed.reason.startswith("tuning failed: no training example is left")

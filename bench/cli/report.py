@@ -14,6 +14,7 @@ from rich.progress import (
     MofNCompleteColumn,
     Progress,
     SpinnerColumn,
+    TaskID,
     TextColumn,
     TimeRemainingColumn,
 )
@@ -22,12 +23,12 @@ from rich.table import Table
 from bench.cli import tuning
 from bench.runs.cell import Cell
 from bench.runs.compare import changes, told
+from bench.runs.events import Again, Busy, Loading, Skipped, Terms
+from bench.runs.events import Progress as Scored
 from bench.runs.plan import Missing
 from bench.runs.result import DoneResult, FailedResult
 from bench.runs.store import Run, find_run, read_runs
-from bench.runs.sweep import Skipped, SweepEvent, sweep
-from bench.runs.worker import Loading
-from bench.runs.worker import Progress as Scored
+from bench.runs.sweep import SweepEvent, sweep
 from bench.tuning.job import Prepared, Step
 from leaderboard import formats
 
@@ -73,24 +74,19 @@ def show_plan(cells: Sequence[Cell], results: Path, *, as_json: bool) -> None:
     stdout().print(table)
 
 
-def run_with_progress(cells: Sequence[Cell], results: Path, *, fresh: bool) -> list[Finished]:
+def run_with_progress(cells: Sequence[Cell], results: Path, terms: Terms) -> list[Finished]:
     """Run the sweep, showing how it goes; returns the results, in the order of the cells."""
-    ended: list[Finished] = []
+    ended: dict[int, Finished] = {}
+    numbers = {id(cell): number for number, cell in enumerate(cells, start=1)}
     with _view(len(cells)) as view:
-        for number, cell, event in _numbered(sweep(cells, results, fresh=fresh)):
+        for cell, event in sweep(cells, results, terms):
+            number = numbers[id(cell)]
             view.show(number, cell, event)
             if isinstance(event, Skipped):
-                ended.append(event.result)
+                ended[number] = event.result
             elif isinstance(event, (DoneResult, FailedResult)):
-                ended.append(event)
-    return ended
-
-
-def _numbered(events: Iterator[tuple[Cell, SweepEvent]]) -> Iterator[tuple[int, Cell, SweepEvent]]:
-    """The events with their cell's number, from 1."""
-    for number, (_, group) in enumerate(groupby(events, key=lambda pair: id(pair[0])), start=1):
-        for cell, event in group:
-            yield number, cell, event
+                ended[number] = event
+    return [ended[number] for number in sorted(ended)]
 
 
 class View(Protocol):
@@ -120,57 +116,72 @@ class PlainLines:
 
     def __init__(self, total: int) -> None:
         self.total = total
-        self.quarter = 0
+        self.quarters: dict[int, int] = {}
 
     def show(self, number: int, cell: Cell, event: SweepEvent) -> None:
         head = f"[{number}/{self.total}] {cell.facts.model.name} on {cell.task.name}"
+        quarter = self.quarters.get(number, 0)
         match event:
-            case Loading():
-                self.quarter = 0
-                click.echo(f"{head}: {len(cell.items)} items, {cell.facts.variant.slug}", err=True)
+            case Loading(done=done):
+                self.quarters[number] = 4 * done // len(cell.items)
+                more = f", going on after {done}" if done else ""
+                click.echo(f"{head}: {len(cell.items)} items, {cell.facts.variant.slug}{more}", err=True)
             case Scored(done=done, total=total):
-                if 4 * done // total > self.quarter and done < total:
-                    self.quarter = 4 * done // total
+                if 4 * done // total > quarter and done < total:
+                    self.quarters[number] = 4 * done // total
                     click.echo(f"{head}: {done} of {total} items", err=True)
             case Prepared():
-                self.quarter = 0
+                self.quarters[number] = 0
                 click.echo(f"{head}: {tuning.prepared(event)}", err=True)
             case Step():
-                if event.held_out_loss is not None or int(4 * event.share) > self.quarter:
-                    self.quarter = int(4 * event.share)
+                if event.held_out_loss is not None or int(4 * event.share) > quarter:
+                    self.quarters[number] = int(4 * event.share)
                     click.echo(f"{head}: {tuning.step(event)}", err=True)
             case _:
                 click.echo(f"{head}: {_outcome(event)}", err=True)
 
 
 class Bars:
-    """A live bar for the running cell; a line is left behind for each that ended."""
+    """A live bar for each running cell; a line is left behind for each that ended."""
 
     def __init__(self, progress: Progress, total: int) -> None:
         self.progress = progress
         self.total = total
-        self.bar = progress.add_task("starting", total=None)
+        self.bars: dict[int, TaskID] = {}
 
     def show(self, number: int, cell: Cell, event: SweepEvent) -> None:
         head = f"[{number}/{self.total}] {cell.facts.model.name} on {cell.task.name}"
+        if number not in self.bars:
+            self.bars[number] = self.progress.add_task(head, total=None)
+        bar = self.bars[number]
         match event:
-            case Loading():
-                self.progress.reset(self.bar, description=f"{head}: loading", total=len(cell.items))
-            case Scored(done=done, total=total):
-                self.progress.update(self.bar, description=head, completed=done, total=total)
-            case Prepared():
-                self.progress.console.print(
-                    f"{head}: {tuning.prepared(event)}", markup=False, highlight=False
+            case Loading(done=done):
+                self.progress.reset(
+                    bar, description=f"{head}: loading", total=len(cell.items), completed=done
                 )
+            case Scored(done=done, total=total):
+                self.progress.update(bar, description=head, completed=done, total=total)
             case Step():
                 text = f"{head}: {tuning.step(event)}"
-                self.progress.update(self.bar, description=text, completed=int(100 * event.share), total=100)
+                self.progress.update(bar, description=text, completed=int(100 * event.share), total=100)
+            case Prepared():
+                self._leave(f"{head}: {tuning.prepared(event)}")
+            case Busy() | Again():
+                self._leave(f"{head}: {_outcome(event)}")
             case _:
-                self.progress.console.print(f"{head}: {_outcome(event)}", markup=False, highlight=False)
+                self._leave(f"{head}: {_outcome(event)}")
+                self.progress.remove_task(self.bars.pop(number))
+
+    def _leave(self, line: str) -> None:
+        self.progress.console.print(line, markup=False, highlight=False)
 
 
-def _outcome(event: DoneResult | FailedResult | Skipped) -> str:
+def _outcome(event: DoneResult | FailedResult | Skipped | Busy | Again) -> str:
     match event:
+        case Busy():
+            return "another sweep works on this; waiting for it"
+        case Again(reason=reason, smaller=smaller):
+            return f"{reason}; once more{', with smaller batches' if smaller else ''}"
         case Skipped(result=result):
             rate, where = result.metrics.accuracy, result.provenance
             when = f"{where.finished[:10]}, {where.processor}, {where.cores} cores"

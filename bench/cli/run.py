@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from bench.inputs.task import TaskFile
     from bench.runs.adapting import Quick
     from bench.runs.cell import Cell
+    from bench.runs.events import Terms
 
 NOTHING_COULD_RUN = 5
 LM_EVAL = "lm-eval:"
@@ -145,7 +146,24 @@ def _adapters(
 )
 @options.data_dir
 @options.results
-@click.option("--fresh", is_flag=True, help="Run cells again that are done.")
+@click.option("--fresh", is_flag=True, help="Run cells again that are done, and from their start.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Cells side by side, where memory holds them; each slows the others, so compare speeds of one.",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0, min_open=True),
+    metavar="SECONDS",
+    help="End a cell that takes longer, tuning not counted; its answers are kept.",
+)
+@click.option(
+    "--latency", is_flag=True, help="Also measure 20 questions one at a time: p50 and p95 in seconds."
+)
 @options.offline
 @click.option("--strict", is_flag=True, help="What is not on this machine is an error.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
@@ -179,6 +197,9 @@ def run(
     data_dir: Path | None,
     results: Path,
     fresh: bool,
+    jobs: int,
+    timeout: float | None,
+    latency: bool,
     offline: bool,
     strict: bool,
     dry_run: bool,
@@ -196,6 +217,7 @@ def run(
     from bench.cli.network import settle_offline
     from bench.inputs.data import data_folder
     from bench.inputs.weights import Trust
+    from bench.runs.events import Terms
     from bench.runs.plan import Wish, plan
 
     if not generate and not (samples is temperature is max_new_tokens is None):
@@ -226,10 +248,11 @@ def run(
     if dry_run:
         report.show_plan(cells, results, as_json=as_json)
     else:
-        raise SystemExit(_sweep(cells, results, fresh=fresh, as_json=as_json))
+        terms = Terms(fresh=fresh, timeout=timeout, jobs=jobs, latency=latency)
+        raise SystemExit(_sweep(cells, results, terms, as_json=as_json))
 
 
-def _sweep(cells: "Sequence[Cell]", results: Path, *, fresh: bool, as_json: bool) -> int:
+def _sweep(cells: "Sequence[Cell]", results: Path, terms: "Terms", *, as_json: bool) -> int:
     """Run the cells and report; returns the exit code."""
     from bench.cli import report
     from bench.runs.store import check_writable
@@ -238,11 +261,9 @@ def _sweep(cells: "Sequence[Cell]", results: Path, *, fresh: bool, as_json: bool
     # Being told to end is as being interrupted: the running worker ends too, what is done is kept.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        finished = report.run_with_progress(cells, results, fresh=fresh)
+        finished = report.run_with_progress(cells, results, terms)
     except KeyboardInterrupt:
-        click.echo(
-            "finished cells are kept; the same command goes on, the stopped one from its start", err=True
-        )
+        click.echo("every answer so far is kept; the same command goes on from there", err=True)
         raise
     report.show_results(finished, results, as_json=as_json)
     if not finished:

@@ -1,5 +1,6 @@
 """`bench tune`: make an adapter for a model from a task's training questions."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -150,7 +151,7 @@ def tune(
     _check_free(place, fresh=fresh)
     _check_tensorboard(tensorboard)
     job = tuning_job(cell, recipe, train, test, place, tensorboard, fresh=fresh)
-    _run(job, as_json=as_json)
+    _run(job, as_json=as_json, data_dir=data_dir)
 
 
 def _check_free(place: Path, *, fresh: bool) -> None:
@@ -197,7 +198,15 @@ def _cell_and_splits(
     return found.cell, first_rows(train, limit), test
 
 
-def _run(job: "Job", *, as_json: bool) -> None:
+def _run(job: "Job", *, as_json: bool, data_dir: Path | None) -> None:
+    try:
+        _follow(job, as_json=as_json, data_dir=data_dir)
+    except KeyboardInterrupt:
+        click.echo("what is done is kept; the same command goes on from the last checkpoint", err=True)
+        raise
+
+
+def _follow(job: "Job", *, as_json: bool, data_dir: Path | None) -> None:
     from bench.cli import tuning
     from bench.inputs.adapter import Adapter
     from bench.runs.tuner import TuningFailed, run_tuning
@@ -215,6 +224,7 @@ def _run(job: "Job", *, as_json: bool) -> None:
                     words = f"bench run --models {card.base} --tasks {job.asking.task.name}"
                     quantized = card.recipe.quantize
                     words += f" --quantize {quantized}" if quantized != "none" else ""
+                    words += f" --data-dir {shlex.quote(str(data_dir))}" if data_dir else ""
                     click.echo(f"kept in {job.out}; score it: {words} --lora none --adapter {job.out}")
             case _:
                 pass

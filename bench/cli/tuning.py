@@ -9,7 +9,9 @@ def prepared(event: Prepared) -> str:
     words = [f"tuning on {event.train} examples, {event.held_out} held out"]
     words += [f"{len(event.leaks)} dropped for being tested too"] if event.leaks else []
     words += [f"{event.too_long} too long for the model"] if event.too_long else []
-    words += [f"{event.fewer_options} with one or more wrong options dropped"] if event.fewer_options else []
+    if event.fewer_options:
+        words += [f"{event.fewer_options} had more options than the task's, and lost wrong ones"]
+    words += [f"going on from step {event.step}"] if event.step else []
     return "; ".join(words)
 
 
@@ -28,8 +30,9 @@ def left(seconds: float) -> str:
 
 def outcome(found: Outcome) -> str:
     """What a tuning came to, in a line."""
-    text = f"{found.steps} steps in {left(found.seconds)} min; loss {found.train_loss_first:.3f} → "
-    text += f"{found.train_loss_last:.3f}"
+    steps = "1 step" if found.steps == 1 else f"{found.steps} steps"
+    text = f"{steps} in {left(found.seconds)} min; "
+    text += f"loss {found.train_loss_first:.3f} → {found.train_loss_last:.3f}"
     if found.held_out_losses:
         losses = dict(found.held_out_losses)
         first, kept = losses[min(losses)], losses.get(found.best_step)

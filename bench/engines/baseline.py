@@ -23,7 +23,9 @@ class BaselineEngine:
     def encode(self, request: ScoreRequest) -> Encoded:
         return Encoded(request, Tree((), ()))
 
-    def score(self, requests: Sequence[Encoded]) -> Iterator[ScoredBatch]:
+    def score(self, requests: Sequence[Encoded], skip: frozenset[int] = frozenset()) -> Iterator[ScoredBatch]:
+        if not requests or skip.issuperset(range(len(requests))):
+            return
         replies = tuple(self._score(encoded.request) for encoded in requests)
         yield ScoredBatch(tuple(range(len(requests))), replies, batch_tokens=0)
 

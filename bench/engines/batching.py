@@ -34,13 +34,15 @@ def in_batches(
     budget: int,
     run: Callable[[Sequence[int]], T],
     is_out_of_memory: Callable[[Exception], bool],
+    skip: frozenset[int] = frozenset(),
 ) -> Iterator[tuple[list[int], T, int]]:
     """Yield (indices, reply, budget) of each batch; the budget shrinks for good when memory runs out.
 
     A batch that did not fit is planned again at half its size, with all that had not run yet; what
-    was yielded stays. Raises a BenchError where a single request does not fit.
+    was yielded stays. A batch whose every index is in `skip` is left out; the others stay as they
+    would be without it. Raises a BenchError where a single request does not fit.
     """
-    waiting = plan_batches(shapes, budget)
+    waiting = [batch for batch in plan_batches(shapes, budget) if not skip.issuperset(batch)]
     while waiting:
         batch = waiting[0]
         try:

@@ -22,18 +22,20 @@ from bench.engines.torch_scoring import (
 from bench.types import Encoded, ScoredBatch
 
 
-def score(model: Any, requests: Sequence[Encoded], budget: int, path: Path) -> Iterator[ScoredBatch]:
+def score(
+    model: Any, requests: Sequence[Encoded], budget: int, path: Path, skip: frozenset[int] = frozenset()
+) -> Iterator[ScoredBatch]:
     """Score requests in batches of about `budget` tokens; packed, their common beginning is run once."""
     beginning = common_prefix([encoded.tree for encoded in requests]) if path == "packed" else ()
     prefix = prefill(model, beginning) if len(beginning) >= SHORTEST else None
-    skip = len(beginning) if prefix else 0
-    trees = [replace(encoded.tree, stem=encoded.tree.stem[skip:]) for encoded in requests]
+    shared = len(beginning) if prefix else 0
+    trees = [replace(encoded.tree, stem=encoded.tree.stem[shared:]) for encoded in requests]
 
     def forward(indices: Sequence[int]) -> tuple[Layout, Reading]:
         layout = lay_out([trees[index] for index in indices], path)
         return layout, _forward(model, layout, prefix)
 
-    yield from score_in_batches(requests, trees, budget, path, forward)
+    yield from score_in_batches(requests, trees, budget, path, forward, skip)
 
 
 def _forward(model: Any, layout: Layout, prefix: Cache | None) -> Reading:

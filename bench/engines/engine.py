@@ -30,7 +30,9 @@ class Engine(Protocol):
 
     `encode` turns a request into tokens and raises PromptTooLong where it does not fit. `score`
     takes all the requests of a cell, so that what they share is computed once, and yields replies
-    batch by batch, in an order of its own.
+    batch by batch, in an order of its own. A batch of which every index is in `skip` was answered
+    before: it is left out, and the others are what they would be without it, so that an interrupted
+    cell that goes on gives the numbers of one that was not.
     """
 
     @property
@@ -45,7 +47,9 @@ class Engine(Protocol):
 
     def encode(self, request: ScoreRequest) -> Encoded: ...
 
-    def score(self, requests: Sequence[Encoded]) -> Iterator[ScoredBatch]: ...
+    def score(
+        self, requests: Sequence[Encoded], skip: frozenset[int] = frozenset()
+    ) -> Iterator[ScoredBatch]: ...
 
     def close(self) -> None: ...
 
@@ -63,7 +67,10 @@ class LanguageModel(Engine, Protocol):
         ...
 
     def generate(
-        self, requests: Sequence[GenerateRequest], prompts: Sequence[Tokens]
+        self,
+        requests: Sequence[GenerateRequest],
+        prompts: Sequence[Tokens],
+        skip: frozenset[int] = frozenset(),
     ) -> Iterator[WrittenBatch]: ...
 
 
@@ -79,6 +86,8 @@ class Opening:
     quantize: Quantization = "none"
     trust: Trust = NO_TRUST
     adapter: Adapter | None = None
+    batch: float = 1.0
+    """Batches hold this share of the usual tokens: less after memory ran out."""
 
 
 def in_order(batches: Iterable[ScoredBatch]) -> list[Scores]:

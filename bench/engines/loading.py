@@ -70,7 +70,7 @@ def open_transformers(opening: Opening) -> TransformerEngine:
         model=model,
         tokenizer=_tokenizer(folder, opening.trust),
         window=longest,
-        batch_tokens=CUDA_BATCH_TOKENS if device == "cuda" else CPU_BATCH_TOKENS,
+        batch_tokens=int(opening.batch * (CUDA_BATCH_TOKENS if device == "cuda" else CPU_BATCH_TOKENS)),
         path=best_path(model, longest),
     )
 

@@ -24,7 +24,9 @@ from bench.engines.torch_scoring import (
 from bench.types import Encoded, ScoredBatch, Tree
 
 
-def score(model: Any, requests: Sequence[Encoded], budget: int, path: Path) -> Iterator[ScoredBatch]:
+def score(
+    model: Any, requests: Sequence[Encoded], budget: int, path: Path, skip: frozenset[int] = frozenset()
+) -> Iterator[ScoredBatch]:
     """Score requests in batches of about `budget` tokens of encoder and decoder together."""
     start = (int(model.config.decoder_start_token_id),)
     trees = [encoded.tree for encoded in requests]
@@ -33,7 +35,7 @@ def score(model: Any, requests: Sequence[Encoded], budget: int, path: Path) -> I
         layout = lay_out([Tree(start, trees[index].branches) for index in indices], path)
         return layout, _forward(model, [trees[index] for index in indices], layout)
 
-    yield from score_in_batches(requests, trees, budget, path, forward)
+    yield from score_in_batches(requests, trees, budget, path, forward, skip)
 
 
 def _forward(model: Any, sources: Sequence[Tree], layout: Layout) -> Reading:

@@ -27,10 +27,11 @@ def score_in_batches(
     budget: int,
     path: Path,
     forward: Callable[[Sequence[int]], tuple[Layout, Reading]],
+    skip: frozenset[int],
 ) -> Iterator[ScoredBatch]:
     """Score requests batch by batch. `trees` are theirs as the forward pass gets them, less any prefix."""
     shapes = [shape(tree, path) for tree in trees]
-    batches = in_batches(shapes, budget, forward, is_out_of_memory)
+    batches = in_batches(shapes, budget, forward, is_out_of_memory, skip)
     for number, (indices, (layout, (logprobs, greedy)), tokens) in enumerate(batches, start=1):
         batch = [trees[index] for index in indices]
         totals, likeliest = sums(layout, logprobs, batch), conjunctions(layout, greedy, batch)

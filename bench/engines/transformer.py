@@ -48,9 +48,9 @@ class TransformerEngine:
         encode = encode_causal if self._is_decoder else encode_seq2seq
         return encode(self.tokenizer, request, self.window)
 
-    def score(self, requests: Sequence[Encoded]) -> Iterator[ScoredBatch]:
+    def score(self, requests: Sequence[Encoded], skip: frozenset[int] = frozenset()) -> Iterator[ScoredBatch]:
         score = causal.score if self._is_decoder else seq2seq.score
-        return score(self.model, requests, self.batch_tokens, self.path)
+        return score(self.model, requests, self.batch_tokens, self.path, skip)
 
     def render(self, messages: Sequence[Message], *, thinking: bool) -> str:
         return chat.render(self.tokenizer, messages, thinking=thinking)
@@ -63,11 +63,14 @@ class TransformerEngine:
         return tuple(ids)
 
     def generate(
-        self, requests: Sequence[GenerateRequest], prompts: Sequence[Tokens]
+        self,
+        requests: Sequence[GenerateRequest],
+        prompts: Sequence[Tokens],
+        skip: frozenset[int] = frozenset(),
     ) -> Iterator[WrittenBatch]:
         budget = WRITING * self.batch_tokens
         keep_unpacked(self.model, unpacked=False)  # a row writes one token at a time
-        return writing.write(self.model, self.tokenizer, requests, prompts, budget)
+        return writing.write(self.model, self.tokenizer, requests, prompts, budget, skip)
 
     def close(self) -> None:
         """Nothing is held beyond the model, which goes with the process."""

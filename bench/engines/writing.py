@@ -14,7 +14,12 @@ from bench.types import Completion, GenerateRequest, Tokens, WrittenBatch
 
 
 def write(
-    model: Any, tokenizer: Any, requests: Sequence[GenerateRequest], prompts: Sequence[Tokens], budget: int
+    model: Any,
+    tokenizer: Any,
+    requests: Sequence[GenerateRequest],
+    prompts: Sequence[Tokens],
+    budget: int,
+    skip: frozenset[int],
 ) -> Iterator[WrittenBatch]:
     """The requests' completions, batch by batch; all must share one limit, temperature and stop texts."""
     shapes = [
@@ -25,7 +30,7 @@ def write(
     def run(indices: Sequence[int]) -> list[tuple[Completion, ...]]:
         return _batch(model, tokenizer, [requests[i] for i in indices], [prompts[i] for i in indices])
 
-    for indices, replies, tokens in in_batches(shapes, budget, run, is_out_of_memory):
+    for indices, replies, tokens in in_batches(shapes, budget, run, is_out_of_memory, skip):
         lengths = tuple(len(prompts[index]) for index in indices)
         yield WrittenBatch(tuple(indices), tuple(replies), lengths, tokens)
 

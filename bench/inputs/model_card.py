@@ -34,9 +34,13 @@ class PathSource(Strict):
 
 
 class EngineSource(Strict):
-    """No weights: an engine registered under the entry point group `bench.engines`."""
+    """No weights: an engine registered under the entry point group `bench.engines`.
+
+    `settings` are the engine's own; they are part of a cell's identity.
+    """
 
     engine: str
+    settings: dict[str, str | int | float | bool] = Field(default_factory=dict)
 
 
 _SOURCES = {"hub": HubSource, "package": PackageSource, "path": PathSource, "engine": EngineSource}

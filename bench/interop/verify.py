@@ -228,7 +228,8 @@ def _compare(pair: Pair, lap: Round, scoring: Scoring) -> dict[ScoredView, ViewC
     ours, bare = lap.ours["all views"].reply
     *parts, told_bare = [iter(reply) for reply in lap.theirs["all views"].reply]
     checks: dict[ScoredView, list[tuple[float, bool]]] = {}
-    for request, scores, scores_bare in zip(pair.requests, ours, bare, strict=True):
+    for request, scores in zip(pair.requests, ours, strict=True):
+        scores_bare = bare[request.item.id]
         mine = view_scores(request.item, scoring, scores, scores_bare)
         told = _as_told(scores, parts), _as_told(scores_bare, [told_bare])
         reference = view_scores(request.item, scoring, *told)

@@ -46,6 +46,7 @@ def identity(facts: CellFacts) -> str:
     """SHA-256 over what can change a number, and nothing else."""
     source = facts.model.source
     engine = source.engine if isinstance(source, EngineSource) else None
+    settings = {"settings": source.settings} if isinstance(source, EngineSource) and source.settings else {}
     parts = {
         "task": [facts.task.name, facts.task.version, facts.task.sha256],
         "data": {role: split.sha256 for role, split in sorted(facts.data.items())},
@@ -53,6 +54,7 @@ def identity(facts: CellFacts) -> str:
         "variant": _of_variant(facts.variant),
         "limit": facts.limit,
         "engine": facts.engine_version,
+        **settings,
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 

@@ -1,56 +1,126 @@
-"""Work in a process of its own, and what it says on the way."""
+"""Work in a process of its own: what it says on the way, how it ends, and that it ends with its parent."""
 
+import faulthandler
 import multiprocessing
+import os
 import signal
+import tempfile
+import threading
+import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+LOOK = 0.2
+"""Seconds between looks at whether to stop or whether the time is up."""
+_LEFT_TO_THE_PARENT = {signal.SIGINT, signal.SIGTERM}
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The process is over; `how` says it in words."""
+    """The process is over; `how` says it in words, `trace` where a crash below Python was.
 
+    `code` is its exit code, negative for the signal that ended it; `late` says that its time was up.
+    """
+
+    code: int
     how: str
+    trace: str = ""
+    late: bool = False
 
 
-def in_process(target: Callable[..., None], *args: object, name: str) -> Generator[Any]:
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """When a process is ended from outside: after `seconds`, or as soon as `stop` is set."""
+
+    seconds: float | None = None
+    stop: threading.Event | None = None
+
+    @property
+    def stopped(self) -> bool:
+        return self.stop is not None and self.stop.is_set()
+
+
+UNBOUND = Bounds()
+
+
+def in_process(
+    target: Callable[..., None], *args: object, name: str, bounds: Bounds = UNBOUND
+) -> Generator[Any]:
     """Run `target(*args, connection)` and yield what it sends, and last how it ended.
 
-    The process ends with this generator, also when that is closed early.
+    The process ends with this generator, also when that is closed early, and with this process.
+    Nothing more comes once `bounds.stop` is set.
     """
     context = multiprocessing.get_context("spawn")
     pipe: tuple[Any, Any] = context.Pipe(duplex=False)
     ours, theirs = pipe
-    process = context.Process(target=target, args=(*args, theirs), name=name)
-    # Ctrl-C reaches the whole group of processes; the worker leaves it to this one, which ends it.
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        process.start()
-    finally:
-        signal.signal(signal.SIGINT, before)
-    theirs.close()
-    try:
-        yield from _received(ours)
-        process.join(timeout=10)
-    finally:
-        process.kill()
-        process.join()
-    yield Ended(_exit_text(process.exitcode))
-
-
-def _received(connection: Any) -> Generator[Any]:
-    """What comes until the pipe closes."""
-    while True:
+    late = False
+    with tempfile.NamedTemporaryFile(prefix="slm-bench-", suffix=".crash") as crash:
+        process = context.Process(target=_main, args=(target, args, crash.name, theirs), name=name)
+        # Ctrl-C and a plain kill reach the whole group of processes: the child leaves them to its
+        # parent, which ends it. Masks are inherited, and are a thread's own.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _LEFT_TO_THE_PARENT)
         try:
-            event = connection.recv()
+            process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        theirs.close()
+        try:
+            late = yield from _received(ours, bounds)
+            process.join(timeout=0 if late else 10)
+        finally:
+            process.kill()
+            process.join()
+            ours.close()
+        trace = Path(crash.name).read_text(encoding="utf-8", errors="replace")
+    if not bounds.stopped:
+        yield Ended(_code(process), _exit_text(_code(process)), trace, late)
+
+
+def _code(process: Any) -> int:
+    """The exit code of a process that is over."""
+    # Starting one in another thread looks after all: it may have this one's code a moment earlier.
+    while process.exitcode is None:
+        time.sleep(0.01)
+    return process.exitcode
+
+
+def _received(connection: Any, bounds: Bounds) -> Generator[Any, None, bool]:
+    """What comes until the pipe closes or is not listened to any more; returns whether time was up."""
+    end = None if bounds.seconds is None else time.monotonic() + bounds.seconds
+    while not bounds.stopped:
+        if end is not None and time.monotonic() > end:
+            return True
+        try:
+            if connection.poll(LOOK):
+                yield connection.recv()
         except (EOFError, OSError):
-            return
-        yield event
+            break
+    return False
 
 
-def _exit_text(code: int | None) -> str:
-    if code is not None and code < 0:
-        hint = " (out of memory, most likely)" if code == -9 else ""
-        return f"signal {-code}{hint}"
-    return f"exit code {code}"
+def _main(target: Callable[..., None], args: tuple[object, ...], crash: str, connection: Any) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    with Path(crash).open("w", encoding="utf-8") as file:
+        faulthandler.enable(file)  # a crash below Python leaves its place there, not on the terminal
+        target(*args, connection)
+        faulthandler.disable()
+
+
+def _end_with_parent() -> None:
+    """A parent that was killed cannot end its children: they wait for that themselves."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
+
+
+def _exit_text(code: int) -> str:
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        return f"signal {-code}, {signal.strsignal(-code) or signal.Signals(-code).name}"
+    except ValueError:
+        return f"signal {-code}"

@@ -26,7 +26,7 @@ _LIBRARIES = (
 )
 
 
-def provenance() -> Provenance:
+def provenance(jobs: int = 1, stops: int = 0) -> Provenance:
     """The facts of this process; torch's are read only where it is loaded already."""
     return Provenance(
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -40,6 +40,9 @@ def provenance() -> Provenance:
         threads=_threads(),
         memory_bytes=psutil.virtual_memory().total,
         device=_device(),
+        driver=_driver(),
+        jobs=jobs,
+        stops=stops,
     )
 
 
@@ -87,6 +90,12 @@ def _processor() -> str:
 def _threads() -> int | None:
     torch = sys.modules.get("torch")
     return torch.get_num_threads() if torch else None
+
+
+def _driver() -> str | None:
+    """The accelerator driver's version, as its kernel module tells it."""
+    version_file = Path("/sys/module/nvidia/version")
+    return version_file.read_text(encoding="utf-8").strip() if version_file.is_file() else None
 
 
 def _device() -> str:

@@ -12,7 +12,7 @@ from bench.inputs.task import Generate, Role
 from bench.scoring.metrics import Metrics
 from bench.types import Dtype, PromptStyle, Quantization, ScoredView
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Raised when a field changes meaning or name; readers upgrade older files step by step."""
 
 
@@ -92,8 +92,19 @@ class CellFacts(Strict):
         return self
 
 
+class Latency(Strict):
+    """Seconds a question takes: the middle, and what 95 of 100 stay below, of so many questions."""
+
+    questions: int
+    p50: float
+    p95: float
+
+
 class Cost(Strict):
-    """Measured on the pass that scored. None is unknown or does not apply, never zero."""
+    """Measured on the pass that scored. None is unknown or does not apply, never zero.
+
+    Of a run that was cut off and went on: the time of all its parts, the highest of their peaks.
+    """
 
     load_seconds: float
     scoring_seconds: float
@@ -107,6 +118,13 @@ class Cost(Strict):
     """On disk."""
     model_bytes: int | None = None
     """In memory, as they are held: quantised ones with their scales."""
+    batched: Latency | None = None
+    """A question's share of its batch."""
+    alone: Latency | None = None
+    """Questions one at a time, after the pass; None where `--latency` did not ask."""
+    joules: float | None = None
+    joules_note: str = ""
+    """Which counters that is from, or why there is none."""
 
 
 class EngineFacts(Strict):
@@ -135,10 +153,16 @@ class Provenance(Strict):
     threads: int | None
     memory_bytes: int
     device: str
+    driver: str | None = None
+    """The accelerator's."""
+    jobs: int = 1
+    """Cells that ran side by side at the time, this one among them: each slows the others."""
+    stops: int = 0
+    """How often the run was cut off before it was finished."""
 
 
 class DoneResult(Strict):
-    schema_version: Literal[3] = SCHEMA_VERSION
+    schema_version: Literal[4] = SCHEMA_VERSION
     status: Literal["done"] = "done"
     cell: CellFacts
     metrics: Metrics
@@ -151,7 +175,7 @@ class DoneResult(Strict):
 class FailedResult(Strict):
     """A cell that did not finish: a row with its reason, never a zero."""
 
-    schema_version: Literal[3] = SCHEMA_VERSION
+    schema_version: Literal[4] = SCHEMA_VERSION
     status: Literal["failed"] = "failed"
     cell: CellFacts
     reason: str
@@ -166,12 +190,13 @@ RESULT: TypeAdapter[DoneResult | FailedResult] = TypeAdapter(Result)
 def upgraded(raw: dict[str, Any]) -> dict[str, Any]:
     """A result file of an older version as one of this version.
 
+    From 3 to 4: nothing moved, costs and provenance got fields.
     From 2 to 3: nothing moved, variants and costs got fields.
     From 1 to 2: metrics got intervals, views and statuses. They are left to be measured again from
     the records; only the accuracy, which the records must confirm, is taken over.
     """
     version = raw.get("schema_version")
-    if version not in (1, 2):
+    if version not in (1, 2, 3):
         return raw
     new = raw | {"schema_version": SCHEMA_VERSION}
     if version == 1 and raw.get("status") == "done":

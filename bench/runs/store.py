@@ -1,10 +1,11 @@
 """Files in `results/`: written whole or not at all, read by one reader."""
 
+import errno
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -27,6 +28,33 @@ class Run:
     folder: Path
     result: DoneResult | FailedResult
     records: tuple[Record, ...]
+
+
+_EVERYWHERE = {
+    errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ENOENT, errno.ESTALE, errno.ENOTCONN
+}  # fmt: skip
+
+
+class StoreError(BenchError):
+    """A file cannot be written; `everywhere` says that no other cell's could be either."""
+
+    def __init__(self, message: str, *, everywhere: bool = True) -> None:
+        super().__init__(message)
+        self.everywhere = everywhere
+
+
+@contextmanager
+def writing(where: Path) -> Generator[None]:
+    """Within, an OSError is a StoreError that says where and what to do."""
+    try:
+        yield
+    except OSError as error:
+        remedy = "make room" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "mend that"
+        text = (
+            f"{where} cannot be written: {error.strerror}; what was kept before is whole: "
+            f"{remedy}, and the same command goes on"
+        )
+        raise StoreError(text, everywhere=error.errno in _EVERYWHERE) from error
 
 
 def check_writable(results: Path) -> None:
@@ -53,17 +81,16 @@ def digest(data: bytes) -> str:
 
 def write_run(results: Path, folder: Path, result: DoneResult | FailedResult, records: bytes | None) -> None:
     """Records first, then the summary that vouches for them, as one step for other sweeps' eyes."""
-    try:
+    with writing(results / folder):
         (results / folder).mkdir(parents=True, exist_ok=True)
         with FileLock(results / ".lock"):
             if records is not None:
-                _write(results / folder / "records.jsonl", records)
-            _write(results / folder / "result.json", result.model_dump_json(indent=1).encode() + b"\n")
-    except OSError as error:
-        raise BenchError(f"the run cannot be written to {results / folder}: {error.strerror}") from error
+                whole(results / folder / "records.jsonl", records)
+            whole(results / folder / "result.json", result.model_dump_json(indent=1).encode() + b"\n")
 
 
-def _write(path: Path, data: bytes) -> None:
+def whole(path: Path, data: bytes) -> None:
+    """Write a file so that its reader finds all of it, or the one before."""
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with unfinished.open("wb") as stream:
@@ -104,6 +131,26 @@ def forget_failure(results: Path, folder: Path) -> None:
 
 class NewerFile(FileError):
     """A file of a schema that this version does not know."""
+
+
+def check_not_newer(path: Path) -> None:
+    """Raises NewerFile; a file that is missing or damaged is no reason not to run."""
+    if path.is_file():
+        try:
+            read_result(path)
+        except NewerFile:
+            raise
+        except FileError:
+            pass
+
+
+def read_results(results: Path) -> Iterator[DoneResult]:
+    """The summaries of finished runs as they stand, without their records."""
+    for path in sorted(results.rglob("result.json")):
+        with suppress(FileError):
+            result = read_result(path)
+            if isinstance(result, DoneResult):
+                yield result
 
 
 def read_result(path: Path) -> DoneResult | FailedResult:

@@ -1,60 +1,150 @@
-"""The cells of one command, one after the other, skipping what is done."""
+"""The cells of one command, as many side by side as asked and as memory holds, skipping what is done."""
 
+import threading
 from collections.abc import Iterator, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from queue import Empty, SimpleQueue
+
+import psutil
 
 from bench.errors import BenchError
 from bench.inputs.adapter import Adapter
 from bench.runs.adapting import QUICK, with_adapter
 from bench.runs.cell import Cell
+from bench.runs.events import USUAL, Busy, Event, Skipped, Terms
+from bench.runs.inside import failed
+from bench.runs.journal import is_held
+from bench.runs.memory import needed
 from bench.runs.result import DoneResult
-from bench.runs.store import find_run, forget_failure, write_run
+from bench.runs.store import check_not_newer, find_run, forget_failure, read_results, write_run
 from bench.runs.tuner import TuningFailed, run_tuning
-from bench.runs.worker import Event, failed, run_cell
+from bench.runs.worker import run_cell
 from bench.scoring.metrics import load_metrics, measure
 from bench.tuning.job import Job, Prepared, Step
 
+SweepEvent = Event | Prepared | Step
+AGAIN = 1.0
+"""Seconds between looks at cells that another sweep works on."""
+HEADROOM = 0.95
+"""The share of the free memory that cells side by side may be expected to need."""
+
 
 @dataclass(frozen=True, slots=True)
-class Skipped:
-    """The same cell was finished before, with this result."""
+class _Over:
+    """A cell's last word was said; `error` is what nobody expected of it."""
 
-    result: DoneResult
-
-
-SweepEvent = Event | Prepared | Step | Skipped
+    error: BaseException | None = None
 
 
-def sweep(cells: Sequence[Cell], results: Path, *, fresh: bool) -> Iterator[tuple[Cell, SweepEvent]]:
-    """Run the cells in order; each ends with its result, or is skipped with the one it has.
+_Said = tuple[Cell, SweepEvent | _Over]
 
-    Raises a FileError before anything runs where a cell's result was written by a newer version.
+
+def sweep(cells: Sequence[Cell], results: Path, terms: Terms = USUAL) -> Iterator[tuple[Cell, SweepEvent]]:
+    """Run the cells; each ends with its result, or is skipped with the one it has.
+
+    Cells that another sweep works on wait until it is done with them. Raises a FileError before
+    anything runs where a cell's result was written by a newer version, and a StoreError where the
+    results folder takes no more.
     """
-    done = {cell.folder: _found(cell, results) for cell in cells if cell.tuning is None}
     for cell in cells:
-        for event in _events(cell, results, None if fresh else done.get(cell.folder), fresh=fresh):
-            yield cell, event
+        check_not_newer(results / cell.folder / "result.json")
+    with closing(_Crew(results, terms)) as crew:
+        waiting = list(cells)
+        held: set[str] = set()
+        while waiting or crew.running:
+            for cell in crew.start_of(waiting):
+                if cell.facts.id not in held:
+                    yield cell, Busy()
+                held.add(cell.facts.id)
+            for cell, event in crew.heard(seconds=AGAIN if waiting else None):
+                if isinstance(event, Busy):  # taken a moment ago
+                    waiting.append(cell)
+                else:
+                    yield cell, event
 
 
-def _events(cell: Cell, results: Path, done: DoneResult | None, *, fresh: bool) -> Iterator[SweepEvent]:
-    if done is not None:
-        yield Skipped(done)
-    elif cell.tuning is None:
-        yield from run_cell(cell, results)
+class _Crew:
+    """The running cells: a thread each, which listens to the cell's process. Closing it ends them."""
+
+    def __init__(self, results: Path, terms: Terms) -> None:
+        self.results = results
+        self.terms = terms
+        self.stop = threading.Event()
+        self.said: SimpleQueue[_Said] = SimpleQueue()
+        self.running: dict[str, tuple[threading.Thread, int]] = {}
+        self.free = HEADROOM * psutil.virtual_memory().available
+        self.before = list(read_results(results)) if terms.jobs > 1 else []
+
+    def has_room_for(self, cell: Cell) -> bool:
+        """Whether another cell may start; one at a time always may."""
+        if not self.running:
+            return True
+        used = sum(size for _, size in self.running.values())
+        return len(self.running) < self.terms.jobs and used + needed(cell, self.before) <= self.free
+
+    def start_of(self, waiting: list[Cell]) -> Iterator[Cell]:
+        """Start what there is room for, and take it off the list; yields what another sweep works on."""
+        for cell in list(waiting):
+            if not self.has_room_for(cell):
+                return
+            if is_held(self.results, cell.facts.id):
+                yield cell
+            else:
+                waiting.remove(cell)
+                self.start(cell)
+
+    def start(self, cell: Cell) -> None:
+        thread = threading.Thread(target=self._listen, args=(cell,), daemon=True)
+        self.running[cell.facts.id] = thread, needed(cell, self.before)
+        thread.start()
+
+    def _listen(self, cell: Cell) -> None:
+        error: BaseException | None = None
+        try:
+            for event in _events(cell, self.results, self.terms, self.stop):
+                self.said.put((cell, event))
+        except BaseException as caught:  # noqa: BLE001 (it is raised again where the sweep is)
+            error = caught
+        self.said.put((cell, _Over(error)))
+
+    def heard(self, *, seconds: float | None) -> Iterator[tuple[Cell, SweepEvent]]:
+        """The next thing that a cell says, if it says one in that time."""
+        with suppress(Empty):
+            cell, event = self.said.get(timeout=seconds)
+            if not isinstance(event, _Over):
+                yield cell, event
+                return
+            self.running.pop(cell.facts.id)[0].join()
+            if event.error is not None:
+                raise event.error
+
+    def close(self) -> None:
+        self.stop.set()
+        for thread, _ in self.running.values():
+            thread.join()
+
+
+def _events(cell: Cell, results: Path, terms: Terms, stop: threading.Event) -> Iterator[SweepEvent]:
+    if cell.tuning is not None:
+        yield from _tuned(cell, cell.tuning, results, terms, stop)
+        return
+    done = None if terms.fresh else _found(cell, results)
+    if done is None or (terms.latency and done.cost.alone is None):
+        yield from run_cell(cell, results, terms, stop)
     else:
-        yield from _tuned(cell, cell.tuning, results, fresh=fresh)
+        yield Skipped(done)
 
 
-def _tuned(cell: Cell, job: Job, results: Path, *, fresh: bool) -> Iterator[SweepEvent]:
+def _tuned(cell: Cell, job: Job, results: Path, terms: Terms, stop: threading.Event) -> Iterator[SweepEvent]:
     """Tune, then score with what came of it."""
-    for event in run_tuning(job):
+    for event in run_tuning(job, stop):
         match event:
             case Adapter():
                 ready = with_adapter(cell, replace(event, name=QUICK))
                 forget_failure(results, cell.folder)
-                done = None if fresh else _found(ready, results)
-                yield from _events(ready, results, done, fresh=fresh)
+                yield from _events(ready, results, terms, stop)
             case TuningFailed(reason=reason, traceback=trace):
                 yield failed(cell, results, f"tuning failed: {reason}", trace)
             case _:

@@ -1,6 +1,7 @@
 """A tuning in a process of its own."""
 
 import os
+import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import closing, suppress
@@ -13,7 +14,7 @@ from bench.engines.opening import prepare
 from bench.errors import BenchError
 from bench.inputs.adapter import CARD, Adapter, read_adapter
 from bench.runs.cost import peak_device_memory_bytes, peak_memory_bytes
-from bench.runs.process import Ended, in_process
+from bench.runs.process import Bounds, Ended, in_process
 
 if TYPE_CHECKING:
     from bench.tuning.job import Job, Prepared, Step
@@ -30,10 +31,13 @@ class _Finished:
     """The adapter is on disk."""
 
 
-def run_tuning(job: "Job") -> "Iterator[Prepared | Step | Adapter | TuningFailed]":
-    """Tune; the last event is the adapter, which is on disk, or why there is none."""
+def run_tuning(
+    job: "Job", stop: threading.Event | None = None
+) -> "Iterator[Prepared | Step | Adapter | TuningFailed]":
+    """Tune; the last event is the adapter, which is on disk, or why there is none; none after `stop`."""
     ended: TuningFailed | _Finished | None = None
-    with closing(in_process(_work, job, name=f"tune {job.out.name}")) as process:
+    bounds = Bounds(stop=stop)
+    with closing(in_process(_work, job, name=f"tune {job.out.name}", bounds=bounds)) as process:
         for event in process:
             if isinstance(event, (TuningFailed, _Finished)):
                 ended = event
@@ -41,7 +45,8 @@ def run_tuning(job: "Job") -> "Iterator[Prepared | Step | Adapter | TuningFailed
                 yield event
             elif ended is None:
                 ended = TuningFailed(f"the tuning died with {event.how}")
-    yield ended if isinstance(ended, TuningFailed) else _made(job)
+    if not bounds.stopped:
+        yield ended if isinstance(ended, TuningFailed) else _made(job)
 
 
 def _made(job: "Job") -> Adapter | TuningFailed:

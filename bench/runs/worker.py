@@ -1,138 +1,97 @@
-"""One process a cell: memory is really freed, its peak is the cell's own, and a crash is one cell's."""
+"""A cell in a process of its own, seen from outside: what it says, and what becomes of one that dies."""
 
-import time
-import traceback
-from collections.abc import Iterator
-from contextlib import closing, suppress
-from dataclasses import dataclass
+import signal
+import threading
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from bench.engines.engine import Engine, Opening
-from bench.engines.opening import open_engine, prepare
-from bench.errors import BenchError
-from bench.evaluate import evaluate
-from bench.inputs.weights import Weights
+import psutil
+
 from bench.runs.cell import Cell
-from bench.runs.cost import peak_device_memory_bytes, peak_memory_bytes
-from bench.runs.process import Ended, in_process
-from bench.runs.provenance import provenance
-from bench.runs.result import Cost, DoneResult, EngineFacts, FailedResult
-from bench.runs.store import digest, find_run, records_bytes, write_run
-from bench.scoring.metrics import load_metrics, measure
-from bench.scoring.record import Record
+from bench.runs.events import LAST, USUAL, Again, Blocked, Event, Progress, Terms
+from bench.runs.inside import failed, work
+from bench.runs.memory import least, out_of_memory_kills, told
+from bench.runs.process import Bounds, Ended, in_process
+from bench.runs.store import StoreError
+
+SMALLER = 0.25
+"""The share of the usual batch with which a cell goes on that the system has killed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Loading:
-    """The model is being opened."""
+class Death:
+    """A worker that ended without a result: the most it held, and what was free when it started.
+
+    `kills` is how many processes the system ended for memory meanwhile, None where it does not say.
+    """
+
+    end: Ended
+    peak: int
+    free: int
+    kills: int | None
+
+    @property
+    def was_killed(self) -> bool:
+        return self.end.code == -signal.SIGKILL and not self.end.late
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
-    done: int
-    total: int
+def run_cell(
+    cell: Cell, results: Path, terms: Terms = USUAL, stop: threading.Event | None = None
+) -> Iterator[Event]:
+    """Run one cell in a process of its own; the last event is its result, which is on disk too.
+
+    There is none once `stop` is set. Raises a StoreError where the results folder takes no more.
+    """
+    free = psutil.virtual_memory().available
+    if (wanted := least(cell)) > free:
+        reason = f"not started: its weights alone need {told(wanted)} of memory, {told(free)} are free"
+        yield failed(cell, results, reason)
+        return
+    bounds = Bounds(terms.timeout, stop)
+    death = yield from _attempt(cell, results, terms, bounds)
+    if death and death.was_killed:
+        smaller = death.kills != 0
+        yield Again(_why(death, cell, terms), smaller=smaller)
+        opening = replace(cell.opening, batch=SMALLER) if smaller else cell.opening
+        death = yield from _attempt(replace(cell, opening=opening), results, terms, bounds)
+    if death:
+        yield failed(cell, results, _why(death, cell, terms), death.end.trace)
 
 
-Event = Loading | Progress | DoneResult | FailedResult
-
-
-def run_cell(cell: Cell, results: Path) -> Iterator[Event]:
-    """Run one cell in a process of its own; the last event is its result, which is on disk too."""
-    done = False
-    with closing(in_process(_work, cell, results, name=f"bench {cell.folder}")) as process:
+def _attempt(cell: Cell, results: Path, terms: Terms, bounds: Bounds) -> Generator[Event, None, Death | None]:
+    """Pass on what the process says; its death, if it ends without a last word."""
+    free, kills = psutil.virtual_memory().available, out_of_memory_kills()
+    over, peak = False, 0
+    name = f"bench {cell.folder}"
+    with closing(in_process(work, cell, results, terms, name=name, bounds=bounds)) as process:
         for event in process:
-            if not isinstance(event, Ended):
-                done |= isinstance(event, (DoneResult, FailedResult))
-                yield event
-            elif not done:  # it died without a word: killed by the system, or a crash below Python
-                yield failed(cell, results, f"the worker died with {event.how}", "")
+            match event:
+                case Blocked(reason=reason):
+                    raise StoreError(reason)
+                case Ended():
+                    now = out_of_memory_kills()
+                    more = None if kills is None or now is None else now - kills
+                    return None if over else Death(event, peak, free, more)
+                case Progress(memory_bytes=int(held)):
+                    peak = max(peak, held)
+                case _:
+                    pass
+            over |= isinstance(event, LAST)
+            yield event
+    return None
 
 
-def _work(cell: Cell, results: Path, events: Any) -> None:
-    """The worker's main function. The one place that catches broadly: the sweep must go on."""
-    # When the sweep is gone nobody reads what is sent, and its end is not this cell's failure.
-    with suppress(BrokenPipeError):
-        events.send(Loading())
-        try:
-            done = _score(cell, results, events)
-        except BrokenPipeError:
-            raise
-        except BenchError as error:
-            done = failed(cell, results, str(error), "")
-        except Exception as error:  # noqa: BLE001
-            reason = f"{type(error).__name__}: {error}"
-            done = failed(cell, results, reason, traceback.format_exc())
-        events.send(done)
-        events.close()
-
-
-def _score(cell: Cell, results: Path, events: Any) -> DoneResult:
-    metrics = load_metrics(cell.task.metrics, cell.home)
-    opening = prepare(cell.opening)
-    start = time.perf_counter()
-    engine = open_engine(opening)
-    loaded = time.perf_counter()
-    records, batch_tokens = _records(cell, engine, events)
-    scored = time.perf_counter()
-    # Before the metrics: scikit-learn is no cost of the model.
-    cost = _cost(opening, engine, records, loaded - start, scored - loaded)
-    engine.close()
-    data = records_bytes(records)
-    result = DoneResult(
-        cell=cell.facts,
-        metrics=measure(records, cell.task.metrics, metrics),
-        cost=cost,
-        engine=_engine_facts(opening, engine, batch_tokens),
-        provenance=provenance(),
-        records_sha256=digest(data),
-    )
-    write_run(results, cell.folder, result, data)
-    return result
-
-
-def _records(cell: Cell, engine: Engine, events: Any) -> tuple[list[Record], int | None]:
-    """The records in the order of the items, and the size of the last batches."""
-    found: dict[str, Record] = {}
-    batch_tokens: int | None = None
-    for answered in evaluate(cell.asking, cell.items, engine):
-        found |= {record.question_id: record for record in answered.records}
-        batch_tokens = answered.batch_tokens or batch_tokens
-        events.send(Progress(len(found), len(cell.items)))
-    return [found[item.id] for item in cell.items], batch_tokens
-
-
-def _engine_facts(opening: Opening, engine: Engine, batch_tokens: int | None) -> EngineFacts:
-    pickled = isinstance(opening.weights, Weights) and opening.weights.pickled
-    return EngineFacts(path=engine.path, batch_tokens=batch_tokens, pickle=pickled, code=opening.trust.code)
-
-
-def _cost(
-    opening: Opening, engine: Engine, records: list[Record], load_seconds: float, scoring_seconds: float
-) -> Cost:
-    """What the pass cost; prompts that did not fit the model were not scored and do not count."""
-    scored = [record for record in records if record.parse_status != "prompt_too_long"]
-    written = sum(record.new_tokens for record in scored)
-    tokens = sum(record.prompt_tokens for record in scored)
-    return Cost(
-        load_seconds=load_seconds,
-        scoring_seconds=scoring_seconds,
-        items_per_second=len(scored) / scoring_seconds if scored else None,
-        prompt_tokens=tokens,
-        tokens_per_second=tokens / scoring_seconds if tokens else None,
-        new_tokens=written or None,
-        peak_memory_bytes=peak_memory_bytes(),
-        peak_device_memory_bytes=peak_device_memory_bytes(),
-        weights_bytes=opening.weights.bytes if isinstance(opening.weights, Weights) else None,
-        model_bytes=engine.model_bytes,
-    )
-
-
-def failed(cell: Cell, results: Path, reason: str, trace: str) -> FailedResult:
-    """The failure as a result. It is kept, but never in the place of a run that was good."""
-    result = FailedResult(cell=cell.facts, reason=reason, traceback=trace, provenance=provenance())
-    # Where the folder cannot be written, that is the reason already, and the event tells it.
-    with suppress(BenchError):
-        if find_run(results, cell.folder, cell.facts.id) is None:
-            write_run(results, cell.folder, result, None)
-    return result
+def _why(death: Death, cell: Cell, terms: Terms) -> str:
+    if death.end.late:
+        return (
+            f"not finished after {terms.timeout:g} seconds (--timeout); the same command goes on from there"
+        )
+    if death.was_killed and death.kills == 0:
+        return "killed from outside (signal 9), and not by the system for memory"
+    if death.was_killed:
+        wanted = max(death.peak, least(cell))
+        size = f": {told(wanted)} or more needed, {told(death.free)} free" if wanted else ""
+        return f"killed, most likely out of memory{size}"
+    return f"the worker died with {death.end.how}"

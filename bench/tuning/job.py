@@ -43,6 +43,8 @@ class Prepared:
     leaks: tuple[Leak, ...]
     too_long: int
     fewer_options: int
+    step: int = 0
+    """Where a tuning that was stopped goes on."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from bench.errors import BenchError
 from bench.inputs.adapter import Recipe
 from bench.tuning.job import Step
 
@@ -64,11 +65,20 @@ class Pace(TrainerCallback):
     ) -> None:
         metrics: dict[str, float] = kwargs["metrics"]
         self.check_seconds = metrics["eval_runtime"]
+        if self.recipe.minutes and not state.global_step:
+            self._check_worth(60 * self.recipe.minutes)
         if self.recipe.minutes and self.check_seconds:
             each = self.check_seconds + self.save_seconds
             affordable = int(CHECKING * 60 * self.recipe.minutes / each)
             self.checks = max(1, min(CHECKS, affordable))
         self._told(state, None, metrics["eval_loss"])
+
+    def _check_worth(self, budget: float) -> None:
+        """Raises a BenchError where the first check of the held-out loss shows that no step fits in."""
+        if self.elapsed + self.check_seconds + self.save_seconds > budget:
+            spent = f"{self.elapsed:.0f} s went into loading and a first check of the held-out loss"
+            remedy = "give more, or hold out fewer with --held-out"
+            raise BenchError(f"{self.recipe.minutes:g} minutes are too few: {spent}; {remedy}")
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any

@@ -74,15 +74,17 @@ def tune(job: Job, tell: Tell, peaks: Peaks) -> AdapterCard:
     set_seed(job.recipe.seed)
     engine = open_transformers(job.opening)
     data = _data(engine, job)
-    tell(Prepared(len(data.train), len(data.held), tuple(data.leaks), data.too_long, data.fewer))
     work = _work_folder(job)
+    checkpoint = _last_checkpoint(work)
+    step = int(checkpoint.rpartition("-")[2]) if checkpoint else 0
+    tell(Prepared(len(data.train), len(data.held), tuple(data.leaks), data.too_long, data.fewer, step))
     trainer, pace = _trainer(engine, job, data, work, started, tell)
     if job.recipe.minutes and pace.elapsed > 54 * job.recipe.minutes:
         spent = f"{pace.elapsed:.0f} s went into loading"
         raise BenchError(f"{job.recipe.minutes:g} minutes are too few: {spent} alone; give more")
     try:
         with _half_precision(trainer.model):
-            trainer.train(resume_from_checkpoint=_last_checkpoint(work))
+            trainer.train(resume_from_checkpoint=checkpoint)
     except RuntimeError as error:
         # The Trainer halves the batch on its own, and says in words of its own that one was too much.
         said = str(error)
@@ -90,6 +92,7 @@ def tune(job: Job, tell: Tell, peaks: Peaks) -> AdapterCard:
             text = "out of memory, even with one example a batch; try --quantize nf4 or a smaller model"
             raise BenchError(text) from error
         raise
+    _check_changed(trainer)
     outcome = _outcome(trainer, pace, peaks())
     final = work / "final"
     _save(trainer, engine, job, final)
@@ -258,6 +261,14 @@ def _needs_checkpointing(model: Any, train: Sequence[Example], batch: int) -> bo
     on_device = torch.cuda.is_available()
     free = torch.cuda.mem_get_info()[0] if on_device else psutil.virtual_memory().available
     return needed > free / 2
+
+
+def _check_changed(trainer: Any) -> None:
+    """LoRA starts from nothing: where its second halves are all zero, no step has counted."""
+    halves = [weight for name, weight in trainer.model.named_parameters() if "lora_B" in name]
+    if halves and not any(weight.any() for weight in halves):
+        steps = trainer.state.global_step
+        raise BenchError(f"nothing was learnt in {steps} steps; give a larger budget or --learning-rate")
 
 
 def _save(trainer: Any, engine: TransformerEngine, job: Job, folder: Path) -> None:

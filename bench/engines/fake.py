@@ -1,0 +1,91 @@
+"""An engine that plays a model: it is right as often as its card says. For trying boards and sweeps.
+
+    source: {engine: fake, settings: {accuracy: 0.4}}
+
+Its answers are drawn by its name and the question, so they are the same in any order. It never
+reads a prompt, and its numbers say nothing of any model. A batch is of `batch` questions and takes
+`seconds`. After `after` questions it can fail as models do: run out of memory, be killed, crash below
+Python, or hang.
+"""
+
+import os
+import random
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import Field, ValidationError
+
+from bench.config import Strict
+from bench.engines.batching import plan_batches
+from bench.engines.engine import Engine, Opening
+from bench.errors import BenchError
+from bench.inputs.model_card import EngineSource
+from bench.types import Encoded, Item, ScoredBatch, ScoreRequest, Scores, Tree
+
+
+class Settings(Strict):
+    accuracy: float = Field(0.25, ge=0, le=1)
+    batch: int = Field(64, ge=1)
+    seconds: float = Field(0.0, ge=0)
+    fault: Literal["none", "memory", "killed", "crash", "hang"] = "none"
+    after: int = Field(0, ge=0)
+
+
+@dataclass(frozen=True, slots=True)
+class FakeEngine:
+    name: str
+    settings: Settings
+    path: str = ""
+    model_bytes: int | None = None
+
+    def encode(self, request: ScoreRequest) -> Encoded:
+        return Encoded(request, Tree((), ()))
+
+    def score(self, requests: Sequence[Encoded], skip: frozenset[int] = frozenset()) -> Iterator[ScoredBatch]:
+        for batch in plan_batches([(1, 1)] * len(requests), self.settings.batch):
+            if not skip.issuperset(batch):
+                if batch[-1] >= self.settings.after:
+                    _fail(self.settings.fault)
+                time.sleep(self.settings.seconds)
+                replies = tuple(self._score(requests[index].request.item) for index in batch)
+                yield ScoredBatch(tuple(batch), replies, self.settings.batch)
+
+    def _score(self, item: Item) -> Scores:
+        draw = random.Random(f"{self.name}\n{item.question}")  # noqa: S311 (not a secret)
+        logprobs = [-1.0 - draw.random() for _ in item.options]
+        wrong = [index for index in range(len(item.options)) if index != item.answer]
+        likeliest = item.answer if draw.random() < self.settings.accuracy else draw.choice(wrong)
+        logprobs[likeliest] = -draw.random()
+        return Scores("", 0, (tuple(logprobs),))
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def _fail(fault: str) -> None:
+    match fault:
+        case "memory":
+            raise MemoryError
+        case "killed":
+            os.kill(os.getpid(), signal.SIGKILL)
+        case "crash":
+            os.kill(os.getpid(), signal.SIGSEGV)
+        case "hang":
+            time.sleep(10**6)
+        case _:
+            pass
+
+
+def fake(opening: Opening) -> Engine:
+    source = opening.card.source
+    assert isinstance(source, EngineSource)
+    try:
+        settings = Settings.model_validate(source.settings)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        raise BenchError(f"{opening.card.name}: source.settings.{key}: {first['msg']}") from error
+    return FakeEngine(opening.card.name, settings)

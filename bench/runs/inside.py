@@ -1,0 +1,174 @@
+"""A cell seen from inside its process: open the model, answer what is not yet answered, keep each batch."""
+
+import os
+import time
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from bench.engines.engine import Engine, Opening
+from bench.engines.opening import open_engine, prepare
+from bench.errors import BenchError
+from bench.evaluate import evaluate
+from bench.inputs.weights import Weights
+from bench.runs import journal
+from bench.runs.cell import Cell
+from bench.runs.cost import ask_alone, latency, peak_device_memory_bytes, peak_memory_bytes
+from bench.runs.energy import Meter, counters
+from bench.runs.events import Blocked, Busy, Loading, Progress, Skipped, Terms
+from bench.runs.journal import Batch, Held, Unfinished
+from bench.runs.memory import told
+from bench.runs.provenance import provenance
+from bench.runs.result import Cost, DoneResult, EngineFacts, FailedResult
+from bench.runs.store import StoreError, digest, find_run, records_bytes, write_run
+from bench.scoring.metrics import load_metrics, measure
+
+
+def work(cell: Cell, results: Path, terms: Terms, events: Any) -> None:
+    """The process's main function. The one place that catches broadly: the sweep must go on."""
+    if terms.jobs > 1:  # read when torch is imported
+        cores = len(psutil.Process().cpu_affinity() or ()) or os.cpu_count() or 1
+        os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores // terms.jobs)))
+    # When the sweep is gone nobody reads what is sent, and its end is not this cell's failure.
+    with suppress(BrokenPipeError):
+        try:
+            with journal.holding(results, cell.facts.id):
+                last = _result(cell, results, terms, events)
+        except Held:
+            last = Busy()
+        except StoreError as error:
+            last = Blocked(str(error)) if error.everywhere else failed(cell, results, str(error))
+        events.send(last)
+        events.close()
+
+
+def _result(cell: Cell, results: Path, terms: Terms, events: Any) -> DoneResult | FailedResult | Skipped:
+    reason, trace = "", ""
+    try:
+        run = None if terms.fresh else find_run(results, cell.folder, cell.facts.id)
+        if run and isinstance(run.result, DoneResult):  # another sweep was faster
+            lacking = terms.latency and run.result.cost.alone is None
+            return _with_latency(cell, results, run.result) if lacking else Skipped(run.result)
+        return _score(cell, results, terms, events)
+    except (BrokenPipeError, StoreError):
+        raise
+    except BenchError as error:
+        reason = str(error)
+    except MemoryError:
+        reason, trace = (
+            f"out of memory: {told(psutil.virtual_memory().available)} were free",
+            traceback.format_exc(),
+        )
+    except Exception as error:  # noqa: BLE001
+        reason, trace = f"{type(error).__name__}: {error}", traceback.format_exc()
+    return failed(cell, results, reason, trace)
+
+
+def failed(cell: Cell, results: Path, reason: str, trace: str = "") -> FailedResult:
+    """The failure as a result. It is kept, but never in the place of a run that was good."""
+    result = FailedResult(cell=cell.facts, reason=reason, traceback=trace, provenance=provenance())
+    # Where the folder cannot be written, that is the reason already, and the event tells it.
+    with suppress(BenchError):
+        if find_run(results, cell.folder, cell.facts.id) is None:
+            write_run(results, cell.folder, result, None)
+    return result
+
+
+def _score(cell: Cell, results: Path, terms: Terms, events: Any) -> DoneResult:
+    if terms.fresh:
+        journal.forget(results, cell.folder)
+    before = journal.resumed(results, cell.folder, cell.facts, cell.items)
+    events.send(Loading(len(before.records)))
+    metrics = load_metrics(cell.task.metrics, cell.home)
+    opening = prepare(cell.opening)
+    start = time.perf_counter()
+    engine = open_engine(opening)
+    loaded = time.perf_counter() - start
+    batches = [*before.batches, *_batches(cell, engine, before, results, events)]
+    found = {record.question_id: record for batch in batches for record in batch.records}
+    records = [found[item.id] for item in cell.items]
+    # Before the metrics: scikit-learn is no cost of the model.
+    cost = _cost(cell, opening, engine, batches, loaded, terms)
+    engine.close()
+    data = records_bytes(records)
+    result = DoneResult(
+        cell=cell.facts,
+        metrics=measure(records, cell.task.metrics, metrics),
+        cost=cost,
+        engine=_engine_facts(opening, engine, batches),
+        provenance=provenance(jobs=terms.jobs, stops=before.head.stops),
+        records_sha256=digest(data),
+    )
+    write_run(results, cell.folder, result, data)
+    journal.forget(results, cell.folder)
+    return result
+
+
+def _batches(cell: Cell, engine: Engine, before: Unfinished, results: Path, events: Any) -> Iterator[Batch]:
+    """Answer the rest; each batch is on disk before it is told of."""
+    done = before.records.keys()
+    count = len(done)
+    meter = Meter()
+    for answered in evaluate(cell.asking, cell.items, engine, done):
+        seconds, joules = meter.lap()
+        peak = peak_memory_bytes()
+        batch = Batch(
+            records=answered.records,
+            batch_tokens=answered.batch_tokens,
+            seconds=seconds,
+            peak_memory_bytes=peak,
+            joules=joules,
+        )
+        journal.append(results, cell.folder, batch)
+        count += len(batch.records)
+        events.send(Progress(count, len(cell.items), peak))
+        yield batch
+
+
+def _engine_facts(opening: Opening, engine: Engine, batches: Sequence[Batch]) -> EngineFacts:
+    pickled = isinstance(opening.weights, Weights) and opening.weights.pickled
+    sizes = [batch.batch_tokens for batch in batches if batch.batch_tokens]
+    last = sizes[-1] if sizes else None
+    return EngineFacts(path=engine.path, batch_tokens=last, pickle=pickled, code=opening.trust.code)
+
+
+def _cost(
+    cell: Cell, opening: Opening, engine: Engine, batches: Sequence[Batch], loaded: float, terms: Terms
+) -> Cost:
+    """What the pass cost; prompts that did not fit the model were not scored and do not count."""
+    scored = [r for batch in batches for r in batch.records if r.parse_status != "prompt_too_long"]
+    seconds = sum(batch.seconds for batch in batches)
+    written = sum(record.new_tokens for record in scored)
+    tokens = sum(record.prompt_tokens for record in scored)
+    peaks = [batch.peak_memory_bytes for batch in batches] + [peak_memory_bytes()]
+    joules = [batch.joules for batch in batches]
+    return Cost(
+        load_seconds=loaded,
+        scoring_seconds=seconds,
+        items_per_second=len(scored) / seconds if scored else None,
+        prompt_tokens=tokens,
+        tokens_per_second=tokens / seconds if tokens else None,
+        new_tokens=written or None,
+        peak_memory_bytes=max((peak for peak in peaks if peak), default=None),
+        peak_device_memory_bytes=peak_device_memory_bytes(),
+        weights_bytes=opening.weights.bytes if isinstance(opening.weights, Weights) else None,
+        model_bytes=engine.model_bytes,
+        batched=latency([record.seconds for record in scored]),
+        alone=latency(ask_alone(cell, engine)) if terms.latency else None,
+        joules=None if None in joules else sum(filter(None, joules)),
+        joules_note=counters(),
+    )
+
+
+def _with_latency(cell: Cell, results: Path, result: DoneResult) -> DoneResult:
+    """A finished run with what it was not asked before: how long a question takes alone."""
+    engine = open_engine(prepare(cell.opening))
+    cost = result.cost.model_copy(update={"alone": latency(ask_alone(cell, engine))})
+    engine.close()
+    more = result.model_copy(update={"cost": cost})
+    write_run(results, cell.folder, more, None)
+    return more

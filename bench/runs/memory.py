@@ -1,0 +1,64 @@
+"""How much memory a cell needs, from its card and from what such runs came to before."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from bench.inputs.weights import Weights
+from bench.runs.cell import Cell
+from bench.runs.result import DoneResult
+from bench.types import Dtype, Quantization
+
+LIBRARIES = 700_000_000
+"""A worker with torch and transformers before it holds a model; 0.6 to 0.7 GB with torch 2.13."""
+LIGHT = 300_000_000
+"""A baseline's worker."""
+LOADING = 2.0
+"""Peak of loading and scoring over the weights as they are held: 1.3 to 2.1 in the runs of `results/`."""
+_ON_DEVICE = Path("/dev/nvidiactl")
+_BYTES: dict[Dtype, float] = {"float32": 4, "bfloat16": 2, "float16": 2}
+_QUANTISED: dict[Quantization, float] = {"int8": 1, "nf4": 0.5, "fp4": 0.5}
+
+
+def least(cell: Cell) -> int:
+    """Bytes of this machine's memory that the weights alone take as they are held.
+
+    0 where nothing is known of them, and where they go to an accelerator's memory.
+    """
+    variant, parameters = cell.facts.variant, cell.facts.model.parameters
+    if variant.dtype is None or _ON_DEVICE.exists():
+        return 0
+    each = _QUANTISED.get(variant.quantize, _BYTES[variant.dtype])
+    if parameters is None:
+        weights = cell.opening.weights
+        # On disk they are of two bytes mostly.
+        parameters = weights.bytes // 2 if isinstance(weights, Weights) else 0
+    return int(parameters * each)
+
+
+def needed(cell: Cell, before: Iterable[DoneResult]) -> int:
+    """About how much a cell will hold at its peak, in bytes: as before, else by the card."""
+    peaks = [
+        result.cost.peak_memory_bytes
+        for result in before
+        if result.cell.model == cell.facts.model
+        and result.cell.variant == cell.facts.variant
+        and result.cell.task.name == cell.task.name
+        and result.cost.peak_memory_bytes
+    ]
+    if peaks:
+        return max(peaks)
+    return int(LIBRARIES + LOADING * least(cell)) if cell.facts.variant.dtype else LIGHT
+
+
+def out_of_memory_kills() -> int | None:
+    """How many processes the system has ended for memory since it started; None where it does not say."""
+    try:
+        lines = Path("/proc/vmstat").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), None)
+
+
+def told(size: int) -> str:
+    """4_310_000_000 -> "4.31 GB" (decimal units, as the page has them)."""
+    return f"{size / 1e9:.3g} GB" if size >= 10**9 else f"{size / 1e6:.3g} MB"

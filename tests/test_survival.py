@@ -1,0 +1,378 @@
+"""Sweeps that are killed, filled up, crowded and crashed: what is kept, and what the next one makes of it."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+from bench.inputs.model_card import CardFile, ModelCard
+from bench.inputs.task import read_task
+from bench.runs import journal
+from bench.runs.cell import Cell
+from bench.runs.events import Again, Busy, Loading, Progress, Skipped, Terms
+from bench.runs.plan import Wish, plan
+from bench.runs.result import DoneResult, FailedResult
+from bench.runs.store import Run, StoreError, read_result, read_runs
+from bench.runs.sweep import sweep
+from bench.runs.worker import run_cell
+from conftest import TASK, write_lines
+from tiny import save_causal
+
+QUESTIONS = 40
+
+
+@pytest.fixture
+def quiz(project: Path) -> Path:
+    """A task of 40 questions; returns its YAML file."""
+    rows = [
+        {
+            "id": f"q{n}",
+            "question": f"Which number is {n}?",
+            "options": ["one", "two", str(n)],
+            "answer": n % 3,
+        }
+        for n in range(QUESTIONS)
+    ]
+    write_lines(project / "tasks" / "test.jsonl", list[dict[str, object]](rows))
+    write_lines(project / "tasks" / "train.jsonl", [])
+    path = project / "tasks" / "quiz.yaml"
+    path.write_text(TASK.replace("anatomy", "quiz"), encoding="utf-8")
+    return path
+
+
+def fake_card(name: str = "played", **settings: object) -> ModelCard:
+    facts = {"name": name, "title": name.title(), "family": "played", "license": "mit"}
+    source = {"engine": "fake", "settings": {"accuracy": 0.6, "batch": 2} | settings}
+    return ModelCard.model_validate(facts | {"architecture": "baseline", "source": source})
+
+
+def add_fake(project: Path, name: str, **settings: object) -> None:
+    card = fake_card(name, **settings).model_dump(mode="json", exclude_defaults=True)
+    path = project / "model_cards" / f"{name}.yaml"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(card), encoding="utf-8")  # JSON is YAML
+
+
+def cell_of(task: Path, card: ModelCard) -> Cell:
+    files = [read_task(task)], [CardFile(card=card, path=task)]
+    [cell], _ = plan(*files, Wish(dtype="float32"), data_dir=None, offline=True)
+    return cell
+
+
+def told(result: object) -> dict[str, object]:
+    """A result without what differs from one run to the next: times, memory, dates."""
+    assert isinstance(result, DoneResult), result
+    return result.model_dump(exclude={"cost", "provenance", "records_sha256"})
+
+
+def lines(results: Path) -> list[dict[str, object]]:
+    """Every record of the runs, without its time."""
+    found = [json.loads(line) for path in sorted(results.rglob("records.jsonl")) for line in path.open("rb")]
+    return [{key: value for key, value in record.items() if key != "seconds"} for record in found]
+
+
+def run_to_end(cell: Cell, results: Path) -> DoneResult:
+    *_, last = run_cell(cell, results)
+    assert isinstance(last, DoneResult), last
+    return last
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_worker_that_is_killed_anywhere_goes_on_and_the_numbers_are_the_same(
+    quiz: Path, project: Path, seed: int
+) -> None:
+    cell = cell_of(quiz, fake_card(seconds=0.005))
+    whole = run_to_end(cell, project / "whole")
+    stop = random.Random(seed).randrange(QUESTIONS // 2)
+    seen: list[object] = []
+    for event in run_cell(cell, project / "killed"):
+        seen.append(event)
+        if isinstance(event, Progress) and event.done == 2 * stop + 2 and Again not in map(type, seen):
+            kill_worker(cell)
+    assert Counter(map(type, seen))[Loading] >= 1
+    last = seen[-1]
+    assert told(last) == told(whole)
+    assert lines(project / "killed") == lines(project / "whole")
+
+
+def kill_worker(cell: Cell) -> None:
+    import multiprocessing
+
+    for child in multiprocessing.active_children():
+        if child.name == f"bench {cell.folder}" and child.pid:
+            os.kill(child.pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_sweep_that_is_killed_anywhere_goes_on_and_the_numbers_are_the_same(
+    quiz: Path, project: Path, seed: int
+) -> None:
+    """The parent is killed: its worker must end by itself, and the next sweep takes over."""
+    draw = random.Random(seed)
+    cards = [fake_card("played", seconds=0.01), fake_card("other", seconds=0.01)]
+    cells = [cell_of(quiz, card) for card in cards]
+    for card in cards:
+        add_fake(project, card.name, seconds=0.01)
+    command = [sys.executable, "-m", "bench", "run", "-m", "played,other", "-t", "quiz", "--jobs", "2"]
+    with subprocess.Popen(
+        command, cwd=project, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as parent:
+        wanted = draw.randrange(2, QUESTIONS)
+        wait_for(lambda: answered(project / "results") >= wanted or parent.poll() is not None)
+        time.sleep(draw.random() * 0.03)
+        parent.kill()
+    ended = {
+        c.folder: e for c, e in sweep(cells, project / "results") if isinstance(e, (DoneResult, Skipped))
+    }
+    for cell in cells:
+        whole = run_to_end(cell, project / "whole")
+        last = ended[cell.folder]
+        assert told(last.result if isinstance(last, Skipped) else last) == told(whole)
+    assert lines(project / "results") == lines(project / "whole")
+    assert not list((project / "results").rglob(journal.NAME))
+
+
+def wait_for(ready: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not ready():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def answered(results: Path) -> int:
+    """Questions that are answered on disk."""
+    texts = [path.read_text() for name in (journal.NAME, "records.jsonl") for path in results.rglob(name)]
+    return sum(text.count('"question_id"') for text in texts)
+
+
+def test_a_real_model_that_was_cut_off_gives_the_same_scores(quiz: Path, project: Path) -> None:
+    facts = {"name": "tiny", "title": "Tiny", "family": "tiny", "license": "mit", "context": 512}
+    source = {"path": str(save_causal(project / "m", "llama"))}
+    cell = cell_of(quiz, ModelCard.model_validate(facts | {"architecture": "decoder", "source": source}))
+    cell = replace(cell, opening=replace(cell.opening, batch=0.1))  # several batches
+    whole = run_to_end(cell, project / "whole")
+    path = journal_of(cell, project / "cut", keep=2)
+    done = journal.read_journal(path)
+    assert done is not None
+    assert 0 < len(done.records) < QUESTIONS
+    events = list(run_cell(cell, project / "cut"))
+    assert events[0] == Loading(len(done.records))
+    assert told(events[-1]) == told(whole)
+    assert lines(project / "cut") == lines(project / "whole")
+    assert isinstance(events[-1], DoneResult)
+    assert events[-1].provenance.stops == 1
+
+
+def journal_of(cell: Cell, results: Path, keep: int) -> Path:
+    """The file of a run that was cut off after some batches."""
+    events = run_cell(cell, results)
+    seen = 0
+    for event in events:
+        seen += isinstance(event, Progress)
+        if seen == keep:
+            break
+    events.close()  # type: ignore[attr-defined]
+    return results / cell.folder / journal.NAME
+
+
+@pytest.mark.parametrize("damage", ["torn", "garbage", "twice", "other questions", "no head"])
+def test_a_damaged_line_costs_its_batch_and_no_more(quiz: Path, project: Path, damage: str) -> None:
+    cell = cell_of(quiz, fake_card(seconds=0.005))
+    whole = run_to_end(cell, project / "whole")
+    path = journal_of(cell, project / "cut", keep=5)
+    head, *batches = path.read_bytes().splitlines(keepends=True)
+    match damage:
+        case "torn":
+            batches[-1] = batches[-1][:100]
+        case "garbage":
+            batches[1] = b"\x00\xff{]\n"
+        case "twice":
+            batches.append(batches[0])
+        case "other questions":
+            batches[1] = batches[1].replace(b"Which number", b"Which animal")
+        case _:
+            head = b"{}\n"
+    path.write_bytes(head + b"".join(batches))
+    events = list(run_cell(cell, project / "cut"))
+    lost = {"torn": 1, "garbage": 1, "twice": 0, "other questions": 1, "no head": len(batches)}[damage]
+    kept = len(batches) - lost - (damage == "twice")
+    assert events[0] == Loading(2 * kept)
+    assert told(events[-1]) == told(whole)
+    assert lines(project / "cut") == lines(project / "whole")
+
+
+def test_a_fresh_run_takes_nothing_from_one_that_was_cut_off(quiz: Path, project: Path) -> None:
+    cell = cell_of(quiz, fake_card(seconds=0.005))
+    journal_of(cell, project / "cut", keep=3)
+    assert next(iter(run_cell(cell, project / "cut", Terms(fresh=True)))) == Loading(0)
+
+
+@pytest.fixture
+def small_disk(project: Path) -> Iterator[Path]:
+    """A file system of 128 kB."""
+    folder = project / "disk"
+    folder.mkdir()
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", str(folder)], capture_output=True
+    )
+    if done.returncode:
+        pytest.skip("needs the right to mount a small tmpfs")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_a_full_disk_is_one_clear_error_and_what_was_kept_is_whole(
+    quiz: Path, project: Path, small_disk: Path
+) -> None:
+    cells = [cell_of(quiz, fake_card(name, seconds=0.002)) for name in ("played", "other")]
+    filler = small_disk / "filler"
+    filler.write_bytes(b"x" * 112_000)
+    with pytest.raises(StoreError, match="No space left on device.*make room, and the same command goes on"):
+        list(sweep(cells, small_disk))
+    kept = journal.read_journal(small_disk / cells[0].folder / journal.NAME)
+    assert kept is None or len(kept.records) < QUESTIONS
+    filler.unlink()
+    for cell in cells:
+        whole = run_to_end(cell, project / "whole")
+        assert told(run_to_end(cell, small_disk)) == told(whole)
+    assert lines(small_disk) == lines(project / "whole")
+
+
+def test_a_results_folder_that_vanishes_stops_the_sweep(quiz: Path, project: Path) -> None:
+    cell = cell_of(quiz, fake_card(seconds=0.02))
+    with pytest.raises(StoreError, match="No such file or directory"):
+        for _, event in sweep([cell], project / "results"):
+            if isinstance(event, Progress) and event.done == 4:
+                (project / "results").rename(project / "elsewhere")
+
+
+FAULTS = {
+    "memory": "out of memory: ",
+    "killed": "killed from outside (signal 9), and not by the system for memory",
+    "crash": "the worker died with signal 11, Segmentation fault",
+    "hang": "not finished after 3 s (--timeout); the same command goes on from there",
+}
+
+
+def test_each_fault_is_one_failed_cell_and_the_others_are_done(
+    quiz: Path, project: Path, bench: Callable[..., Result]
+) -> None:
+    for fault in FAULTS:
+        add_fake(project, f"faulty-{fault}", fault=fault, after=10)
+    add_fake(project, "good")
+    (project / "model_cards" / "unreadable.yaml").write_text("name: [", encoding="utf-8")
+    lost = {"name": "lost", "title": "L", "family": "l", "license": "mit", "architecture": "decoder"}
+    lost |= {"source": {"path": "nowhere"}}
+    (project / "model_cards" / "lost.yaml").write_text(json.dumps(lost), encoding="utf-8")
+    models = "faulty-*,good,unreadable,lost,chance"
+    done = bench("run", "-m", models, "-t", "quiz", "--timeout", "3", "--jobs", "2", "--offline")
+    assert done.exit_code == 1, done.output
+    runs = [run for run in read_runs(project / "results") if isinstance(run, Run)]
+    failed = {run.result.cell.model.name: run.result for run in runs if isinstance(run.result, FailedResult)}
+    assert {run.result.cell.model.name for run in runs} - failed.keys() == {"good", "chance"}
+    assert failed.keys() == {*(f"faulty-{fault}" for fault in FAULTS), "unreadable", "lost"}
+    for fault, reason in FAULTS.items():
+        assert failed[f"faulty-{fault}"].reason.startswith(reason)
+        assert f"faulty-{fault}: {reason}" in done.stdout
+    assert "Fatal Python error: Segmentation fault" in failed["faulty-crash"].traceback
+    assert "MemoryError" in failed["faulty-memory"].traceback
+    assert "unreadable.yaml:1" in failed["unreadable"].reason
+    assert "there is no folder" in failed["lost"].reason
+    again = next(line for line in done.stdout.splitlines() if line.startswith("only these again: "))
+    for name in failed:
+        assert name in again
+    assert "good" not in again
+    bench("leaderboard", "build")
+    page = (project / "site" / "index.html").read_text(encoding="utf-8")
+    for fault, reason in FAULTS.items():
+        assert f"Faulty-{fault}".title() in page.title()
+        assert reason in page
+    assert "0.0 %" not in page
+
+
+def test_two_sweeps_on_one_folder_score_each_question_once(quiz: Path, project: Path) -> None:
+    names = ["a", "b", "c", "d"]
+    for name in names:
+        add_fake(project, name, seconds=0.01)
+    command = [sys.executable, "-m", "bench", "run", "-m", ",".join(names), "-t", "quiz"]
+    sweeps = [
+        subprocess.Popen(command, cwd=project, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    said = [process.communicate(timeout=120) for process in sweeps]
+    assert [process.returncode for process in sweeps] == [0, 0], said
+    assert len(list(read_runs(project / "results"))) == len(names)
+    assert Counter(record["question_id"] for record in lines(project / "results")) == {
+        f"q{n}": len(names) for n in range(QUESTIONS)
+    }
+    # Each sweep tells of every cell: it ran it, or found it done; no cell was run by both.
+    ran = [sum(line.endswith(" s") and " right in " in line for line in err.splitlines()) for _, err in said]
+    assert sum(ran) == len(names), said
+    assert all(out.count("/40") == len(names) for out, _ in said)
+
+
+def test_cells_run_side_by_side_only_where_memory_holds_them(
+    quiz: Path, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cells = [cell_of(quiz, fake_card(name, seconds=0.02)) for name in ("a", "b", "c")]
+
+    def most_at_once(results: Path) -> int:
+        running: set[str] = set()
+        most = 0
+        for cell, event in sweep(cells, results, Terms(jobs=2)):
+            name = cell.facts.model.name
+            if isinstance(event, (DoneResult, FailedResult)):
+                running.discard(name)
+            else:
+                running.add(name)
+            most = max(most, len(running))
+        return most
+
+    assert most_at_once(project / "many") == 2
+    monkeypatch.setattr("bench.runs.memory.LIGHT", 10**15)
+    assert most_at_once(project / "few") == 1
+    one = read_result(next((project / "many").rglob("result.json")))
+    assert one.provenance.jobs == 2
+
+
+def test_weights_that_memory_cannot_hold_are_not_loaded(quiz: Path, project: Path) -> None:
+    facts = {"name": "huge", "title": "Huge", "family": "huge", "license": "mit", "context": 512}
+    source = {"path": str(save_causal(project / "m", "llama"))}
+    card = facts | {"architecture": "decoder", "source": source, "parameters": 10**13}
+    [last] = run_cell(cell_of(quiz, ModelCard.model_validate(card)), project / "results")
+    assert isinstance(last, FailedResult)
+    assert last.reason.startswith("not started: its weights alone need 4e+04 GB of memory, ")
+
+
+def test_latency_is_asked_of_a_finished_run_too(quiz: Path, project: Path) -> None:
+    cell = cell_of(quiz, fake_card(seconds=0.01))
+    results = project / "results"
+    [*_, (_, first)] = sweep([cell], results)
+    assert isinstance(first, DoneResult)
+    assert first.cost.alone is None
+    assert first.cost.batched is not None
+    assert first.cost.batched.questions == QUESTIONS
+    [*_, (_, second)] = sweep([cell], results, Terms(latency=True))
+    assert isinstance(second, DoneResult)
+    assert second.cost.alone is not None
+    assert second.cost.alone.questions == 20
+    assert 0.01 <= second.cost.alone.p50 <= second.cost.alone.p95
+    [(_, third)] = sweep([cell], results, Terms(latency=True))
+    assert third == Skipped(second)
+
+
+def test_a_cell_that_another_sweep_holds_waits_for_it(quiz: Path, project: Path) -> None:
+    cell = cell_of(quiz, fake_card())
+    with journal.holding(project / "results", cell.facts.id):
+        assert list(run_cell(cell, project / "results")) == [Busy()]
+    assert isinstance(list(run_cell(cell, project / "results"))[-1], DoneResult)
