@@ -7,6 +7,7 @@ import sys
 import click
 
 import bench
+from bench.cli import options
 from bench.cli.leaderboard import leaderboard
 from bench.cli.models import models
 from bench.cli.run import run
@@ -18,6 +19,10 @@ from bench.errors import BenchError, FileError
 
 class Bench(click.Group):
     """Shows a BenchError as its message, and exits with its code."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[options.WORDS] = tuple(args)  # to tell a command again, changed
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> object:
         try:

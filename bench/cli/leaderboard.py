@@ -20,10 +20,13 @@ def leaderboard() -> None:
 @options.site
 def build(*, results: Path, out: Path) -> None:
     """Make the static site from the results."""
-    from bench.inputs.model_card import all_cards
+    from bench.inputs.model_card import cards_and_mistakes
     from leaderboard.build import make_site, write_site
 
-    site = make_site(results, all_cards())
+    cards, mistakes = cards_and_mistakes()
+    for mistake in mistakes:
+        click.echo(mistake, err=True)
+    site = make_site(results, cards)
     write_site(site, out)
     for text in site.damaged:
         click.echo(f"not shown: {text}", err=True)

@@ -4,6 +4,9 @@ from pathlib import Path
 
 import click
 
+WORDS = "bench.words"
+"""Under this key a command's context keeps the words after `bench`."""
+
 data_dir = click.option(
     "--data-dir",
     type=click.Path(path_type=Path),

@@ -1,7 +1,8 @@
 """What a sweep looks like: progress on stderr while it runs, a table or JSON on stdout at its end."""
 
 import json
-from collections.abc import Generator, Iterator, Sequence
+import shlex
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
@@ -20,7 +21,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from bench.cli import tuning
+from bench.cli import options, tuning
 from bench.runs.cell import Cell
 from bench.runs.compare import changes, told
 from bench.runs.events import Again, Busy, Loading, Skipped, Terms
@@ -201,16 +202,36 @@ def show_results(ended: Sequence[Finished], results: Path, *, as_json: bool) -> 
     for task, group in groupby(ended, key=lambda result: result.cell.task.name):
         rows = list(group)
         stdout().print(_table(task, sorted(rows, key=_rank)))
-        for result in rows:
-            if isinstance(result, FailedResult):
-                click.echo(f"failed: {result.cell.model.name}: {result.reason}")
-        for line in _changes(task, rows, results):
+        for line in (*_failures(task, rows), *_changes(task, rows, results)):
             click.echo(line)
         if notice := rows[0].cell.task.notice:
             click.echo(f"Note: {notice}")
         click.echo()
     if ended:
         click.echo(f"kept in {results}; the page: bench leaderboard build --results {results}", err=True)
+
+
+def _failures(task: str, ended: Sequence[Finished]) -> Iterator[str]:
+    """Why each failed, and the command for them alone."""
+    failures = [result for result in ended if isinstance(result, FailedResult)]
+    for result in failures:
+        yield f"failed: {result.cell.model.name}: {result.reason}"
+    if failures:
+        names = dict.fromkeys(result.cell.model.name for result in failures)
+        yield f"only these again: {_narrowed(names, task)}"
+
+
+def _narrowed(models: Iterable[str], task: str) -> str:
+    """This command for some of its models and one task alone."""
+    own = ("--models", "-m", "--tasks", "-t")
+    kept: list[str] = []
+    words = iter(click.get_current_context().meta[options.WORDS])
+    for word in words:
+        if word in own:
+            next(words, None)
+        elif not word.startswith(tuple(f"{name}=" for name in own)):
+            kept.append(word)
+    return shlex.join(["bench", *kept, "--models", ",".join(models), "--tasks", task])
 
 
 def _changes(task: str, ended: Sequence[Finished], results: Path) -> Iterator[str]:

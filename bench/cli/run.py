@@ -281,7 +281,7 @@ def _selected(
     from bench.inputs.weights import on_this_machine
 
     names = [name.strip() for term in tasks for name in term.split(",") if name.strip()]
-    cards = find_cards(",".join(models), on_this_machine)
+    cards = find_cards(",".join(models), on_this_machine, broken=True)
     foreign = [name for name in names if name.startswith(LM_EVAL)]
     if include_path is not None and not foreign:
         raise UsageError("--include-path goes with --tasks lm-eval:NAME")

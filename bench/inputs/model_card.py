@@ -92,10 +92,14 @@ class ModelCard(Strict):
 
 
 class CardFile(Strict):
-    """A card and where it was read: a relative weights path starts at that folder."""
+    """A card and where it was read: a relative weights path starts at that folder.
+
+    `mistake` says why it could not be read, and then nothing of the card but its name is known.
+    """
 
     card: ModelCard
     path: Path
+    mistake: str = ""
 
 
 def read_card(path: Path) -> CardFile:
@@ -112,26 +116,54 @@ def all_cards() -> list[CardFile]:
     return _read_cards(yaml_files("model_cards").values())
 
 
-def _read_cards(paths: Iterable[Path]) -> list[CardFile]:
+def cards_and_mistakes() -> tuple[list[CardFile], list[str]]:
+    """Every card that can be read, and what is wrong with the others."""
+    files = _read_cards(yaml_files("model_cards").values(), broken=True)
+    return [file for file in files if not file.mistake], [file.mistake for file in files if file.mistake]
+
+
+def _unread(path: Path, mistake: str) -> CardFile:
+    name = re.sub(r"[^a-z0-9_.-]", "-", path.stem.lower()).lstrip("_.-") or "card"
+    card = ModelCard(
+        name=name,
+        title=path.stem,
+        family="unknown",
+        source=EngineSource(engine="none"),
+        architecture="baseline",
+        license="unknown",
+        note="Its card cannot be read, so nothing is known of it.",
+    )
+    return CardFile(card=card, path=path, mistake=mistake)
+
+
+def _read_cards(paths: Iterable[Path], *, broken: bool = False) -> list[CardFile]:
     cards: list[CardFile] = []
     mistakes: list[Mistake] = []
     for path in paths:
         try:
             cards.append(read_card(path))
         except FileError as error:
-            mistakes += error.mistakes
+            if broken:
+                cards.append(_unread(path, str(error)))
+            else:
+                mistakes += error.mistakes
     if mistakes:
         raise FileError(mistakes)
     return cards
 
 
-def find_cards(selection: str, is_available: Callable[[CardFile], bool]) -> list[CardFile]:
-    """The cards that a selection names; where it gives names alone, no other file is read."""
+def find_cards(
+    selection: str, is_available: Callable[[CardFile], bool], *, broken: bool = False
+) -> list[CardFile]:
+    """The cards that a selection names; where it gives names alone, no other file is read.
+
+    Raises a FileError where one cannot be read, unless such are wanted too (`broken`).
+    """
     known = yaml_files("model_cards")
     names = sorted({term.strip() for term in selection.split(",") if term.strip()})
     if names and all(name in known for name in names):
-        return _read_cards(known[name] for name in names)
-    return select_cards(selection, all_cards(), is_available)
+        return _read_cards((known[name] for name in names), broken=broken)
+    return select_cards(selection, _read_cards(known.values(), broken=broken), is_available)
 
 
 _COMPARISON = re.compile(r"^params(<=|>=|<|>)(\d+(?:\.\d+)?)([KMB]?)$", re.IGNORECASE)

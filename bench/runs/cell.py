@@ -13,6 +13,8 @@ from bench.scoring.asking import Asking
 from bench.tuning.job import Job
 from bench.types import Item
 
+CANNOT_RUN = "cannot-run"
+"""The folder of a failure that is none of a variant's; a run of the model takes its place."""
 LATER = ("quantize", "adapter")
 
 
@@ -28,6 +30,8 @@ class Cell:
     """The task file's folder, where its metrics' paths start."""
     tuning: Job | None = None
     """What must be done first: the adapter is not there yet, and the cell's identity not settled."""
+    reason: str = ""
+    """Why it cannot run, though this machine says it has what is needed: it fails without being tried."""
 
     @property
     def task(self) -> Task:
@@ -36,6 +40,8 @@ class Cell:
     @property
     def folder(self) -> Path:
         """Where the run goes, below the results folder."""
+        if self.reason:
+            return Path(self.facts.task.name) / self.facts.model.name / CANNOT_RUN
         slug = self.facts.variant.slug
         partial = f"-first{self.facts.limit}" if self.facts.limit else ""
         name = f"{slug}{partial}-{self.facts.id[:10]}"

@@ -16,7 +16,7 @@ from bench.errors import BenchError
 from bench.evaluate import evaluate
 from bench.inputs.weights import Weights
 from bench.runs import journal
-from bench.runs.cell import Cell
+from bench.runs.cell import CANNOT_RUN, Cell
 from bench.runs.cost import ask_alone, latency, peak_device_memory_bytes, peak_memory_bytes
 from bench.runs.energy import Meter, counters
 from bench.runs.events import Blocked, Busy, Loading, Progress, Skipped, Terms
@@ -24,7 +24,7 @@ from bench.runs.journal import Batch, Held, Unfinished
 from bench.runs.memory import told
 from bench.runs.provenance import provenance
 from bench.runs.result import Cost, DoneResult, EngineFacts, FailedResult
-from bench.runs.store import StoreError, digest, find_run, records_bytes, write_run
+from bench.runs.store import StoreError, digest, find_run, forget_failure, records_bytes, write_run
 from bench.scoring.metrics import load_metrics, measure
 
 
@@ -105,6 +105,7 @@ def _score(cell: Cell, results: Path, terms: Terms, events: Any) -> DoneResult:
     )
     write_run(results, cell.folder, result, data)
     journal.forget(results, cell.folder)
+    forget_failure(results, cell.folder.parent / CANNOT_RUN)
     return result
 
 

@@ -1,7 +1,7 @@
 """Tasks x models -> cells: what to run, under which identity, and what is not on this machine."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from bench.inputs.adapter import (
     Adapter,
 )
 from bench.inputs.data import Split, load_split, shared_questions
-from bench.inputs.model_card import CardFile, ModelCard
+from bench.inputs.model_card import CardFile, ModelCard, PathSource
 from bench.inputs.prompts import NO_EXEMPLARS, ExemplarChoice, Exemplars, choose_exemplars
 from bench.inputs.task import Generate, Role, Task, TaskFile
 from bench.inputs.weights import NO_TRUST, RemoteWeights, Trust, Weights, find_weights
@@ -92,22 +92,42 @@ def plan(
     for file in tasks:
         _check_code(file.task, allowed=wish.allow_code)
     weights = {file.card.name: _weights(file, wish.trust, offline=offline) for file in cards}
-    cells: list[Cell] = []
-    missing: list[Missing] = []
+    found: dict[str | Missing, Cell | Missing] = {}
     for file in tasks:
         data = _data(file, cards, wish, data_dir=data_dir, offline=offline)
         for card, way in _ways(cards, wish):
-            try:
-                cells.append(_cell(data, card, weights[card.card.name], wish, way))
-            except Unavailable as error:
-                task, model = file.task.name, card.card.name
-                what = f"{model} on {task}"
-                if error is weights[model]:
-                    what = f"model {model}"
-                elif error in data.splits.values():
-                    what = f"task {task}"
-                missing.append(Missing(what, error.reason, error.remedy))
-    return cells, missing
+            one = _planned(data, card, weights[card.card.name], wish, way)
+            found[one.facts.id if isinstance(one, Cell) else one] = one
+    cells = [one for one in found.values() if isinstance(one, Cell)]
+    return cells, [one for one in found.values() if isinstance(one, Missing)]
+
+
+def _planned(
+    data: TaskData,
+    file: CardFile,
+    weights: Weights | RemoteWeights | Unavailable | None,
+    wish: Wish,
+    way: Way,
+) -> Cell | Missing:
+    if file.mistake:
+        return _cannot_run(data, file, wish, file.mistake)
+    try:
+        return _cell(data, file, weights, wish, way)
+    except Unavailable as error:
+        task, model = data.file.task.name, file.card.name
+        if error is weights and isinstance(file.card.source, PathSource):
+            # The card says that they are here, and they are not: that is a failure.
+            return _cannot_run(data, file, wish, str(error))
+        what = f"{model} on {task}"
+        if error is weights:
+            what = f"model {model}"
+        elif error in data.splits.values():
+            what = f"task {task}"
+        return Missing(what, error.reason, error.remedy)
+
+
+def _cannot_run(data: TaskData, card: CardFile, wish: Wish, reason: str) -> Cell:
+    return replace(_cell(data, card, None, wish, Way()), reason=reason)
 
 
 def _ways(cards: Sequence[CardFile], wish: Wish) -> Iterator[tuple[CardFile, Way]]:

@@ -127,6 +127,9 @@ class _Crew:
 
 
 def _events(cell: Cell, results: Path, terms: Terms, stop: threading.Event) -> Iterator[SweepEvent]:
+    if cell.reason:
+        yield failed(cell, results, cell.reason)
+        return
     if cell.tuning is not None:
         yield from _tuned(cell, cell.tuning, results, terms, stop)
         return

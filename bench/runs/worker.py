@@ -85,9 +85,7 @@ def _attempt(cell: Cell, results: Path, terms: Terms, bounds: Bounds) -> Generat
 
 def _why(death: Death, cell: Cell, terms: Terms) -> str:
     if death.end.late:
-        return (
-            f"not finished after {terms.timeout:g} seconds (--timeout); the same command goes on from there"
-        )
+        return f"not finished after {terms.timeout:g} s (--timeout); the same command goes on from there"
     if death.was_killed and death.kills == 0:
         return "killed from outside (signal 9), and not by the system for memory"
     if death.was_killed:

@@ -149,20 +149,16 @@ def _index(answer: str | None) -> int:
 
 def _of_classes(records: Sequence[Record], name: MetricName) -> Estimate:
     """A metric that is an average over the letters that are right answers, with its bootstrap interval."""
-    # Here, not at the top: the CLI must start without scikit-learn and numpy.
-    from sklearn.metrics import confusion_matrix, f1_score, recall_score
-
+    # Here, not at the top: the CLI must start without numpy. Not scikit-learn's, which is checked to
+    # be the same: its import takes a second, and every cell is a process of its own.
     from bench.stats import bootstrap
 
-    truth = [record.answer_gt for record in records]
-    chosen = [record.model_output.final_answer or "" for record in records]
-    letters = sorted(set(truth))
-    options: dict[str, Any] = {"labels": letters, "average": "macro", "zero_division": cast("str", 0)}
-    score = recall_score if name == "balanced_accuracy" else f1_score
-    other = [letter if letter in letters else "" for letter in chosen]
-    counts = confusion_matrix(truth, other, labels=[*letters, ""])[:-1]
-    interval = bootstrap.bootstrap(counts, getattr(bootstrap, name))
-    return Estimate(value=float(score(truth, chosen, **options)), low=interval.low, high=interval.high)
+    statistic = bootstrap.balanced_accuracy if name == "balanced_accuracy" else bootstrap.macro_f1
+    counts = bootstrap.confusion(
+        [record.answer_gt for record in records], [record.model_output.final_answer for record in records]
+    )
+    interval = bootstrap.bootstrap(counts, statistic)
+    return Estimate(value=float(statistic(counts)), low=interval.low, high=interval.high)
 
 
 def load_metrics(names: Sequence[MetricName], folder: Path) -> Loaded:

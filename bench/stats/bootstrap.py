@@ -1,6 +1,6 @@
 """Bootstrap intervals of what is computed from a confusion matrix."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,15 @@ from bench.stats.intervals import Interval
 Counts = NDArray[np.int64]
 """(..., classes, answers): how often each class was answered how."""
 RESAMPLES = 2000
+
+
+def confusion(truth: Sequence[str], given: Sequence[str | None]) -> Counts:
+    """A row for each label that occurs in `truth`, sorted; a column for each, and one for the rest."""
+    labels = {label: at for at, label in enumerate(sorted(set(truth)))}
+    counts = np.zeros((len(labels), len(labels) + 1), dtype=np.int64)
+    for right, answer in zip(truth, given, strict=True):
+        counts[labels[right], len(labels) if answer is None else labels.get(answer, len(labels))] += 1
+    return counts
 
 
 def bootstrap(
