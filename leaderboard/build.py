@@ -98,6 +98,8 @@ def _environment() -> Environment:
         "view_name": formats.view_name,
         "status_name": formats.status_name,
         "differ": formats.differ,
+        "costs": formats.costs,
+        "circumstances": formats.circumstances,
         "told": told,
     }
     environment.filters.update(filters)

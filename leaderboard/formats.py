@@ -1,5 +1,6 @@
 """Numbers as people read them. What is not known is a dash, never a zero."""
 
+from bench.runs.result import Cost, Latency, Provenance
 from bench.scoring.metrics import Estimate, Metrics
 from bench.scoring.record import ParseStatus
 from bench.types import ScoredView
@@ -100,6 +101,55 @@ def estimate(found: Estimate) -> str:
     if found.low is None or found.high is None:
         return f"{found.value:.3f}"
     return f"{found.value:.3f} ({found.low:.3f}–{found.high:.3f})"
+
+
+def costs(cost: Cost) -> list[tuple[str, str]]:
+    """What a run cost, by name, as page and terminal show it."""
+    found = [
+        ("Loading", seconds(cost.load_seconds)),
+        ("Scoring", seconds(cost.scoring_seconds)),
+        ("Questions/s", number(cost.items_per_second)),
+        ("Prompt tokens/s", number(cost.tokens_per_second)),
+        ("Written tokens", "" if cost.new_tokens is None else f"{cost.new_tokens:,}"),
+        ("A question in its batch, p50 and p95", _latency(cost.batched)),
+        ("A question alone, p50 and p95", _latency(cost.alone)),
+        ("Peak memory", size(cost.peak_memory_bytes)),
+        ("Peak device memory", size(cost.peak_device_memory_bytes)),
+        ("Weights in memory", size(cost.model_bytes)),
+        ("On disk", size(cost.weights_bytes)),
+        ("Energy", f"{number(cost.joules)}\u202fJ" if cost.joules is not None else cost.joules_note or DASH),
+    ]
+    return [(name, value) for name, value in found if value]
+
+
+def _latency(found: Latency | None) -> str:
+    if found is None:
+        return DASH
+    return f"{_short(found.p50)} and {_short(found.p95)} ({found.questions} questions)"
+
+
+def _short(value: float) -> str:
+    """0.0423 -> "42.3 ms"."""
+    return f"{number(1000 * value)}\u202fms" if value < 1 else seconds(value)
+
+
+def circumstances(p: Provenance) -> list[tuple[str, str]]:
+    """When, on what and with what a run was made."""
+    found = [
+        ("Finished", p.finished.replace("T", " ").replace("+00:00", " UTC")),
+        ("Interrupted", "" if not p.stops else "once" if p.stops == 1 else f"{p.stops} times"),
+        ("Side by side", "" if p.jobs == 1 else f"{p.jobs} cells, each slower for it"),
+        ("Processor", p.processor),
+        ("Cores", str(p.cores)),
+        ("Threads", or_dash(p.threads)),
+        ("Memory", size(p.memory_bytes)),
+        ("Device", p.device + (f", driver {p.driver}" if p.driver else "")),
+        ("System", p.system),
+        ("Python", p.python),
+        ("SLM Bench", p.bench_version + (f", commit {p.git}" if p.git else "")),
+        *p.libraries.items(),
+    ]
+    return [(name, value) for name, value in found if value]
 
 
 def differ(metrics: Metrics, view: ScoredView, main: ScoredView) -> str:

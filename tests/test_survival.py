@@ -260,10 +260,13 @@ def test_a_full_disk_is_one_clear_error_and_what_was_kept_is_whole(
 
 def test_a_results_folder_that_vanishes_stops_the_sweep(quiz: Path, project: Path) -> None:
     cell = cell_of(quiz, fake_card(seconds=0.02))
+    events = sweep([cell], project / "results")
+    for _, event in events:
+        if isinstance(event, Progress) and event.done == 4:
+            break
+    (project / "results").rename(project / "elsewhere")
     with pytest.raises(StoreError, match="No such file or directory"):
-        for _, event in sweep([cell], project / "results"):
-            if isinstance(event, Progress) and event.done == 4:
-                (project / "results").rename(project / "elsewhere")
+        list(events)
 
 
 FAULTS = {
@@ -349,7 +352,7 @@ def test_cells_run_side_by_side_only_where_memory_holds_them(
         return most
 
     assert most_at_once(project / "many") == 2
-    monkeypatch.setattr("bench.runs.memory.LIGHT", 10**15)
+    monkeypatch.setattr("bench.runs.forecast.LIGHT", 10**15)
     assert most_at_once(project / "few") == 1
     one = read_result(next((project / "many").rglob("result.json")))
     assert one.provenance.jobs == 2

@@ -8,8 +8,11 @@ import click
 
 import bench
 from bench.cli import options
+from bench.cli.bundle import bundle
+from bench.cli.doctor import doctor
 from bench.cli.leaderboard import leaderboard
 from bench.cli.models import models
+from bench.cli.results import results
 from bench.cli.run import run
 from bench.cli.tasks import tasks
 from bench.cli.tune import tune
@@ -52,5 +55,5 @@ def main() -> None:
     """  # noqa: D301 (click reads the backspace as "keep these lines")
 
 
-for command in (run, tune, tasks, models, leaderboard, verify):
+for command in (run, tune, results, tasks, models, leaderboard, verify, bundle, doctor):
     main.add_command(command)

@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import click
 from rich.console import Console
@@ -22,13 +22,16 @@ from rich.progress import (
 from rich.table import Table
 
 from bench.cli import options, tuning
+from bench.inputs.weights import RemoteWeights
 from bench.runs.cell import Cell
 from bench.runs.compare import changes, told
 from bench.runs.events import Again, Busy, Loading, Skipped, Terms
 from bench.runs.events import Progress as Scored
+from bench.runs.forecast import expected_seconds, needed
+from bench.runs.journal import NAME, read_journal
 from bench.runs.plan import Missing
 from bench.runs.result import DoneResult, FailedResult
-from bench.runs.store import Run, find_run, read_runs
+from bench.runs.store import Run, find_run, read_results, read_runs
 from bench.runs.sweep import SweepEvent, sweep
 from bench.tuning.job import Prepared, Step
 from leaderboard import formats
@@ -53,26 +56,50 @@ def _together(names: Sequence[str]) -> str:
 
 
 def show_plan(cells: Sequence[Cell], results: Path, *, as_json: bool) -> None:
-    """The cells that would run, and which of them are done."""
-    rows = [
-        {
-            "task": cell.task.name,
-            "model": cell.facts.model.name,
-            "variant": cell.facts.variant.slug,
-            "items": len(cell.items),
-            "done": find_run(results, cell.folder, cell.facts.id) is not None,
-            "folder": str(results / cell.folder),
-        }
-        for cell in cells
-    ]
+    """The cells that would run, which of them are done, and about what the others will take."""
+    before = list(read_results(results)) if results.is_dir() else []
+    rows = [_planned(cell, results, before) for cell in cells]
     if as_json:
         click.echo(json.dumps(rows, indent=1))
         return
     table = Table("task", "model", "variant", "items", "state", box=None, header_style="bold")
+    for name in ("download", "memory", "time"):
+        table.add_column(name, justify="right")
     for row in rows:
-        state = "done" if row["done"] else "to do"
-        table.add_row(*(str(row[key]) for key in ("task", "model", "variant", "items")), state)
+        state = "done" if row["done"] else f"{row['answered']} answered" if row["answered"] else "to do"
+        table.add_row(
+            *(str(row[key]) for key in ("task", "model", "variant", "items")),
+            (row["reason"] and "cannot run") or state,
+            formats.size(row["download_bytes"]) if row["download_bytes"] else "",
+            "" if row["done"] else formats.size(row["memory_bytes"]),
+            "" if row["done"] else formats.seconds(row["seconds"]),
+        )
     stdout().print(table)
+    todo = [row for row in rows if not row["done"]]
+    known = [row["seconds"] for row in todo if row["seconds"] is not None]
+    click.echo(
+        f"{len(todo)} of {len(rows)} to do; about {formats.seconds(sum(known))} for the {len(known)} that "
+        "this machine has run before",
+        err=True,
+    )
+
+
+def _planned(cell: Cell, results: Path, before: Sequence[DoneResult]) -> dict[str, Any]:
+    weights = cell.opening.weights
+    unfinished = read_journal(results / cell.folder / NAME)
+    return {
+        "task": cell.task.name,
+        "model": cell.facts.model.name,
+        "variant": cell.facts.variant.slug,
+        "items": len(cell.items),
+        "done": find_run(results, cell.folder, cell.facts.id) is not None,
+        "answered": len(unfinished.records) if unfinished else 0,
+        "reason": cell.reason,
+        "download_bytes": weights.bytes if isinstance(weights, RemoteWeights) else 0,
+        "memory_bytes": needed(cell, before),
+        "seconds": expected_seconds(cell, before),
+        "folder": str(results / cell.folder),
+    }
 
 
 def run_with_progress(cells: Sequence[Cell], results: Path, terms: Terms) -> list[Finished]:

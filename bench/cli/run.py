@@ -1,21 +1,21 @@
 """`bench run`: plan a sweep, run it, say what came out."""
 
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 from click.core import ParameterSource
 
 from bench.cli import options
 from bench.errors import BenchError, UsageError
-from bench.types import Dtype, PromptStyle, Quantization
+from bench.types import Quantization
 
 if TYPE_CHECKING:
     from bench.inputs.adapter import Adapter
     from bench.inputs.model_card import CardFile
-    from bench.inputs.prompts import ExemplarChoice
+    from bench.inputs.sweep import Sweep, SweepVariant
     from bench.inputs.task import TaskFile
     from bench.runs.adapting import Quick
     from bench.runs.cell import Cell
@@ -52,12 +52,34 @@ def _adapters(
     from bench.inputs.adapter import find_adapter
     from bench.runs.adapting import Quick
 
-    given = click.get_current_context().get_parameter_source("lora") is not ParameterSource.DEFAULT
-    ways = [Quick(minutes) if kind == "quick" else None for kind in lora] if given or not named else []
+    given = click.get_current_context().get_parameter_source("lora") is ParameterSource.COMMANDLINE
+    ways = [Quick(minutes) if kind == "quick" else None for kind in lora]
+    if named and not given and lora == ("none",):
+        ways = []
     return (*ways, *(find_adapter(name, offline=offline) for name in named))
 
 
+def _sweep_file(context: click.Context, _parameter: click.Parameter, path: Path | None) -> "Sweep | None":
+    """What the file says stands in for flags that are not given."""
+    if path is None:
+        return None
+    from bench.inputs.sweep import read_sweep
+
+    sweep = read_sweep(path)
+    given = sweep.model_dump(exclude={"title", "variants"}, exclude_none=True)
+    context.default_map = {**(context.default_map or {}), **given}
+    return sweep
+
+
 @click.command()
+@click.option(
+    "--sweep",
+    type=click.Path(path_type=Path),
+    is_eager=True,
+    callback=_sweep_file,
+    metavar="FILE",
+    help="A YAML file with models, tasks and variants; flags override it.",
+)
 @click.option(
     "--models",
     "-m",
@@ -177,21 +199,10 @@ def _adapters(
 @options.as_json
 def run(
     *,
+    sweep: "Sweep | None",
     models: tuple[str, ...],
     tasks: tuple[str, ...],
     include_path: Path | None,
-    dtype: Dtype | None,
-    exemplars: int | None,
-    exemplar_choice: "ExemplarChoice | None",
-    prompt: PromptStyle | None,
-    quantize: tuple[Quantization, ...],
-    lora: tuple[str, ...],
-    lora_minutes: float,
-    adapters: tuple[str, ...],
-    generate: bool,
-    samples: int | None,
-    temperature: float | None,
-    max_new_tokens: int | None,
     limit: int | None,
     seed: int,
     data_dir: Path | None,
@@ -207,6 +218,7 @@ def run(
     trust_remote_code: bool,
     allow_code: bool,
     as_json: bool,
+    **_of_variants: Any,  # see _variants, which also asks whether they were given
 ) -> None:
     """Score models on tasks and keep every answer.
 
@@ -218,30 +230,31 @@ def run(
     from bench.inputs.data import data_folder
     from bench.inputs.weights import Trust
     from bench.runs.events import Terms
-    from bench.runs.plan import Wish, plan
+    from bench.runs.plan import Wish, plan_all
 
-    if not generate and not (samples is temperature is max_new_tokens is None):
-        raise UsageError("--samples, --temperature and --max-new-tokens go with --generate")
     files, cards, offline = _selected(tasks, models, include_path, offline=offline)
     folder = data_folder(data_dir)
     offline = settle_offline(files, cards, folder, offline=offline)
-    wish = Wish(
-        dtype=dtype,
-        exemplars=exemplars,
-        exemplar_choice=exemplar_choice,
-        prompt=prompt,
-        generate=generate,
-        samples=samples,
-        temperature=temperature,
-        max_new_tokens=max_new_tokens,
-        limit=limit,
-        seed=seed,
-        quantize=quantize,
-        adapters=_adapters(lora, lora_minutes, adapters, offline=offline),
-        trust=Trust(pickle=allow_pickle, code=trust_remote_code),
-        allow_code=allow_code,
-    )
-    cells, missing = plan(files, cards, wish, data_dir=folder, offline=offline)
+    wishes = [
+        Wish(
+            dtype=one["dtype"],
+            exemplars=one["exemplars"],
+            exemplar_choice=one["exemplar_choice"],
+            prompt=one["prompt"],
+            generate=one["generate"],
+            samples=one["samples"],
+            temperature=one["temperature"],
+            max_new_tokens=one["max_new_tokens"],
+            limit=limit,
+            seed=seed,
+            quantize=one["quantize"],
+            adapters=_adapters(one["lora"], one["lora_minutes"], one["adapters"], offline=offline),
+            trust=Trust(pickle=allow_pickle, code=trust_remote_code),
+            allow_code=allow_code,
+        )
+        for one in _variants(sweep)
+    ]
+    cells, missing = plan_all(files, cards, wishes, data_dir=folder, offline=offline)
     report.show_missing(missing)
     if strict and missing:
         raise BenchError(f"--strict was given, and not everything is on this machine (cells: {len(missing)})")
@@ -250,6 +263,27 @@ def run(
     else:
         terms = Terms(fresh=fresh, timeout=timeout, jobs=jobs, latency=latency)
         raise SystemExit(_sweep(cells, results, terms, as_json=as_json))
+
+
+def _variants(sweep: "Sweep | None") -> "Iterator[dict[str, Any]]":
+    """The flags' values once for each variant of the file; a flag that is given overrides all of them."""
+    context = click.get_current_context()
+    flags: dict[str, Any] = dict(context.params)
+    for variant in sweep.variants if sweep else [None]:
+        own = _as_flags(variant) if variant else {}
+        given = {key for key in own if context.get_parameter_source(key) is ParameterSource.COMMANDLINE}
+        one = flags | {key: value for key, value in own.items() if key not in given}
+        if not one["generate"] and not (
+            one["samples"] is one["temperature"] is one["max_new_tokens"] is None
+        ):
+            raise UsageError("--samples, --temperature and --max-new-tokens go with --generate")
+        yield one
+
+
+def _as_flags(variant: "SweepVariant") -> dict[str, Any]:
+    found = variant.model_dump(exclude_none=True)
+    several = {"quantize": "quantize", "lora": "lora", "adapter": "adapters"}
+    return {several.get(key, key): (value,) if key in several else value for key, value in found.items()}
 
 
 def _sweep(cells: "Sequence[Cell]", results: Path, terms: "Terms", *, as_json: bool) -> int:

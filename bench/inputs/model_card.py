@@ -28,7 +28,7 @@ class PackageSource(Strict):
 
 
 class PathSource(Strict):
-    """A folder of safetensors weights; a relative path starts at the card's folder."""
+    """A folder of safetensors weights, or a GGUF file; a relative path starts at the card's folder."""
 
     path: Annotated[str, Field(pattern=r"^[^\x00]+$")]
 

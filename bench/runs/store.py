@@ -15,9 +15,8 @@ from pydantic import ValidationError
 
 from bench.config import display
 from bench.errors import BenchError, FileError, Mistake, UsageError
-from bench.inputs.task import MetricName
 from bench.runs.result import RESULT, SCHEMA_VERSION, DoneResult, FailedResult, upgraded
-from bench.scoring.metrics import Metrics, measure
+from bench.scoring.metrics import Metrics, measure, own_names
 from bench.scoring.record import Record
 
 
@@ -212,12 +211,8 @@ def _read_run(results: Path, path: Path) -> Run:
         return Run(folder, result, ())
     records = _records_of(result, path)
     if not result.metrics.statuses:  # of an older version
-        result = result.model_copy(update={"metrics": measure(records, _own(result.metrics))})
+        result = result.model_copy(update={"metrics": measure(records, own_names(result.metrics))})
     return Run(folder, result, records)
-
-
-def _own(metrics: Metrics) -> list[MetricName]:
-    return [name for name in metrics.values if not name.startswith("evaluate:")]
 
 
 def _records_of(result: DoneResult, path: Path) -> tuple[Record, ...]:

@@ -14,9 +14,9 @@ from bench.inputs.adapter import Adapter
 from bench.runs.adapting import QUICK, with_adapter
 from bench.runs.cell import Cell
 from bench.runs.events import USUAL, Busy, Event, Skipped, Terms
+from bench.runs.forecast import needed
 from bench.runs.inside import failed
 from bench.runs.journal import is_held
-from bench.runs.memory import needed
 from bench.runs.result import DoneResult
 from bench.runs.store import check_not_newer, find_run, forget_failure, read_results, write_run
 from bench.runs.tuner import TuningFailed, run_tuning

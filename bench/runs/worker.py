@@ -11,8 +11,8 @@ import psutil
 
 from bench.runs.cell import Cell
 from bench.runs.events import LAST, USUAL, Again, Blocked, Event, Progress, Terms
+from bench.runs.forecast import least, out_of_memory_kills, told
 from bench.runs.inside import failed, work
-from bench.runs.memory import least, out_of_memory_kills, told
 from bench.runs.process import Bounds, Ended, in_process
 from bench.runs.store import StoreError
 

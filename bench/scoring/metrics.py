@@ -96,6 +96,11 @@ def measure(records: Sequence[Record], names: Sequence[MetricName], loaded: Load
     )
 
 
+def own_names(metrics: Metrics) -> list[MetricName]:
+    """The metrics that need no code but ours."""
+    return [name for name in metrics.values if not name.startswith("evaluate:")]
+
+
 def _group(records: Sequence[Record], names: Sequence[MetricName], loaded: Loaded) -> Group:
     values = {name: _estimate(records, name, loaded) for name in names}
     return Group(accuracy=_accuracy(records), values=values)

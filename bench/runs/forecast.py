@@ -1,11 +1,13 @@
-"""How much memory a cell needs, from its card and from what such runs came to before."""
+"""How much memory and time a cell needs, from its card and from what such runs came to before."""
 
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 from bench.inputs.weights import Weights
 from bench.runs.cell import Cell
-from bench.runs.result import DoneResult
+from bench.runs.provenance import provenance
+from bench.runs.result import DoneResult, Provenance
 from bench.types import Dtype, Quantization
 
 LIBRARIES = 700_000_000
@@ -37,17 +39,40 @@ def least(cell: Cell) -> int:
 
 def needed(cell: Cell, before: Iterable[DoneResult]) -> int:
     """About how much a cell will hold at its peak, in bytes: as before, else by the card."""
-    peaks = [
-        result.cost.peak_memory_bytes
+    peaks = [result.cost.peak_memory_bytes for result in _like(cell, before)]
+    if known := [peak for peak in peaks if peak]:
+        return max(known)
+    return int(LIBRARIES + LOADING * least(cell)) if cell.facts.variant.dtype else LIGHT
+
+
+def expected_seconds(cell: Cell, before: Iterable[DoneResult]) -> float | None:
+    """About how long it will take, as the last such run on a machine like this; None where there is none."""
+    alike = [result for result in _like(cell, before) if _machine(result.provenance) == _here()]
+    if not alike:
+        return None
+    last = max(alike, key=lambda result: result.provenance.finished)
+    each = last.cost.scoring_seconds / last.metrics.accuracy.total
+    return last.cost.load_seconds + each * len(cell.items)
+
+
+def _like(cell: Cell, before: Iterable[DoneResult]) -> list[DoneResult]:
+    """Finished runs of the same model, held and asked the same way, on the task."""
+    return [
+        result
         for result in before
-        if result.cell.model == cell.facts.model
+        if result.cell.model.name == cell.facts.model.name
         and result.cell.variant == cell.facts.variant
         and result.cell.task.name == cell.task.name
-        and result.cost.peak_memory_bytes
     ]
-    if peaks:
-        return max(peaks)
-    return int(LIBRARIES + LOADING * least(cell)) if cell.facts.variant.dtype else LIGHT
+
+
+@cache
+def _here() -> tuple[str, int, int]:
+    return _machine(provenance())
+
+
+def _machine(found: Provenance) -> tuple[str, int, int]:
+    return found.processor, found.cores, found.memory_bytes
 
 
 def out_of_memory_kills() -> int | None:

@@ -1,0 +1,171 @@
+"""`bench results`: what is in the results folder, whether it is sound, and what may go."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bench.cli import options
+from bench.errors import FileError, Mistake, UsageError
+
+if TYPE_CHECKING:
+    from bench.runs.check import Entry
+    from bench.runs.prune import Kind
+    from bench.runs.result import DoneResult
+
+KINDS = ("failed", "unfinished", "damaged", "partial", "outdated")  # bench.runs.prune says what they are
+
+
+@click.group()
+def results() -> None:
+    """List, show, check and prune what runs have left."""
+
+
+@results.command("list")
+@options.results
+@options.as_json
+def list_runs(*, results: Path, as_json: bool) -> None:
+    """Every run, with its state."""
+    from rich.table import Table
+
+    from bench.cli.report import stdout
+    from bench.runs.check import entries
+
+    rows = [_row(entry) for entry in entries(_folder(results))]
+    if as_json:
+        click.echo(json.dumps(rows, indent=1))
+        return
+    table = Table("id", "task", "model", "variant", "state", box=None, header_style="bold")
+    table.add_column("right", justify="right")
+    table.add_column("finished")
+    for row in rows:
+        right = f"{row['right']}/{row['questions']}" if row["right"] is not None else ""
+        state = row["state"]
+        if state == "unfinished":
+            state = f"{row['answered']} of {row['questions']} answered"
+        words = [str(row[key] or "") for key in ("task", "model", "variant")]
+        table.add_row((row["id"] or "")[:10], *words, state, right, row["finished"] or "")
+    stdout().print(table)
+
+
+def _row(entry: "Entry") -> dict[str, Any]:
+    from bench.runs.result import DoneResult
+
+    cell, result = entry.cell, entry.result
+    partial = f", first {cell.limit}" if cell and cell.limit else ""
+    return {
+        "id": cell.id if cell else None,
+        "task": cell.task.name if cell else None,
+        "model": cell.model.name if cell else None,
+        "variant": cell.variant.slug + partial if cell else None,
+        "state": entry.state,
+        "right": result.metrics.accuracy.correct if isinstance(result, DoneResult) else None,
+        "questions": (cell.limit or cell.data["test"].rows) if cell else None,
+        "answered": len(entry.unfinished.records) if entry.unfinished else None,
+        "reason": entry.wrong or getattr(result, "reason", None),
+        "finished": result.provenance.finished if result else None,
+        "folder": str(entry.folder),
+    }
+
+
+@results.command()
+@click.argument("run")
+@options.results
+@options.as_json
+def show(*, run: str, results: Path, as_json: bool) -> None:
+    """One run: accuracy by each view, cost, and where it was made. RUN is its id's beginning or folder."""
+    from bench.runs.result import DoneResult
+
+    found = _find(run, results)
+    if as_json:
+        shown = found.result or (found.unfinished.head if found.unfinished else None)
+        click.echo(shown.model_dump_json(indent=1) if shown else json.dumps(_row(found), indent=1))
+        return
+    click.echo(f"{results / found.folder}: {found.state}")
+    if isinstance(found.result, DoneResult):
+        _show_done(found.result)
+        return
+    for key, value in _row(found).items():
+        if value is not None:
+            click.echo(f"  {key:<12} {value}")
+    if trace := getattr(found.result, "traceback", ""):
+        click.echo(trace)
+
+
+def _show_done(result: "DoneResult") -> None:
+    from leaderboard import formats
+
+    cell = result.cell
+    click.echo(f"{cell.model.title} on {cell.task.title}, {cell.variant.slug}")
+    rate = result.metrics.accuracy
+    click.echo(f"{rate.correct} of {rate.total} right: {rate.value:.1%} ({rate.low:.1%} to {rate.high:.1%})")
+    for view, one in result.metrics.views.items():
+        click.echo(f"  {formats.view_name(view):<37} {one.value:.1%}")
+    click.echo("cost, measured on the pass that scored")
+    for name, value in formats.costs(result.cost):
+        click.echo(f"  {name:<37} {value}")
+    click.echo("made")
+    for name, value in formats.circumstances(result.provenance):
+        click.echo(f"  {name:<37} {value}")
+    click.echo(f"again: {cell.command}")
+
+
+@results.command()
+@options.results
+def check(*, results: Path) -> None:
+    """Read everything again: counts, ids, digests, and metrics from their records. Exit code 3: unsound."""
+    from bench.config import display
+    from bench.runs.check import check as problems
+    from bench.runs.check import entries
+
+    found = list(problems(_folder(results)))
+    if found:
+        raise FileError([Mistake(display(path), 0, "", text) for path, text in found], shown=100)
+    states = [entry.state for entry in entries(results)]
+    counts = ", ".join(f"{states.count(state)} {state}" for state in sorted(set(states)))
+    click.echo(f"sound: {counts or 'no runs'}")
+
+
+@results.command()
+@click.argument("kinds", nargs=-1, required=True, type=click.Choice(KINDS))
+@options.results
+@click.option("--dry-run", is_flag=True, help="Say what would go, and leave it.")
+def prune(*, kinds: "tuple[Kind, ...]", results: Path, dry_run: bool) -> None:
+    """Remove runs of the given KINDS.
+
+    partial: of a --limit. outdated: of an older version of the task or the engine than another run of
+    the task has. What a sweep works on just now stays.
+    """
+    from bench.runs.prune import of_kinds, remove
+
+    gone = list(of_kinds(_folder(results), kinds))
+    for entry in gone:
+        if not dry_run:
+            remove(results, entry, kinds)
+        click.echo(f"{'would remove' if dry_run else 'removed'} {results / entry.folder} ({entry.state})")
+    if not gone:
+        click.echo("nothing of that kind")
+
+
+def _folder(results: Path) -> Path:
+    if not results.is_dir():
+        raise UsageError(f"there is no results folder {results}: run 'bench run' first, or give --results")
+    return results
+
+
+def _find(word: str, results: Path) -> "Entry":
+    """The one run whose id begins so, or whose folder that is."""
+    from bench.runs.check import entries
+
+    found = [
+        entry
+        for entry in entries(_folder(results))
+        if (entry.cell and entry.cell.id.startswith(word))
+        or Path(word) in (entry.folder, results / entry.folder)
+    ]
+    if not found:
+        raise UsageError(f"no run is '{word}' (bench results list)")
+    if len(found) > 1:
+        raise UsageError(f"'{word}' begins the ids of {len(found)} runs; give more of it")
+    return found[0]

@@ -1,0 +1,165 @@
+"""A folder with all that a selection needs, for a machine that is never online."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import yaml
+
+from bench.errors import FileError, Mistake, Unavailable, UsageError
+from bench.inputs.data import Split, load_split
+from bench.inputs.model_card import CardFile, EngineSource
+from bench.inputs.task import Role, TaskFile
+from bench.inputs.weights import NO_TRUST, RemoteWeights, Weights, fetch, find_weights
+
+SUMS = "SHA256SUMS"
+_READ_ME = """\
+# A bundle of SLM Bench
+
+Models: {models}. Tasks: {tasks}. Nothing here asks a network.
+
+    sha256sum --check {sums}      (or: bench bundle . --check)
+    bench run --models '{selection}' --tasks '{names}' --offline
+
+`bench` itself comes as wheels: on a machine that is online, in a checkout of the project,
+
+    pip wheel --constraint constraints.txt --wheel-dir wheels .
+
+and here, with that folder carried over: pip install --no-index --find-links wheels slm-bench
+"""
+
+
+def make_bundle(
+    out: Path, tasks: Sequence[TaskFile], cards: Sequence[CardFile], *, data_dir: Path | None, offline: bool
+) -> Iterator[str]:
+    """Write the bundle, saying what went in. Weights that are on the hub alone are downloaded.
+
+    Raises Unavailable where something is not to be had, and then leaves no checksums behind.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UsageError(f"{out} is not empty; name a new folder")
+    try:
+        for task in tasks:
+            rows = _put_task(out, task, data_dir=data_dir, offline=offline)
+            yield f"task {task.task.name}: {rows} questions"
+        for card in cards:
+            yield f"model {card.card.name}: {_put_model(out, card, offline=offline) / 1e6:,.0f} MB"
+        _put_read_me(out, tasks, cards)
+        sums = (f"{_digest(path)}  {path.relative_to(out)}\n" for path in _files(out))
+        (out / SUMS).write_text("".join(sums), encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"the bundle cannot be written to {out}: {error.strerror}") from error
+
+
+def _put_read_me(out: Path, tasks: Sequence[TaskFile], cards: Sequence[CardFile]) -> None:
+    models, names = [file.card.name for file in cards], [file.task.name for file in tasks]
+    text = _READ_ME.format(
+        models=", ".join(models),
+        tasks=", ".join(names),
+        sums=SUMS,
+        selection=",".join(models),
+        names=",".join(names),
+    )
+    (out / "README.md").write_text(text, encoding="utf-8")
+
+
+def _put_task(out: Path, file: TaskFile, *, data_dir: Path | None, offline: bool) -> int:
+    """The task with its splits as files of the common form; returns how many questions are asked."""
+    task, splits = file.task, file.task.data.splits
+    roles: tuple[Role, ...] = ("test", "train", "exemplars")
+    files: dict[str, str] = {}
+    grouped = False
+    found: dict[str, Split] = {}
+    for role in roles:
+        name = cast("str | None", getattr(splits, role))
+        if name is None or name in found:
+            continue
+        try:
+            split = load_split(file, role, data_dir=data_dir, offline=offline)
+        except Unavailable:
+            if role == "test":
+                raise
+            continue  # a run without it says so where it is needed
+        assert split is not None
+        found[name] = split
+        grouped |= any(item.group for item in split.items)
+    for name, split in found.items():
+        files[name] = f"data/{task.name}-{name}.jsonl"
+        _write(out / "tasks" / files[name], "".join(_lines(split, grouped=grouped)))
+    raw = task.model_dump(mode="json", exclude_defaults=True)
+    kept = {role: name for role in roles if (name := getattr(splits, role)) in files}
+    columns = {"id": "id"} | ({"group": "group"} if grouped else {})
+    raw["data"] = {"files": files, "splits": kept, "columns": columns}
+    _write(out / "tasks" / f"{task.name}.yaml", yaml.safe_dump(raw, sort_keys=False, allow_unicode=True))
+    for name in task.metrics:
+        local = file.path.parent / name.removeprefix("evaluate:")
+        if name.startswith("evaluate:") and local.exists():
+            shutil.copytree(local, out / "tasks" / name.removeprefix("evaluate:"))
+    return len(found[splits.test].items)
+
+
+def _lines(split: Split, *, grouped: bool) -> Iterator[str]:
+    for item in split.items:
+        row: dict[str, Any] = {"id": item.id, "question": item.question, "options": item.options}
+        row |= {"answer": item.answer} | ({"group": item.group} if grouped else {})
+        yield json.dumps(row, ensure_ascii=False) + "\n"
+
+
+def _put_model(out: Path, file: CardFile, *, offline: bool) -> int:
+    """The card, pointing at a copy of its weights beside it; returns their bytes."""
+    raw = file.card.model_dump(mode="json", exclude_defaults=True)
+    size = 0
+    if not isinstance(file.card.source, EngineSource):
+        found = find_weights(file, offline=offline)
+        weights = fetch(found) if isinstance(found, RemoteWeights) else found
+        assert weights is not None
+        raw["source"] = {"path": f"../weights/{_copy(weights, out / 'weights', file.card.name)}"}
+        size = weights.bytes
+    path = out / "model_cards" / f"{file.card.name}.yaml"
+    _write(path, yaml.safe_dump(raw, sort_keys=False, allow_unicode=True))
+    return size
+
+
+def _copy(weights: Weights, place: Path, name: str) -> str:
+    """What a model is read from; returns it relative to the weights' place."""
+    (place / name).mkdir(parents=True)
+    if weights.is_gguf:
+        shutil.copyfile(weights.path, place / name / weights.path.name)
+        return f"{name}/{weights.path.name}"
+    for path in sorted({path for pattern in NO_TRUST.files for path in weights.path.glob(pattern)}):
+        shutil.copyfile(path, place / name / path.name)
+    return name
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def _files(out: Path) -> list[Path]:
+    return sorted(path for path in out.rglob("*") if path.is_file() and path.name != SUMS)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def check_bundle(out: Path) -> int:
+    """How many files are as they were; raises a FileError that names each that is not."""
+    try:
+        lines = (out / SUMS).read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise UsageError(f"{out} is no whole bundle: it has no {SUMS}") from error
+    wanted = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+    wrong = [
+        Mistake(str(out / name), 0, "", "is missing" if not (out / name).is_file() else "was changed")
+        for name, digest in wanted.items()
+        if not (out / name).is_file() or _digest(out / name) != digest
+    ]
+    if wrong:
+        raise FileError(wrong)
+    return len(wanted)

@@ -1,0 +1,168 @@
+"""Everything in a results folder, read again: what each run is, and what is wrong with which file."""
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any, cast
+
+from bench.errors import FileError
+from bench.runs.cell import CANNOT_RUN, identity
+from bench.runs.journal import NAME, Unfinished, read_journal
+from bench.runs.result import CellFacts, DoneResult, FailedResult
+from bench.runs.store import read_records, read_result
+from bench.scoring.metrics import Metrics, measure, own_names
+from bench.scoring.record import Record
+from bench.scoring.views import best
+from bench.types import LETTERS
+
+CLOSE = 1e-9
+"""Recomputed numbers may differ by rounding alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A run's folder, relative to the results folder, and what is there.
+
+    `result` is None where there is none, or it cannot be read; `wrong` says why.
+    """
+
+    folder: Path
+    result: DoneResult | FailedResult | None
+    unfinished: Unfinished | None
+    wrong: str = ""
+
+    @property
+    def cell(self) -> CellFacts | None:
+        if self.result:
+            return self.result.cell
+        return self.unfinished.head.cell if self.unfinished else None
+
+    @property
+    def state(self) -> str:
+        """`done`, `failed`, `unfinished` or `damaged`."""
+        if self.wrong:
+            return "damaged"
+        if isinstance(self.result, DoneResult):
+            return "done"
+        return "unfinished" if self.unfinished and self.unfinished.batches else "failed"
+
+
+def entries(results: Path) -> Iterator[Entry]:
+    """Every run's folder, sorted; summaries are read, records are not."""
+    found = {path.parent for name in ("result.json", "records.jsonl", NAME) for path in results.rglob(name)}
+    for folder in sorted(found):
+        yield _entry(results, folder)
+
+
+def _entry(results: Path, folder: Path) -> Entry:
+    name = folder.relative_to(results)
+    unfinished = read_journal(folder / NAME)
+    path = folder / "result.json"
+    if not path.is_file():
+        lost = (folder / "records.jsonl").is_file() and not unfinished
+        return Entry(name, None, unfinished, "records without a result.json" if lost else _headless(folder))
+    try:
+        return Entry(name, read_result(path), unfinished)
+    except FileError as error:
+        return Entry(name, None, unfinished, str(error))
+
+
+def _headless(folder: Path) -> str:
+    return "" if read_journal(folder / NAME) else f"{NAME} does not begin with what was asked"
+
+
+def check(results: Path) -> Iterator[tuple[Path, str]]:
+    """(file, what is wrong with it), from everything that can be told without a model."""
+    asked: dict[tuple[str, int | None], tuple[frozenset[str], Path]] = {}
+    for entry in entries(results):
+        folder = results / entry.folder
+        if entry.wrong:
+            yield folder, entry.wrong
+        elif isinstance(entry.result, DoneResult):
+            yield from _check_done(folder, entry.result)
+            ids = _ids(folder, entry.result)
+            key = entry.result.cell.data["test"].sha256, entry.result.cell.limit
+            first, where = asked.setdefault(key, (ids, folder))
+            if ids != first:
+                odd = ", ".join(sorted(ids ^ first)[:3])
+                yield folder / "records.jsonl", f"not the questions of {where} on the same data: {odd}"
+        if entry.result and entry.folder.name != CANNOT_RUN:
+            yield from _check_identity(folder, entry.folder, entry.result.cell)
+
+
+def _check_identity(folder: Path, name: Path, cell: CellFacts) -> Iterator[tuple[Path, str]]:
+    if identity(cell) != cell.id:
+        yield folder / "result.json", "cell.id: not the identity of what the cell says was asked"
+    parents = (name.parent.parent.name, name.parent.name)
+    if not name.name.endswith(cell.id[:10]) or parents != (cell.task.name, cell.model.name):
+        yield folder, "not the folder that this run belongs in"
+
+
+def _ids(folder: Path, result: DoneResult) -> frozenset[str]:
+    try:
+        records = read_records(folder / "records.jsonl", result.records_sha256)
+    except FileError:
+        return frozenset()
+    return frozenset(record.question_id for record in records)
+
+
+def _check_done(folder: Path, result: DoneResult) -> Iterator[tuple[Path, str]]:
+    path = folder / "records.jsonl"
+    try:
+        records = read_records(path, result.records_sha256)
+    except FileError as error:
+        yield path, error.mistakes[0].text
+        return
+    cell = result.cell
+    wanted = cell.limit or cell.data["test"].rows
+    if len(records) != wanted:
+        yield path, f"{len(records)} records, {wanted} questions were asked"
+    counts = Counter(record.question_id for record in records)
+    if twice := sorted(id_ for id_, count in counts.items() if count > 1):
+        yield path, f"there more than once: {', '.join(twice[:3])}"
+    for line, record in enumerate(records, start=1):
+        if text := _contradiction(record, cell):
+            yield path, f"line {line}, {record.question_id}: {text}"
+    if (folder / NAME).is_file():
+        yield folder / NAME, "left over: the run is finished (bench results prune unfinished)"
+    if records:
+        yield from ((folder / "result.json", text) for text in _differences(result.metrics, records))
+
+
+def _contradiction(record: Record, cell: CellFacts) -> str:
+    answer = record.model_output.final_answer
+    letters = LETTERS[: len(record.options)]
+    if record.answer_gt not in letters or (answer is not None and answer not in letters):
+        return "an answer that is none of its options"
+    if record.is_correct != (answer == record.answer_gt):
+        return "is_correct does not follow from its answers"
+    scores = record.scores.get(cell.task.view) or record.scores.get("letter")
+    if record.parse_status == "scored" and scores and answer != LETTERS[best(scores)]:
+        return f"the answer is not the option that its scores rank first ({cell.task.view})"
+    return ""
+
+
+def _differences(stored: Metrics, records: Sequence[Record]) -> Iterator[str]:
+    """The metrics that do not come out again; an `evaluate:` one is code of its own, and left out."""
+    again = measure(records, own_names(stored)).model_dump()
+    for key, value in stored.model_dump().items():
+        if not _same(value, again[key]):
+            yield f"metrics.{key}: not what its records give"
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Equal but for rounding; what `other` does not have does not count."""
+    match one, other:
+        case dict(), dict():
+            first, second = cast("dict[str, Any]", one), cast("dict[str, Any]", other)
+            return all(_same(value, second[key]) for key, value in first.items() if key in second)
+        case float(), float():
+            return math.isclose(one, other, abs_tol=CLOSE)
+        case ((list() | tuple()), (list() | tuple())):
+            pairs = zip_longest(cast("Sequence[Any]", one), cast("Sequence[Any]", other))
+            return all(_same(a, b) for a, b in pairs)
+        case _:
+            return bool(one == other)

@@ -1,0 +1,65 @@
+"""Which runs may go, and removing them."""
+
+import shutil
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Literal, get_args
+
+from bench.runs.check import Entry, entries
+from bench.runs.journal import NAME, is_held
+from bench.runs.result import CellFacts, DoneResult
+from bench.runs.store import writing
+
+Kind = Literal["failed", "unfinished", "damaged", "partial", "outdated"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+"""`partial` is of a limit; `outdated` of an older version of task or engine than another run has."""
+
+
+def of_kinds(results: Path, kinds: Iterable[Kind]) -> Iterator[Entry]:
+    """The runs that are of any of the kinds, but for those that a sweep works on just now."""
+    found = list(entries(results))
+    newest: dict[str, tuple[int, int]] = {}
+    for entry in found:
+        if isinstance(entry.result, DoneResult):
+            cell = entry.result.cell
+            newest[cell.task.name] = max(newest.get(cell.task.name, (0, 0)), _version(cell))
+    wanted = set(kinds)
+    for entry in found:
+        busy = entry.cell is not None and is_held(results, entry.cell.id)
+        if not busy and wanted & set(_kinds(entry, newest)):
+            yield entry
+
+
+def _version(cell: CellFacts) -> tuple[int, int]:
+    return cell.task.version, cell.engine_version
+
+
+def _kinds(entry: Entry, newest: dict[str, tuple[int, int]]) -> Iterator[Kind]:
+    match entry.state:
+        case "failed" | "unfinished" | "damaged" as state:
+            yield state
+        case _:
+            pass
+    if isinstance(entry.result, DoneResult):
+        cell = entry.result.cell
+        if entry.unfinished:  # left over beside its result
+            yield "unfinished"
+        if cell.limit is not None:
+            yield "partial"
+        if _version(cell) < newest[cell.task.name]:
+            yield "outdated"
+
+
+def remove(results: Path, entry: Entry, kinds: Iterable[Kind]) -> None:
+    """Remove a run's files and the folders that are empty without them; of a finished one with a
+    left-over, where only such are wanted, the left-over."""
+    folder = results / entry.folder
+    with writing(folder):
+        if entry.unfinished and isinstance(entry.result, DoneResult) and set(kinds) == {"unfinished"}:
+            (folder / NAME).unlink()
+            return
+        shutil.rmtree(folder)
+        for parent in folder.parents:
+            if parent == results or any(parent.iterdir()):
+                break
+            parent.rmdir()

@@ -1,0 +1,117 @@
+"""How much a sweep costs beside its cells: python docs/sweep_overhead.py [CELLS].
+
+Cells of the fake engine on ten questions, one after the other, through the real path: planning, a
+process each, records, results, listing. What a process costs that only starts and imports is
+measured beside them, in turns, and taken off.
+"""
+
+import json
+import sys
+import tempfile
+import time
+from importlib import import_module
+from pathlib import Path
+from statistics import fmean, median
+from typing import Any
+
+import psutil
+
+from bench.inputs.model_card import CardFile, ModelCard
+from bench.inputs.task import read_task
+from bench.runs.check import entries
+from bench.runs.plan import Wish, plan
+from bench.runs.process import Ended, in_process
+from bench.runs.result import DoneResult
+from bench.runs.sweep import sweep
+
+TASK = """\
+name: overhead
+version: 1
+title: Overhead
+license: CC0-1.0
+data: {files: {test: test.jsonl}}
+prompt: "{{ question }}"
+scoring: {letters: false, view: text}
+"""
+MODULES = ("bench.runs.inside", "bench.stats.bootstrap")
+EVERY = 10
+"""Cells between two looks at what a bare process takes."""
+
+
+def bare(modules: tuple[str, ...], events: Any) -> None:
+    """A worker that imports what a cell's does, and says one word."""
+    for module in modules:
+        import_module(module)
+    events.send("here")
+    events.close()
+
+
+def start_seconds() -> float:
+    before = time.perf_counter()
+    assert isinstance(list(in_process(bare, MODULES, name="bare"))[-1], Ended)
+    return time.perf_counter() - before
+
+
+def cards(number: int, path: Path) -> list[CardFile]:
+    source = {"engine": "fake", "settings": {"accuracy": 0.5}}
+    facts = {
+        "title": "Fake",
+        "family": "fake",
+        "license": "mit",
+        "architecture": "baseline",
+        "source": source,
+    }
+    return [
+        CardFile(card=ModelCard.model_validate(facts | {"name": f"fake-{n:04d}"}), path=path)
+        for n in range(number)
+    ]
+
+
+def main(number: int = 1000) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        here = Path(folder)
+        rows = [{"question": f"Is {n} even?", "options": ["yes", "no"], "answer": n % 2} for n in range(10)]
+        (here / "test.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        (here / "overhead.yaml").write_text(TASK, encoding="utf-8")
+        task = read_task(here / "overhead.yaml")
+        start = time.perf_counter()
+        cells, _ = plan([task], cards(number, task.path), Wish(), data_dir=None, offline=True)
+        planned = time.perf_counter() - start
+        took, bares, memory = run(cells, here / "results")
+        start = time.perf_counter()
+        listed = sum(1 for _ in entries(here / "results"))
+        listing = time.perf_counter() - start
+    assert listed == number
+    print(f"planning      {1000 * planned / number:6.1f} ms a cell")
+    print(f"running       {1000 * fmean(took):6.1f} ms a cell (median {1000 * median(took):.1f})")
+    print(
+        f"bare process  {1000 * fmean(bares):6.1f} ms (median {1000 * median(bares):.1f}, {len(bares)} times)"
+    )
+    print(f"listing       {1000 * listing / number:6.1f} ms a cell")
+    beside = fmean(took) - fmean(bares) + (planned + listing) / number
+    print(f"overhead      {1000 * beside:6.1f} ms a cell beyond process start, all of it")
+    print(
+        f"parent        {memory[0] / 1e6:.0f} MB after a tenth of the cells, "
+        f"{memory[-1] / 1e6:.0f} MB at the end"
+    )
+
+
+def run(cells: list[Any], results: Path) -> tuple[list[float], list[float], list[int]]:
+    """Seconds of each cell, seconds of bare processes between them, the parent's memory on the way."""
+    took: list[float] = []
+    bares: list[float] = []
+    memory: list[int] = []
+    start = time.perf_counter()
+    for _, event in sweep(cells, results):
+        if isinstance(event, DoneResult):
+            took.append(time.perf_counter() - start)
+            if len(took) % EVERY == 0:
+                bares.append(start_seconds())
+            if len(took) % max(1, len(cells) // 10) == 0:
+                memory.append(psutil.Process().memory_info().rss)
+            start = time.perf_counter()
+    return took, bares, memory
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))

@@ -1,0 +1,184 @@
+"""`bench results`: what is there, whether it is sound, what may go."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from test_survival import cell_of, fake_card, journal_of, quiz, run_to_end
+
+from bench.runs import journal
+from bench.runs.check import check, entries
+from bench.runs.store import digest
+from conftest import ROOT
+
+assert quiz  # a fixture
+
+
+def only(results: Path, name: str) -> Path:
+    [path] = results.rglob(name)
+    return path
+
+
+def test_committed_runs_are_sound() -> None:
+    assert list(check(ROOT / "results")) == []
+
+
+def test_a_list_has_every_run_with_its_state(quiz: Path, project: Path, bench: Callable[..., Result]) -> None:
+    results = project / "results"
+    run_to_end(cell_of(quiz, fake_card("whole")), results)
+    journal_of(cell_of(quiz, fake_card("cut", seconds=0.005)), results, keep=3)
+    bench("run", "-m", "chance", "-t", "quiz", "--limit", "4")
+    rows = json.loads(bench("results", "list", "--json").stdout)
+    assert {(row["model"], row["state"]) for row in rows} == {
+        ("whole", "done"),
+        ("cut", "unfinished"),
+        ("chance", "done"),
+    }
+    text = bench("results", "list").stdout
+    assert "6 of 40 answered" in text
+    assert "baseline, first 4" in text
+
+
+def test_a_run_is_shown_with_its_cost(quiz: Path, project: Path, bench: Callable[..., Result]) -> None:
+    cell = cell_of(quiz, fake_card("whole", seconds=0.002))
+    run_to_end(cell, project / "results")
+    said = bench("results", "show", cell.facts.id[:8]).stdout
+    for words in (
+        "Questions/s",
+        "A question in its batch, p50 and p95",
+        "Peak memory",
+        "Energy",
+        "Processor",
+    ):
+        assert words in said
+    assert "no counter: " in said or "counters of " in said or "not measured: " in said
+    assert bench("results", "show", str(cell.folder)).stdout == said
+    assert json.loads(bench("results", "show", cell.facts.id, "--json").stdout)["status"] == "done"
+    wrong = bench("results", "show", "zzz")
+    assert wrong.exit_code == 2
+    assert "no run is 'zzz'" in wrong.output
+
+
+def rewrite(path: Path, change: Callable[[list[dict[str, object]]], object]) -> None:
+    """Change the records, and vouch for them: what only their content can betray."""
+    records = [json.loads(line) for line in path.read_text().splitlines()]
+    change(records)
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    vouch(path)
+
+
+def vouch(path: Path) -> None:
+    result = json.loads((path.parent / "result.json").read_text())
+    result["records_sha256"] = digest(path.read_bytes())
+    (path.parent / "result.json").write_text(json.dumps(result))
+
+
+def first_is_wrong(records: list[dict[str, object]]) -> None:
+    records[0]["is_correct"] = not records[0]["is_correct"]
+
+
+def first_answers_otherwise(records: list[dict[str, object]]) -> None:
+    first = records[0]
+    output = first["model_output"]
+    assert isinstance(output, dict)
+    output["final_answer"] = "A" if output["final_answer"] != "A" else "B"
+    first["is_correct"] = output["final_answer"] == first["answer_gt"]
+
+
+DAMAGE = {
+    "is missing one": (lambda records: records.pop(), "39 records, 40 questions were asked"),
+    "has one twice": (lambda records: records.append(records[0]), "there more than once: q0"),
+    "is wrong": (first_is_wrong, "line 1, q0: is_correct does not follow from its answers"),
+    "answers otherwise": (first_answers_otherwise, "the answer is not the option that its scores rank first"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_check_names_what_is_wrong_with_which_file(
+    quiz: Path, project: Path, bench: Callable[..., Result], damage: str
+) -> None:
+    run_to_end(cell_of(quiz, fake_card("whole")), project / "results")
+    sound = bench("results", "check")
+    assert (sound.exit_code, sound.stdout) == (0, "sound: 1 done\n")
+    change, words = DAMAGE[damage]
+    path = only(project / "results", "records.jsonl")
+    rewrite(path, change)
+    found = bench("results", "check")
+    assert found.exit_code == 3
+    assert words in found.output
+    assert str(path.relative_to(project)) in found.output
+
+
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        ("records_sha256", "not the records that result.json was made from"),
+        ("id", "cell.id: not the identity of what the cell says was asked"),
+        ("values", "metrics.values: not what its records give"),
+    ],
+)
+def test_a_check_finds_a_changed_summary(
+    quiz: Path, project: Path, bench: Callable[..., Result], key: str, words: str
+) -> None:
+    run_to_end(cell_of(quiz, fake_card("whole")), project / "results")
+    path = only(project / "results", "result.json")
+    result = json.loads(path.read_text())
+    match key:
+        case "id":
+            result["cell"]["variant"]["seed"] = 7
+        case "values":
+            result["metrics"]["values"]["macro_f1"]["value"] += 0.001
+        case _:
+            result[key] = "0" * 64
+    path.write_text(json.dumps(result))
+    found = bench("results", "check")
+    assert found.exit_code == 3
+    assert words in found.output
+
+
+def test_a_copied_folder_and_a_leftover_are_found(quiz: Path, project: Path) -> None:
+    results = project / "results"
+    cell = cell_of(quiz, fake_card("whole", seconds=0.005))
+    journal_of(cell, results, keep=2)
+    kept = (results / cell.folder / journal.NAME).read_bytes()
+    run_to_end(cell, results)
+    (results / cell.folder / journal.NAME).write_bytes(kept)
+    (results / cell.folder).rename(results / "moved")
+    assert {text.partition(" (")[0] for _, text in check(results)} == {
+        "left over: the run is finished",
+        "not the folder that this run belongs in",
+    }
+
+
+def test_prune_removes_what_is_named_and_nothing_else(
+    quiz: Path, project: Path, bench: Callable[..., Result]
+) -> None:
+    results = project / "results"
+    run_to_end(cell_of(quiz, fake_card("whole")), results)
+    journal_of(cell_of(quiz, fake_card("cut", seconds=0.005)), results, keep=3)
+    *_, _last = list(run(cell_of(quiz, fake_card("faulty", fault="memory")), results))
+    bench("run", "-m", "chance", "-t", "quiz", "--limit", "4")
+    before = sorted(results.rglob("*"))
+    said = bench("results", "prune", "failed", "unfinished", "partial", "--dry-run").stdout
+    assert said.count("would remove") == 3
+    assert sorted(path for path in results.rglob("*") if path.suffix != ".lock") == [
+        path for path in before if path.suffix != ".lock"
+    ]
+    assert bench("results", "prune", "failed", "unfinished", "partial").stdout.count("removed") == 3
+    assert [(entry.cell.model.name, entry.state) for entry in entries(results) if entry.cell] == [
+        ("whole", "done")
+    ]
+    assert not (results / "quiz" / "cut").exists()
+    assert bench("results", "prune", "outdated").stdout == "nothing of that kind\n"
+    quiz.write_text(quiz.read_text().replace("version: 1", "version: 2"))
+    run_to_end(cell_of(quiz, fake_card("whole")), results)
+    assert bench("results", "prune", "outdated").stdout.count("removed") == 1
+    assert [entry.cell.task.version for entry in entries(results) if entry.cell] == [2]
+
+
+def run(cell: object, results: Path) -> list[object]:
+    from bench.runs.worker import run_cell
+
+    return list(run_cell(cell, results))  # type: ignore[arg-type]
