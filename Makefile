@@ -14,7 +14,7 @@ demo: .venv/installed
 
 test: .venv/installed-dev
 	.ci/browser
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .

@@ -134,7 +134,7 @@ def test_each_kind_of_trouble_has_its_exit_code_and_one_message(
     assert "Traceback" not in result.stderr
 
 
-def test_a_wrong_card_or_task_file_stops_a_run_before_it_starts(
+def test_a_wrong_task_file_stops_a_run_and_a_wrong_card_is_a_failed_row(
     bench: Bench, anatomy: Path, project: Path
 ) -> None:
     anatomy.write_text(TASK.replace("title: Anatomy", "titel: Anatomy"), encoding="utf-8")
@@ -144,9 +144,11 @@ def test_a_wrong_card_or_task_file_stops_a_run_before_it_starts(
     anatomy.write_text(TASK, encoding="utf-8")
     add_card(project, "mine", project)
     (project / "model_cards" / "mine.yaml").write_text("name: mine\n", encoding="utf-8")
-    result = bench("run", "--models", "all", "--tasks", "anatomy")
-    assert result.exit_code == 3
-    assert "model_cards/mine.yaml:1: architecture: missing" in result.stderr
+    result = bench("run", "--models", "mine,chance", "--tasks", "anatomy")
+    assert result.exit_code == 1
+    assert "failed: mine: model_cards/mine.yaml:1: " in result.stdout
+    assert "model_cards/mine.yaml:1: architecture: missing" in result.stdout
+    assert "chance" in result.stdout
     assert bench("run", "--models", "chance", "--tasks", "anatomy").exit_code == 0, "it is not asked for"
 
 

@@ -50,7 +50,7 @@ class Likes:
             raise PromptTooLong(99, 10)
         return Encoded(request, Tree((), ()))
 
-    def score(self, requests: Sequence[Encoded]) -> Iterator[ScoredBatch]:
+    def score(self, requests: Sequence[Encoded], skip: frozenset[int] = frozenset()) -> Iterator[ScoredBatch]:
         for start in range(0, len(requests), 2):
             batch = requests[start : start + 2]
             indices = tuple(range(start, start + len(batch)))
@@ -87,7 +87,10 @@ class Knows(Likes):
         return (1, 2, 3)
 
     def generate(
-        self, requests: Sequence[GenerateRequest], prompts: Sequence[Tokens]
+        self,
+        requests: Sequence[GenerateRequest],
+        prompts: Sequence[Tokens],
+        skip: frozenset[int] = frozenset(),
     ) -> Iterator[WrittenBatch]:
         replies = tuple(self.written[request.item.id] for request in requests)
         yield WrittenBatch(tuple(range(len(requests))), replies, tuple(len(ids) for ids in prompts), 5)

@@ -69,7 +69,7 @@ def in_process(
         theirs.close()
         try:
             late = yield from _received(ours, bounds)
-            process.join(timeout=0 if late else 10)
+            process.join(timeout=0 if late or bounds.stopped else 10)
         finally:
             process.kill()
             process.join()
