@@ -10,7 +10,10 @@ from test_survival import cell_of, fake_card, journal_of, quiz, run_to_end
 
 from bench.runs import journal
 from bench.runs.check import check, entries
+from bench.runs.events import Skipped
+from bench.runs.prune import KINDS
 from bench.runs.store import digest
+from bench.runs.sweep import sweep
 from conftest import ROOT
 
 assert quiz  # a fixture
@@ -53,7 +56,7 @@ def test_a_run_is_shown_with_its_cost(quiz: Path, project: Path, bench: Callable
         "Processor",
     ):
         assert words in said
-    assert "no counter: " in said or "counters of " in said or "not measured: " in said
+    assert "no counter (" in said or "counters of " in said
     assert bench("results", "show", str(cell.folder)).stdout == said
     assert json.loads(bench("results", "show", cell.facts.id, "--json").stdout)["status"] == "done"
     wrong = bench("results", "show", "zzz")
@@ -138,18 +141,40 @@ def test_a_check_finds_a_changed_summary(
     assert words in found.output
 
 
-def test_a_copied_folder_and_a_leftover_are_found(quiz: Path, project: Path) -> None:
+def test_a_folder_in_the_wrong_place_is_found(quiz: Path, project: Path) -> None:
+    results = project / "results"
+    cell = cell_of(quiz, fake_card("whole"))
+    run_to_end(cell, results)
+    (results / cell.folder).rename(results / "moved")
+    [(_, text)] = check(results)
+    assert text == "not the folder that this run belongs in"
+
+
+def test_a_leftover_of_a_finished_run_goes_with_the_next_sweep(quiz: Path, project: Path) -> None:
     results = project / "results"
     cell = cell_of(quiz, fake_card("whole", seconds=0.005))
     journal_of(cell, results, keep=2)
     kept = (results / cell.folder / journal.NAME).read_bytes()
-    run_to_end(cell, results)
+    whole = run_to_end(cell, results)
     (results / cell.folder / journal.NAME).write_bytes(kept)
-    (results / cell.folder).rename(results / "moved")
-    assert {text.partition(" (")[0] for _, text in check(results)} == {
-        "left over: the run is finished",
-        "not the folder that this run belongs in",
-    }
+    assert list(check(results)) == []
+    [*_, (_, last)] = sweep([cell], results)
+    assert last == Skipped(whole)
+    assert not (results / cell.folder / journal.NAME).exists()
+
+
+def test_prune_takes_only_a_run_s_own_files(quiz: Path, project: Path, bench: Callable[..., Result]) -> None:
+    """A damaged file that stands above good runs may not take them along."""
+    results = project / "results"
+    cell = cell_of(quiz, fake_card("whole"))
+    run_to_end(cell, results)
+    (results / "quiz" / "result.json").write_text("{")
+    assert bench("results", "prune", "damaged").stdout.count("removed") == 1
+    assert [(entry.folder, entry.state) for entry in entries(results)] == [(cell.folder, "done")]
+
+
+def test_the_kinds_of_prune_are_those_of_the_command() -> None:
+    assert cli_kinds == KINDS
 
 
 def test_prune_removes_what_is_named_and_nothing_else(

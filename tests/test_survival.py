@@ -22,7 +22,7 @@ from bench.runs.cell import Cell
 from bench.runs.events import Again, Busy, Loading, Progress, Skipped, Terms
 from bench.runs.plan import Wish, plan
 from bench.runs.result import DoneResult, FailedResult
-from bench.runs.store import Run, StoreError, read_result, read_runs
+from bench.runs.store import Run, StoreError, check_writable, read_result, read_runs
 from bench.runs.sweep import sweep
 from bench.runs.worker import run_cell
 from conftest import TASK, write_lines
@@ -110,7 +110,7 @@ def test_a_worker_that_is_killed_anywhere_goes_on_and_the_numbers_are_the_same(
         seen.append(event)
         if isinstance(event, Progress) and event.done == 2 * stop + 2 and Again not in map(type, seen):
             kill_worker(cell)
-    assert Counter(map(type, seen))[Loading] >= 1
+    assert Counter(map(type, seen))[Again] == 1
     assert told(seen[-1]) == whole
     assert lines(project / "killed") == records
 
@@ -221,10 +221,38 @@ def test_a_damaged_line_costs_its_batch_and_no_more(quiz: Path, project: Path, d
     assert lines(project / "cut") == records
 
 
-def test_a_fresh_run_takes_nothing_from_one_that_was_cut_off(quiz: Path, project: Path) -> None:
+def test_a_fresh_run_takes_only_from_one_that_was_begun_fresh(quiz: Path, project: Path) -> None:
     cell = cell_of(quiz, fake_card(seconds=0.005))
     journal_of(cell, project / "cut", keep=3)
-    assert next(iter(run_cell(cell, project / "cut", Terms(fresh=True)))) == Loading(0)
+    fresh = run_cell(cell, project / "cut", Terms(fresh=True))
+    assert next(fresh) == Loading(0)
+    assert any(isinstance(event, Progress) and event.done == 4 for event in fresh)
+    fresh.close()  # type: ignore[attr-defined]
+    again = next(run_cell(cell, project / "cut", Terms(fresh=True)))
+    assert isinstance(again, Loading)
+    assert again.done >= 4
+
+
+def test_what_was_begun_on_another_machine_is_begun_anew(quiz: Path, project: Path) -> None:
+    """Its seconds may not be added to this one's."""
+    cell = cell_of(quiz, fake_card(seconds=0.005))
+    path = journal_of(cell, project / "cut", keep=3)
+    head, *batches = path.read_text().splitlines()
+    elsewhere = json.loads(head) | {"machine": "Cray-1, 1 cores, 8 MB"}
+    path.write_text("\n".join([json.dumps(elsewhere), *batches]) + "\n")
+    assert next(iter(run_cell(cell, project / "cut"))) == Loading(0)
+
+
+def test_an_unfinished_run_of_a_newer_version_is_not_written_over(quiz: Path, project: Path) -> None:
+    cell = cell_of(quiz, fake_card(seconds=0.005))
+    path = journal_of(cell, project / "cut", keep=3)
+    head, *batches = path.read_text().splitlines()
+    path.write_text("\n".join([json.dumps(json.loads(head) | {"schema_version": 99}), *batches]) + "\n")
+    before = path.read_bytes()
+    *_, last = run_cell(cell, project / "cut")
+    assert isinstance(last, FailedResult)
+    assert "written by a newer version" in last.reason
+    assert path.read_bytes() == before
 
 
 @pytest.fixture
@@ -367,6 +395,25 @@ def test_weights_that_memory_cannot_hold_are_not_loaded(quiz: Path, project: Pat
     assert last.reason.startswith("not started: its weights alone need 4e+04 GB of memory, ")
 
 
+def test_a_card_that_was_mended_leaves_no_failure_behind(
+    quiz: Path, project: Path, bench: Callable[..., Result]
+) -> None:
+    add_fake(project, "played")
+    assert bench("run", "-m", "played", "-t", "quiz").exit_code == 0
+    card = project / "model_cards" / "played.yaml"
+    right = card.read_text()
+    card.write_text("name: [")
+    # Where no prompt, task or variant fits it, it is still one failed row, and no end of the sweep.
+    command = ("run", "-m", "played,chance", "-t", "quiz,medqa", "--prompt", "chat", "--offline")
+    done = bench(*command, "--quantize", "none,nf4")
+    assert done.exit_code == 1, done.output
+    assert done.stdout.count("failed: played: ") == 1
+    assert (project / "results" / "quiz" / "played" / "cannot-run" / "result.json").is_file()
+    card.write_text(right)
+    assert bench("run", "-m", "played", "-t", "quiz").exit_code == 0
+    assert not (project / "results" / "quiz" / "played" / "cannot-run").exists()
+
+
 def test_latency_is_asked_of_a_finished_run_too(quiz: Path, project: Path) -> None:
     cell = cell_of(quiz, fake_card(seconds=0.01))
     results = project / "results"
@@ -382,10 +429,30 @@ def test_latency_is_asked_of_a_finished_run_too(quiz: Path, project: Path) -> No
     assert 0.01 <= second.cost.alone.p50 <= second.cost.alone.p95
     [(_, third)] = sweep([cell], results, Terms(latency=True))
     assert third == Skipped(second)
+    # Beside the costs of another machine this one's latency would mislead.
+    path = next(results.rglob("result.json"))
+    elsewhere = json.loads(path.read_text())
+    elsewhere["cost"]["alone"] = None
+    elsewhere["provenance"]["processor"] = "Cray-1"
+    path.write_text(json.dumps(elsewhere))
+    [(_, fourth)] = sweep([cell], results, Terms(latency=True))
+    assert isinstance(fourth, Skipped)
+    assert fourth.result.cost.alone is None
+
+
+def test_a_prompt_that_does_not_fit_has_no_latency(quiz: Path, project: Path) -> None:
+    facts = {"name": "tiny", "title": "Tiny", "family": "tiny", "license": "mit", "context": 20}
+    source = {"path": str(save_causal(project / "m", "llama"))}
+    card = ModelCard.model_validate(facts | {"architecture": "decoder", "source": source})
+    *_, last = run_cell(cell_of(quiz, card), project / "results", Terms(latency=True))
+    assert isinstance(last, DoneResult)
+    assert last.metrics.unread == QUESTIONS
+    assert last.cost.alone is None
 
 
 def test_a_cell_that_another_sweep_holds_waits_for_it(quiz: Path, project: Path) -> None:
     cell = cell_of(quiz, fake_card())
+    check_writable(project / "results")
     with journal.holding(project / "results", cell.facts.id):
         assert list(run_cell(cell, project / "results")) == [Busy()]
     assert isinstance(list(run_cell(cell, project / "results"))[-1], DoneResult)

@@ -13,7 +13,7 @@ from click.testing import Result
 
 from bench.inputs.model_card import all_cards
 from bench.inputs.sweep import read_sweep
-from bench.runs.energy import Meter, counters
+from bench.runs.energy import Meter, counted, rapl
 from bench.runs.store import read_result
 from conftest import ROOT
 from tiny import save_causal
@@ -71,7 +71,7 @@ def test_a_plan_says_memory_and_time_from_runs_before(
     anatomy: Path, project: Path, bench: Callable[..., Result]
 ) -> None:
     [before] = json.loads(bench("run", "-m", "chance", "-t", "anatomy", "--dry-run", "--json").stdout)
-    assert (before["done"], before["seconds"]) == (False, None)
+    assert (before["state"], before["seconds"]) == ("to do", None)
     bench("run", "-m", "chance", "-t", "anatomy", "--limit", "2")
     [after] = json.loads(bench("run", "-m", "chance", "-t", "anatomy", "--dry-run", "--json").stdout)
     [result] = [read_result(path) for path in (project / "results").rglob("result.json")]
@@ -178,8 +178,42 @@ def test_the_doctor_says_what_this_machine_can_run(project: Path, bench: Callabl
     assert "odd.yaml:1" in bad.stdout
 
 
-def test_energy_is_counted_or_the_reason_is_told() -> None:
-    _, joules = Meter().lap()
-    told = counters()
-    assert (joules is not None) == told.startswith("counters of ")
-    assert joules is not None or told.startswith(("no counter: ", "no counter (", "not measured: "))
+def test_a_bundle_carries_nothing_from_outside_and_writes_nothing_there(
+    anatomy: Path, project: Path, bench: Callable[..., Result]
+) -> None:
+    (project / "secret").mkdir()
+    text = anatomy.read_text()
+    anatomy.write_text(text + "metrics: ['evaluate:../secret']\n")
+    done = bench("bundle", "out", "-m", "chance", "-t", "anatomy", "--offline")
+    assert done.exit_code == 2
+    assert "evaluate:../secret is no file below tasks" in done.output
+    odd = text.replace("{test: test.jsonl, ", "{'../../test': test.jsonl, ")
+    anatomy.write_text(odd.replace("splits: {test: test", "splits: {test: '../../test'"))
+    assert bench("bundle", "out2", "-m", "chance", "-t", "anatomy", "--offline").exit_code == 0
+    assert sorted(path.name for path in (project / "out2" / "tasks" / "data").iterdir()) == [
+        "anatomy-test.jsonl",
+        "anatomy-train.jsonl",
+    ]
+    assert bench("bundle", "out2", "--check").exit_code == 0
+    (project / "out2" / "model_cards" / "more.yaml").write_text("")
+    assert "more.yaml: is not of the bundle" in bench("bundle", "out2", "--check").output
+
+
+def test_energy_is_read_from_the_kernel_s_counters_also_when_they_wrap(tmp_path: Path) -> None:
+    for zone, name, value in (("0", "package-0", 5_000_000), ("0:0", "core", 7), ("0:1", "dram", 1_000_000)):
+        folder = tmp_path / f"intel-rapl:{zone}"
+        folder.mkdir()
+        (folder / "name").write_text(f"{name}\n")
+        (folder / "energy_uj").write_text(f"{value}\n")
+        (folder / "max_energy_range_uj").write_text("10000000\n")
+    counters = tuple(rapl(tmp_path))
+    assert [counter.name for counter in counters] == ["package-0", "dram"]
+    meter = Meter(counters)
+    (tmp_path / "intel-rapl:0" / "energy_uj").write_text("8000000\n")
+    assert meter.lap()[1] == pytest.approx(3.0)
+    meter.begin()
+    (tmp_path / "intel-rapl:0" / "energy_uj").write_text("1000000\n")
+    (tmp_path / "intel-rapl:0:1" / "energy_uj").write_text("1500000\n")
+    assert meter.lap()[1] == pytest.approx(3.0 + 0.5)
+    assert Meter(()).lap()[1] is None
+    assert counted().startswith(("counters of ", "no counter ("))

@@ -1,7 +1,6 @@
 """`bench doctor`: what this machine can run, and what to do about what it cannot."""
 
 import json
-import os
 import platform
 import shutil
 from collections.abc import Iterator
@@ -91,6 +90,7 @@ def _memory() -> Iterator[Finding]:
     import psutil
 
     from bench.runs.forecast import LIBRARIES, LOADING, told
+    from bench.runs.provenance import usable_cores
 
     memory = psutil.virtual_memory()
     room = max(0, memory.available - LIBRARIES) / LOADING
@@ -98,8 +98,7 @@ def _memory() -> Iterator[Finding]:
     text = f"{told(memory.available)} of {told(memory.total)} free: {holds}"
     remedy = "" if room > 5e8 else "close other programs; the smallest models need about 1.3 GB"
     yield Finding("memory", "good" if room > 5e8 else "note", text, remedy)
-    cores = len(psutil.Process().cpu_affinity() or ()) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    yield Finding("cores", "good", f"{cores}; bench run --jobs shares them")
+    yield Finding("cores", "good", f"{usable_cores()}; bench run --jobs shares them")
 
 
 def _device(able: "Abilities") -> Iterator[Finding]:
@@ -157,7 +156,7 @@ def _models() -> Iterator[Finding]:
 
 
 def _energy() -> Finding:
-    from bench.runs.energy import counters
+    from bench.runs.energy import counted
 
-    text = counters()
+    text = counted()
     return Finding("energy", "good" if text.startswith("counters") else "note", text)

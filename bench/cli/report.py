@@ -28,6 +28,7 @@ from bench.runs.compare import changes, told
 from bench.runs.events import Again, Busy, Loading, Skipped, Terms
 from bench.runs.events import Progress as Scored
 from bench.runs.forecast import expected_seconds, needed
+from bench.runs.inside import lacks_latency
 from bench.runs.journal import NAME, read_journal
 from bench.runs.plan import Missing
 from bench.runs.result import DoneResult, FailedResult
@@ -55,10 +56,10 @@ def _together(names: Sequence[str]) -> str:
     return ", ".join(names)
 
 
-def show_plan(cells: Sequence[Cell], results: Path, *, as_json: bool) -> None:
+def show_plan(cells: Sequence[Cell], results: Path, terms: Terms, *, as_json: bool) -> None:
     """The cells that would run, which of them are done, and about what the others will take."""
     before = list(read_results(results)) if results.is_dir() else []
-    rows = [_planned(cell, results, before) for cell in cells]
+    rows = [_planned(cell, results, before, terms) for cell in cells]
     if as_json:
         click.echo(json.dumps(rows, indent=1))
         return
@@ -66,34 +67,36 @@ def show_plan(cells: Sequence[Cell], results: Path, *, as_json: bool) -> None:
     for name in ("download", "memory", "time"):
         table.add_column(name, justify="right")
     for row in rows:
-        state = "done" if row["done"] else f"{row['answered']} answered" if row["answered"] else "to do"
+        words = [str(row[key]) for key in ("task", "model", "variant", "items")]
+        if row["state"] == "done" or row["reason"]:
+            table.add_row(*words, "cannot run" if row["reason"] else "done")
+            continue
+        state = f"{row['answered']} answered" if row["answered"] else row["state"]
+        download = formats.size(row["download_bytes"]) if row["download_bytes"] != 0 else ""
         table.add_row(
-            *(str(row[key]) for key in ("task", "model", "variant", "items")),
-            (row["reason"] and "cannot run") or state,
-            formats.size(row["download_bytes"]) if row["download_bytes"] else "",
-            "" if row["done"] else formats.size(row["memory_bytes"]),
-            "" if row["done"] else formats.seconds(row["seconds"]),
+            *words, state, download, formats.size(row["memory_bytes"]), formats.seconds(row["seconds"])
         )
     stdout().print(table)
-    todo = [row for row in rows if not row["done"]]
+    todo = [row for row in rows if row["state"] != "done" and not row["reason"]]
     known = [row["seconds"] for row in todo if row["seconds"] is not None]
-    click.echo(
-        f"{len(todo)} of {len(rows)} to do; about {formats.seconds(sum(known))} for the {len(known)} that "
-        "this machine has run before",
-        err=True,
-    )
+    text = f"{len(todo)} of {len(rows)} to do"
+    if known:
+        text += f"; {len(known)} of them as before on this machine: about {formats.seconds(sum(known))}"
+    click.echo(text, err=True)
 
 
-def _planned(cell: Cell, results: Path, before: Sequence[DoneResult]) -> dict[str, Any]:
+def _planned(cell: Cell, results: Path, before: Sequence[DoneResult], terms: Terms) -> dict[str, Any]:
     weights = cell.opening.weights
     unfinished = read_journal(results / cell.folder / NAME)
+    run = None if terms.fresh else find_run(results, cell.folder, cell.facts.id)
+    lacking = run and isinstance(run.result, DoneResult) and lacks_latency(run.result, terms)
     return {
         "task": cell.task.name,
         "model": cell.facts.model.name,
         "variant": cell.facts.variant.slug,
         "items": len(cell.items),
-        "done": find_run(results, cell.folder, cell.facts.id) is not None,
-        "answered": len(unfinished.records) if unfinished else 0,
+        "state": "to do" if run is None else "latency to do" if lacking else "done",
+        "answered": len(unfinished.records) if unfinished and run is None else 0,
         "reason": cell.reason,
         "download_bytes": weights.bytes if isinstance(weights, RemoteWeights) else 0,
         "memory_bytes": needed(cell, before),
@@ -229,7 +232,7 @@ def show_results(ended: Sequence[Finished], results: Path, *, as_json: bool) -> 
     for task, group in groupby(ended, key=lambda result: result.cell.task.name):
         rows = list(group)
         stdout().print(_table(task, sorted(rows, key=_rank)))
-        for line in (*_failures(task, rows), *_changes(task, rows, results)):
+        for line in (*_failures(rows), *_changes(task, rows, results)):
             click.echo(line)
         if notice := rows[0].cell.task.notice:
             click.echo(f"Note: {notice}")
@@ -238,27 +241,26 @@ def show_results(ended: Sequence[Finished], results: Path, *, as_json: bool) -> 
         click.echo(f"kept in {results}; the page: bench leaderboard build --results {results}", err=True)
 
 
-def _failures(task: str, ended: Sequence[Finished]) -> Iterator[str]:
+def _failures(ended: Sequence[Finished]) -> Iterator[str]:
     """Why each failed, and the command for them alone."""
     failures = [result for result in ended if isinstance(result, FailedResult)]
     for result in failures:
         yield f"failed: {result.cell.model.name}: {result.reason}"
     if failures:
         names = dict.fromkeys(result.cell.model.name for result in failures)
-        yield f"only these again: {_narrowed(names, task)}"
+        yield f"only these again: {_narrowed(names)}"
 
 
-def _narrowed(models: Iterable[str], task: str) -> str:
-    """This command for some of its models and one task alone."""
-    own = ("--models", "-m", "--tasks", "-t")
+def _narrowed(models: Iterable[str]) -> str:
+    """This command for some of its models alone."""
     kept: list[str] = []
     words = iter(click.get_current_context().meta[options.WORDS])
     for word in words:
-        if word in own:
+        if word in ("--models", "-m"):
             next(words, None)
-        elif not word.startswith(tuple(f"{name}=" for name in own)):
+        elif not word.startswith(("--models=", "-m")):
             kept.append(word)
-    return shlex.join(["bench", *kept, "--models", ",".join(models), "--tasks", task])
+    return shlex.join(["bench", *kept, "--models", ",".join(models)])
 
 
 def _changes(task: str, ended: Sequence[Finished], results: Path) -> Iterator[str]:

@@ -42,8 +42,8 @@ def list_runs(*, results: Path, as_json: bool) -> None:
     for row in rows:
         right = f"{row['right']}/{row['questions']}" if row["right"] is not None else ""
         state = row["state"]
-        if state == "unfinished":
-            state = f"{row['answered']} of {row['questions']} answered"
+        if row["answered"]:
+            state += f", {row['answered']} of {row['questions']} answered"
         words = [str(row[key] or "") for key in ("task", "model", "variant")]
         table.add_row((row["id"] or "")[:10], *words, state, right, row["finished"] or "")
     stdout().print(table)
@@ -137,12 +137,17 @@ def prune(*, kinds: "tuple[Kind, ...]", results: Path, dry_run: bool) -> None:
     partial: of a --limit. outdated: of an older version of the task or the engine than another run of
     the task has. What a sweep works on just now stays.
     """
+    from bench.runs.journal import Held
     from bench.runs.prune import of_kinds, remove
 
     gone = list(of_kinds(_folder(results), kinds))
     for entry in gone:
         if not dry_run:
-            remove(results, entry, kinds)
+            try:
+                remove(results, entry, kinds)
+            except Held:
+                click.echo(f"left {results / entry.folder}: a sweep works on it")
+                continue
         click.echo(f"{'would remove' if dry_run else 'removed'} {results / entry.folder} ({entry.state})")
     if not gone:
         click.echo("nothing of that kind")

@@ -43,19 +43,16 @@ def _lora(_context: click.Context, _parameter: click.Parameter, value: str) -> t
 
 
 def _adapters(
-    lora: Sequence[str], minutes: float, named: Sequence[str], *, offline: bool
+    lora: Sequence[str], minutes: float, named: Sequence[str], *, given: bool, offline: bool
 ) -> "tuple[Adapter | Quick | None, ...]":
     """The untouched model, a quick tuning and given adapters, each as one way to run a model.
 
-    An adapter alone stands for itself; `--lora none` beside it asks for the untouched model too.
+    An adapter alone stands for itself; `lora` that is `given` beside it counts too.
     """
     from bench.inputs.adapter import find_adapter
     from bench.runs.adapting import Quick
 
-    given = click.get_current_context().get_parameter_source("lora") is ParameterSource.COMMANDLINE
-    ways = [Quick(minutes) if kind == "quick" else None for kind in lora]
-    if named and not given and lora == ("none",):
-        ways = []
+    ways = [Quick(minutes) if kind == "quick" else None for kind in lora] if given or not named else []
     return (*ways, *(find_adapter(name, offline=offline) for name in named))
 
 
@@ -146,8 +143,8 @@ def _sweep_file(context: click.Context, _parameter: click.Parameter, path: Path 
     help="Score a model with this adapter; of the models, those that it was made for.",
 )
 @click.option(
-    "--generate",
-    is_flag=True,
+    "--generate/--no-generate",
+    default=False,
     help="Let models reason and answer in words, as the task's generate section says, instead of scoring.",
 )
 @click.option(
@@ -184,7 +181,9 @@ def _sweep_file(context: click.Context, _parameter: click.Parameter, path: Path 
     help="End a cell that takes longer, tuning not counted; its answers are kept.",
 )
 @click.option(
-    "--latency", is_flag=True, help="Also measure 20 questions one at a time: p50 and p95 in seconds."
+    "--latency/--no-latency",
+    default=False,
+    help="Also measure 20 questions one at a time: p50 and p95 in seconds.",
 )
 @options.offline
 @click.option("--strict", is_flag=True, help="What is not on this machine is an error.")
@@ -248,7 +247,9 @@ def run(
             limit=limit,
             seed=seed,
             quantize=one["quantize"],
-            adapters=_adapters(one["lora"], one["lora_minutes"], one["adapters"], offline=offline),
+            adapters=_adapters(
+                one["lora"], one["lora_minutes"], one["adapters"], given=one["lora_given"], offline=offline
+            ),
             trust=Trust(pickle=allow_pickle, code=trust_remote_code),
             allow_code=allow_code,
         )
@@ -258,10 +259,10 @@ def run(
     report.show_missing(missing)
     if strict and missing:
         raise BenchError(f"--strict was given, and not everything is on this machine (cells: {len(missing)})")
+    terms = Terms(fresh=fresh, timeout=timeout, jobs=jobs, latency=latency)
     if dry_run:
-        report.show_plan(cells, results, as_json=as_json)
+        report.show_plan(cells, results, terms, as_json=as_json)
     else:
-        terms = Terms(fresh=fresh, timeout=timeout, jobs=jobs, latency=latency)
         raise SystemExit(_sweep(cells, results, terms, as_json=as_json))
 
 
@@ -273,6 +274,8 @@ def _variants(sweep: "Sweep | None") -> "Iterator[dict[str, Any]]":
         own = _as_flags(variant) if variant else {}
         given = {key for key in own if context.get_parameter_source(key) is ParameterSource.COMMANDLINE}
         one = flags | {key: value for key, value in own.items() if key not in given}
+        asked = context.get_parameter_source("lora") is ParameterSource.COMMANDLINE
+        one["lora_given"] = asked or "lora" in own
         if not one["generate"] and not (
             one["samples"] is one["temperature"] is one["max_new_tokens"] is None
         ):

@@ -11,7 +11,10 @@ from bench.types import Dtype, PromptStyle, Quantization
 
 
 class SweepVariant(Strict):
-    """One way to run every model; what is left out is as the flags say, else the task's or the card's."""
+    """One way to run every model; what is left out is as the flags say, else the task's or the card's.
+
+    Paths start where the command runs, as on the command line.
+    """
 
     dtype: Dtype | None = None
     quantize: Quantization | None = None

@@ -5,10 +5,11 @@ import json
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import yaml
 
+from bench.config import display
 from bench.errors import FileError, Mistake, Unavailable, UsageError
 from bench.inputs.data import Split, load_split
 from bench.inputs.model_card import CardFile, EngineSource
@@ -68,13 +69,10 @@ def _put_read_me(out: Path, tasks: Sequence[TaskFile], cards: Sequence[CardFile]
 
 def _put_task(out: Path, file: TaskFile, *, data_dir: Path | None, offline: bool) -> int:
     """The task with its splits as files of the common form; returns how many questions are asked."""
-    task, splits = file.task, file.task.data.splits
-    roles: tuple[Role, ...] = ("test", "train", "exemplars")
-    files: dict[str, str] = {}
-    grouped = False
-    found: dict[str, Split] = {}
-    for role in roles:
-        name = cast("str | None", getattr(splits, role))
+    task = file.task
+    found: dict[str, tuple[Role, Split]] = {}
+    for role in get_args(Role):
+        name = cast("str | None", getattr(task.data.splits, role))
         if name is None or name in found:
             continue
         try:
@@ -84,21 +82,38 @@ def _put_task(out: Path, file: TaskFile, *, data_dir: Path | None, offline: bool
                 raise
             continue  # a run without it says so where it is needed
         assert split is not None
-        found[name] = split
-        grouped |= any(item.group for item in split.items)
-    for name, split in found.items():
-        files[name] = f"data/{task.name}-{name}.jsonl"
-        _write(out / "tasks" / files[name], "".join(_lines(split, grouped=grouped)))
+        found[name] = role, split
+    grouped = any(item.group for _, split in found.values() for item in split.items)
+    # A split's name is the task's own words, and no name of a file.
+    files = {role: f"data/{task.name}-{role}.jsonl" for role, _ in found.values()}
+    for role, split in found.values():
+        _write(out / "tasks" / files[role], "".join(_lines(split, grouped=grouped)))
+    played = {
+        role: found[name][0] for role in get_args(Role) if (name := getattr(task.data.splits, role)) in found
+    }
     raw = task.model_dump(mode="json", exclude_defaults=True)
-    kept = {role: name for role in roles if (name := getattr(splits, role)) in files}
     columns = {"id": "id"} | ({"group": "group"} if grouped else {})
-    raw["data"] = {"files": files, "splits": kept, "columns": columns}
+    raw["data"] = {"files": files, "splits": played, "columns": columns}
     _write(out / "tasks" / f"{task.name}.yaml", yaml.safe_dump(raw, sort_keys=False, allow_unicode=True))
     for name in task.metrics:
-        local = file.path.parent / name.removeprefix("evaluate:")
-        if name.startswith("evaluate:") and local.exists():
-            shutil.copytree(local, out / "tasks" / name.removeprefix("evaluate:"))
-    return len(found[splits.test].items)
+        if name.startswith("evaluate:"):
+            _put_metric(out / "tasks", file, name.removeprefix("evaluate:"))
+    return len(found[task.data.splits.test][1].items)
+
+
+def _put_metric(place: Path, file: TaskFile, name: str) -> None:
+    """A metric's code, which lies beside the task; nothing from elsewhere is carried away."""
+    home = file.path.parent.resolve()
+    source = (home / name).resolve()
+    if not source.is_relative_to(home) or not source.exists():
+        text = f"metric evaluate:{name} is no file below {display(home)}, so it cannot be bundled"
+        raise UsageError(f"task {file.task.name}: {text}")
+    target = place / source.relative_to(home)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir():
+        shutil.copytree(source, target)
+    else:
+        shutil.copyfile(source, target)
 
 
 def _lines(split: Split, *, grouped: bool) -> Iterator[str]:
@@ -159,6 +174,13 @@ def check_bundle(out: Path) -> int:
         Mistake(str(out / name), 0, "", "is missing" if not (out / name).is_file() else "was changed")
         for name, digest in wanted.items()
         if not (out / name).is_file() or _digest(out / name) != digest
+    ]
+    known = {out / name for name in wanted}
+    wrong += [
+        Mistake(str(path), 0, "", "is not of the bundle")
+        for name in ("tasks", "model_cards", "weights")
+        for path in _files(out / name)
+        if path not in known
     ]
     if wrong:
         raise FileError(wrong)

@@ -47,7 +47,7 @@ class Entry:
             return "damaged"
         if isinstance(self.result, DoneResult):
             return "done"
-        return "unfinished" if self.unfinished and self.unfinished.batches else "failed"
+        return "failed" if self.result else "unfinished"
 
 
 def entries(results: Path) -> Iterator[Entry]:
@@ -83,12 +83,11 @@ def check(results: Path) -> Iterator[tuple[Path, str]]:
             yield folder, entry.wrong
         elif isinstance(entry.result, DoneResult):
             yield from _check_done(folder, entry.result)
-            ids = _ids(folder, entry.result)
-            key = entry.result.cell.data["test"].sha256, entry.result.cell.limit
-            first, where = asked.setdefault(key, (ids, folder))
-            if ids != first:
-                odd = ", ".join(sorted(ids ^ first)[:3])
-                yield folder / "records.jsonl", f"not the questions of {where} on the same data: {odd}"
+            if questions := _questions(folder, entry.result):
+                key = entry.result.cell.data["test"].sha256, entry.result.cell.limit
+                first, where = asked.setdefault(key, (questions, folder))
+                if questions != first:
+                    yield folder / "records.jsonl", f"not the questions of {where}, on the same data"
         if entry.result and entry.folder.name != CANNOT_RUN:
             yield from _check_identity(folder, entry.folder, entry.result.cell)
 
@@ -101,12 +100,13 @@ def _check_identity(folder: Path, name: Path, cell: CellFacts) -> Iterator[tuple
         yield folder, "not the folder that this run belongs in"
 
 
-def _ids(folder: Path, result: DoneResult) -> frozenset[str]:
+def _questions(folder: Path, result: DoneResult) -> frozenset[str]:
+    """By their text, as a mirror may number them otherwise; empty where they cannot be read."""
     try:
         records = read_records(folder / "records.jsonl", result.records_sha256)
     except FileError:
         return frozenset()
-    return frozenset(record.question_id for record in records)
+    return frozenset(record.question for record in records)
 
 
 def _check_done(folder: Path, result: DoneResult) -> Iterator[tuple[Path, str]]:
@@ -126,9 +126,7 @@ def _check_done(folder: Path, result: DoneResult) -> Iterator[tuple[Path, str]]:
     for line, record in enumerate(records, start=1):
         if text := _contradiction(record, cell):
             yield path, f"line {line}, {record.question_id}: {text}"
-    if (folder / NAME).is_file():
-        yield folder / NAME, "left over: the run is finished (bench results prune unfinished)"
-    if records:
+    if records and result.metrics.statuses:  # older versions measured less
         yield from ((folder / "result.json", text) for text in _differences(result.metrics, records))
 
 

@@ -5,8 +5,7 @@ import resource
 import statistics
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from multiprocessing import active_children
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import psutil
@@ -26,9 +25,7 @@ def peak_memory_bytes() -> int | None:
     From /proc where there is one: `ru_maxrss` of a child starts at its parent's size on Linux.
     """
     if Path("/proc/self/status").is_file():
-        # Those of multiprocessing are the energy counters' watchers, and no part of a model.
-        watchers = {child.pid for child in active_children()}
-        children = [c.pid for c in psutil.Process().children(recursive=True) if c.pid not in watchers]
+        children = [child.pid for child in psutil.Process().children(recursive=True)]
         return sum(filter(None, (_high_water(pid) for pid in ("self", *children))))
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
@@ -48,11 +45,15 @@ def peak_device_memory_bytes() -> int | None:
     return torch.cuda.max_memory_allocated() if torch and torch.cuda.is_available() else None
 
 
-def ask_alone(cell: Cell, engine: Engine) -> Iterator[float]:
-    """Seconds that each of some questions takes when it is asked alone, prompt to answer."""
+def ask_alone(cell: Cell, engine: Engine, answered: Collection[str]) -> Iterator[float]:
+    """Seconds that each of some questions takes when it is asked alone, prompt to answer.
+
+    Only what was `answered` (ids) is asked: a prompt that does not fit takes no time.
+    """
     draw = random.Random(cell.facts.id)  # noqa: S311 (not a secret)
-    sample = draw.sample(cell.items, min(ALONE, len(cell.items)))
-    for timed, item in ((False, sample[0]), *((True, item) for item in sample)):
+    items = [item for item in cell.items if item.id in answered]
+    sample = draw.sample(items, min(ALONE, len(items)))
+    for timed, item in (*((False, item) for item in sample[:1]), *((True, item) for item in sample)):
         start = time.perf_counter()
         list(evaluate(cell.asking, [item], engine))
         if timed:

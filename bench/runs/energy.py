@@ -1,76 +1,104 @@
-"""What a pass took from the energy counters of this machine, where it has any: NVML's and RAPL's, by zeus."""
+"""What a pass took from the energy counters of this machine, where it has any: NVML's and RAPL's."""
 
-import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 from bench.errors import first_line
 
-_COUNTED = ("/sys/class/powercap/intel-rapl", "/dev/nvidiactl", "/dev/kfd")
-"""Where Linux shows what counts energy. Looked at first: zeus takes 0.15 s to import."""
+POWERCAP = Path("/sys/class/powercap")
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """Joules since some moment; it begins again at `wraps`, None where it does not."""
+
+    name: str
+    read: Callable[[], float]
+    wraps: float | None = None
 
 
 class Meter:
-    """Laps of time and energy."""
+    """Laps of time and energy: each from `begin` to `lap`."""
 
-    def __init__(self) -> None:
-        self.seconds = time.perf_counter()
-        self.joules = _joules()
+    def __init__(self, counters: tuple[Counter, ...] | None = None) -> None:
+        self.counters = _found()[0] if counters is None else counters
+        self.begin()
+
+    def begin(self) -> None:
+        self.before = [counter.read() for counter in self.counters]
+        self.start = time.perf_counter()
 
     def lap(self) -> tuple[float, float | None]:
-        """Seconds and joules since the lap before; None where nothing counts them."""
-        seconds, joules = time.perf_counter(), _joules()
-        spent = None if joules is None or self.joules is None else joules - self.joules
-        lap = seconds - self.seconds
-        self.seconds, self.joules = seconds, joules
-        return lap, spent
+        """Seconds and joules since it began; None where nothing counts them."""
+        seconds = time.perf_counter() - self.start
+        spent = [_since(one, before) for one, before in zip(self.counters, self.before, strict=True)]
+        return seconds, sum(spent) if spent else None
 
 
-def counters() -> str:
+def _since(counter: Counter, before: float) -> float:
+    """RAPL's wrap after minutes at the least, a batch is of seconds: once is all that is looked for."""
+    spent = counter.read() - before
+    return spent + (counter.wraps or 0.0) if spent < 0 else spent
+
+
+def counted() -> str:
     """What counts energy here, or why nothing does."""
-    return _found()[1]
-
-
-def _joules() -> float | None:
-    read = _found()[0]
-    return None if read is None else read()
+    counters, lacking = _found()
+    if counters:
+        return f"counters of {', '.join(counter.name for counter in counters)}, whole devices"
+    return f"no counter ({'; '.join(lacking)})"
 
 
 @cache
-def _found() -> tuple[Callable[[], float] | None, str]:
-    """A reader of all counters' sum in joules, and their names, or None and why there is none."""
-    if sys.platform == "linux" and not any(Path(place).exists() for place in _COUNTED):
-        return None, "no counter: this machine shows no RAPL, and no GPU that has one"
-    try:
-        from zeus.device import get_cpus, get_gpus
-    except ImportError:
-        return None, "not measured: pip install 'slm-bench[energy]'"
-    readers: list[Callable[[], float]] = []
-    names: list[str] = []
+def _found() -> tuple[tuple[Counter, ...], tuple[str, ...]]:
+    """The counters, and why there are not more."""
+    counters: list[Counter] = []
     lacking: list[str] = []
-    for name, get, read in (("GPU", get_gpus, _gpu_joules), ("CPU", get_cpus, _cpu_joules)):
+    for find in (rapl, _nvml):
         try:
-            devices: Any = get()
-            reader = partial(read, devices)
-            reader()
-        except Exception as error:  # noqa: BLE001 (each driver has its own; without a counter there is none)
-            lacking.append(f"{name}: {first_line(error)}")
-        else:
-            readers.append(reader)
-            names.append(f"{len(devices)} {name}")
-    if not readers:
-        return None, f"no counter ({'; '.join(lacking)})"
-    return lambda: sum(reader() for reader in readers), f"counters of {', '.join(names)}, whole devices"
+            counters += find()
+        except OSError as error:
+            lacking.append(f"{error.strerror}: {error.filename}")
+        except Exception as error:  # noqa: BLE001 (what NVML raises is known only where it is installed)
+            lacking.append(first_line(error))
+    if not counters and not lacking:
+        lacking.append("this machine shows no RAPL, and no GPU that has one")
+    return tuple(counters), tuple(lacking)
 
 
-def _gpu_joules(devices: Any) -> float:
-    return sum(devices.get_total_energy_consumption(index) for index in range(len(devices))) / 1000
+def rapl(place: Path = POWERCAP) -> Iterator[Counter]:
+    """Packages, and the memory beside them: the kernel's files, in microjoules."""
+    for zone in sorted(place.glob("intel-rapl:*")):
+        name = (zone / "name").read_text(encoding="ascii").strip()
+        if name.startswith("package") or name == "dram":
+            wraps = float((zone / "max_energy_range_uj").read_text(encoding="ascii")) / 1e6
+            counter = Counter(name, partial(_microjoules, zone / "energy_uj"), wraps)
+            counter.read()  # only root may read it on most machines
+            yield counter
 
 
-def _cpu_joules(devices: Any) -> float:
-    """Packages, and memory where it is counted apart."""
-    found = [devices.get_total_energy_consumption(index) for index in range(len(devices))]
-    return sum(one.cpu_mj + (one.dram_mj or 0) for one in found) / 1000
+def _microjoules(path: Path) -> float:
+    return float(path.read_text(encoding="ascii")) / 1e6
+
+
+def _nvml() -> Iterator[Counter]:
+    if not Path("/dev/nvidiactl").exists():
+        return
+    try:
+        import pynvml
+    except ImportError:
+        raise RuntimeError("the GPU's needs: pip install nvidia-ml-py") from None
+    nvml: Any = pynvml
+    nvml.nvmlInit()
+    for index in range(nvml.nvmlDeviceGetCount()):
+        device = nvml.nvmlDeviceGetHandleByIndex(index)
+        nvml.nvmlDeviceGetTotalEnergyConsumption(device)  # raises where the GPU has none
+        yield Counter(f"GPU {index}", partial(_millijoules, nvml, device))
+
+
+def _millijoules(nvml: Any, device: Any) -> float:
+    return nvml.nvmlDeviceGetTotalEnergyConsumption(device) / 1000

@@ -7,7 +7,7 @@ from bench.runs.result import DoneResult, FailedResult
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """How cells are run; nothing of it changes a number.
+    """How cells are run; nothing of it is part of what a cell is.
 
     `fresh` runs again what is done, `timeout` is seconds a cell, `jobs` cells run side by side, and
     `latency` also asks questions one at a time.

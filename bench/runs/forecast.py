@@ -27,14 +27,19 @@ def least(cell: Cell) -> int:
     0 where nothing is known of them, and where they go to an accelerator's memory.
     """
     variant, parameters = cell.facts.variant, cell.facts.model.parameters
-    if variant.dtype is None or _ON_DEVICE.exists():
+    if variant.dtype is None or has_device():
         return 0
     each = _QUANTISED.get(variant.quantize, _BYTES[variant.dtype])
     if parameters is None:
         weights = cell.opening.weights
-        # On disk they are of two bytes mostly.
-        parameters = weights.bytes // 2 if isinstance(weights, Weights) else 0
+        # On disk they are of four bytes at most.
+        parameters = weights.bytes // 4 if isinstance(weights, Weights) else 0
     return int(parameters * each)
+
+
+def has_device() -> bool:
+    """Whether models go to an accelerator's memory, told without torch."""
+    return _ON_DEVICE.exists()
 
 
 def needed(cell: Cell, before: Iterable[DoneResult]) -> int:
@@ -47,7 +52,7 @@ def needed(cell: Cell, before: Iterable[DoneResult]) -> int:
 
 def expected_seconds(cell: Cell, before: Iterable[DoneResult]) -> float | None:
     """About how long it will take, as the last such run on a machine like this; None where there is none."""
-    alike = [result for result in _like(cell, before) if _machine(result.provenance) == _here()]
+    alike = [result for result in _like(cell, before) if machine_of(result.provenance) == this_machine()]
     if not alike:
         return None
     last = max(alike, key=lambda result: result.provenance.finished)
@@ -67,12 +72,13 @@ def _like(cell: Cell, before: Iterable[DoneResult]) -> list[DoneResult]:
 
 
 @cache
-def _here() -> tuple[str, int, int]:
-    return _machine(provenance())
+def this_machine() -> str:
+    return machine_of(provenance())
 
 
-def _machine(found: Provenance) -> tuple[str, int, int]:
-    return found.processor, found.cores, found.memory_bytes
+def machine_of(found: Provenance) -> str:
+    """What two runs must share for their times to be added or compared."""
+    return f"{found.processor}, {found.cores} cores, {told(found.memory_bytes)}"
 
 
 def out_of_memory_kills() -> int | None:

@@ -18,21 +18,21 @@ from bench.inputs.weights import Weights
 from bench.runs import journal
 from bench.runs.cell import CANNOT_RUN, Cell
 from bench.runs.cost import ask_alone, latency, peak_device_memory_bytes, peak_memory_bytes
-from bench.runs.energy import Meter, counters
+from bench.runs.energy import Meter, counted
 from bench.runs.events import Blocked, Busy, Loading, Progress, Skipped, Terms
-from bench.runs.forecast import told
-from bench.runs.journal import Batch, Held, Unfinished
-from bench.runs.provenance import provenance
+from bench.runs.forecast import machine_of, this_machine, told
+from bench.runs.journal import Batch, Head, Held, Unfinished
+from bench.runs.provenance import provenance, usable_cores
 from bench.runs.result import Cost, DoneResult, EngineFacts, FailedResult
-from bench.runs.store import StoreError, digest, find_run, forget_failure, records_bytes, write_run
+from bench.runs.store import StoreError, digest, find_run, forget_failure, records_bytes, rewrite, write_run
 from bench.scoring.metrics import load_metrics, measure
+from bench.scoring.record import Record
 
 
 def work(cell: Cell, results: Path, terms: Terms, events: Any) -> None:
     """The process's main function. The one place that catches broadly: the sweep must go on."""
     if terms.jobs > 1:  # read when torch is imported
-        cores = len(psutil.Process().cpu_affinity() or ()) or os.cpu_count() or 1
-        os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores // terms.jobs)))
+        os.environ.setdefault("OMP_NUM_THREADS", str(max(1, usable_cores() // terms.jobs)))
     # When the sweep is gone nobody reads what is sent, and its end is not this cell's failure.
     with suppress(BrokenPipeError):
         try:
@@ -50,10 +50,13 @@ def _result(cell: Cell, results: Path, terms: Terms, events: Any) -> DoneResult 
     reason, trace = "", ""
     try:
         run = None if terms.fresh else find_run(results, cell.folder, cell.facts.id)
-        if run and isinstance(run.result, DoneResult):  # another sweep was faster
-            lacking = terms.latency and run.result.cost.alone is None
-            return _with_latency(cell, results, run.result) if lacking else Skipped(run.result)
-        return _score(cell, results, terms, events)
+        if run is None or not isinstance(run.result, DoneResult):
+            return _score(cell, results, terms, events)
+        journal.forget(results, cell.folder)  # another sweep was faster, or was killed a moment too late
+        if not lacks_latency(run.result, terms):
+            return Skipped(run.result)
+        engine = open_engine(prepare(cell.opening))
+        return _with_latency(cell, results, run.result, engine, run.records)
     except (BrokenPipeError, StoreError):
         raise
     except BenchError as error:
@@ -73,15 +76,16 @@ def failed(cell: Cell, results: Path, reason: str, trace: str = "") -> FailedRes
     result = FailedResult(cell=cell.facts, reason=reason, traceback=trace, provenance=provenance())
     # Where the folder cannot be written, that is the reason already, and the event tells it.
     with suppress(BenchError):
-        if find_run(results, cell.folder, cell.facts.id) is None:
-            write_run(results, cell.folder, result, None)
+        write_run(
+            results, cell.folder, result, None,
+            unless=lambda: find_run(results, cell.folder, cell.facts.id) is not None,
+        )  # fmt: skip
     return result
 
 
 def _score(cell: Cell, results: Path, terms: Terms, events: Any) -> DoneResult:
-    if terms.fresh:
-        journal.forget(results, cell.folder)
-    before = journal.resumed(results, cell.folder, cell.facts, cell.items)
+    head = Head(cell=cell.facts, machine=this_machine(), fresh=terms.fresh)
+    before = journal.resumed(results, cell.folder, head, cell.items)
     events.send(Loading(len(before.records)))
     metrics = load_metrics(cell.task.metrics, cell.home)
     opening = prepare(cell.opening)
@@ -92,8 +96,7 @@ def _score(cell: Cell, results: Path, terms: Terms, events: Any) -> DoneResult:
     found = {record.question_id: record for batch in batches for record in batch.records}
     records = [found[item.id] for item in cell.items]
     # Before the metrics: scikit-learn is no cost of the model.
-    cost = _cost(cell, opening, engine, batches, loaded, terms)
-    engine.close()
+    cost = _cost(opening, engine, batches, loaded, terms)
     data = records_bytes(records)
     result = DoneResult(
         cell=cell.facts,
@@ -106,7 +109,28 @@ def _score(cell: Cell, results: Path, terms: Terms, events: Any) -> DoneResult:
     write_run(results, cell.folder, result, data)
     journal.forget(results, cell.folder)
     forget_failure(results, cell.folder.parent / CANNOT_RUN)
+    if terms.latency:
+        return _with_latency(cell, results, result, engine, records)
+    engine.close()
     return result
+
+
+def lacks_latency(result: DoneResult, terms: Terms) -> bool:
+    """Whether it is asked for, was not measured, and may be: beside costs of the same machine."""
+    here = machine_of(result.provenance) == this_machine()
+    return terms.latency and result.cost.alone is None and here
+
+
+def _with_latency(
+    cell: Cell, results: Path, result: DoneResult, engine: Engine, records: Sequence[Record]
+) -> DoneResult:
+    """A finished run with how long a question takes alone; what is on disk is whole without it."""
+    answered = {record.question_id for record in records if record.parse_status != "prompt_too_long"}
+    cost = result.cost.model_copy(update={"alone": latency(ask_alone(cell, engine, answered))})
+    engine.close()
+    more = result.model_copy(update={"cost": cost})
+    rewrite(results, cell.folder, more)
+    return more
 
 
 def _batches(cell: Cell, engine: Engine, before: Unfinished, results: Path, events: Any) -> Iterator[Batch]:
@@ -128,6 +152,7 @@ def _batches(cell: Cell, engine: Engine, before: Unfinished, results: Path, even
         count += len(batch.records)
         events.send(Progress(count, len(cell.items), peak))
         yield batch
+        meter.begin()  # keeping and telling a batch is no cost of the model
 
 
 def _engine_facts(opening: Opening, engine: Engine, batches: Sequence[Batch]) -> EngineFacts:
@@ -137,9 +162,7 @@ def _engine_facts(opening: Opening, engine: Engine, batches: Sequence[Batch]) ->
     return EngineFacts(path=engine.path, batch_tokens=last, pickle=pickled, code=opening.trust.code)
 
 
-def _cost(
-    cell: Cell, opening: Opening, engine: Engine, batches: Sequence[Batch], loaded: float, terms: Terms
-) -> Cost:
+def _cost(opening: Opening, engine: Engine, batches: Sequence[Batch], loaded: float, terms: Terms) -> Cost:
     """What the pass cost; prompts that did not fit the model were not scored and do not count."""
     scored = [r for batch in batches for r in batch.records if r.parse_status != "prompt_too_long"]
     seconds = sum(batch.seconds for batch in batches)
@@ -159,17 +182,6 @@ def _cost(
         weights_bytes=opening.weights.bytes if isinstance(opening.weights, Weights) else None,
         model_bytes=engine.model_bytes,
         batched=latency([record.seconds for record in scored]),
-        alone=latency(ask_alone(cell, engine)) if terms.latency else None,
-        joules=None if None in joules else sum(filter(None, joules)),
-        joules_note=counters(),
+        joules=None if None in joules or terms.jobs > 1 else sum(filter(None, joules)),
+        joules_note="not told apart from the cells beside it" if terms.jobs > 1 else counted(),
     )
-
-
-def _with_latency(cell: Cell, results: Path, result: DoneResult) -> DoneResult:
-    """A finished run with what it was not asked before: how long a question takes alone."""
-    engine = open_engine(prepare(cell.opening))
-    cost = result.cost.model_copy(update={"alone": latency(ask_alone(cell, engine))})
-    engine.close()
-    more = result.model_copy(update={"cost": cost})
-    write_run(results, cell.folder, more, None)
-    return more

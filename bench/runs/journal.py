@@ -5,6 +5,7 @@ with its records and what it took. A line that is torn, damaged or there twice c
 at most, which is then scored again.
 """
 
+import errno
 import os
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from pydantic import ValidationError
 
 from bench.config import Strict
 from bench.runs.result import SCHEMA_VERSION, CellFacts
-from bench.runs.store import whole, writing
+from bench.runs.store import LOCKS, check_not_newer, make_folder, whole, writing
 from bench.scoring.record import Record
 from bench.types import Item
 
@@ -25,10 +26,15 @@ NAME = "unfinished.jsonl"
 
 
 class Head(Strict):
-    """The first line; `stops` counts how often the run was cut off before."""
+    """The first line; `stops` counts how often the run was cut off before.
+
+    Times are added up only on one `machine`. `fresh` says that an older run is to be replaced.
+    """
 
     schema_version: Literal[4] = SCHEMA_VERSION
     cell: CellFacts
+    machine: str
+    fresh: bool = False
     stops: int = 0
 
 
@@ -77,21 +83,32 @@ def _batches(lines: Sequence[bytes]) -> Iterator[Batch]:
             yield batch
 
 
-def resumed(results: Path, folder: Path, cell: CellFacts, items: Sequence[Item]) -> Unfinished:
-    """What the cell has done so far, with the file mended; a new one where there was none of it."""
+def resumed(results: Path, folder: Path, head: Head, items: Sequence[Item]) -> Unfinished:
+    """What the cell has done so far, with the file mended; a new one where there was none of it.
+
+    Raises a FileError where a newer version wrote it.
+    """
     path = results / folder / NAME
-    found = read_journal(path)
-    if found is None or found.head.cell.id != cell.id:
-        found = Unfinished(Head(cell=cell), ())
-    else:
+    before = read_journal(path)
+    check_not_newer(path, first_line=True)
+    found = Unfinished(head, ())
+    if before and _goes_on(before.head, head):
         asked = {item.id: item for item in items}
-        kept = tuple(batch for batch in found.batches if all(_answers(r, asked) for r in batch.records))
-        found = Unfinished(Head(cell=cell, stops=found.head.stops + 1), kept)
+        kept = tuple(batch for batch in before.batches if all(_answers(r, asked) for r in batch.records))
+        stops = before.head.stops + (1 if kept else 0)
+        found = Unfinished(before.head.model_copy(update={"stops": stops}), kept)
     lines = [found.head.model_dump_json(), *(batch.model_dump_json() for batch in found.batches)]
     with writing(results / folder):
-        (results / folder).mkdir(parents=True, exist_ok=True)
-        whole(path, "".join(f"{line}\n" for line in lines).encode())
+        make_folder(results, folder)
+        for torn in (results / folder).glob(".*.jso*"):  # a killed process's
+            torn.unlink()
+        whole({path: "".join(f"{line}\n" for line in lines).encode()})
     return found
+
+
+def _goes_on(before: Head, now: Head) -> bool:
+    """Whether what was begun is what is asked; a fresh run takes only from one that was begun fresh."""
+    return (before.cell.id, before.machine) == (now.cell.id, now.machine) and before.fresh >= now.fresh
 
 
 def _answers(record: Record, asked: dict[str, Item]) -> bool:
@@ -122,9 +139,10 @@ class Held(Exception):
 @contextmanager
 def holding(results: Path, cell_id: str) -> Generator[None]:
     """Be the one process that works on a cell; raises Held where another is, and never waits."""
-    locks = results / ".locks"
+    locks = results / LOCKS
     with writing(locks):
-        locks.mkdir(parents=True, exist_ok=True)
+        if not locks.is_dir():
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(locks))
         lock = FileLock(locks / f"{cell_id[:32]}.lock", timeout=0)
         try:
             lock.acquire()
@@ -138,6 +156,8 @@ def holding(results: Path, cell_id: str) -> Generator[None]:
 
 def is_held(results: Path, cell_id: str) -> bool:
     """Whether another process works on the cell just now."""
+    if not (results / LOCKS).is_dir():
+        return False
     try:
         with holding(results, cell_id):
             return False

@@ -128,15 +128,15 @@ def _planned(
     wish: Wish,
     way: Way,
 ) -> Cell | Missing:
-    if file.mistake:
-        return _cannot_run(data, file, wish, file.mistake)
     try:
+        if file.mistake:
+            return _cannot_run(data, file, wish, file.mistake)
+        if isinstance(weights, Unavailable) and isinstance(file.card.source, PathSource):
+            # The card says that they are here, and they are not: that is a failure.
+            return _cannot_run(data, file, wish, str(weights))
         return _cell(data, file, weights, wish, way)
     except Unavailable as error:
         task, model = data.file.task.name, file.card.name
-        if error is weights and isinstance(file.card.source, PathSource):
-            # The card says that they are here, and they are not: that is a failure.
-            return _cannot_run(data, file, wish, str(error))
         what = f"{model} on {task}"
         if error is weights:
             what = f"model {model}"
@@ -146,7 +146,9 @@ def _planned(
 
 
 def _cannot_run(data: TaskData, card: CardFile, wish: Wish, reason: str) -> Cell:
-    return replace(_cell(data, card, None, wish, Way()), reason=reason)
+    """One for the model on the task, whatever variants are wished."""
+    plain = Wish(exemplars=0, limit=wish.limit, dtype="float32")
+    return replace(_cell(data, card, None, plain, Way()), reason=reason)
 
 
 def _ways(cards: Sequence[CardFile], wish: Wish) -> Iterator[tuple[CardFile, Way]]:

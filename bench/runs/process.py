@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,8 @@ def in_process(
         process = context.Process(target=_main, args=(target, args, crash.name, theirs), name=name)
         # Ctrl-C and a plain kill reach the whole group of processes: the child leaves them to its
         # parent, which ends it. Masks are inherited, and are a thread's own.
+        # The first start of all would also start multiprocessing's tracker, which unblocks them.
+        resource_tracker.ensure_running()
         before = signal.pthread_sigmask(signal.SIG_BLOCK, _LEFT_TO_THE_PARENT)
         try:
             process.start()
@@ -102,18 +105,19 @@ def _received(connection: Any, bounds: Bounds) -> Generator[Any, None, bool]:
 
 
 def _main(target: Callable[..., None], args: tuple[object, ...], crash: str, connection: Any) -> None:
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_end_with_parent, args=(Path(crash),), daemon=True).start()
     with Path(crash).open("w", encoding="utf-8") as file:
         faulthandler.enable(file)  # a crash below Python leaves its place there, not on the terminal
         target(*args, connection)
         faulthandler.disable()
 
 
-def _end_with_parent() -> None:
-    """A parent that was killed cannot end its children: they wait for that themselves."""
+def _end_with_parent(crash: Path) -> None:
+    """A parent that was killed cannot end its children, nor tidy up: they wait for that themselves."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()
+    crash.unlink(missing_ok=True)
     os._exit(1)
 
 

@@ -46,6 +46,11 @@ def provenance(jobs: int = 1, stops: int = 0) -> Provenance:
     )
 
 
+def usable_cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def _libraries() -> dict[str, str]:
     found: dict[str, str] = {}
     for name in _LIBRARIES:

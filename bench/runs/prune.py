@@ -1,14 +1,14 @@
 """Which runs may go, and removing them."""
 
-import shutil
 from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Literal, get_args
 
 from bench.runs.check import Entry, entries
-from bench.runs.journal import NAME, is_held
+from bench.runs.journal import NAME, holding, is_held
 from bench.runs.result import CellFacts, DoneResult
-from bench.runs.store import writing
+from bench.runs.store import LOCKS, writing
 
 Kind = Literal["failed", "unfinished", "damaged", "partial", "outdated"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -51,15 +51,19 @@ def _kinds(entry: Entry, newest: dict[str, tuple[int, int]]) -> Iterator[Kind]:
 
 
 def remove(results: Path, entry: Entry, kinds: Iterable[Kind]) -> None:
-    """Remove a run's files and the folders that are empty without them; of a finished one with a
-    left-over, where only such are wanted, the left-over."""
+    """Remove a run's own files, and the folders that are empty without them.
+
+    Of a finished one with a left-over, where only such are wanted, the left-over. Raises Held where a
+    sweep works on it.
+    """
     folder = results / entry.folder
-    with writing(folder):
-        if entry.unfinished and isinstance(entry.result, DoneResult) and set(kinds) == {"unfinished"}:
-            (folder / NAME).unlink()
-            return
-        shutil.rmtree(folder)
-        for parent in folder.parents:
-            if parent == results or any(parent.iterdir()):
+    left_over = isinstance(entry.result, DoneResult) and set(kinds) == {"unfinished"}
+    names = [NAME] if left_over else ["result.json", "records.jsonl", NAME]
+    lock = holding(results, entry.cell.id) if entry.cell and (results / LOCKS).is_dir() else nullcontext()
+    with lock, writing(folder):
+        for name in names:
+            (folder / name).unlink(missing_ok=True)
+        for place in (folder, *folder.parents):
+            if place == results or any(place.iterdir()):
                 break
-            parent.rmdir()
+            place.rmdir()

@@ -4,7 +4,7 @@ import errno
 import hashlib
 import json
 import os
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +29,8 @@ class Run:
     records: tuple[Record, ...]
 
 
+LOCKS = ".locks"
+"""In the results folder: a lock a cell that some process works on."""
 _EVERYWHERE = {
     errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ENOENT, errno.ESTALE, errno.ENOTCONN
 }  # fmt: skip
@@ -60,7 +62,7 @@ def check_writable(results: Path) -> None:
     """Fail before anything is computed where nothing could be kept."""
     probe = results / f".probe-{os.getpid()}"
     try:
-        results.mkdir(parents=True, exist_ok=True)
+        (results / LOCKS).mkdir(parents=True, exist_ok=True)
         probe.write_bytes(b"")
         probe.unlink()
     except OSError as error:
@@ -78,27 +80,58 @@ def digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def write_run(results: Path, folder: Path, result: DoneResult | FailedResult, records: bytes | None) -> None:
-    """Records first, then the summary that vouches for them, as one step for other sweeps' eyes."""
+def write_run(
+    results: Path,
+    folder: Path,
+    result: DoneResult | FailedResult,
+    records: bytes | None,
+    *,
+    unless: Callable[[], bool] | None = None,
+) -> None:
+    """Records and the summary that vouches for them, as one step for other sweeps' eyes.
+
+    Nothing is written if `unless` holds when it is this sweep's turn.
+    """
     with writing(results / folder):
-        (results / folder).mkdir(parents=True, exist_ok=True)
+        make_folder(results, folder)
         with FileLock(results / ".lock"):
-            if records is not None:
-                whole(results / folder / "records.jsonl", records)
-            whole(results / folder / "result.json", result.model_dump_json(indent=1).encode() + b"\n")
+            if unless is None or not unless():
+                files = {"result.json": result.model_dump_json(indent=1).encode() + b"\n"}
+                files = files if records is None else {"records.jsonl": records} | files
+                whole({results / folder / name: data for name, data in files.items()})
 
 
-def whole(path: Path, data: bytes) -> None:
-    """Write a file so that its reader finds all of it, or the one before."""
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+def rewrite(results: Path, folder: Path, result: DoneResult) -> None:
+    """Replace the summary of a run, if its records are still those that it is made from."""
+
+    def changed() -> bool:
+        now = read_result(results / folder / "result.json")
+        return not isinstance(now, DoneResult) or now.records_sha256 != result.records_sha256
+
+    write_run(results, folder, result, None, unless=changed)
+
+
+def make_folder(results: Path, folder: Path) -> None:
+    """A run's folder; the results folder itself is made where a sweep begins, and may not vanish since."""
+    if not results.is_dir():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(results))
+    (results / folder).mkdir(parents=True, exist_ok=True)
+
+
+def whole(files: Mapping[Path, bytes]) -> None:
+    """Write files so that a reader finds all of each, or the ones before; none if one does not fit."""
+    unfinished = {path: path.with_name(f".{path.name}.{os.getpid()}") for path in files}
     try:
-        with unfinished.open("wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        unfinished.replace(path)
+        for path, data in files.items():
+            with unfinished[path].open("wb") as stream:
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+        for path, written in unfinished.items():
+            written.replace(path)
     finally:
-        unfinished.unlink(missing_ok=True)
+        for written in unfinished.values():
+            written.unlink(missing_ok=True)
 
 
 def find_run(results: Path, folder: Path, cell_id: str) -> Run | None:
@@ -132,15 +165,23 @@ class NewerFile(FileError):
     """A file of a schema that this version does not know."""
 
 
-def check_not_newer(path: Path) -> None:
+def check_not_newer(path: Path, *, first_line: bool = False) -> None:
     """Raises NewerFile; a file that is missing or damaged is no reason not to run."""
-    if path.is_file():
-        try:
-            read_result(path)
-        except NewerFile:
-            raise
-        except FileError:
-            pass
+    try:
+        data = path.read_bytes()
+        raw: object = json.loads(data.partition(b"\n")[0] if first_line else data)
+    except (OSError, ValueError, RecursionError):
+        return
+    _check_version(raw, display(path))
+
+
+def _check_version(raw: object, file: str) -> None:
+    found = cast("dict[str, object]", raw).get("schema_version") if isinstance(raw, dict) else None
+    if isinstance(found, int) and found > SCHEMA_VERSION:
+        text = (
+            f"written by a newer version (schema {found}, this one reads {SCHEMA_VERSION}); update SLM Bench"
+        )
+        raise NewerFile([Mistake(file, 0, "schema_version", text)])
 
 
 def read_results(results: Path) -> Iterator[DoneResult]:
@@ -161,12 +202,7 @@ def read_result(path: Path) -> DoneResult | FailedResult:
         raise FileError([Mistake(file, 0, "", error.strerror or "unreadable")]) from error
     except (ValueError, RecursionError) as error:
         raise FileError([Mistake(file, 0, "", f"not JSON: {error}")]) from error
-    found = cast("dict[str, object]", raw).get("schema_version") if isinstance(raw, dict) else None
-    if isinstance(found, int) and found > SCHEMA_VERSION:
-        text = (
-            f"written by a newer version (schema {found}, this one reads {SCHEMA_VERSION}); update SLM Bench"
-        )
-        raise NewerFile([Mistake(file, 0, "schema_version", text)])
+    _check_version(raw, file)
     try:
         return RESULT.validate_python(
             upgraded(cast("dict[str, Any]", raw)) if isinstance(raw, dict) else raw, strict=False

@@ -12,13 +12,20 @@ import psutil
 from bench.errors import BenchError
 from bench.inputs.adapter import Adapter
 from bench.runs.adapting import QUICK, with_adapter
-from bench.runs.cell import Cell
+from bench.runs.cell import CANNOT_RUN, Cell
 from bench.runs.events import USUAL, Busy, Event, Skipped, Terms
-from bench.runs.forecast import needed
-from bench.runs.inside import failed
-from bench.runs.journal import is_held
+from bench.runs.forecast import has_device, needed
+from bench.runs.inside import failed, lacks_latency
+from bench.runs.journal import NAME, is_held
 from bench.runs.result import DoneResult
-from bench.runs.store import check_not_newer, find_run, forget_failure, read_results, write_run
+from bench.runs.store import (
+    check_not_newer,
+    check_writable,
+    find_run,
+    forget_failure,
+    read_results,
+    rewrite,
+)
 from bench.runs.tuner import TuningFailed, run_tuning
 from bench.runs.worker import run_cell
 from bench.scoring.metrics import load_metrics, measure
@@ -33,9 +40,13 @@ HEADROOM = 0.95
 
 @dataclass(frozen=True, slots=True)
 class _Over:
-    """A cell's last word was said; `error` is what nobody expected of it."""
+    """A cell's last word was said; `error` is what nobody expected of it.
+
+    `busy` says that another sweep took it a moment ago.
+    """
 
     error: BaseException | None = None
+    busy: bool = False
 
 
 _Said = tuple[Cell, SweepEvent | _Over]
@@ -48,8 +59,10 @@ def sweep(cells: Sequence[Cell], results: Path, terms: Terms = USUAL) -> Iterato
     anything runs where a cell's result was written by a newer version, and a StoreError where the
     results folder takes no more.
     """
+    check_writable(results)
     for cell in cells:
         check_not_newer(results / cell.folder / "result.json")
+    terms = replace(terms, jobs=max(1, min(terms.jobs, len(cells))))
     with closing(_Crew(results, terms)) as crew:
         waiting = list(cells)
         held: set[str] = set()
@@ -81,8 +94,11 @@ class _Crew:
         """Whether another cell may start; one at a time always may."""
         if not self.running:
             return True
-        used = sum(size for _, size in self.running.values())
-        return len(self.running) < self.terms.jobs and used + needed(cell, self.before) <= self.free
+        if len(self.running) >= self.terms.jobs or (has_device() and cell.facts.variant.dtype):
+            return False  # an accelerator holds one model at a time
+        used, wanted = sum(size for _, size in self.running.values()), needed(cell, self.before)
+        now = HEADROOM * psutil.virtual_memory().available
+        return used + wanted <= self.free and wanted <= now
 
     def start_of(self, waiting: list[Cell]) -> Iterator[Cell]:
         """Start what there is room for, and take it off the list; yields what another sweep works on."""
@@ -102,12 +118,15 @@ class _Crew:
 
     def _listen(self, cell: Cell) -> None:
         error: BaseException | None = None
+        busy = False
         try:
             for event in _events(cell, self.results, self.terms, self.stop):
-                self.said.put((cell, event))
+                busy = isinstance(event, Busy)
+                if not busy:
+                    self.said.put((cell, event))
         except BaseException as caught:  # noqa: BLE001 (it is raised again where the sweep is)
             error = caught
-        self.said.put((cell, _Over(error)))
+        self.said.put((cell, _Over(error, busy)))
 
     def heard(self, *, seconds: float | None) -> Iterator[tuple[Cell, SweepEvent]]:
         """The next thing that a cell says, if it says one in that time."""
@@ -119,6 +138,8 @@ class _Crew:
             self.running.pop(cell.facts.id)[0].join()
             if event.error is not None:
                 raise event.error
+            if event.busy:
+                yield cell, Busy()
 
     def close(self) -> None:
         self.stop.set()
@@ -134,9 +155,10 @@ def _events(cell: Cell, results: Path, terms: Terms, stop: threading.Event) -> I
         yield from _tuned(cell, cell.tuning, results, terms, stop)
         return
     done = None if terms.fresh else _found(cell, results)
-    if done is None or (terms.latency and done.cost.alone is None):
+    if done is None or lacks_latency(done, terms) or (results / cell.folder / NAME).is_file():
         yield from run_cell(cell, results, terms, stop)
     else:
+        forget_failure(results, cell.folder.parent / CANNOT_RUN)
         yield Skipped(done)
 
 
@@ -147,11 +169,24 @@ def _tuned(cell: Cell, job: Job, results: Path, terms: Terms, stop: threading.Ev
             case Adapter():
                 ready = with_adapter(cell, replace(event, name=QUICK))
                 forget_failure(results, cell.folder)
-                yield from _events(ready, results, terms, stop)
+                yield from _when_free(ready, results, terms, stop)
             case TuningFailed(reason=reason, traceback=trace):
                 yield failed(cell, results, f"tuning failed: {reason}", trace)
             case _:
                 yield event
+
+
+def _when_free(cell: Cell, results: Path, terms: Terms, stop: threading.Event) -> Iterator[SweepEvent]:
+    """A cell that was tuned first; while another sweep works on it, wait here."""
+    busy = True
+    while busy and not stop.is_set():
+        busy = False
+        for event in _events(cell, results, terms, stop):
+            busy = isinstance(event, Busy)
+            if not busy:
+                yield event
+        if busy:
+            stop.wait(AGAIN)
 
 
 def _found(cell: Cell, results: Path) -> DoneResult | None:
@@ -166,5 +201,5 @@ def _found(cell: Cell, results: Path) -> DoneResult | None:
     except BenchError:  # what is done stays done; the cells that are not yet done say what is wrong
         return run.result
     result = run.result.model_copy(update={"metrics": measure(run.records, cell.task.metrics, loaded)})
-    write_run(results, cell.folder, result, None)
+    rewrite(results, cell.folder, result)
     return result

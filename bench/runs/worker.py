@@ -14,7 +14,8 @@ from bench.runs.events import LAST, USUAL, Again, Blocked, Event, Progress, Term
 from bench.runs.forecast import least, out_of_memory_kills, told
 from bench.runs.inside import failed, work
 from bench.runs.process import Bounds, Ended, in_process
-from bench.runs.store import StoreError
+from bench.runs.result import DoneResult
+from bench.runs.store import StoreError, check_writable, find_run
 
 SMALLER = 0.25
 """The share of the usual batch with which a cell goes on that the system has killed."""
@@ -44,7 +45,10 @@ def run_cell(
 
     There is none once `stop` is set. Raises a StoreError where the results folder takes no more.
     """
-    free = psutil.virtual_memory().available
+    check_writable(results)
+    memory = psutil.virtual_memory()
+    # What others hold side by side, they give back.
+    free = memory.available if terms.jobs == 1 else memory.total
     if (wanted := least(cell)) > free:
         reason = f"not started: its weights alone need {told(wanted)} of memory, {told(free)} are free"
         yield failed(cell, results, reason)
@@ -57,6 +61,10 @@ def run_cell(
         opening = replace(cell.opening, batch=SMALLER) if smaller else cell.opening
         death = yield from _attempt(replace(cell, opening=opening), results, terms, bounds)
     if death:
+        run = find_run(results, cell.folder, cell.facts.id)
+        if run and isinstance(run.result, DoneResult) and not terms.fresh:
+            yield run.result  # only its latency was still to be measured
+            return
         yield failed(cell, results, _why(death, cell, terms), death.end.trace)
 
 
