@@ -174,7 +174,7 @@ def test_prune_takes_only_a_run_s_own_files(quiz: Path, project: Path, bench: Ca
 
 
 def test_the_kinds_of_prune_are_those_of_the_command() -> None:
-    assert cli_kinds == KINDS
+    assert COMMANDED == KINDS
 
 
 def test_prune_removes_what_is_named_and_nothing_else(
