@@ -142,3 +142,25 @@ def anatomy(project: Path) -> Path:
     path = folder / "anatomy.yaml"
     path.write_text(TASK, encoding="utf-8")
     return path
+
+
+QUESTIONS = 40
+
+
+@pytest.fixture
+def quiz(project: Path) -> Path:
+    """A task of 40 questions; returns its YAML file."""
+    rows = [
+        {
+            "id": f"q{n}",
+            "question": f"Which number is {n}?",
+            "options": ["one", "two", str(n)],
+            "answer": n % 3,
+        }
+        for n in range(QUESTIONS)
+    ]
+    write_lines(project / "tasks" / "test.jsonl", list[dict[str, object]](rows))
+    write_lines(project / "tasks" / "train.jsonl", [])
+    path = project / "tasks" / "quiz.yaml"
+    path.write_text(TASK.replace("anatomy", "quiz"), encoding="utf-8")
+    return path

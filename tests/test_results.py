@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
-from test_survival import cell_of, fake_card, journal_of, quiz, run_to_end
 
+from bench.cli.results import KINDS as COMMANDED
 from bench.runs import journal
 from bench.runs.check import check, entries
 from bench.runs.events import Skipped
@@ -15,8 +15,7 @@ from bench.runs.prune import KINDS
 from bench.runs.store import digest
 from bench.runs.sweep import sweep
 from conftest import ROOT
-
-assert quiz  # a fixture
+from played import cell_of, fake_card, journal_of, run_to_end
 
 
 def only(results: Path, name: str) -> Path:

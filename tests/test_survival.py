@@ -15,58 +15,17 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from bench.inputs.model_card import CardFile, ModelCard
-from bench.inputs.task import read_task
+from bench.inputs.model_card import ModelCard
 from bench.runs import journal
 from bench.runs.cell import Cell
 from bench.runs.events import Again, Busy, Loading, Progress, Skipped, Terms
-from bench.runs.plan import Wish, plan
 from bench.runs.result import DoneResult, FailedResult
 from bench.runs.store import Run, StoreError, check_writable, read_result, read_runs
 from bench.runs.sweep import sweep
 from bench.runs.worker import run_cell
-from conftest import TASK, write_lines
+from conftest import QUESTIONS
+from played import add_fake, cell_of, fake_card, journal_of, run_to_end
 from tiny import save_causal
-
-QUESTIONS = 40
-
-
-@pytest.fixture
-def quiz(project: Path) -> Path:
-    """A task of 40 questions; returns its YAML file."""
-    rows = [
-        {
-            "id": f"q{n}",
-            "question": f"Which number is {n}?",
-            "options": ["one", "two", str(n)],
-            "answer": n % 3,
-        }
-        for n in range(QUESTIONS)
-    ]
-    write_lines(project / "tasks" / "test.jsonl", list[dict[str, object]](rows))
-    write_lines(project / "tasks" / "train.jsonl", [])
-    path = project / "tasks" / "quiz.yaml"
-    path.write_text(TASK.replace("anatomy", "quiz"), encoding="utf-8")
-    return path
-
-
-def fake_card(name: str = "played", **settings: object) -> ModelCard:
-    facts = {"name": name, "title": name.title(), "family": "played", "license": "mit"}
-    source = {"engine": "fake", "settings": {"accuracy": 0.6, "batch": 2} | settings}
-    return ModelCard.model_validate(facts | {"architecture": "baseline", "source": source})
-
-
-def add_fake(project: Path, name: str, **settings: object) -> None:
-    card = fake_card(name, **settings).model_dump(mode="json", exclude_defaults=True)
-    path = project / "model_cards" / f"{name}.yaml"
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(card), encoding="utf-8")  # JSON is YAML
-
-
-def cell_of(task: Path, card: ModelCard) -> Cell:
-    files = [read_task(task)], [CardFile(card=card, path=task)]
-    [cell], _ = plan(*files, Wish(dtype="float32"), data_dir=None, offline=True)
-    return cell
 
 
 def told(result: object) -> dict[str, object]:
@@ -90,12 +49,6 @@ def uninterrupted(cell: Cell, folder: Path) -> tuple[dict[str, object], list[dic
         found = told(run_to_end(cell, folder / "whole" / cell.facts.id))
         WHOLE[cell.facts.id] = found, lines(folder / "whole" / cell.facts.id)
     return WHOLE[cell.facts.id]
-
-
-def run_to_end(cell: Cell, results: Path) -> DoneResult:
-    *_, last = run_cell(cell, results)
-    assert isinstance(last, DoneResult), last
-    return last
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -181,18 +134,6 @@ def test_a_real_model_that_was_cut_off_gives_the_same_scores(quiz: Path, project
     assert lines(project / "cut") == lines(project / "whole")
     assert isinstance(events[-1], DoneResult)
     assert events[-1].provenance.stops == 1
-
-
-def journal_of(cell: Cell, results: Path, keep: int) -> Path:
-    """The file of a run that was cut off after some batches."""
-    events = run_cell(cell, results)
-    seen = 0
-    for event in events:
-        seen += isinstance(event, Progress)
-        if seen == keep:
-            break
-    events.close()  # type: ignore[attr-defined]
-    return results / cell.folder / journal.NAME
 
 
 @pytest.mark.parametrize("damage", ["torn", "garbage", "twice", "other questions", "no head"])

@@ -1,0 +1,50 @@
+"""Played models: cards of the fake engine, and their cells run whole or in part."""
+
+import json
+from pathlib import Path
+
+from bench.inputs.model_card import CardFile, ModelCard
+from bench.inputs.task import read_task
+from bench.runs import journal
+from bench.runs.cell import Cell
+from bench.runs.events import Progress
+from bench.runs.plan import Wish, plan
+from bench.runs.result import DoneResult
+from bench.runs.worker import run_cell
+
+
+def fake_card(name: str = "played", **settings: object) -> ModelCard:
+    facts = {"name": name, "title": name.title(), "family": "played", "license": "mit"}
+    source = {"engine": "fake", "settings": {"accuracy": 0.6, "batch": 2} | settings}
+    return ModelCard.model_validate(facts | {"architecture": "baseline", "source": source})
+
+
+def add_fake(project: Path, name: str, **settings: object) -> None:
+    card = fake_card(name, **settings).model_dump(mode="json", exclude_defaults=True)
+    path = project / "model_cards" / f"{name}.yaml"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(card), encoding="utf-8")  # JSON is YAML
+
+
+def cell_of(task: Path, card: ModelCard) -> Cell:
+    files = [read_task(task)], [CardFile(card=card, path=task)]
+    [cell], _ = plan(*files, Wish(dtype="float32"), data_dir=None, offline=True)
+    return cell
+
+
+def run_to_end(cell: Cell, results: Path) -> DoneResult:
+    *_, last = run_cell(cell, results)
+    assert isinstance(last, DoneResult), last
+    return last
+
+
+def journal_of(cell: Cell, results: Path, keep: int) -> Path:
+    """The file of a run that was cut off after some batches."""
+    events = run_cell(cell, results)
+    seen = 0
+    for event in events:
+        seen += isinstance(event, Progress)
+        if seen == keep:
+            break
+    events.close()  # type: ignore[attr-defined]
+    return results / cell.folder / journal.NAME
