@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any, cast
 
 from filelock import FileLock
@@ -60,11 +61,10 @@ def writing(where: Path) -> Generator[None]:
 
 def check_writable(results: Path) -> None:
     """Fail before anything is computed where nothing could be kept."""
-    probe = results / f".probe-{os.getpid()}"
     try:
         (results / LOCKS).mkdir(parents=True, exist_ok=True)
-        probe.write_bytes(b"")
-        probe.unlink()
+        with TemporaryFile(dir=results):
+            pass
     except OSError as error:
         text = (
             f"the results folder {results} cannot be written: {error.strerror}; give another with --results"
