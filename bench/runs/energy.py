@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache, partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -89,10 +90,9 @@ def _nvml() -> Iterator[Counter]:
     if not Path("/dev/nvidiactl").exists():
         return
     try:
-        import pynvml
+        nvml: Any = import_module("pynvml")
     except ImportError:
         raise RuntimeError("the GPU's needs: pip install nvidia-ml-py") from None
-    nvml: Any = pynvml
     nvml.nvmlInit()
     for index in range(nvml.nvmlDeviceGetCount()):
         device = nvml.nvmlDeviceGetHandleByIndex(index)
