@@ -9,7 +9,9 @@ from bench.inputs.model_card import ModelCard
 from bench.runs.compare import Change, changes
 from bench.runs.result import CellFacts, DoneResult, FailedResult, Provenance, TaskFacts
 from bench.runs.store import Run
+from leaderboard.comparing import comparable
 from leaderboard.formats import short_digest
+from leaderboard.standing import Standing, Standings, standings
 
 ONE_LETTER = 0.9
 """From this share of answers on, the board says that a model hardly looks beyond one letter."""
@@ -28,6 +30,8 @@ class Row:
     page: str
     apart: str
     tags: tuple[str, ...] = ()
+    standing: Standing | None = None
+    """None where the row is set apart."""
 
     @property
     def one_letter(self) -> tuple[str, float] | None:
@@ -71,6 +75,10 @@ class TaskBoard:
     apart: tuple[Row, ...]
     failures: tuple[Failure, ...]
     unmeasured: tuple[ModelCard, ...]
+    headline: str = ""
+    """What the table comes to, in a sentence."""
+    told_apart: float = 1.0
+    """The smallest difference of two of its rows that so many questions find in 80 of 100 cases."""
     changes: tuple[tuple[Change, str], ...] = ()
     """What quantising or tuning did to a model, also in runs set apart, and the page of the changed run."""
 
@@ -102,46 +110,53 @@ def _task_board(runs: Sequence[Run], cards: Sequence[ModelCard]) -> TaskBoard:
     table = [row for row in rows if not row.apart]
     machines = {_machine(row.result.provenance) for row in table or rows}
     table = [replace(row, tags=_tags(row, table, machines)) for row in table]
+    options = _option_counts(table or rows)
+    chance = _chance(options)
+    table, found = _ranked(sorted(table, key=_order), chance)
     pages = {row.result.cell.id: row.page for row in rows}
     shown = {row.result.cell.model.name for row in table}
     shown |= {failure.result.cell.model.name for failure in failures}
     test = main.data["test"]
-    options = _option_counts(table or rows)
     return TaskBoard(
         task=main.task,
         items=test.rows,
         data_source=test.source,
         data_sha256=test.sha256,
-        chance=_chance(options),
+        chance=chance,
         spread=" or ".join(str(count) for count in sorted(options)),
         machine=machines.pop() if len(machines) == 1 else "",
-        rows=tuple(sorted(table, key=_order)),
+        rows=tuple(table),
         apart=tuple(sorted((row for row in rows if row.apart), key=_order)),
         failures=tuple(sorted(failures, key=lambda failure: failure.page)),
         unmeasured=tuple(card for card in cards if card.name not in shown),
+        headline=found.headline if found else "",
+        told_apart=found.told_apart if found else 1.0,
         changes=tuple((change, pages[change.after.cell.id]) for change in changes([r.run for r in rows])),
     )
 
 
-def _comparable(cell: CellFacts) -> tuple[int, int, str, str]:
-    """Runs are compared only where this is equal, and only if they are whole."""
-    return cell.task.version, cell.engine_version, cell.task.sha256, cell.data["test"].sha256
+def _ranked(table: Sequence[Row], chance: float) -> tuple[list[Row], Standings | None]:
+    """The rows with the ranks that are not excluded."""
+    if not table:
+        return [], None
+    found = standings([row.result for row in table], [row.run.records for row in table], chance)
+    return [replace(row, standing=one) for row, one in zip(table, found.rows, strict=True)], found
 
 
 def _main(runs: Sequence[Run]) -> CellFacts:
     """The cell that stands for the table: of the newest version, the kind with most whole runs."""
     whole = Counter(
-        _comparable(run.result.cell)
+        comparable(run.result.cell)
         for run in runs
         if run.result.cell.limit is None and isinstance(run.result, DoneResult)
     )
     return max(
         (run.result.cell for run in runs),
         key=lambda cell: (
-            whole[_comparable(cell)] > 0,
+            whole[comparable(cell)] > 0,
             cell.task.version,
             cell.engine_version,
-            whole[_comparable(cell)],
+            whole[comparable(cell)],
             cell.task.sha256,
             cell.id,
         ),

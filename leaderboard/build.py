@@ -1,5 +1,6 @@
-"""The board -> a static site. No request leaves it, it needs no script, and equal runs give equal bytes."""
+"""The board -> a static site. No request leaves it; it is whole without scripts; equal runs, equal bytes."""
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -7,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from bench.errors import BenchError, UsageError
 from bench.inputs.model_card import CardFile
 from bench.runs.compare import told
 from bench.runs.store import Run, read_runs
 from leaderboard import formats
-from leaderboard.board import Board, make_board, page_of
+from leaderboard.board import Board, Row, make_board, page_of
+from leaderboard.listing import as_csv, as_json, choices, kinds, listed
 
 MARK = ".slm-bench-site"
 """Lists what an earlier build wrote, so that the next one may replace it and nothing else."""
@@ -28,18 +31,26 @@ class Site:
     damaged: tuple[str, ...]
 
 
-def make_site(results: Path, cards: Sequence[CardFile]) -> Site:
-    """Read the runs and render every page; nothing is written."""
+def read_board(results: Path, cards: Sequence[CardFile]) -> tuple[Board, list[Run]]:
+    """The board of a results folder, and its runs."""
     if not results.is_dir():
         raise UsageError(f"there is no results folder {results}: run 'bench run' first, or give --results")
     found = list(read_runs(results))
     runs, copies = _without_copies([run for run in found if isinstance(run, Run)])
     damaged = (*(str(error) for error in found if not isinstance(error, Run)), *copies)
-    board = make_board(runs, [file.card for file in cards], damaged)
+    return make_board(runs, [file.card for file in cards], damaged), runs
+
+
+def make_site(results: Path, cards: Sequence[CardFile]) -> Site:
+    """Read the runs and render every page; nothing is written."""
+    board, runs = read_board(results, cards)
     static = Path(__file__).parent / "static"
     files = {path.name: path.read_bytes() for path in sorted(static.iterdir())}
     files |= {name: page.encode() for name, page in _pages(board, runs)}
-    return Site(files=files, runs=len(runs), damaged=damaged)
+    for table in board.tasks:
+        files[f"data/{table.task.name}.csv"] = as_csv(table.rows).encode()
+        files[f"data/{table.task.name}.json"] = as_json(table.rows).encode()
+    return Site(files=files, runs=len(runs), damaged=board.damaged)
 
 
 def _without_copies(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
@@ -88,6 +99,7 @@ def _environment() -> Environment:
     filters: dict[str, Any] = {
         "percent": formats.percent,
         "count": formats.count,
+        "cut": formats.cut,
         "size": formats.size,
         "number": formats.number,
         "seconds": formats.seconds,
@@ -101,9 +113,18 @@ def _environment() -> Environment:
         "costs": formats.costs,
         "circumstances": formats.circumstances,
         "told": told,
+        "kinds": kinds,
+        "choices": choices,
+        "island": island,
     }
     environment.filters.update(filters)
     return environment
+
+
+def island(rows: Sequence[Row]) -> Markup:
+    """The rows as JSON inside a page: nothing in it can end its element."""
+    text = json.dumps(listed(rows), ensure_ascii=False, separators=(",", ":"))
+    return Markup(text.replace("<", "\\u003c").replace("&", "\\u0026"))  # noqa: S704 (escaped here)
 
 
 def write_site(site: Site, out: Path) -> None:

@@ -40,6 +40,12 @@ def percent(value: float, digits: int = 1) -> str:
     return f"{value * 100:.{digits}f}\u202f%"
 
 
+def cut(text: str, most: int = 20_000) -> str:
+    """A long text with a word on what is left out; all of it stays in records.jsonl."""
+    rest = len(text) - most
+    return f"{text[:most]}\n[… {rest:,} more characters, in records.jsonl]" if rest > 0 else text
+
+
 def count(value: int | None) -> str:
     """Parameters: 134515008 -> "135M", 1543714304 -> "1.54B"."""
     if value is None:

@@ -1,5 +1,9 @@
 """The page in a real browser: nothing is loaded from elsewhere, and everybody can read it."""
 
+import csv
+import hashlib
+import io
+import json
 import shutil
 import threading
 from collections.abc import Iterator
@@ -101,7 +105,7 @@ def test_the_board_is_whole_without_scripts(browser: Browser, site: Path) -> Non
     text = page.locator("table.board").first.inner_text()
     for name in ("SmolLM2 135M Instruct (from Q4_1)", "Chance", "Majority letter", "TF-IDF"):
         assert name in text
-    assert page.locator("script").count() == 0
+    assert page.locator("form.filters").is_hidden()
     assert "It is not MedQA" in page.locator(".notice").first.inner_text()
 
 
@@ -111,3 +115,114 @@ def test_a_question_opens_by_keyboard(browser: Browser, site: Path) -> None:
     page.keyboard.press("Enter")
     assert page.locator("#q-1 .options li").count() == 4
     assert page.locator("#q-1 .truth").is_visible()
+
+
+def order(page: Page) -> list[str]:
+    """The shown rows' run ids, as a reader sees them."""
+    rows = page.locator("table.board >> nth=0").locator("tbody tr:visible")
+    return rows.evaluate_all("rows => rows.map(row => row.dataset.run)")
+
+
+def of(rows: list[dict[str, object]], key: str) -> list[object]:
+    return [row[key] for row in rows]
+
+
+def listed(site: Path) -> list[dict[str, object]]:
+    return json.loads((site / "data" / "medqa_sample.json").read_text(encoding="utf-8"))
+
+
+def test_a_table_sorts_by_mouse_and_keyboard_and_a_link_keeps_it(browser: Browser, site: Path) -> None:
+    page, _, said = visit(browser, site / "index.html")
+    rows = {str(row["run"]): row for row in listed(site)}
+    page.click("th[data-key=memory] button")
+    memory = [rows[run]["peak_memory_bytes"] for run in order(page)]
+    assert memory == sorted(memory, key=lambda size: (size is None, size))
+    assert page.locator("th[data-key=memory]").get_attribute("aria-sort") == "ascending"
+    page.locator("th[data-key=speed] button").focus()
+    page.keyboard.press("Enter")
+    speed = [rows[run]["questions_per_second"] for run in order(page)]
+    assert speed == sorted(speed, reverse=True)
+    assert "medqa_sample.sort=-speed" in page.url
+    before, address = order(page), page.url
+    again = browser.new_page()
+    again.goto(address)
+    assert order(again) == before
+    assert said == []
+
+
+def test_rows_can_be_chosen_and_the_choice_is_in_the_address(browser: Browser, site: Path) -> None:
+    page, _, _ = visit(browser, site / "index.html")
+    whole = order(page)
+    page.select_option("select[name=family]", "smollm2")
+    chosen = order(page)
+    rows = {str(row["run"]): row for row in listed(site)}
+    assert 0 < len(chosen) < len(whole)
+    assert chosen == [run for run in whole if rows[run]["family"] == "smollm2"]
+    assert page.locator("[role=status]").first.inner_text() == f"{len(chosen)} of {len(whole)} rows shown."
+    again = browser.new_page()
+    again.goto(page.url)
+    assert order(again) == chosen
+    again.click(".chip")
+    assert order(again) == whole
+    assert "family" not in again.url
+    again.goto(page.url.replace("smollm2", "%22%3E%3Cscript%3E"))  # what no menu has is no choice
+    assert order(again) == whole
+
+
+def test_csv_json_and_the_table_say_the_same(browser: Browser, site: Path) -> None:
+    page, _, _ = visit(browser, site / "index.html", accept_downloads=True)
+
+    def taken(form: str) -> str:
+        with page.expect_download() as waiting:
+            page.click(f"a[data-form={form}]")
+        return Path(waiting.value.path()).read_bytes().decode()
+
+    # Without a choice they are the files of the site; with one, what is shown.
+    assert taken("json") == (site / "data" / "medqa_sample.json").read_text(encoding="utf-8")
+    assert taken("csv") == (site / "data" / "medqa_sample.csv").read_bytes().decode()
+    page.select_option("select[name=family]", "smollm2")
+    page.click("th[data-key=accuracy] button")
+    rows = json.loads(taken("json"))
+    assert of(rows, "run") == order(page)
+    table = list(csv.DictReader(io.StringIO(taken("csv"))))
+    assert of(table, "run") == of(rows, "run")
+    for row, line in zip(rows, table, strict=True):
+        assert {key: "" if value is None else str(value) for key, value in row.items()} == line
+    shown = page.locator("table.board >> nth=0").locator("tbody tr:visible td[data-label=Accuracy]")
+    words = [text.split()[0].rstrip("%").replace("\u202f", "") for text in shown.all_inner_texts()]
+    assert [float(word) for word in words] == [round(100 * row["accuracy"], 1) for row in rows]
+
+
+HOSTILE = "</script><script>window.ran=1</script><img src=x onerror=window.ran=1>\u202etxet\x00\u0007"
+
+
+def test_hostile_words_are_text_and_nothing_runs(browser: Browser, tmp_path: Path) -> None:
+    """A run whose model, answers and questions are full of markup, in the table, its page and its data."""
+    folder = next((ROOT / "results" / "medqa_sample").glob("smollm2*/*generate*"))
+    copy = tmp_path / "results" / "medqa_sample" / folder.parent.name / folder.name
+    copy.mkdir(parents=True)
+    lines = []
+    for line in (folder / "records.jsonl").read_text(encoding="utf-8").splitlines():
+        record = json.loads(line)
+        record["question"] = HOSTILE + record["question"]
+        record["completion"] = HOSTILE * (20_000 if not lines else 1)
+        record["model_output"]["reasoning_steps"] = HOSTILE
+        lines.append(json.dumps(record))
+    data = ("\n".join(lines) + "\n").encode()
+    (copy / "records.jsonl").write_bytes(data)
+    result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    result["cell"]["model"]["title"] = result["cell"]["model"]["license"] = HOSTILE
+    result["records_sha256"] = hashlib.sha256(data).hexdigest()
+    (copy / "result.json").write_text(json.dumps(result), encoding="utf-8")
+    site = tmp_path / "site"
+    write_site(make_site(tmp_path / "results", []), site)
+    [own] = site.rglob("runs/**/*.html")
+    assert own.stat().st_size < 2_000_000
+    assert "more characters, in records.jsonl]" in own.read_text(encoding="utf-8")
+    for path in (site / "index.html", own):
+        page, asked, _ = visit(browser, path)
+        assert page.evaluate("window.ran") is None
+        assert all(url.startswith("file://") for url in asked)
+        assert "<script>window.ran=1" in page.locator("main").inner_text()
+        assert page.locator("main script:not([type])").count() == 0
+        page.close()

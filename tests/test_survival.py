@@ -20,7 +20,7 @@ from bench.runs import journal
 from bench.runs.cell import Cell
 from bench.runs.events import Again, Busy, Loading, Progress, Skipped, Terms
 from bench.runs.result import DoneResult, FailedResult
-from bench.runs.store import Run, StoreError, check_writable, read_result, read_runs
+from bench.runs.store import Run, StoreError, begin, read_result, read_runs
 from bench.runs.sweep import sweep
 from bench.runs.worker import run_cell
 from conftest import QUESTIONS
@@ -393,7 +393,7 @@ def test_a_prompt_that_does_not_fit_has_no_latency(quiz: Path, project: Path) ->
 
 def test_a_cell_that_another_sweep_holds_waits_for_it(quiz: Path, project: Path) -> None:
     cell = cell_of(quiz, fake_card())
-    check_writable(project / "results")
+    begin(project / "results")
     with journal.holding(project / "results", cell.facts.id):
         assert list(run_cell(cell, project / "results")) == [Busy()]
     assert isinstance(list(run_cell(cell, project / "results"))[-1], DoneResult)

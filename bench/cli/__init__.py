@@ -9,6 +9,7 @@ import click
 import bench
 from bench.cli import options
 from bench.cli.bundle import bundle
+from bench.cli.compare import compare
 from bench.cli.doctor import doctor
 from bench.cli.leaderboard import leaderboard
 from bench.cli.models import models
@@ -55,5 +56,5 @@ def main() -> None:
     """  # noqa: D301 (click reads the backspace as "keep these lines")
 
 
-for command in (run, tune, results, tasks, models, leaderboard, verify, bundle, doctor):
+for command in (run, tune, results, compare, tasks, models, leaderboard, verify, bundle, doctor):
     main.add_command(command)

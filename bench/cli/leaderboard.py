@@ -34,6 +34,52 @@ def build(*, results: Path, out: Path) -> None:
 
 
 @leaderboard.command()
+@options.results
+def show(*, results: Path) -> None:
+    """Print each task's table, with the ranks that are not excluded, and what it comes to."""
+    from rich.table import Table
+
+    from bench.cli.report import stdout
+    from leaderboard import formats
+    from leaderboard.build import read_board
+
+    board, _ = read_board(results, [])
+    for found in board.tasks:
+        table = Table(title=found.task.title, title_justify="left", title_style="bold", box=None)
+        for name in (
+            "rank",
+            "model",
+            "variant",
+            "accuracy",
+            "95 % interval",
+            "above chance",
+            "items/s",
+            "memory",
+        ):
+            table.add_column(name, justify="left" if name in ("rank", "model", "variant") else "right")
+        for row in found.rows:
+            assert row.standing is not None
+            rate, cost, cell = row.result.metrics.accuracy, row.result.cost, row.result.cell
+            table.add_row(
+                row.standing.text,
+                cell.model.title,
+                cell.variant.slug,
+                f"{rate.value:.1%}",
+                f"{rate.low * 100:.1f}–{rate.high * 100:.1f}",
+                f"{row.standing.above_chance:.1%}",
+                formats.number(cost.items_per_second),
+                formats.size(cost.peak_memory_bytes),
+            )
+        stdout().print(table)
+        click.echo(found.headline or "no whole run yet")
+        if found.apart or found.failures:
+            click.echo(f"set apart: {len(found.apart)}, failed: {len(found.failures)}")
+        click.echo()
+    for text in board.damaged:
+        click.echo(f"not shown: {text}", err=True)
+
+
+@leaderboard.command()
 @options.site
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True)
 def serve(*, out: Path, port: int) -> None:

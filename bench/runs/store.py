@@ -62,7 +62,7 @@ def writing(where: Path) -> Generator[None]:
 def check_writable(results: Path) -> None:
     """Fail before anything is computed where nothing could be kept."""
     try:
-        (results / LOCKS).mkdir(parents=True, exist_ok=True)
+        results.mkdir(parents=True, exist_ok=True)
         with TemporaryFile(dir=results):
             pass
     except OSError as error:
@@ -70,6 +70,13 @@ def check_writable(results: Path) -> None:
             f"the results folder {results} cannot be written: {error.strerror}; give another with --results"
         )
         raise UsageError(text) from error
+
+
+def begin(results: Path) -> None:
+    """Make the results folder ready for cells; they do not make it themselves, in case it vanishes."""
+    check_writable(results)
+    with writing(results):
+        (results / LOCKS).mkdir(exist_ok=True)
 
 
 def records_bytes(records: Sequence[Record]) -> bytes:

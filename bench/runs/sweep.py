@@ -19,8 +19,8 @@ from bench.runs.inside import failed, lacks_latency
 from bench.runs.journal import NAME, is_held
 from bench.runs.result import DoneResult
 from bench.runs.store import (
+    begin,
     check_not_newer,
-    check_writable,
     find_run,
     forget_failure,
     read_results,
@@ -59,7 +59,7 @@ def sweep(cells: Sequence[Cell], results: Path, terms: Terms = USUAL) -> Iterato
     anything runs where a cell's result was written by a newer version, and a StoreError where the
     results folder takes no more.
     """
-    check_writable(results)
+    begin(results)
     for cell in cells:
         check_not_newer(results / cell.folder / "result.json")
     terms = replace(terms, jobs=max(1, min(terms.jobs, len(cells))))

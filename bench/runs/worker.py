@@ -15,7 +15,7 @@ from bench.runs.forecast import least, out_of_memory_kills, told
 from bench.runs.inside import failed, work
 from bench.runs.process import Bounds, Ended, in_process
 from bench.runs.result import DoneResult
-from bench.runs.store import StoreError, check_writable, find_run
+from bench.runs.store import StoreError, begin, find_run
 
 SMALLER = 0.25
 """The share of the usual batch with which a cell goes on that the system has killed."""
@@ -45,7 +45,7 @@ def run_cell(
 
     There is none once `stop` is set. Raises a StoreError where the results folder takes no more.
     """
-    check_writable(results)
+    begin(results)
     memory = psutil.virtual_memory()
     # What others hold side by side, they give back.
     free = memory.available if terms.jobs == 1 else memory.total

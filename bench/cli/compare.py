@@ -1,0 +1,81 @@
+"""`bench compare`: two runs on the same questions, in the words that the page has."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bench.cli import options
+from bench.errors import UsageError
+
+if TYPE_CHECKING:
+    from bench.runs.store import Run
+
+SHOWN = 10
+
+
+@click.command()
+@click.argument("first")
+@click.argument("second")
+@click.option("--task", metavar="NAME", help="On this task alone.")
+@options.results
+def compare(*, first: str, second: str, task: str | None, results: Path) -> None:
+    """Compare two finished runs on every task that both answered.
+
+    FIRST and SECOND are models' names, models with variants (MODEL/VARIANT), or beginnings of run ids.
+    """
+    from bench.runs.store import Run, read_runs
+
+    if not results.is_dir():
+        raise UsageError(f"there is no results folder {results}: run 'bench run' first, or give --results")
+    runs = [run for run in read_runs(results) if isinstance(run, Run) and run.result.status == "done"]
+    one, other = ([run for run in runs if _is(run, word, task)] for word in (first, second))
+    for word, found in ((first, one), (second, other)):
+        if not found:
+            raise UsageError(
+                f"no finished run is '{word}'{f' on {task}' if task else ''} (bench results list)"
+            )
+    tasks = sorted({run.result.cell.task.name for run in one} & {run.result.cell.task.name for run in other})
+    if not tasks:
+        raise UsageError("the two have no task in common")
+    for name in tasks:
+        _compare(_only(one, first, name), _only(other, second, name))
+
+
+def _is(run: "Run", word: str, task: str | None) -> bool:
+    cell = run.result.cell
+    names = {cell.model.name, f"{cell.model.name}/{cell.variant.slug}"}
+    return (word in names or cell.id.startswith(word)) and task in (None, cell.task.name)
+
+
+def _only(runs: "Sequence[Run]", word: str, task: str) -> "Run":
+    found = [run for run in runs if run.result.cell.task.name == task]
+    if len(found) > 1:
+        choices = ", ".join(f"{run.result.cell.id[:8]} ({run.folder.name})" for run in found)
+        raise UsageError(f"'{word}' has several runs on {task}: {choices}; give the id of one")
+    return found[0]
+
+
+def _compare(first: "Run", second: "Run") -> None:
+    from bench.cli.report import stdout
+    from bench.stats.paired import paired
+    from leaderboard.comparing import table, why_not, words
+
+    cells = first.result.cell, second.result.cell
+    click.echo(f"{cells[0].task.title}")
+    if reason := why_not(first, second):
+        raise UsageError(f"these two may not be compared: {reason}")
+    right = [[record.is_correct for record in run.records] for run in (first, second)]
+    found = paired(*right)
+    names = [f"{cell.model.title} ({cell.variant.slug})" for cell in cells]
+    click.echo(words(names[0], names[1], found))
+    stdout().print(table(names[0], names[1], found))
+    for name, sign in ((names[0], True), (names[1], False)):
+        ids = [
+            record.question_id
+            for record, (one, other) in zip(first.records, zip(*right, strict=True), strict=True)
+            if (one, other) == (sign, not sign)
+        ]
+        more = f" and {len(ids) - SHOWN} more" if len(ids) > SHOWN else ""
+        click.echo(f"only {name}: {', '.join(ids[:SHOWN]) or 'none'}{more}")

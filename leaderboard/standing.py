@@ -1,0 +1,102 @@
+"""Who can be told from whom: rank ranges over a table's rows, and what they come to in words. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bench.runs.result import DoneResult
+from bench.scoring.record import Record
+from bench.stats.ranking import Ranking, chance_corrected, detectable, median_differ, rank
+
+FRUGAL = 0.67
+"""A model that takes at most this share of the best one's memory is told of."""
+NAMED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Of a row: the ranks that are not excluded, from 1, and its accuracy above chance (0 to 1)."""
+
+    best: int
+    worst: int
+    above_chance: float
+
+    @property
+    def text(self) -> str:
+        return str(self.best) if self.best == self.worst else f"{self.best}–{self.worst}"
+
+
+@dataclass(frozen=True, slots=True)
+class Standings:
+    """`rows` are in the order of the table's; `told_apart` is the difference that so many questions find."""
+
+    rows: tuple[Standing, ...]
+    told_apart: float
+    headline: str
+
+
+def standings(results: Sequence[DoneResult], records: Sequence[Sequence[Record]], chance: float) -> Standings:
+    """Compare the rows on the questions that all were asked; there must be at least one row."""
+    right = np.array([[record.is_correct for record in one] for one in records], dtype=np.bool_)
+    ranking = rank(right)
+    rows = tuple(
+        Standing(best, worst, chance_corrected(result.metrics.accuracy.value, chance))
+        for best, worst, result in zip(ranking.best, ranking.worst, results, strict=True)
+    )
+    apart = detectable(right.shape[1], median_differ(ranking))
+    return Standings(rows, apart, headline(results, ranking))
+
+
+def headline(results: Sequence[DoneResult], ranking: Ranking) -> str:
+    """Who is best, who cannot be told from them, and who of those is the most frugal."""
+    top = [result for result, best in zip(results, ranking.best, strict=True) if best == 1]
+    leader = max(top, key=lambda result: result.metrics.accuracy.value)
+    baselines = [result for result in top if _is_baseline(result)]
+    models = [result for result in top if not _is_baseline(result)]
+    if not any(not _is_baseline(result) for result in results):
+        return "Only baselines were run yet."
+    if baselines:
+        names = _together([result.cell.model.title for result in baselines])
+        text = f"No model can be told from {names}, which {_know(baselines)} no language"
+    elif len(top) == 1:
+        return f"{_name(leader, results)} is best, beyond chance."
+    else:
+        shown = sorted(models, key=lambda result: -result.metrics.accuracy.value)
+        names = [_name(result, results) for result in shown]
+        text = f"{_together(names)} are best and cannot be told apart"
+    return f"{text}{_frugal(leader, models, results)}."
+
+
+def _frugal(leader: DoneResult, models: Sequence[DoneResult], results: Sequence[DoneResult]) -> str:
+    """The least memory among equals, where it is much less than the leader's."""
+    sized = [(result.cost.peak_memory_bytes or 0, result) for result in models if result is not leader]
+    sized = [(size, result) for size, result in sized if size]
+    most = leader.cost.peak_memory_bytes
+    if not sized or not most or _is_baseline(leader):
+        return ""
+    size, least = min(sized, key=lambda pair: pair[0])
+    share = size / most
+    return f"; {_name(least, results)} takes {share:.0%} of the memory" if share <= FRUGAL else ""
+
+
+def _is_baseline(result: DoneResult) -> bool:
+    return result.cell.model.architecture == "baseline"
+
+
+def _know(baselines: Sequence[DoneResult]) -> str:
+    return "knows" if len(baselines) == 1 else "know"
+
+
+def _name(result: DoneResult, results: Sequence[DoneResult]) -> str:
+    """The model's title, and its variant where several of the model are in the table."""
+    cell = result.cell
+    several = sum(one.cell.model.name == cell.model.name for one in results) > 1
+    return f"{cell.model.title} ({cell.variant.slug})" if several else cell.model.title
+
+
+def _together(names: Sequence[str]) -> str:
+    """["a", "b", "c", "d", "e"] -> "a, b, c and 2 more"."""
+    rest = len(names) - NAMED
+    shown = [*names[:NAMED], f"{rest} more"] if rest > 0 else list(names)
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"

@@ -1,0 +1,147 @@
+// Sorting and choosing rows of a table that is whole without this file. No request, no storage:
+// the state is in the address, so a link shows what its sender saw.
+"use strict";
+
+(() => {
+  const parameters = new URLSearchParams(location.search);
+
+  function remember(key, value) {
+    if (value) parameters.set(key, value);
+    else parameters.delete(key);
+    const words = parameters.toString();
+    history.replaceState(null, "", (words ? `?${words}` : location.pathname) + location.hash);
+  }
+
+  function valueOf(row, column) {
+    const text = row.cells[column].dataset.value;
+    if (text === undefined || text === "") return null;
+    return isNaN(text) ? text.toLowerCase() : Number(text);
+  }
+
+  function compare(one, other, down) {
+    if (one === null || other === null) return (one === null) - (other === null); // unknown comes last
+    const order = typeof one === "string" ? one.localeCompare(other) : one - other;
+    return down ? -order : order;
+  }
+
+  function sort(table, column, down) {
+    const body = table.tBodies[0];
+    const rows = [...body.rows].map((row) => [valueOf(row, column), row]);
+    rows.sort((a, b) => compare(a[0], b[0], down));
+    body.append(...rows.map(([, row]) => row));
+    for (const head of table.tHead.rows[0].cells) {
+      if (head.cellIndex === column) head.setAttribute("aria-sort", down ? "descending" : "ascending");
+      else head.removeAttribute("aria-sort");
+    }
+  }
+
+  function makeSortable(table, name, say) {
+    const heads = [...table.tHead.rows[0].cells];
+    for (const head of heads) {
+      if (!head.dataset.key) continue;
+      const button = document.createElement("button");
+      button.type = "button";
+      button.append(...head.childNodes);
+      head.append(button);
+      button.addEventListener("click", () => {
+        // Numbers that are good when high start from the top.
+        const first = head.dataset.first === "down";
+        const now = head.getAttribute("aria-sort");
+        const down = now ? now === "ascending" : first;
+        sort(table, head.cellIndex, down);
+        remember(`${name}.sort`, (down ? "-" : "") + head.dataset.key);
+        say(`Sorted by ${button.textContent.trim()}, ${down ? "highest" : "lowest"} first.`);
+      });
+    }
+    const wanted = parameters.get(`${name}.sort`);
+    const key = wanted && wanted.replace(/^-/, "");
+    const head = heads.find((one) => one.dataset.key && one.dataset.key === key);
+    if (head) sort(table, head.cellIndex, wanted.startsWith("-"));
+  }
+
+  function makeFilters(form, table, name, say) {
+    const chips = form.querySelector(".chips");
+    const selects = [...form.querySelectorAll("select")];
+    const rows = [...table.tBodies[0].rows];
+
+    function apply() {
+      const chosen = selects.filter((select) => select.value);
+      for (const row of rows) {
+        row.hidden = !chosen.every((select) => row.dataset[select.name] === select.value);
+      }
+      const left = rows.filter((row) => !row.hidden).length;
+      chips.replaceChildren(...chosen.map(chip));
+      for (const select of selects) remember(`${name}.${select.name}`, select.value);
+      say(chosen.length ? `${left} of ${rows.length} rows shown.` : "");
+    }
+
+    function chip(select) {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.className = "chip";
+      button.textContent = `${select.labels[0].textContent}: ${select.value} ×`;
+      button.setAttribute("aria-label", `Remove: ${select.labels[0].textContent} ${select.value}`);
+      button.addEventListener("click", () => {
+        select.value = "";
+        apply();
+        select.focus();
+      });
+      return button;
+    }
+
+    for (const select of selects) {
+      const wanted = parameters.get(`${name}.${select.name}`);
+      if (wanted && [...select.options].some((option) => option.value === wanted)) select.value = wanted;
+      select.addEventListener("change", apply);
+    }
+    form.addEventListener("submit", (event) => event.preventDefault());
+    form.hidden = false;
+    apply();
+    return rows;
+  }
+
+  // What is shown, in the order in which it is shown, taken from the whole list that the page holds.
+  function makeDownloads(place, table, name) {
+    const all = JSON.parse(place.querySelector("script").textContent);
+    const byRun = new Map(all.map((row) => [row.run, row]));
+    const shown = () =>
+      [...table.tBodies[0].rows].filter((row) => !row.hidden).map((row) => byRun.get(row.dataset.run));
+
+    function csv(rows) {
+      const names = [...new Set(all.flatMap(Object.keys))];
+      const cell = (value) => {
+        let text = value === null || value === undefined ? "" : String(value);
+        if (typeof value === "string" && /^[=+\-@]/.test(text)) text = `'${text}`;
+        return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+      };
+      return [names, ...rows.map((row) => names.map((key) => row[key]))]
+        .map((line) => line.map(cell).join(",") + "\r\n")
+        .join("");
+    }
+
+    for (const link of place.querySelectorAll("a[download]")) {
+      const make = link.dataset.form === "csv" ? csv : (rows) => JSON.stringify(rows, null, 1) + "\n";
+      link.addEventListener("click", (event) => {
+        event.preventDefault();
+        const file = new Blob([make(shown())], { type: link.type });
+        const once = document.createElement("a");
+        once.href = URL.createObjectURL(file);
+        once.download = link.download;
+        once.click();
+        setTimeout(() => URL.revokeObjectURL(once.href), 1000);
+      });
+    }
+  }
+
+  for (const section of document.querySelectorAll("section[data-task]")) {
+    const table = section.querySelector("table.board");
+    const form = section.querySelector("form.filters");
+    if (!table || !form) continue;
+    const name = section.dataset.task;
+    const status = form.querySelector("[role=status]");
+    const say = (text) => (status.textContent = text);
+    makeFilters(form, table, name, say);
+    makeSortable(table, name, say);
+    makeDownloads(section.querySelector(".take"), table, name);
+  }
+})();
