@@ -15,8 +15,10 @@ from bench.inputs.model_card import CardFile
 from bench.runs.compare import told
 from bench.runs.store import Run, read_runs
 from leaderboard import formats
-from leaderboard.board import Board, Row, make_board, page_of
+from leaderboard.board import Board, Row, TaskBoard, make_board, page_of
+from leaderboard.frontier import Frontier, frontiers
 from leaderboard.listing import as_csv, as_json, choices, kinds, listed
+from leaderboard.questions import answers, listings, prompts, questions_of
 
 MARK = ".slm-bench-site"
 """Lists what an earlier build wrote, so that the next one may replace it and nothing else."""
@@ -48,6 +50,7 @@ def make_site(results: Path, cards: Sequence[CardFile]) -> Site:
     files = {path.name: path.read_bytes() for path in sorted(static.iterdir())}
     files |= {name: page.encode() for name, page in _pages(board, runs)}
     for table in board.tasks:
+        files |= {name: page.encode() for name, page in _question_pages(table)}
         files[f"data/{table.task.name}.csv"] = as_csv(table.rows).encode()
         files[f"data/{table.task.name}.json"] = as_json(table.rows).encode()
     return Site(files=files, runs=len(runs), damaged=board.damaged)
@@ -75,6 +78,33 @@ def _pages(board: Board, runs: Sequence[Run]) -> Iterator[tuple[str, str]]:
             page,
             environment.get_template(template).render(
                 run=run, result=run.result, cell=run.result.cell, root=root, letters=_letters(run)
+            ),
+        )
+
+
+def _question_pages(table: TaskBoard) -> Iterator[tuple[str, str]]:
+    """Lists of the table's questions, and a page of its own for each."""
+    if not table.rows:
+        return
+    environment = _environment()
+    list_page, own_page = (
+        environment.get_template("questions.html"),
+        environment.get_template("question.html"),
+    )
+    found = questions_of(table)
+    for listing in listings(table, found):
+        yield listing.page, list_page.render(table=table, listing=listing, root="../../")
+    for before, question, after in zip([None, *found], found, [*found[1:], None], strict=False):
+        yield (
+            question.page,
+            own_page.render(
+                table=table,
+                question=question,
+                before=before,
+                after=after,
+                answers=answers(table, question),
+                prompts=prompts(table, question),
+                root="../../",
             ),
         )
 
@@ -114,11 +144,16 @@ def _environment() -> Environment:
         "circumstances": formats.circumstances,
         "told": told,
         "kinds": kinds,
+        "frontiers": _frontiers,
         "choices": choices,
         "island": island,
     }
     environment.filters.update(filters)
     return environment
+
+
+def _frontiers(table: TaskBoard) -> list[Frontier]:
+    return frontiers(table.rows, table.chance)
 
 
 def island(rows: Sequence[Row]) -> Markup:

@@ -131,10 +131,10 @@ def costs(cost: Cost) -> list[tuple[str, str]]:
 def _latency(found: Latency | None) -> str:
     if found is None:
         return DASH
-    return f"{_short(found.p50)} and {_short(found.p95)} ({found.questions} questions)"
+    return f"{brief(found.p50)} and {brief(found.p95)} ({found.questions} questions)"
 
 
-def _short(value: float) -> str:
+def brief(value: float) -> str:
     """0.0423 -> "42.3 ms"."""
     return f"{number(1000 * value)}\u202fms" if value < 1 else seconds(value)
 

@@ -39,8 +39,21 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+def run_of(site: Path) -> Path:
+    """The page of the only run."""
+    [page] = site.rglob("runs/**/*.html")
+    return page
+
+
 def run_page(site: Path) -> Path:
     return min(site.glob("runs/medqa_sample/smollm2-*/*.html"))
+
+
+def looked_at(site: Path) -> tuple[Path, ...]:
+    """One page of every kind."""
+    questions = site / "questions" / "medqa_sample"
+    own = min(path for path in questions.iterdir() if not path.name.startswith(("index", "list")))
+    return site / "index.html", run_page(site), questions / "index.html", questions / "list-1.html", own
 
 
 def visit(browser: Browser, page: Path, **options: object) -> tuple[Page, list[str], list[str]]:
@@ -55,7 +68,7 @@ def visit(browser: Browser, page: Path, **options: object) -> tuple[Page, list[s
 
 
 def test_a_page_opens_from_the_disk_with_its_style_and_asks_nobody(browser: Browser, site: Path) -> None:
-    for path in (site / "index.html", run_page(site)):
+    for path in looked_at(site):
         page, asked, said = visit(browser, path)
         assert all(url.startswith("file://") for url in asked)
         assert said == []
@@ -85,7 +98,7 @@ def test_a_page_works_from_a_server_under_a_path(browser: Browser, site: Path) -
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1440, 768, 360])
 def test_axe_finds_nothing(browser: Browser, site: Path, scheme: str, width: int) -> None:
-    for path in (site / "index.html", run_page(site)):
+    for path in looked_at(site):
         page, _, _ = visit(browser, path, color_scheme=scheme, viewport={"width": width, "height": 900})
         page.evaluate("for (const d of document.querySelectorAll('.unmeasured')) d.open = true")
         found = Axe().run(page)
@@ -94,7 +107,7 @@ def test_axe_finds_nothing(browser: Browser, site: Path, scheme: str, width: int
 
 
 def test_no_page_is_wider_than_a_phone(browser: Browser, site: Path) -> None:
-    for path in (site / "index.html", run_page(site)):
+    for path in looked_at(site):
         page, _, _ = visit(browser, path, viewport={"width": 360, "height": 800})
         assert page.evaluate("document.documentElement.scrollWidth") <= 360
         page.close()
@@ -193,6 +206,28 @@ def test_csv_json_and_the_table_say_the_same(browser: Browser, site: Path) -> No
     assert [float(word) for word in words] == [round(100 * row["accuracy"], 1) for row in rows]
 
 
+def test_a_question_is_one_click_away_with_every_model_s_answer(browser: Browser, site: Path) -> None:
+    page, asked, _ = visit(browser, site / "index.html")
+    page.click("text=Every question, with every model's answer")
+    assert page.locator("article").count() == 50
+    page.click("nav[aria-label=Pages] a >> nth=1")
+    assert page.locator("article").count() == 50
+    assert page.locator("article h2 a").first.inner_text() == "sample-test-051"
+    page.click("text=nobody right")
+    assert "0 of 7 right" in page.locator("article h2").first.inner_text()
+    page.click("article h2 a >> nth=0")
+    rows = page.locator("table.answers tbody tr")
+    assert rows.count() == len(listed(site))
+    assert rows.locator(".right").count() == 0
+    first = page.locator("h1").inner_text().split("\n")[0]
+    rows.first.locator("a").click()
+    assert page.locator(f"details.question:has-text('{first}')").count() == 1
+    assert page.url.endswith(
+        f"#q-{page.locator('details.question').filter(has_text=first).get_attribute('id')[2:]}"
+    )
+    assert all(url.startswith("file://") for url in asked)
+
+
 HOSTILE = "</script><script>window.ran=1</script><img src=x onerror=window.ran=1>\u202etxet\x00\u0007"
 
 
@@ -216,10 +251,11 @@ def test_hostile_words_are_text_and_nothing_runs(browser: Browser, tmp_path: Pat
     (copy / "result.json").write_text(json.dumps(result), encoding="utf-8")
     site = tmp_path / "site"
     write_site(make_site(tmp_path / "results", []), site)
-    [own] = site.rglob("runs/**/*.html")
+    own = run_of(site)
     assert own.stat().st_size < 2_000_000
     assert "more characters, in records.jsonl]" in own.read_text(encoding="utf-8")
-    for path in (site / "index.html", own):
+    questions = sorted(site.rglob("questions/**/*.html"))[:3]
+    for path in (site / "index.html", own, *questions):
         page, asked, _ = visit(browser, path)
         assert page.evaluate("window.ran") is None
         assert all(url.startswith("file://") for url in asked)

@@ -24,6 +24,7 @@ from conftest import ITEMS, TASK, write_lines
 from leaderboard import formats
 from leaderboard.board import Board, make_board
 from leaderboard.build import make_site, write_site
+from leaderboard.frontier import efficient, frontiers
 from leaderboard.listing import as_csv
 
 Bench = Callable[..., Result]
@@ -307,3 +308,26 @@ def test_a_spreadsheet_takes_no_title_for_a_formula() -> None:
     [table] = make_board([finished(4, 2, "=1+1", 1)], [], []).tasks
     [row] = csv.DictReader(io.StringIO(as_csv(table.rows)))
     assert row["title"] == "'=1+1"
+
+
+@given(st.lists(st.tuples(st.integers(1, 9), st.integers(0, 9)), min_size=1, max_size=12))
+def test_what_is_efficient_is_beaten_by_nothing_and_beats_the_rest(known: list[tuple[float, float]]) -> None:
+    found = efficient(known)
+    kept = [one for one, is_kept in zip(known, found, strict=True) if is_kept]
+    assert kept
+    for cost, value in known:
+        beaten = any(c <= cost and v >= value and (c, v) != (cost, value) for c, v in kept)
+        assert beaten == ((cost, value) not in kept)
+
+
+def test_a_frontier_is_drawn_of_models_whose_costs_differ() -> None:
+    runs = [finished(100, right, name, memory) for name, right, memory in (
+        ("Big", 60, 4 * 10**9), ("Small", 55, 10**9), ("Poor", 40, 2 * 10**9)
+    )]  # fmt: skip
+    [table] = make_board([*runs, finished(100, 90, "Guess", 1, kind="baseline")], [], []).tasks
+    [drawn] = frontiers(table.rows, table.chance)
+    assert drawn.axis == "peak memory"
+    assert {point.row.result.cell.model.title for point in drawn.efficient} == {"Big", "Small"}
+    for point in drawn.points:
+        assert 0 < point.x < 640
+        assert 0 < point.high < point.y < point.low < 320

@@ -1,0 +1,148 @@
+"""Accuracy against cost: which models are not beaten in both, and where each stands in a drawing. Pure."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from bench.runs.result import DoneResult
+from leaderboard import formats
+from leaderboard.board import Row
+
+WIDTH, HEIGHT = 640, 320
+LEFT, RIGHT, TOP, BOTTOM = 52, 16, 14, 44
+MARGIN = 0.04
+"""The share of the axis that is left free on either side of the points."""
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A row in the drawing, in its units; `number` stands beside it and in the list."""
+
+    row: Row
+    number: int
+    x: float
+    y: float
+    low: float
+    high: float
+    cost: str
+    efficient: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    at: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Frontier:
+    """`path` joins the efficient points; `chance` is the height of guessing."""
+
+    title: str
+    axis: str
+    points: tuple[Point, ...]
+    across: tuple[Tick, ...]
+    up: tuple[Tick, ...]
+    path: str
+    chance: float
+
+    @property
+    def efficient(self) -> tuple[Point, ...]:
+        return tuple(point for point in self.points if point.efficient)
+
+
+def frontiers(rows: Sequence[Row], chance: float) -> list[Frontier]:
+    """A drawing for each cost that two models or more have; baselines have none that counts."""
+    models = [row for row in rows if row.result.cell.model.architecture != "baseline"]
+    costs: tuple[tuple[str, str, Callable[[DoneResult], float | None], Callable[[float], str]], ...] = (
+        ("memory", "peak memory", lambda r: r.cost.peak_memory_bytes, lambda v: formats.size(int(v))),
+        ("time", "seconds a question", _seconds, formats.brief),
+        ("size", "parameters", lambda r: r.cell.model.parameters, lambda v: formats.count(int(v))),
+    )
+    found: list[Frontier] = []
+    for name, axis, cost, text in costs:
+        known = [(row, value) for row in models if (value := cost(row.result))]
+        if len({value for _, value in known}) > 1:
+            found.append(_frontier(f"Accuracy against {name}", axis, known, chance, text))
+    return found
+
+
+def _seconds(result: DoneResult) -> float | None:
+    return 1 / result.cost.items_per_second if result.cost.items_per_second else None
+
+
+def _frontier(
+    title: str,
+    axis: str,
+    known: Sequence[tuple[Row, float]],
+    chance: float,
+    text: Callable[[float], str],
+) -> Frontier:
+    costs = [math.log10(value) for _, value in known]
+    first, last = min(costs), max(costs)
+    first, last = (first - 0.15, last + 0.15) if last - first < 0.3 else (first, last)
+    highs = [row.result.metrics.accuracy.high for row, _ in known]
+    lows = [row.result.metrics.accuracy.low for row, _ in known]
+    bottom, top = max(0.0, min([*lows, chance]) - MARGIN), min(1.0, max([*highs, chance]) + MARGIN)
+
+    def across(cost: float) -> float:
+        share = (math.log10(cost) - first) / (last - first)
+        return round(LEFT + (MARGIN + share * (1 - 2 * MARGIN)) * (WIDTH - LEFT - RIGHT), 1)
+
+    def up(accuracy: float) -> float:
+        return round(TOP + (top - accuracy) / (top - bottom) * (HEIGHT - TOP - BOTTOM), 1)
+
+    best = efficient([(value, row.result.metrics.accuracy.value) for row, value in known])
+    points = [
+        Point(
+            row=row,
+            number=number,
+            x=across(value),
+            y=up(row.result.metrics.accuracy.value),
+            low=up(row.result.metrics.accuracy.low),
+            high=up(row.result.metrics.accuracy.high),
+            cost=text(value),
+            efficient=is_best,
+        )
+        for number, ((row, value), is_best) in enumerate(zip(known, best, strict=True), start=1)
+    ]
+    line = sorted((point for point in points if point.efficient), key=lambda point: point.x)
+    return Frontier(
+        title=title,
+        axis=axis,
+        points=tuple(points),
+        across=tuple(Tick(across(value), text(value)) for value in _decades(10**first, 10**last)),
+        up=tuple(Tick(up(share), formats.percent(share, 0)) for share in _shares(bottom, top)),
+        path=" ".join(f"{point.x},{point.y}" for point in line),
+        chance=up(chance),
+    )
+
+
+def efficient(known: Sequence[tuple[float, float]]) -> list[bool]:
+    """Of (cost, accuracy): whether no other costs as little and is right as often, and one of both better."""
+    return [
+        not any(
+            other_cost <= cost and other >= value and (other_cost, other) != (cost, value)
+            for other_cost, other in known
+        )
+        for cost, value in known
+    ]
+
+
+def _decades(low: float, high: float) -> list[float]:
+    """1, 2 and 5 times the powers of ten within; at most about eight of them."""
+    found: list[float] = []
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    for steps in ((1, 2, 5), (1, 3), (1,)):
+        found = [
+            step * 10.0**power for power in powers for step in steps if low <= step * 10.0**power <= high
+        ]
+        if len(found) <= 8:
+            return found
+    return found
+
+
+def _shares(low: float, high: float) -> list[float]:
+    step = next(one for one in (0.05, 0.1, 0.2) if (high - low) / one <= 8)
+    first = math.ceil(low / step)
+    return [round(step * n, 2) for n in range(first, math.floor(high / step) + 1)]
