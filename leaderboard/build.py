@@ -70,6 +70,8 @@ def _without_copies(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
 def _pages(board: Board, runs: Sequence[Run]) -> Iterator[tuple[str, str]]:
     environment = _environment()
     yield "index.html", environment.get_template("index.html").render(board=board, root="")
+    yield "404.html", environment.get_template("404.html").render(root="")
+    yield ".nojekyll", ""  # GitHub Pages would leave out what begins with an underscore
     for run in runs:
         page = page_of(run)
         root = "../" * page.count("/")

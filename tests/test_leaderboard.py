@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import os
 import re
 import shutil
@@ -24,6 +25,7 @@ from conftest import ITEMS, TASK, write_lines
 from leaderboard import formats
 from leaderboard.board import Board, make_board
 from leaderboard.build import make_site, write_site
+from leaderboard.exporting import as_latex, as_markdown
 from leaderboard.frontier import efficient, frontiers
 from leaderboard.listing import as_csv
 
@@ -331,3 +333,40 @@ def test_a_frontier_is_drawn_of_models_whose_costs_differ() -> None:
     for point in drawn.points:
         assert 0 < point.x < 640
         assert 0 < point.high < point.y < point.low < 320
+
+
+def test_a_board_is_exported_in_four_forms(anatomy: Path, bench: Callable[..., Result]) -> None:
+    bench("run", "-m", "family:baseline", "-t", "anatomy")
+    rows = json.loads(bench("export", "json").stdout)
+    table = list(csv.DictReader(io.StringIO(bench("export", "csv").stdout)))
+    assert [row["run"] for row in table] == [row["run"] for row in rows]
+    markdown = bench("export", "markdown").stdout
+    assert markdown.count("\n| ") == 2 + len(rows)
+    assert "| 1–3 | TF-IDF + logistic regression | baseline | " in markdown
+    latex = bench("export", "latex").stdout
+    assert latex.count(r" \\") == 1 + len(rows)
+    assert r"\%" in latex
+    wrong = bench("export", "csv", "--task", "nothing")
+    assert wrong.exit_code == 2
+    assert "no runs of task 'nothing' (there are: anatomy)" in wrong.output
+
+
+def test_an_export_takes_no_words_for_markup() -> None:
+    [table] = make_board([finished(4, 2, r"a|b_<c>&\d%", 1)], [], []).tasks
+    assert r"a\|b\_\<c\>&\\d%" in as_markdown(table)
+    assert r"a|b\_<c>\&\textbackslash{}d\%" in as_latex(table)
+
+
+def test_a_board_is_built_without_the_libraries_that_run_models(results: Path, project: Path) -> None:
+    """So that a page can be published by a machine that has only docs/board-requirements.txt."""
+    heavy = ("torch", "transformers", "datasets", "sklearn", "peft", "accelerate", "evaluate", "pandas")
+    code = (
+        f"import sys; sys.modules.update(dict.fromkeys({heavy!r}))\n"
+        "from bench.cli import main\n"
+        "main(['leaderboard', 'build'], standalone_mode=False)\n"
+        "main(['results', 'check'], standalone_mode=False)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=project, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (project / "site" / "index.html").is_file()
+    assert "sound: 3 done" in done.stdout

@@ -11,6 +11,7 @@ from bench.cli import options
 from bench.cli.bundle import bundle
 from bench.cli.compare import compare
 from bench.cli.doctor import doctor
+from bench.cli.export import export
 from bench.cli.leaderboard import leaderboard
 from bench.cli.models import models
 from bench.cli.results import results
@@ -56,5 +57,5 @@ def main() -> None:
     """  # noqa: D301 (click reads the backspace as "keep these lines")
 
 
-for command in (run, tune, results, compare, tasks, models, leaderboard, verify, bundle, doctor):
+for command in (run, tune, results, compare, tasks, models, leaderboard, export, verify, bundle, doctor):
     main.add_command(command)
