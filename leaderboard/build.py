@@ -72,6 +72,12 @@ def _pages(board: Board, runs: Sequence[Run]) -> Iterator[tuple[str, str]]:
     yield "index.html", environment.get_template("index.html").render(board=board, root="")
     yield "404.html", environment.get_template("404.html").render(root="")
     yield ".nojekyll", ""  # GitHub Pages would leave out what begins with an underscore
+    asked = {
+        row.result.cell.id: pages
+        for table in board.tasks
+        for pages in [[question.page for question in questions_of(table)]]
+        for row in table.rows
+    }
     for run in runs:
         page = page_of(run)
         root = "../" * page.count("/")
@@ -79,7 +85,12 @@ def _pages(board: Board, runs: Sequence[Run]) -> Iterator[tuple[str, str]]:
         yield (
             page,
             environment.get_template(template).render(
-                run=run, result=run.result, cell=run.result.cell, root=root, letters=_letters(run)
+                run=run,
+                result=run.result,
+                cell=run.result.cell,
+                root=root,
+                letters=_letters(run),
+                pages=asked.get(run.result.cell.id, []),
             ),
         )
 

@@ -49,10 +49,10 @@ def values(row: Row) -> dict[str, Value]:
 
 
 def _short(value: Value) -> Value:
-    """Six decimals, and whole numbers as such: the same digits in every program."""
+    """Four decimals, and whole numbers as such: the same digits in every program."""
     if not isinstance(value, float):
         return value
-    return int(value) if value.is_integer() else round(value, 6)
+    return int(value) if value.is_integer() else round(value, 4)
 
 
 def kinds(row: Row) -> dict[str, str]:

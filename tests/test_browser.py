@@ -124,10 +124,11 @@ def test_the_board_is_whole_without_scripts(browser: Browser, site: Path) -> Non
 
 def test_a_question_opens_by_keyboard(browser: Browser, site: Path) -> None:
     page, _, _ = visit(browser, run_page(site))
-    page.locator("#q-1 summary").focus()
+    page.locator("#q-1 a").focus()
     page.keyboard.press("Enter")
-    assert page.locator("#q-1 .options li").count() == 4
-    assert page.locator("#q-1 .truth").is_visible()
+    page.wait_for_url("**/questions/medqa_sample/*.html")
+    assert page.locator(".options li").count() == 4
+    assert page.locator(".truth").is_visible()
 
 
 def order(page: Page) -> list[str]:
@@ -214,15 +215,15 @@ def test_a_question_is_one_click_away_with_every_model_s_answer(browser: Browser
     assert page.locator("article").count() == 50
     assert page.locator("article h2 a").first.inner_text() == "sample-test-051"
     page.click("text=nobody right")
-    assert "0 of 7 right" in page.locator("article h2").first.inner_text()
+    assert "0 of " in page.locator("article h2").first.inner_text()
     page.click("article h2 a >> nth=0")
     rows = page.locator("table.answers tbody tr")
     assert rows.count() == len(listed(site))
     assert rows.locator(".right").count() == 0
     first = page.locator("h1").inner_text().split("\n")[0]
     rows.first.locator("a").click()
-    asked_there = page.locator("details.question").filter(has_text=first)
-    assert page.url.endswith(f"#{asked_there.get_attribute('id')}")
+    target = page.locator(f"li#{page.url.partition('#')[2]}")
+    assert target.inner_text().startswith(first)
     assert all(url.startswith("file://") for url in asked)
 
 
@@ -251,9 +252,9 @@ def test_hostile_words_are_text_and_nothing_runs(browser: Browser, tmp_path: Pat
     write_site(make_site(tmp_path / "results", []), site)
     own = run_of(site)
     assert own.stat().st_size < 2_000_000
-    assert "more characters, in records.jsonl]" in own.read_text(encoding="utf-8")
-    questions = sorted(site.rglob("questions/**/*.html"))[:3]
-    for path in (site / "index.html", own, *questions):
+    long = next(page for page in site.rglob("questions/**/*.html") if "more characters" in page.read_text())
+    assert "more characters, in records.jsonl]" in long.read_text(encoding="utf-8")
+    for path in (site / "index.html", own, site / "questions" / "medqa_sample" / "index.html", long):
         page, asked, _ = visit(browser, path)
         assert page.evaluate("window.ran") is None
         assert all(url.startswith("file://") for url in asked)

@@ -1,0 +1,103 @@
+"""How the board grows: python docs/board_scale.py MODELS [QUESTIONS] [FOLDER].
+
+Played models (the fake engine) answer made-up questions through the path that real cells take, less
+the process each; then the site is built of them in a process of its own, whose time and memory count.
+"""
+
+import json
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from bench.inputs.model_card import CardFile, ModelCard
+from bench.inputs.task import read_task
+from bench.runs.events import Terms
+from bench.runs.inside import work
+from bench.runs.plan import Wish, plan
+from bench.runs.store import begin
+
+TASK = """\
+name: scale
+version: 1
+title: Scale
+license: CC0-1.0
+data: {files: {test: test.jsonl}, columns: {id: id, group: group}}
+prompt: "{{ question }}"
+metrics: [accuracy]
+"""
+BUILD = """\
+import resource, sys, time
+start = time.perf_counter()
+from bench.cli import main
+main(['leaderboard', 'build', '--results', sys.argv[1], '--out', sys.argv[2]], standalone_mode=False)
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(f'built in {time.perf_counter() - start:.1f} s, peak {peak / 1e6:.2f} GB')
+"""
+
+
+class Unheard:
+    """The sweep's end of the pipe, where nobody listens."""
+
+    def send(self, _event: object) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def questions(number: int, path: Path) -> None:
+    draw = random.Random(0)
+    words = [f"word{n}" for n in range(2000)]
+    with path.open("w", encoding="utf-8") as file:
+        for n in range(number):
+            row = {
+                "id": f"q{n:04d}",
+                "question": " ".join(draw.choices(words, k=110)),
+                "options": [" ".join(draw.choices(words, k=6)) for _ in range(4)],
+                "answer": draw.randrange(4),
+                "group": f"group {n % 12}",
+            }
+            file.write(json.dumps(row) + "\n")
+
+
+def main(models: int, number: int, place: Path) -> None:
+    questions(number, place / "test.jsonl")
+    (place / "scale.yaml").write_text(TASK, encoding="utf-8")
+    task = read_task(place / "scale.yaml")
+    draw = random.Random(1)
+    cards = [
+        CardFile(
+            card=ModelCard.model_validate(
+                {
+                    "name": f"model-{n:04d}",
+                    "title": f"Model {n}",
+                    "family": f"family-{n % 9}",
+                    "license": "mit",
+                    "architecture": "baseline",
+                    "source": {"engine": "fake", "settings": {"accuracy": draw.uniform(0.2, 0.7)}},
+                }
+            ),
+            path=task.path,
+        )
+        for n in range(models)
+    ]
+    cells, _ = plan([task], cards, Wish(), data_dir=None, offline=True)
+    begin(place / "results")
+    start = time.perf_counter()
+    for cell in cells:
+        work(cell, place / "results", Terms(), Unheard())
+    print(f"{models} models x {number} questions answered in {time.perf_counter() - start:.1f} s")
+    words = [sys.executable, "-c", BUILD, str(place / "results"), str(place / "site")]
+    print(subprocess.run(words, check=True, capture_output=True, text=True).stdout.strip())
+    size = sum(path.stat().st_size for path in (place / "site").rglob("*") if path.is_file())
+    print(f"index {(place / 'site' / 'index.html').stat().st_size / 1e3:.0f} kB, site {size / 1e6:.0f} MB")
+
+
+if __name__ == "__main__":
+    amounts = [*map(int, sys.argv[1:3]), 1273][:2]
+    if len(sys.argv) > 3:
+        main(*amounts, Path(sys.argv[3]))
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            main(*amounts, Path(folder))
