@@ -35,7 +35,7 @@ def words(first: str, second: str, found: Paired) -> str:
         better, worse = (second, first) if found.difference > 0 else (first, second)
         verdict = f"{better} is better than {worse}"
     return (
-        f"{verdict}: {both} of {total}, a difference of {points:+.1f} points "
+        f"{verdict}: {both} of {total}, the second {points:+.1f} points "
         f"(95 % {low:+.1f} to {high:+.1f}), McNemar's p = {found.p:.2g}."
     )
 

@@ -31,6 +31,8 @@ def export(*, form: str, task: str | None, results: Path) -> None:
     if form in ("csv", "json") and len(tables) > 1:
         names = ", ".join(table.task.name for table in tables)
         raise UsageError(f"{form} holds one table: choose with --task ({names})")
+    if not any(table.rows for table in tables):
+        raise UsageError("no run is whole yet, and partial ones are not compared (bench results list)")
     for table in tables:
         match form:
             case "csv":

@@ -72,8 +72,12 @@ def show(*, results: Path) -> None:
             )
         stdout().print(table)
         click.echo(found.headline or "no whole run yet")
-        if found.apart or found.failures:
-            click.echo(f"set apart: {len(found.apart)}, failed: {len(found.failures)}")
+        for row in found.apart:
+            click.echo(
+                f"set apart: {row.result.cell.model.title}, {row.result.cell.variant.slug}: {row.apart}"
+            )
+        for failure in found.failures:
+            click.echo(f"failed: {failure.result.cell.model.title}: {failure.result.reason}")
         click.echo()
     for text in board.damaged:
         click.echo(f"not shown: {text}", err=True)

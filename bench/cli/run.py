@@ -165,14 +165,15 @@ def _sweep_file(context: click.Context, _parameter: click.Parameter, path: Path 
 )
 @options.data_dir
 @options.results
-@click.option("--fresh", is_flag=True, help="Run cells again that are done, and from their start.")
+@click.option("--fresh", is_flag=True, help="Run cells again that are done.")
 @click.option(
     "--jobs",
     type=click.IntRange(1, 64),
     default=1,
     show_default=True,
     metavar="N",
-    help="Cells side by side, where memory holds them; each slows the others, so compare speeds of one.",
+    help="Cells side by side, where memory holds them. They share the cores: each is slower, and with "
+    "fewer threads scores in 16 bits differ by rounding. Compare cells of one N.",
 )
 @click.option(
     "--timeout",
@@ -270,7 +271,7 @@ def _variants(sweep: "Sweep | None") -> "Iterator[dict[str, Any]]":
     """The flags' values once for each variant of the file; a flag that is given overrides all of them."""
     context = click.get_current_context()
     flags: dict[str, Any] = dict(context.params)
-    for variant in sweep.variants if sweep else [None]:
+    for variant in (sweep and sweep.variants) or [None]:
         own = _as_flags(variant) if variant else {}
         given = {key for key in own if context.get_parameter_source(key) is ParameterSource.COMMANDLINE}
         one = flags | {key: value for key, value in own.items() if key not in given}

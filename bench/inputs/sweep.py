@@ -31,12 +31,15 @@ class SweepVariant(Strict):
 
 
 class Sweep(Strict):
-    """`models` and `tasks` are as on the command line; no tasks are all of the registry."""
+    """`models` and `tasks` are as on the command line; no tasks are all of the registry.
+
+    Without variants, every model runs as the flags say.
+    """
 
     title: str = ""
     models: Annotated[tuple[str, ...], Field(min_length=1)]
     tasks: tuple[str, ...] = ()
-    variants: Annotated[tuple[SweepVariant, ...], Field(min_length=1)] = (SweepVariant(),)
+    variants: tuple[SweepVariant, ...] = ()
     limit: Annotated[int, Field(ge=1)] | None = None
     seed: Annotated[int, Field(ge=0, lt=2**32)] | None = None
     jobs: Annotated[int, Field(ge=1, le=64)] | None = None

@@ -10,7 +10,7 @@ from typing import Any, cast, get_args
 import yaml
 
 from bench.config import display
-from bench.errors import FileError, Mistake, Unavailable, UsageError
+from bench.errors import BenchError, FileError, Mistake, Unavailable, UsageError
 from bench.inputs.data import Split, load_split
 from bench.inputs.model_card import CardFile, EngineSource
 from bench.inputs.task import Role, TaskFile
@@ -38,21 +38,34 @@ def make_bundle(
 ) -> Iterator[str]:
     """Write the bundle, saying what went in. Weights that are on the hub alone are downloaded.
 
-    Raises Unavailable where something is not to be had, and then leaves no checksums behind.
+    A model that is not to be had is left out, and told; raises Unavailable where a task's questions are not.
+    Nothing is left behind then.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"{out} is not empty; name a new folder")
+    models: list[CardFile] = []
     try:
         for task in tasks:
             rows = _put_task(out, task, data_dir=data_dir, offline=offline)
             yield f"task {task.task.name}: {rows} questions"
         for card in cards:
-            yield f"model {card.card.name}: {_put_model(out, card, offline=offline) / 1e6:,.0f} MB"
-        _put_read_me(out, tasks, cards)
+            try:
+                size = _put_model(out, card, offline=offline)
+            except Unavailable as error:
+                yield f"left out: model {card.card.name}: {error}"
+                continue
+            models.append(card)
+            yield f"model {card.card.name}: {size / 1e6:,.0f} MB"
+        if not models:
+            raise UsageError("none of the models is on this machine, so there is nothing to bundle")
+        _put_read_me(out, tasks, models)
         sums = (f"{_digest(path)}  {path.relative_to(out)}\n" for path in _files(out))
         (out / SUMS).write_text("".join(sums), encoding="utf-8")
     except OSError as error:
         raise UsageError(f"the bundle cannot be written to {out}: {error.strerror}") from error
+    except BenchError:
+        shutil.rmtree(out, ignore_errors=True)  # it was empty, or not there
+        raise
 
 
 def _put_read_me(out: Path, tasks: Sequence[TaskFile], cards: Sequence[CardFile]) -> None:

@@ -84,7 +84,9 @@ def failed(cell: Cell, results: Path, reason: str, trace: str = "") -> FailedRes
 
 
 def _score(cell: Cell, results: Path, terms: Terms, events: Any) -> DoneResult:
-    head = Head(cell=cell.facts, machine=this_machine(), fresh=terms.fresh)
+    # Side by side a cell has fewer threads, and in 16 bits other sums by rounding.
+    machine = f"{this_machine()}, {terms.jobs} side by side"
+    head = Head(cell=cell.facts, machine=machine, fresh=terms.fresh)
     before = journal.resumed(results, cell.folder, head, cell.items)
     events.send(Loading(len(before.records)))
     metrics = load_metrics(cell.task.metrics, cell.home)
@@ -113,6 +115,12 @@ def _score(cell: Cell, results: Path, terms: Terms, events: Any) -> DoneResult:
         return _with_latency(cell, results, result, engine, records)
     engine.close()
     return result
+
+
+def _energy_note(terms: Terms) -> str:
+    told = counted()
+    beside = terms.jobs > 1 and told.startswith("counters")
+    return "not told apart from the cells beside it" if beside else told
 
 
 def lacks_latency(result: DoneResult, terms: Terms) -> bool:
@@ -183,5 +191,5 @@ def _cost(opening: Opening, engine: Engine, batches: Sequence[Batch], loaded: fl
         model_bytes=engine.model_bytes,
         batched=latency([record.seconds for record in scored]),
         joules=None if None in joules or terms.jobs > 1 else sum(filter(None, joules)),
-        joules_note="not told apart from the cells beside it" if terms.jobs > 1 else counted(),
+        joules_note=_energy_note(terms),
     )

@@ -28,7 +28,8 @@ NAME = "unfinished.jsonl"
 class Head(Strict):
     """The first line; `stops` counts how often the run was cut off before.
 
-    Times are added up only on one `machine`. `fresh` says that an older run is to be replaced.
+    What was begun on another `machine`, or with other threads, is begun anew: times could not be added
+    up, and sums in 16 bits differ by rounding. `fresh` says that an older run is to be replaced.
     """
 
     schema_version: Literal[4] = SCHEMA_VERSION

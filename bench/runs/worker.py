@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 
 from bench.runs.cell import Cell
-from bench.runs.events import LAST, USUAL, Again, Blocked, Event, Progress, Terms
+from bench.runs.events import LAST, USUAL, Again, Blocked, Event, Loading, Progress, Terms
 from bench.runs.forecast import least, out_of_memory_kills, told
 from bench.runs.inside import failed, work
 from bench.runs.process import Bounds, Ended, in_process
@@ -23,13 +23,14 @@ SMALLER = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Death:
-    """A worker that ended without a result: the most it held, and what was free when it started.
+    """A worker that ended without a result: the most it held, the questions answered, and what was free.
 
     `kills` is how many processes the system ended for memory meanwhile, None where it does not say.
     """
 
     end: Ended
     peak: int
+    answered: int
     free: int
     kills: int | None
 
@@ -71,7 +72,7 @@ def run_cell(
 def _attempt(cell: Cell, results: Path, terms: Terms, bounds: Bounds) -> Generator[Event, None, Death | None]:
     """Pass on what the process says; its death, if it ends without a last word."""
     free, kills = psutil.virtual_memory().available, out_of_memory_kills()
-    over, peak = False, 0
+    over, peak, answered = False, 0, 0
     name = f"bench {cell.folder}"
     with closing(in_process(work, cell, results, terms, name=name, bounds=bounds)) as process:
         for event in process:
@@ -81,9 +82,11 @@ def _attempt(cell: Cell, results: Path, terms: Terms, bounds: Bounds) -> Generat
                 case Ended():
                     now = out_of_memory_kills()
                     more = None if kills is None or now is None else now - kills
-                    return None if over else Death(event, peak, free, more)
-                case Progress(memory_bytes=int(held)):
-                    peak = max(peak, held)
+                    return None if over else Death(event, peak, answered, free, more)
+                case Loading(done=answered):
+                    pass
+                case Progress(done=answered, memory_bytes=held):
+                    peak = max(peak, held or 0)
                 case _:
                     pass
             over |= isinstance(event, LAST)
@@ -93,7 +96,10 @@ def _attempt(cell: Cell, results: Path, terms: Terms, bounds: Bounds) -> Generat
 
 def _why(death: Death, cell: Cell, terms: Terms) -> str:
     if death.end.late:
-        return f"not finished after {terms.timeout:g} s (--timeout); the same command goes on from there"
+        reason = f"not finished after {terms.timeout:g} s (--timeout)"
+        if death.answered:
+            return f"{reason}: {death.answered} of {len(cell.items)} answered; the same command goes on"
+        return f"{reason}, with no answer yet: give it more"
     if death.was_killed and death.kills == 0:
         return "killed from outside (signal 9), and not by the system for memory"
     if death.was_killed:
