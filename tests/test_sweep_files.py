@@ -217,3 +217,16 @@ def test_energy_is_read_from_the_kernel_s_counters_also_when_they_wrap(tmp_path:
     assert meter.lap()[1] == pytest.approx(3.0 + 0.5)
     assert Meter(()).lap()[1] is None
     assert counted().startswith(("counters of ", "no counter ("))
+
+
+def test_a_bundle_leaves_out_what_is_not_here_and_leaves_no_half_folder(
+    anatomy: Path, project: Path, bench: Callable[..., Result]
+) -> None:
+    done = bench("bundle", "out", "-m", "phi-2,chance", "-t", "anatomy", "--offline")
+    assert done.exit_code == 0, done.output
+    assert "left out: model phi-2: the weights are not on this machine" in done.stdout
+    assert [path.name for path in (project / "out" / "model_cards").iterdir()] == ["chance.yaml"]
+    none = bench("bundle", "none", "-m", "phi-2", "-t", "anatomy", "--offline")
+    assert none.exit_code == 2
+    assert "none of the models is on this machine" in none.output
+    assert not (project / "none").exists()
