@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,12 @@ from markupsafe import Markup
 from bench.errors import BenchError, UsageError
 from bench.inputs.model_card import CardFile
 from bench.runs.compare import told
-from bench.runs.store import Run, read_runs
+from bench.runs.store import Run, existing, read_runs
 from leaderboard import formats
 from leaderboard.board import Board, Row, TaskBoard, make_board, page_of
 from leaderboard.frontier import Frontier, frontiers
 from leaderboard.listing import as_csv, as_json, choices, kinds, listed
-from leaderboard.questions import answers, listings, prompts, questions_of
+from leaderboard.questions import Question, answers, listings, prompts, questions_of
 
 MARK = ".slm-bench-site"
 """Lists what an earlier build wrote, so that the next one may replace it and nothing else."""
@@ -35,9 +35,7 @@ class Site:
 
 def read_board(results: Path, cards: Sequence[CardFile]) -> tuple[Board, list[Run]]:
     """The board of a results folder, and its runs."""
-    if not results.is_dir():
-        raise UsageError(f"there is no results folder {results}: run 'bench run' first, or give --results")
-    found = list(read_runs(results))
+    found = list(read_runs(existing(results)))
     runs, copies = _without_copies([run for run in found if isinstance(run, Run)])
     damaged = (*(str(error) for error in found if not isinstance(error, Run)), *copies)
     return make_board(runs, [file.card for file in cards], damaged), runs
@@ -48,9 +46,9 @@ def make_site(results: Path, cards: Sequence[CardFile]) -> Site:
     board, runs = read_board(results, cards)
     static = Path(__file__).parent / "static"
     files = {path.name: path.read_bytes() for path in sorted(static.iterdir())}
-    files |= {name: page.encode() for name, page in _pages(board, runs)}
+    asked = {table.task.name: questions_of(table) for table in board.tasks}
+    files |= {name: page.encode() for name, page in _pages(board, runs, asked)}
     for table in board.tasks:
-        files |= {name: page.encode() for name, page in _question_pages(table)}
         files[f"data/{table.task.name}.csv"] = as_csv(table.rows).encode()
         files[f"data/{table.task.name}.json"] = as_json(table.rows).encode()
     return Site(files=files, runs=len(runs), damaged=board.damaged)
@@ -67,17 +65,16 @@ def _without_copies(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
     return list(first.values()), copies
 
 
-def _pages(board: Board, runs: Sequence[Run]) -> Iterator[tuple[str, str]]:
+def _pages(
+    board: Board, runs: Sequence[Run], asked: Mapping[str, Sequence[Question]]
+) -> Iterator[tuple[str, str]]:
     environment = _environment()
     yield "index.html", environment.get_template("index.html").render(board=board, root="")
     yield "404.html", environment.get_template("404.html").render(root="")
     yield ".nojekyll", ""  # GitHub Pages would leave out what begins with an underscore
-    asked = {
-        row.result.cell.id: pages
-        for table in board.tasks
-        for pages in [[question.page for question in questions_of(table)]]
-        for row in table.rows
-    }
+    shown = {row.result.cell.id for table in board.tasks for row in table.rows}
+    for table in board.tasks:
+        yield from _question_pages(environment, table, asked[table.task.name])
     for run in runs:
         page = page_of(run)
         root = "../" * page.count("/")
@@ -90,21 +87,23 @@ def _pages(board: Board, runs: Sequence[Run]) -> Iterator[tuple[str, str]]:
                 cell=run.result.cell,
                 root=root,
                 letters=_letters(run),
-                pages=asked.get(run.result.cell.id, []),
+                pages=[question.page for question in asked[run.result.cell.task.name]]
+                if run.result.cell.id in shown
+                else [],
             ),
         )
 
 
-def _question_pages(table: TaskBoard) -> Iterator[tuple[str, str]]:
+def _question_pages(
+    environment: Environment, table: TaskBoard, found: Sequence[Question]
+) -> Iterator[tuple[str, str]]:
     """Lists of the table's questions, and a page of its own for each."""
-    if not table.rows:
+    if not found:
         return
-    environment = _environment()
     list_page, own_page = (
         environment.get_template("questions.html"),
         environment.get_template("question.html"),
     )
-    found = questions_of(table)
     for listing in listings(table, found):
         yield listing.page, list_page.render(table=table, listing=listing, root="../../")
     for before, question, after in zip([None, *found], found, [*found[1:], None], strict=False):

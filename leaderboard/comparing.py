@@ -1,7 +1,6 @@
 """Two runs side by side: whether they may be compared, and what that comes to in words."""
 
-from rich.table import Table
-
+from bench.runs.compare import in_points
 from bench.runs.result import CellFacts
 from bench.runs.store import Run
 from bench.stats.paired import Paired
@@ -28,21 +27,9 @@ def words(first: str, second: str, found: Paired) -> str:
     """The difference in a sentence, with its interval and p."""
     both = f"{found.both + found.only_first} and {found.both + found.only_second} right"
     total = found.both + found.only_first + found.only_second + found.neither
-    points, low, high = (100 * x for x in (found.difference, found.interval.low, found.interval.high))
     if found.p > 0.05:
         verdict = f"{first} and {second} cannot be told apart"
     else:
         better, worse = (second, first) if found.difference > 0 else (first, second)
         verdict = f"{better} is better than {worse}"
-    return (
-        f"{verdict}: {both} of {total}, the second {points:+.1f} points "
-        f"(95 % {low:+.1f} to {high:+.1f}), McNemar's p = {found.p:.2g}."
-    )
-
-
-def table(first: str, second: str, found: Paired) -> Table:
-    """How often both, one alone and neither were right."""
-    drawn = Table("", f"{second}: right", "wrong", box=None, header_style="bold")
-    drawn.add_row(f"{first}: right", str(found.both), str(found.only_first))
-    drawn.add_row("wrong", str(found.only_second), str(found.neither))
-    return drawn
+    return f"{verdict}: {both} of {total}, the second {in_points(found)}."

@@ -10,7 +10,10 @@ from bench.cli import options
 from bench.errors import UsageError
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from bench.runs.store import Run
+    from bench.stats.paired import Paired
 
 SHOWN = 10
 
@@ -25,14 +28,13 @@ def compare(*, first: str, second: str, task: str | None, results: Path) -> None
 
     FIRST and SECOND are models' names, models with variants (MODEL/VARIANT), or beginnings of run ids.
     """
-    from bench.runs.store import Run, read_runs
+    from bench.runs.store import Run, existing, read_runs
 
-    if not results.is_dir():
-        raise UsageError(f"there is no results folder {results}: run 'bench run' first, or give --results")
-    runs = [run for run in read_runs(results) if isinstance(run, Run) and run.result.status == "done"]
+    found = [run for run in read_runs(existing(results)) if isinstance(run, Run)]
+    runs = [run for run in found if run.result.status == "done"]
     one, other = ([run for run in runs if _is(run, word, task)] for word in (first, second))
-    for word, found in ((first, one), (second, other)):
-        if not found:
+    for word, chosen in ((first, one), (second, other)):
+        if not chosen:
             raise UsageError(
                 f"no finished run is '{word}'{f' on {task}' if task else ''} (bench results list)"
             )
@@ -60,7 +62,7 @@ def _only(runs: "Sequence[Run]", word: str, task: str) -> "Run":
 def _compare(first: "Run", second: "Run") -> None:
     from bench.cli.report import stdout
     from bench.stats.paired import paired
-    from leaderboard.comparing import table, why_not, words
+    from leaderboard.comparing import why_not, words
 
     cells = first.result.cell, second.result.cell
     click.echo(f"{cells[0].task.title}")
@@ -70,7 +72,7 @@ def _compare(first: "Run", second: "Run") -> None:
     found = paired(*right)
     names = [f"{cell.model.title} ({cell.variant.slug})" for cell in cells]
     click.echo(words(names[0], names[1], found))
-    stdout().print(table(names[0], names[1], found))
+    stdout().print(_agreement(names[0], names[1], found))
     for name, sign in ((names[0], True), (names[1], False)):
         ids = [
             record.question_id
@@ -79,3 +81,13 @@ def _compare(first: "Run", second: "Run") -> None:
         ]
         more = f" and {len(ids) - SHOWN} more" if len(ids) > SHOWN else ""
         click.echo(f"only {name}: {', '.join(ids[:SHOWN]) or 'none'}{more}")
+
+
+def _agreement(first: str, second: str, found: "Paired") -> "Table":
+    """How often both, one alone and neither were right."""
+    from rich.table import Table
+
+    drawn = Table("", f"{second}: right", "wrong", box=None, header_style="bold")
+    drawn.add_row(f"{first}: right", str(found.both), str(found.only_first))
+    drawn.add_row("wrong", str(found.only_second), str(found.neither))
+    return drawn

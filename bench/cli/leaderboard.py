@@ -3,11 +3,17 @@
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from bench.cli import options
 from bench.errors import UsageError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from leaderboard.board import TaskBoard
 
 
 @click.group()
@@ -37,40 +43,12 @@ def build(*, results: Path, out: Path) -> None:
 @options.results
 def show(*, results: Path) -> None:
     """Print each task's table, with the ranks that are not excluded, and what it comes to."""
-    from rich.table import Table
-
     from bench.cli.report import stdout
-    from leaderboard import formats
     from leaderboard.build import read_board
 
     board, _ = read_board(results, [])
     for found in board.tasks:
-        table = Table(title=found.task.title, title_justify="left", title_style="bold", box=None)
-        for name in (
-            "rank",
-            "model",
-            "variant",
-            "accuracy",
-            "95 % interval",
-            "above chance",
-            "items/s",
-            "memory",
-        ):
-            table.add_column(name, justify="left" if name in ("rank", "model", "variant") else "right")
-        for row in found.rows:
-            assert row.standing is not None
-            rate, cost, cell = row.result.metrics.accuracy, row.result.cost, row.result.cell
-            table.add_row(
-                row.standing.text,
-                cell.model.title,
-                cell.variant.slug,
-                f"{rate.value:.1%}",
-                f"{rate.low * 100:.1f}–{rate.high * 100:.1f}",
-                f"{row.standing.above_chance:.1%}",
-                formats.number(cost.items_per_second),
-                formats.size(cost.peak_memory_bytes),
-            )
-        stdout().print(table)
+        stdout().print(_ranked(found))
         click.echo(found.headline or "no whole run yet")
         for row in found.apart:
             click.echo(
@@ -81,6 +59,33 @@ def show(*, results: Path) -> None:
         click.echo()
     for text in board.damaged:
         click.echo(f"not shown: {text}", err=True)
+
+
+def _ranked(found: "TaskBoard") -> "Table":
+    """A task's rows with their ranks and costs."""
+    from rich.table import Table
+
+    from leaderboard import formats
+
+    table = Table(title=found.task.title, title_justify="left", title_style="bold", box=None)
+    for name in ("rank", "model", "variant"):
+        table.add_column(name)
+    for name in ("accuracy", "95 % interval", "above chance", "items/s", "memory"):
+        table.add_column(name, justify="right")
+    for row in found.rows:
+        assert row.standing is not None
+        rate, cost, cell = row.result.metrics.accuracy, row.result.cost, row.result.cell
+        table.add_row(
+            row.standing.text,
+            cell.model.title,
+            cell.variant.slug,
+            f"{rate.value:.1%}",
+            f"{rate.low * 100:.1f}–{rate.high * 100:.1f}",
+            f"{row.standing.above_chance:.1%}",
+            formats.number(cost.items_per_second),
+            formats.size(cost.peak_memory_bytes),
+        )
+    return table
 
 
 @leaderboard.command()

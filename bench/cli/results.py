@@ -31,8 +31,9 @@ def list_runs(*, results: Path, as_json: bool) -> None:
 
     from bench.cli.report import stdout
     from bench.runs.check import entries
+    from bench.runs.store import existing
 
-    rows = [_row(entry) for entry in entries(_folder(results))]
+    rows = [_row(entry) for entry in entries(existing(results))]
     if as_json:
         click.echo(json.dumps(rows, indent=1))
         return
@@ -118,8 +119,9 @@ def check(*, results: Path) -> None:
     from bench.config import display
     from bench.runs.check import check as problems
     from bench.runs.check import entries
+    from bench.runs.store import existing
 
-    found = list(problems(_folder(results)))
+    found = list(problems(existing(results)))
     if found:
         raise FileError([Mistake(display(path), 0, "", text) for path, text in found], shown=100)
     states = [entry.state for entry in entries(results)]
@@ -139,8 +141,9 @@ def prune(*, kinds: "tuple[Kind, ...]", results: Path, dry_run: bool) -> None:
     """
     from bench.runs.journal import Held
     from bench.runs.prune import of_kinds, remove
+    from bench.runs.store import existing
 
-    gone = list(of_kinds(_folder(results), kinds))
+    gone = list(of_kinds(existing(results), kinds))
     for entry in gone:
         if not dry_run:
             try:
@@ -153,19 +156,14 @@ def prune(*, kinds: "tuple[Kind, ...]", results: Path, dry_run: bool) -> None:
         click.echo("nothing of that kind")
 
 
-def _folder(results: Path) -> Path:
-    if not results.is_dir():
-        raise UsageError(f"there is no results folder {results}: run 'bench run' first, or give --results")
-    return results
-
-
 def _find(word: str, results: Path) -> "Entry":
     """The one run whose id begins so, or whose folder that is."""
     from bench.runs.check import entries
+    from bench.runs.store import existing
 
     found = [
         entry
-        for entry in entries(_folder(results))
+        for entry in entries(existing(results))
         if (entry.cell and entry.cell.id.startswith(word))
         or Path(word) in (entry.folder, results / entry.folder)
     ]

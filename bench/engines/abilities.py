@@ -18,7 +18,6 @@ class Abilities:
     device: str
     device_bytes: int | None
     dtype: str
-    threads: int
     cuda_build: bool
     bits: dict[Quantization, str]
 
@@ -31,7 +30,6 @@ def abilities() -> Abilities:
         device=torch.cuda.get_device_name() if on_cuda else "cpu",
         device_bytes=torch.cuda.mem_get_info()[0] if on_cuda else None,
         dtype=best_dtype(),
-        threads=torch.get_num_threads(),
         cuda_build=torch.backends.cuda.is_built(),
         bits=dict(_bits()),
     )

@@ -29,7 +29,7 @@ Models: {models}. Tasks: {tasks}. Nothing here asks a network.
 
     pip wheel --constraint constraints.txt --wheel-dir wheels .
 
-and here, with that folder carried over: pip install --no-index --find-links wheels slm-bench
+and here, with that folder carried over: pip install --no-deps wheels/*.whl
 """
 
 

@@ -62,16 +62,15 @@ def _entry(results: Path, folder: Path) -> Entry:
     unfinished = read_journal(folder / NAME)
     path = folder / "result.json"
     if not path.is_file():
-        lost = (folder / "records.jsonl").is_file() and not unfinished
-        return Entry(name, None, unfinished, "records without a result.json" if lost else _headless(folder))
+        if unfinished:
+            return Entry(name, None, unfinished)
+        lost = (folder / "records.jsonl").is_file()
+        wrong = "records without a result.json" if lost else f"{NAME} does not begin with what was asked"
+        return Entry(name, None, None, wrong)
     try:
         return Entry(name, read_result(path), unfinished)
     except FileError as error:
         return Entry(name, None, unfinished, str(error))
-
-
-def _headless(folder: Path) -> str:
-    return "" if read_journal(folder / NAME) else f"{NAME} does not begin with what was asked"
 
 
 def check(results: Path) -> Iterator[tuple[Path, str]]:
@@ -82,8 +81,14 @@ def check(results: Path) -> Iterator[tuple[Path, str]]:
         if entry.wrong:
             yield folder, entry.wrong
         elif isinstance(entry.result, DoneResult):
-            yield from _check_done(folder, entry.result)
-            if questions := _questions(folder, entry.result):
+            try:
+                records = read_records(folder / "records.jsonl", entry.result.records_sha256)
+            except FileError as error:
+                yield folder / "records.jsonl", error.mistakes[0].text
+            else:
+                yield from _check_done(folder, entry.result, records)
+                # By their text, as a mirror may number them otherwise.
+                questions = frozenset(record.question for record in records)
                 key = entry.result.cell.data["test"].sha256, entry.result.cell.limit
                 first, where = asked.setdefault(key, (questions, folder))
                 if questions != first:
@@ -100,22 +105,8 @@ def _check_identity(folder: Path, name: Path, cell: CellFacts) -> Iterator[tuple
         yield folder, "not the folder that this run belongs in"
 
 
-def _questions(folder: Path, result: DoneResult) -> frozenset[str]:
-    """By their text, as a mirror may number them otherwise; empty where they cannot be read."""
-    try:
-        records = read_records(folder / "records.jsonl", result.records_sha256)
-    except FileError:
-        return frozenset()
-    return frozenset(record.question for record in records)
-
-
-def _check_done(folder: Path, result: DoneResult) -> Iterator[tuple[Path, str]]:
+def _check_done(folder: Path, result: DoneResult, records: Sequence[Record]) -> Iterator[tuple[Path, str]]:
     path = folder / "records.jsonl"
-    try:
-        records = read_records(path, result.records_sha256)
-    except FileError as error:
-        yield path, error.mistakes[0].text
-        return
     cell = result.cell
     wanted = cell.limit or cell.data["test"].rows
     if len(records) != wanted:

@@ -63,12 +63,15 @@ def _change(before: Run, after: Run, word: str) -> Change:
 
 def told(change: Change) -> str:
     """The change in a sentence: accuracies, the paired difference with its interval and p, the cost."""
-    found = change.paired
     first, second = (result.metrics.accuracy.value for result in (change.before, change.after))
-    difference, low, high = (100 * x for x in (found.difference, found.interval.low, found.interval.high))
-    text = f"{change.change}: {first:.1%} → {second:.1%}, {difference:+.1f} points "
-    text += f"(95 % {low:+.1f} to {high:+.1f}), McNemar's p = {found.p:.2g}"
+    text = f"{change.change}: {first:.1%} → {second:.1%}, {in_points(change.paired)}"
     return "; ".join([text, *_costs(change)])
+
+
+def in_points(found: Paired) -> str:
+    """A paired difference with its interval and p."""
+    difference, low, high = (100 * x for x in (found.difference, found.interval.low, found.interval.high))
+    return f"{difference:+.1f} points (95 % {low:+.1f} to {high:+.1f}), McNemar's p = {found.p:.2g}"
 
 
 def _machine(result: DoneResult) -> tuple[str, int, str]:

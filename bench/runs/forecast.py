@@ -11,11 +11,15 @@ from bench.runs.result import DoneResult, Provenance
 from bench.types import Dtype, Quantization
 
 LIBRARIES = 700_000_000
-"""A worker with torch and transformers before it holds a model; 0.6 to 0.7 GB with torch 2.13."""
+"""What a worker holds beside its weights: libraries, tokenizer, kernels, activations."""
 LIGHT = 300_000_000
 """A baseline's worker."""
 LOADING = 2.0
-"""Peak of loading and scoring over the weights as they are held: 1.3 to 2.1 in the runs of `results/`."""
+"""How many times the weights are held while they are loaded.
+
+Both are a rule of thumb: 0.7 + 2 x 0.27 GB for the 1.22 GB of the bfloat16 runs in `results/`. A small
+quantised model, whose embedding stays whole, holds more than this says (1.14 and 1.38 GB there).
+"""
 _ON_DEVICE = Path("/dev/nvidiactl")
 _BYTES: dict[Dtype, float] = {"float32": 4, "bfloat16": 2, "float16": 2}
 _QUANTISED: dict[Quantization, float] = {"int8": 1, "nf4": 0.5, "fp4": 0.5}

@@ -97,7 +97,7 @@ def _score(cell: Cell, results: Path, terms: Terms, events: Any) -> DoneResult:
     batches = [*before.batches, *_batches(cell, engine, before, results, events)]
     found = {record.question_id: record for batch in batches for record in batch.records}
     records = [found[item.id] for item in cell.items]
-    # Before the metrics: scikit-learn is no cost of the model.
+    # Before the metrics, which are no cost of the model.
     cost = _cost(opening, engine, batches, loaded, terms)
     data = records_bytes(records)
     result = DoneResult(

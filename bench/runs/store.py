@@ -37,6 +37,13 @@ _EVERYWHERE = {
 }  # fmt: skip
 
 
+def existing(results: Path) -> Path:
+    """The folder, for what only reads it; raises a UsageError where there is none."""
+    if not results.is_dir():
+        raise UsageError(f"there is no results folder {results}: run 'bench run' first, or give --results")
+    return results
+
+
 class StoreError(BenchError):
     """A file cannot be written; `everywhere` says that no other cell's could be either."""
 

@@ -13,14 +13,13 @@ POWER = 0.8
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """Of n models: `p[i, j]` is McNemar's exact p, `adjusted` the same by Holm over all pairs of the board.
+    """Of n models: `adjusted[i, j]` is McNemar's exact p, corrected by Holm over all pairs of the board.
 
     `best[i]` and `worst[i]` are the ranks, from 1, that are not excluded: one more than the models that
     are better beyond chance, and the number of models less those that are worse. `differ[i, j]` is the
     share of questions that one alone got right.
     """
 
-    p: NDArray[np.float64]
     adjusted: NDArray[np.float64]
     differ: NDArray[np.float64]
     best: tuple[int, ...]
@@ -38,7 +37,6 @@ def rank(right: NDArray[np.bool_]) -> Ranking:
     adjusted[rows, columns] = adjusted[columns, rows] = holm(p[rows, columns])
     better = (adjusted <= ALPHA) & (won > won.T)  # [i, j]: i is better than j
     return Ranking(
-        p=p,
         adjusted=adjusted,
         differ=(won + won.T) / questions,
         best=tuple(int(count) + 1 for count in better.sum(axis=0)),
