@@ -32,7 +32,7 @@ class Head(Strict):
     up, and sums in 16 bits differ by rounding. `fresh` says that an older run is to be replaced.
     """
 
-    schema_version: Literal[4] = SCHEMA_VERSION
+    schema_version: Literal[5] = SCHEMA_VERSION
     cell: CellFacts
     machine: str
     fresh: bool = False

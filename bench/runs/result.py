@@ -12,7 +12,7 @@ from bench.inputs.task import Generate, Role
 from bench.scoring.metrics import Metrics
 from bench.types import Dtype, PromptStyle, Quantization, ScoredView
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """Raised when a field changes meaning or name; readers upgrade older files step by step."""
 
 
@@ -161,8 +161,12 @@ class Provenance(Strict):
     """How often the run was cut off before it was finished."""
 
 
+Texts = Literal["full", "answers"]
+"""`answers`: the words of questions, prompts and replies were taken out; ids, answers and scores stayed."""
+
+
 class DoneResult(Strict):
-    schema_version: Literal[4] = SCHEMA_VERSION
+    schema_version: Literal[5] = SCHEMA_VERSION
     status: Literal["done"] = "done"
     cell: CellFacts
     metrics: Metrics
@@ -170,12 +174,15 @@ class DoneResult(Strict):
     engine: EngineFacts
     provenance: Provenance
     records_sha256: str
+    texts: Texts = "full"
+    imported: str = ""
+    """The program that made it and its version, where it was not this one."""
 
 
 class FailedResult(Strict):
     """A cell that did not finish: a row with its reason, never a zero."""
 
-    schema_version: Literal[4] = SCHEMA_VERSION
+    schema_version: Literal[5] = SCHEMA_VERSION
     status: Literal["failed"] = "failed"
     cell: CellFacts
     reason: str
@@ -190,13 +197,14 @@ RESULT: TypeAdapter[DoneResult | FailedResult] = TypeAdapter(Result)
 def upgraded(raw: dict[str, Any]) -> dict[str, Any]:
     """A result file of an older version as one of this version.
 
+    From 4 to 5: nothing moved, results got fields.
     From 3 to 4: nothing moved, costs and provenance got fields.
     From 2 to 3: nothing moved, variants and costs got fields.
     From 1 to 2: metrics got intervals, views and statuses. They are left to be measured again from
     the records; only the accuracy, which the records must confirm, is taken over.
     """
     version = raw.get("schema_version")
-    if version not in (1, 2, 3):
+    if version not in (1, 2, 3, 4):
         return raw
     new = raw | {"schema_version": SCHEMA_VERSION}
     if version == 1 and raw.get("status") == "done":
