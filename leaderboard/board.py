@@ -1,15 +1,15 @@
 """Runs -> the board: which rows stand side by side, in which order, and what is set apart. Pure."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
 from bench.inputs.model_card import ModelCard
+from bench.runs.answers import Answered, Answers
 from bench.runs.compare import Change, changes
 from bench.runs.result import CellFacts, DoneResult, FailedResult, Provenance, TaskFacts
-from bench.runs.store import Run
-from leaderboard.comparing import comparable
+from bench.types import ScoredView
 from leaderboard.formats import short_digest
 from leaderboard.standing import Standing, Standings, standings
 
@@ -25,8 +25,9 @@ class Row:
     rows that would look the same.
     """
 
-    run: Run
+    run: Answered
     result: DoneResult
+    answers: Answers
     page: str
     apart: str
     tags: tuple[str, ...] = ()
@@ -79,6 +80,8 @@ class TaskBoard:
     """What the table comes to, in a sentence."""
     told_apart: float = 1.0
     """The smallest difference of two of its rows that so many questions find in 80 of 100 cases."""
+    by_view: Mapping[ScoredView, tuple[Standing, ...]] = field(default_factory=dict)
+    """The rows' ranks if answers were read so; empty where there is one view alone."""
     changes: tuple[tuple[Change, str], ...] = ()
     """What quantising or tuning did to a model, also in runs set apart, and the page of the changed run."""
 
@@ -89,7 +92,7 @@ class Board:
     damaged: tuple[str, ...]
 
 
-def make_board(runs: Sequence[Run], cards: Sequence[ModelCard], damaged: Sequence[str]) -> Board:
+def make_board(runs: Sequence[Answered], cards: Sequence[ModelCard], damaged: Sequence[str]) -> Board:
     """A table for every task that has runs, sorted by the task's name."""
     names = sorted({run.result.cell.task.name for run in runs})
     tables = [
@@ -98,18 +101,18 @@ def make_board(runs: Sequence[Run], cards: Sequence[ModelCard], damaged: Sequenc
     return Board(tasks=tuple(tables), damaged=tuple(damaged))
 
 
-def page_of(run: Run) -> str:
+def page_of(run: Answered) -> str:
     """The run's page, relative to the site: its folder's path, so a link lasts."""
     return str(PurePosixPath("runs", *run.folder.parts)) + ".html"
 
 
-def _task_board(runs: Sequence[Run], cards: Sequence[ModelCard]) -> TaskBoard:
+def _task_board(runs: Sequence[Answered], cards: Sequence[ModelCard]) -> TaskBoard:
     main = _main(runs)
-    rows = [_row(run, run.result, main) for run in runs if isinstance(run.result, DoneResult)]
+    rows = [found for run in runs if (found := _row(run, main))]
     failures = [Failure(run.result, page_of(run)) for run in runs if isinstance(run.result, FailedResult)]
     table = [row for row in rows if not row.apart]
     machines = {_machine(row.result.provenance) for row in table or rows}
-    table = [replace(row, tags=_tags(row, table, machines)) for row in table]
+    table = _tagged(table, machines)
     options = _option_counts(table or rows)
     chance = _chance(options)
     table, found = _ranked(sorted(table, key=_order), chance)
@@ -131,6 +134,7 @@ def _task_board(runs: Sequence[Run], cards: Sequence[ModelCard]) -> TaskBoard:
         unmeasured=tuple(card for card in cards if card.name not in shown),
         headline=found.headline if found else "",
         told_apart=found.told_apart if found else 1.0,
+        by_view=found.by_view if found else {},
         changes=tuple((change, pages[change.after.cell.id]) for change in changes([r.run for r in rows])),
     )
 
@@ -139,11 +143,16 @@ def _ranked(table: Sequence[Row], chance: float) -> tuple[list[Row], Standings |
     """The rows with the ranks that are not excluded."""
     if not table:
         return [], None
-    found = standings([row.result for row in table], [row.run.records for row in table], chance)
+    found = standings([row.result for row in table], [row.answers for row in table], chance)
     return [replace(row, standing=one) for row, one in zip(table, found.rows, strict=True)], found
 
 
-def _main(runs: Sequence[Run]) -> CellFacts:
+def comparable(cell: CellFacts) -> tuple[int, int, str, str]:
+    """Runs are compared only where this is equal, and only if they are whole."""
+    return cell.task.version, cell.engine_version, cell.task.sha256, cell.data["test"].sha256
+
+
+def _main(runs: Sequence[Answered]) -> CellFacts:
     """The cell that stands for the table: of the newest version, the kind with most whole runs."""
     whole = Counter(
         comparable(run.result.cell)
@@ -163,8 +172,10 @@ def _main(runs: Sequence[Run]) -> CellFacts:
     )
 
 
-def _row(run: Run, result: DoneResult, main: CellFacts) -> Row:
-    return Row(run=run, result=result, page=page_of(run), apart=_apart(result.cell, main))
+def _row(run: Answered, main: CellFacts) -> Row | None:
+    if run.answers is None or not isinstance(run.result, DoneResult):
+        return None
+    return Row(run, run.result, run.answers, page_of(run), _apart(run.result.cell, main))
 
 
 def _apart(cell: CellFacts, main: CellFacts) -> str:
@@ -181,34 +192,40 @@ def _apart(cell: CellFacts, main: CellFacts) -> str:
     return ""
 
 
+def _tagged(table: Sequence[Row], machines: set[str]) -> list[Row]:
+    """The rows with what tells each from its like."""
+    models: dict[str, list[Row]] = {}
+    for row in table:
+        models.setdefault(row.result.cell.model.name, []).append(row)
+    return [replace(row, tags=_tags(row, models[row.result.cell.model.name], machines)) for row in table]
+
+
 def _machine(provenance: Provenance) -> str:
     device = "" if provenance.device == "cpu" else f", {provenance.device}"
     return f"{provenance.processor}, {provenance.cores} cores{device}"
 
 
-def _tags(row: Row, table: Sequence[Row], machines: set[str]) -> tuple[str, ...]:
+def _tags(row: Row, others: Sequence[Row], machines: set[str]) -> tuple[str, ...]:
     """What tells a row from its like: the training items, other weights of the model, its machine."""
     cell = row.result.cell
     tags: list[str] = []
     if cell.model.learns_from:
         tags.append(f"learnt from {cell.data[cell.model.learns_from].rows} items")
-    weights = {r.result.cell.weights for r in table if r.result.cell.model.name == cell.model.name}
-    if len(weights) > 1:
+    if len({other.result.cell.weights for other in others}) > 1:
         tags.append(f"weights {short_digest(cell.weights)}")
-    tags += _adapter_tags(row, table)
+    tags += _adapter_tags(row, others)
     if len(machines) > 1:
         tags.append(_machine(row.result.provenance))
     return tuple(tags)
 
 
-def _adapter_tags(row: Row, table: Sequence[Row]) -> Iterator[str]:
+def _adapter_tags(row: Row, others: Sequence[Row]) -> Iterator[str]:
     """Which adapter, where the model has several, and whether it was trained on what is asked here."""
     adapter = row.result.cell.variant.adapter
     if adapter is None:
         return
-    name = row.result.cell.model.name
-    others = [r.result.cell.variant.adapter for r in table if r.result.cell.model.name == name]
-    if len({other.sha256 for other in others if other}) > 1:
+    adapters = [other.result.cell.variant.adapter for other in others]
+    if len({one.sha256 for one in adapters if one}) > 1:
         yield f"adapter {adapter.name} {adapter.sha256[:8]}"
     if adapter.seen:
         yield f"trained on {adapter.seen} of these questions"
@@ -220,7 +237,7 @@ def _order(row: Row) -> tuple[float, str, str]:
 
 def _option_counts(rows: Sequence[Row]) -> Counter[int]:
     """How many questions have how many options."""
-    return Counter(len(record.options) for record in rows[0].run.records) if rows else Counter()
+    return Counter(rows[0].answers.options) if rows else Counter()
 
 
 def _chance(options: Counter[int]) -> float:

@@ -1,24 +1,33 @@
 """Two runs side by side: whether they may be compared, and what that comes to in words."""
 
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bench.runs.answers import Answered
 from bench.runs.compare import in_points
 from bench.runs.result import CellFacts
-from bench.runs.store import Run
-from bench.stats.paired import Paired
+from bench.stats.paired import Paired, paired
+from leaderboard.board import Row, TaskBoard, comparable
+from leaderboard.questions import Question
 
 
-def comparable(cell: CellFacts) -> tuple[int, int, str, str]:
-    """Runs are compared only where this is equal, and only if they are whole."""
-    return cell.task.version, cell.engine_version, cell.task.sha256, cell.data["test"].sha256
+@dataclass(frozen=True, slots=True)
+class Against:
+    """A row beside the first of its table: the difference is the row's accuracy less the first's."""
+
+    row: Row
+    found: Paired
 
 
-def why_not(first: Run, second: Run) -> str:
+def why_not(first: Answered, second: Answered) -> str:
     """Why the two may not be compared; "" where they may."""
     one, other = first.result.cell, second.result.cell
     if one.limit != other.limit:
         return "they were asked different numbers of questions"
     if comparable(one) != comparable(other):
         return "they are of other versions of the task, its data or the engine"
-    if [record.question for record in first.records] != [record.question for record in second.records]:
+    if not first.answers or not second.answers or first.answers.truth != second.answers.truth:
         return "they were asked other questions"
     return ""
 
@@ -33,3 +42,29 @@ def words(first: str, second: str, found: Paired) -> str:
         better, worse = (second, first) if found.difference > 0 else (first, second)
         verdict = f"{better} is better than {worse}"
     return f"{verdict}: {both} of {total}, the second {in_points(found)}."
+
+
+def name_of(cell: CellFacts) -> str:
+    """A run's name in a comparison."""
+    return f"{cell.model.title} ({cell.variant.slug})"
+
+
+def against_first(table: TaskBoard) -> list[Against]:
+    """Every row but the first beside the first."""
+    return [Against(row, paired(table.rows[0].answers.right, row.answers.right)) for row in table.rows[1:]]
+
+
+def answers_script(table: TaskBoard, questions: Sequence[Question]) -> str:
+    """Every row's answers as a script that a page may load from the disk, where it may not read files."""
+    kept = {
+        "questions": [[one.record.question_id, one.page.rpartition("/")[2]] for one in questions],
+        "truth": table.rows[0].answers.truth if table.rows else "",
+        "runs": [[row.result.cell.id, name_of(row.result.cell), row.answers.chosen] for row in table.rows],
+    }
+    return script(f"{table.task.name}-answers", kept)
+
+
+def script(name: str, kept: object) -> str:
+    """A script that keeps a value under a name in `benchData`."""
+    value = json.dumps(kept, ensure_ascii=False, separators=(",", ":"))
+    return f"(self.benchData ??= {{}})[{json.dumps(name)}] = {value};\n"

@@ -85,6 +85,11 @@ def seconds(value: float | None) -> str:
     return f"{value:.1f}\u202fs"
 
 
+def points(share: float) -> str:
+    """0.0123 -> "+1.2", in percentage points."""
+    return f"{100 * share:+.1f}"
+
+
 def view_name(view: ScoredView) -> str:
     return _VIEWS[view]
 

@@ -1,12 +1,16 @@
-"""Every question of a table with every model's answer: what each page of them shows. Pure."""
+"""Every question of a table with every model's answer: what each page of them shows."""
 
 import hashlib
-from collections import Counter
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from typing import NamedTuple
 
-from bench.scoring.record import Record
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.runs.answers import UNREAD
+from bench.scoring.record import ParseStatus, Record
 from bench.types import LETTERS
 from leaderboard.board import Row, TaskBoard
 
@@ -25,13 +29,15 @@ class Option:
     share: float
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A row's answer; `scores` are its options' by the task's view, from the first letter on."""
+class Answer(NamedTuple):
+    """A row's answer; `scores` are its options' by the task's view, `completion` what it wrote."""
 
     row: Row
-    record: Record
-    scores: tuple[tuple[str, float], ...]
+    letter: str
+    is_right: bool
+    status: ParseStatus
+    scores: str
+    completion: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,46 +81,68 @@ class Listing:
 
 
 def questions_of(table: TaskBoard) -> list[Question]:
-    """The table's questions, in their order; the rows were asked the same."""
-    rows = table.rows
-    count = len(rows[0].run.records) if rows else 0
-    return [_question(table, [row.run.records[at] for row in rows], at) for at in range(count)]
+    """The table's questions, in their order, in the words of the first row that has any."""
+    if not table.rows:
+        return []
+    worded = next((row for row in table.rows if row.answers.texts == "full"), table.rows[0])
+    chosen = _letters([row.answers.chosen for row in table.rows])
+    return [_question(table, record, at, chosen[:, at]) for at, record in enumerate(worded.answers.records())]
 
 
-def _question(table: TaskBoard, records: Sequence[Record], at: int) -> Question:
-    first = records[0]
-    chosen = Counter(record.model_output.final_answer or "" for record in records)
-    said = "\n".join((first.question_id, first.question, *first.options))
+def _letters(answers: Sequence[str]) -> NDArray[np.uint8]:
+    """A row for each, a letter's code for each question."""
+    return np.array([np.frombuffer(one.encode(), dtype=np.uint8) for one in answers])
+
+
+def _question(table: TaskBoard, record: Record, at: int, given: NDArray[np.uint8]) -> Question:
+    counts = np.bincount(given, minlength=128).tolist()
+    said = "\n".join((record.question_id, record.question, *record.options))
     name = hashlib.sha256(said.encode()).hexdigest()[:12]
     options = (
-        Option(letter, text, letter == first.answer_gt, chosen[letter], chosen[letter] / len(records))
-        for letter, text in zip(LETTERS, first.options, strict=False)
+        Option(
+            letter, text, letter == record.answer_gt, chosen := int(counts[ord(letter)]), chosen / len(given)
+        )
+        for letter, text in zip(LETTERS, record.options, strict=False)
     )
     return Question(
         number=at + 1,
         page=f"questions/{table.task.name}/{name}.html",
-        record=first,
+        record=record,
         options=tuple(options),
-        right=sum(record.is_correct for record in records),
-        unread=chosen[""],
-        rows=len(records),
+        right=counts[ord(record.answer_gt)],
+        unread=counts[ord(UNREAD)],
+        rows=len(given),
     )
 
 
 def answers(table: TaskBoard, question: Question) -> Iterator[Answer]:
     """Every row's answer, in the order of the table."""
+    at = question.number - 1
     for row in table.rows:
-        record = row.run.records[question.number - 1]
-        scores = record.scores.get(table.task.view) or record.scores.get("letter") or ()
-        yield Answer(row, record, tuple(zip(LETTERS, scores, strict=False)))
+        found, letter = row.answers, row.answers.chosen[at]
+        yield Answer(
+            row=row,
+            letter="" if letter == UNREAD else letter,
+            is_right=letter == found.truth[at],
+            status=found.statuses[at],
+            scores=_scores(found.scores[at].tolist()) if found.views else "",
+            completion=found.record(at).completion if found.written and found.texts == "full" else "",
+        )
+
+
+def _scores(scores: Sequence[float]) -> str:
+    pairs = zip(LETTERS, scores, strict=False)
+    return " · ".join([f"{letter}\u00a0{score:.3f}" for letter, score in pairs if not math.isnan(score)])
 
 
 def prompts(table: TaskBoard, question: Question) -> list[tuple[str, list[Row]]]:
     """The different prompts that models saw, with who saw each; baselines saw none."""
-    seen = [(row.run.records[question.number - 1].prompt, row) for row in table.rows]
-    order = {prompt: at for at, (prompt, _) in reversed(list(enumerate(seen)))}
-    kept = sorted(((prompt, row) for prompt, row in seen if prompt), key=lambda pair: order[pair[0]])
-    return [(prompt, [row for _, row in group]) for prompt, group in groupby(kept, key=lambda pair: pair[0])]
+    at = question.number - 1
+    seen: dict[int, list[Row]] = {}
+    for row in table.rows:
+        if row.answers.texts == "full" and row.answers.prompts[at]:
+            seen.setdefault(int(row.answers.prompts[at]), []).append(row)
+    return [(rows[0].answers.record(at).prompt, rows) for rows in seen.values()]
 
 
 def listings(table: TaskBoard, questions: Sequence[Question]) -> Iterator[Listing]:

@@ -1,13 +1,15 @@
 """Who can be told from whom: rank ranges over a table's rows, and what they come to in words. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
+from bench.runs.answers import Answers
 from bench.runs.result import DoneResult
-from bench.scoring.record import Record
 from bench.stats.ranking import Ranking, chance_corrected, detectable, median_differ, rank
+from bench.types import ScoredView
 
 FRUGAL = 0.67
 """A model that takes at most this share of the best one's memory is told of."""
@@ -16,10 +18,11 @@ NAMED = 3
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Of a row: the ranks that are not excluded, from 1, and its accuracy above chance (0 to 1)."""
+    """Of a row: the ranks that are not excluded, from 1, and its accuracy, also above chance (0 to 1)."""
 
     best: int
     worst: int
+    accuracy: float
     above_chance: float
 
     @property
@@ -34,18 +37,29 @@ class Standings:
     rows: tuple[Standing, ...]
     told_apart: float
     headline: str
+    by_view: Mapping[ScoredView, tuple[Standing, ...]]
 
 
-def standings(results: Sequence[DoneResult], records: Sequence[Sequence[Record]], chance: float) -> Standings:
+def standings(results: Sequence[DoneResult], answers: Sequence[Answers], chance: float) -> Standings:
     """Compare the rows on the questions that all were asked; there must be at least one row."""
-    right = np.array([[record.is_correct for record in one] for one in records], dtype=np.bool_)
+    right = np.array([one.right for one in answers])
     ranking = rank(right)
-    rows = tuple(
-        Standing(best, worst, chance_corrected(result.metrics.accuracy.value, chance))
-        for best, worst, result in zip(ranking.best, ranking.worst, results, strict=True)
-    )
+    rows = _stand(right, ranking, chance)
     apart = detectable(right.shape[1], median_differ(ranking))
-    return Standings(rows, apart, headline(results, ranking))
+    views: dict[ScoredView, None] = {view: None for one in answers for view in one.views}
+    by_view: dict[ScoredView, tuple[Standing, ...]] = {}
+    for view in views if len(views) > 1 else ():
+        found = np.array([one.views.get(view, one.right) for one in answers])
+        by_view[view] = _stand(found, rank(found), chance)
+    return Standings(rows, apart, headline(results, ranking), by_view)
+
+
+def _stand(right: NDArray[np.bool_], ranking: Ranking, chance: float) -> tuple[Standing, ...]:
+    accuracy = right.mean(axis=1)
+    return tuple(
+        Standing(best, worst, float(one), chance_corrected(float(one), chance))
+        for best, worst, one in zip(ranking.best, ranking.worst, accuracy, strict=True)
+    )
 
 
 def headline(results: Sequence[DoneResult], ranking: Ranking) -> str:

@@ -53,7 +53,9 @@ def looked_at(site: Path) -> tuple[Path, ...]:
     """One page of every kind."""
     questions = site / "questions" / "medqa_sample"
     own = min(path for path in questions.iterdir() if not path.name.startswith(("index", "list")))
-    return site / "index.html", run_page(site), questions / "index.html", questions / "list-1.html", own
+    model = site / "models" / "smollm2-135m-instruct-q4_1.html"
+    lists = questions / "index.html", questions / "list-1.html"
+    return site / "index.html", run_page(site), model, site / "compare" / "medqa_sample.html", *lists, own
 
 
 def visit(browser: Browser, page: Path, **options: object) -> tuple[Page, list[str], list[str]]:

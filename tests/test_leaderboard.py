@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import Result
 from hypothesis import given
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 
 from bench.errors import BenchError
 from bench.inputs.model_card import all_cards
+from bench.runs.answers import Answered, answers_of, read_answered
 from bench.runs.result import DoneResult
 from bench.runs.store import Run, read_runs
 from bench.scoring.metrics import measure
@@ -28,12 +30,19 @@ from leaderboard.build import make_site, write_site
 from leaderboard.exporting import as_latex, as_markdown
 from leaderboard.frontier import efficient, frontiers
 from leaderboard.listing import as_csv
+from leaderboard.pages import Site, pages_of, renderer
 
 Bench = Callable[..., Result]
 
 
+def files(site: Site) -> dict[str, bytes]:
+    """Every file of the site, rendered."""
+    render = renderer(site)
+    return {page.path: render(page) for page in pages_of(site)}
+
+
 def board(results: Path) -> Board:
-    runs = [run for run in read_runs(results) if isinstance(run, Run)]
+    runs = [run for run in read_answered(results) if isinstance(run, Answered)]
     return make_board(runs, [file.card for file in all_cards()], [])
 
 
@@ -120,7 +129,7 @@ def test_a_summary_that_does_not_say_what_its_records_say_is_not_shown(results: 
     path.write_text(text.replace('"correct": 1', '"correct": 3', 1), encoding="utf-8")
     assert text != path.read_text(encoding="utf-8")
     site = make_site(results, all_cards())
-    assert any("says 3 of 3, its records say 1 of 3" in told for told in site.damaged)
+    assert any("says 3 of 3, its records say 1 of 3" in told for told in site.board.damaged)
 
 
 def test_a_failed_cell_is_on_the_page_with_its_reason_and_never_a_number(
@@ -135,7 +144,7 @@ def test_a_failed_cell_is_on_the_page_with_its_reason_and_never_a_number(
     add_card(project, "broken", weights)
     bench("run", "-m", "broken", "-t", "anatomy")
     site = make_site(results, all_cards())
-    index = site.files["index.html"].decode()
+    index = files(site)["index.html"].decode()
     assert re.search(
         r'broken</a>, \w+: <span class="failed">failed</span>, the weights cannot be loaded', index
     )
@@ -168,7 +177,7 @@ def test_texts_from_tasks_and_models_are_shown_as_text(bench: Bench, anatomy: Pa
     )
     anatomy.write_text(TASK.replace("title: Anatomy", f"title: '{hostile}'"), encoding="utf-8")
     bench("run", "-m", "chance", "-t", "anatomy")
-    for name, data in make_site(project / "results", all_cards()).files.items():
+    for name, data in files(make_site(project / "results", all_cards())).items():
         if name.endswith(".html") and name != "404.html":
             assert b"<script>alert" not in data
             assert b"<img" not in data
@@ -202,8 +211,8 @@ def test_a_mark_that_names_files_elsewhere_removes_nothing_there(results: Path, 
 def test_a_copied_run_is_shown_once_and_named(results: Path) -> None:
     shutil.copytree(results / "anatomy", results / "copy")
     site = make_site(results, all_cards())
-    assert site.runs == 3
-    assert sum("a copy of anatomy/" in told for told in site.damaged) == 3
+    assert len(site.runs) == 3
+    assert sum("a copy of anatomy/" in told for told in site.board.damaged) == 3
 
 
 def test_a_folder_with_other_files_is_not_written_over(results: Path, project: Path) -> None:
@@ -247,14 +256,16 @@ def test_numbers_as_people_read_them(shown: str, expected: str) -> None:
     assert shown == expected
 
 
-def finished(records: int, right: int, title: str, memory: int, kind: str = "decoder") -> Run:
+def finished(records: int, right: int, title: str, memory: int, kind: str = "decoder") -> Answered:
     """A run of a golden file, with so many of its questions right, from the first on."""
     [run] = read_runs(Path(__file__).parent / "golden" / "schema-4")
     assert isinstance(run, Run)
     assert isinstance(run.result, DoneResult)
     one = run.records[0]
     made = [
-        one.model_copy(update={"question_id": f"q{n}", "question": f"{n}?", "is_correct": n < right})
+        one.model_copy(
+            update={"question_id": f"q{n}", "question": f"{n}?", "is_correct": n < right, "scores": {}}
+        )
         for n in range(records)
     ]
     model = run.result.cell.model.model_copy(
@@ -264,10 +275,11 @@ def finished(records: int, right: int, title: str, memory: int, kind: str = "dec
     metrics = measure(made, ())
     cost = run.result.cost.model_copy(update={"peak_memory_bytes": memory})
     result = run.result.model_copy(update={"cell": cell, "metrics": metrics, "cost": cost})
-    return Run(Path(title), result, tuple(made))
+    answers = answers_of(result, made, Path("records.jsonl"), np.zeros(records, dtype=np.int64))
+    return Answered(Path(title), result, answers)
 
 
-def headline_of(*runs: Run) -> str:
+def headline_of(*runs: Answered) -> str:
     [table] = make_board(runs, [], []).tasks
     return table.headline
 

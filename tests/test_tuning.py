@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from peft import PeftModel
@@ -25,12 +26,12 @@ from bench.inputs.model_card import Architecture, CardFile, ModelCard
 from bench.inputs.task import read_task
 from bench.inputs.weights import find_weights
 from bench.runs.adapting import QUICK, Quick, tuning_job
+from bench.runs.answers import Answered, read_answered
 from bench.runs.cell import Cell
 from bench.runs.compare import changes, told
 from bench.runs.events import Skipped
 from bench.runs.plan import Wish, plan
 from bench.runs.result import DoneResult, FailedResult
-from bench.runs.store import Run, read_runs
 from bench.runs.sweep import sweep
 from bench.runs.tuner import run_tuning
 from bench.stats.paired import mcnemar, paired
@@ -351,7 +352,7 @@ def test_a_quick_tuning_is_scored_beside_the_untouched_model_and_used_again(
     assert after.cell.id != before.cell.id
     again = [event for _, event in sweep(cells(), results)]
     assert [type(event) for event in again] == [Skipped, Skipped]
-    [change] = changes([run for run in read_runs(results) if isinstance(run, Run)])
+    [change] = changes([run for run in read_answered(results) if isinstance(run, Answered)])
     assert change.change == "LoRA"
     assert told(change).startswith(f"LoRA: {before.metrics.accuracy.value:.1%} → ")
     assert "tuning took" in told(change)
@@ -455,11 +456,13 @@ def test_the_paired_test_is_the_binomial_one() -> None:
     assert mcnemar(5, 5) == 1.0
     # 2 · (1 + 12 + 66) / 2^12: at most two of twelve fall on one side.
     assert mcnemar(2, 10) == pytest.approx(158 / 4096)
-    found = paired([True] * 30 + [False] * 70, [True] * 20 + [False] * 10 + [True] * 25 + [False] * 45)
+    first = np.array([True] * 30 + [False] * 70)
+    second = np.array([True] * 20 + [False] * 10 + [True] * 25 + [False] * 45)
+    found = paired(first, second)
     assert (found.both, found.only_first, found.only_second, found.neither) == (20, 10, 25, 45)
     assert found.difference == pytest.approx(0.15)
     assert found.interval.low < 0.15 < found.interval.high
-    # The normal interval of a paired difference, within what a bootstrap of 2,000 resamples wobbles.
+    # The normal interval of a paired difference, within a step of the bootstrap.
     half = 1.96 * ((35 / 100 - 0.15**2) / 100) ** 0.5
     assert found.interval.low == pytest.approx(0.15 - half, abs=0.02)
     assert found.interval.high == pytest.approx(0.15 + half, abs=0.02)

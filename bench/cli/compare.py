@@ -12,7 +12,7 @@ from bench.errors import UsageError
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from bench.runs.store import Run
+    from bench.runs.answers import Answered
     from bench.stats.paired import Paired
 
 SHOWN = 10
@@ -28,10 +28,9 @@ def compare(*, first: str, second: str, task: str | None, results: Path) -> None
 
     FIRST and SECOND are models' names, models with variants (MODEL/VARIANT), or beginnings of run ids.
     """
-    from bench.runs.store import Run, existing, read_runs
+    from bench.runs.answers import Answered, read_answered
 
-    found = [run for run in read_runs(existing(results)) if isinstance(run, Run)]
-    runs = [run for run in found if run.result.status == "done"]
+    runs = [run for run in read_answered(results) if isinstance(run, Answered) and run.answers]
     one, other = ([run for run in runs if _is(run, word, task)] for word in (first, second))
     for word, chosen in ((first, one), (second, other)):
         if not chosen:
@@ -45,13 +44,13 @@ def compare(*, first: str, second: str, task: str | None, results: Path) -> None
         _compare(_only(one, first, name), _only(other, second, name))
 
 
-def _is(run: "Run", word: str, task: str | None) -> bool:
+def _is(run: "Answered", word: str, task: str | None) -> bool:
     cell = run.result.cell
     names = {cell.model.name, f"{cell.model.name}/{cell.variant.slug}"}
     return (word in names or cell.id.startswith(word)) and task in (None, cell.task.name)
 
 
-def _only(runs: "Sequence[Run]", word: str, task: str) -> "Run":
+def _only(runs: "Sequence[Answered]", word: str, task: str) -> "Answered":
     found = [run for run in runs if run.result.cell.task.name == task]
     if len(found) > 1:
         choices = ", ".join(f"{run.result.cell.id[:8]} ({run.folder.name})" for run in found)
@@ -59,25 +58,23 @@ def _only(runs: "Sequence[Run]", word: str, task: str) -> "Run":
     return found[0]
 
 
-def _compare(first: "Run", second: "Run") -> None:
+def _compare(first: "Answered", second: "Answered") -> None:
     from bench.cli.report import stdout
     from bench.stats.paired import paired
-    from leaderboard.comparing import why_not, words
+    from leaderboard.comparing import name_of, why_not, words
 
     cells = first.result.cell, second.result.cell
     click.echo(f"{cells[0].task.title}")
     if reason := why_not(first, second):
         raise UsageError(f"these two may not be compared: {reason}")
-    right = [[record.is_correct for record in run.records] for run in (first, second)]
-    found = paired(*right)
-    names = [f"{cell.model.title} ({cell.variant.slug})" for cell in cells]
+    assert first.answers is not None
+    found = paired(first.right, second.right)
+    names = [name_of(cell) for cell in cells]
     click.echo(words(names[0], names[1], found))
     stdout().print(_agreement(names[0], names[1], found))
-    for name, sign in ((names[0], True), (names[1], False)):
+    for name, alone in ((names[0], first.right & ~second.right), (names[1], second.right & ~first.right)):
         ids = [
-            record.question_id
-            for record, (one, other) in zip(first.records, zip(*right, strict=True), strict=True)
-            if (one, other) == (sign, not sign)
+            record.question_id for record, is_so in zip(first.answers.records(), alone, strict=True) if is_so
         ]
         more = f" and {len(ids) - SHOWN} more" if len(ids) > SHOWN else ""
         click.echo(f"only {name}: {', '.join(ids[:SHOWN]) or 'none'}{more}")

@@ -3,7 +3,7 @@
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -24,19 +24,59 @@ def leaderboard() -> None:
 @leaderboard.command()
 @options.results
 @options.site
-def build(*, results: Path, out: Path) -> None:
+@click.option(
+    "--texts",
+    type=click.Choice(["full", "answers", "none"]),
+    default="full",
+    show_default=True,
+    help="answers: no words of questions, prompts and replies; none: totals alone.",
+)
+@click.option("--noindex", is_flag=True, help="Ask search engines to leave the site out.")
+@click.option("--url", metavar="URL", help="Where the site will stand, for links that are shared.")
+@click.option(
+    "--picture",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="With --url: a PNG that stands beside shared links.",
+)
+def build(
+    *,
+    results: Path,
+    out: Path,
+    texts: Literal["full", "answers", "none"],
+    noindex: bool,
+    url: str | None,
+    picture: Path | None,
+) -> None:
     """Make the static site from the results."""
     from bench.inputs.model_card import cards_and_mistakes
     from leaderboard.build import make_site, write_site
+    from leaderboard.pages import Options
 
+    wanted = Options(texts, noindex, _address(url), _png(picture) if picture else b"")
+    if picture and not url:
+        raise UsageError("a picture is named by its whole address: give --url too")
     cards, mistakes = cards_and_mistakes()
     for mistake in mistakes:
         click.echo(mistake, err=True)
-    site = make_site(results, cards)
-    write_site(site, out)
-    for text in site.damaged:
+    site = make_site(results, cards, wanted)
+    count = write_site(site, out)
+    for text in site.board.damaged:
         click.echo(f"not shown: {text}", err=True)
-    click.echo(f"{len(site.files)} files from {site.runs} runs; open {(out / 'index.html').resolve()}")
+    click.echo(f"{count} files from {len(site.runs)} runs; open {(out / 'index.html').resolve()}")
+
+
+def _address(url: str | None) -> str:
+    """The address with a slash at its end, "" for none."""
+    if url and not url.startswith(("https://", "http://")):
+        raise UsageError(f"--url {url}: an address begins with https://")
+    return f"{url.rstrip('/')}/" if url else ""
+
+
+def _png(path: Path) -> bytes:
+    data = path.read_bytes()
+    if not data.startswith(b"\x89PNG"):
+        raise UsageError(f"{path} is not a PNG")
+    return data
 
 
 @leaderboard.command()

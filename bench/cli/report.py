@@ -23,6 +23,7 @@ from rich.table import Table
 
 from bench.cli import options, tuning
 from bench.inputs.weights import RemoteWeights
+from bench.runs.answers import Answered, read_answered
 from bench.runs.cell import Cell
 from bench.runs.compare import changes, told
 from bench.runs.events import Again, Busy, Loading, Skipped, Terms
@@ -32,7 +33,7 @@ from bench.runs.inside import lacks_latency
 from bench.runs.journal import NAME, read_journal
 from bench.runs.plan import Missing
 from bench.runs.result import DoneResult, FailedResult
-from bench.runs.store import Run, find_run, read_results, read_runs
+from bench.runs.store import find_run, read_results
 from bench.runs.sweep import SweepEvent, sweep
 from bench.tuning.job import Prepared, Step
 from leaderboard import formats
@@ -267,7 +268,7 @@ def _changes(task: str, ended: Sequence[Finished], results: Path) -> Iterator[st
     """What quantising or tuning did to a model, told against its untouched run, whenever that was made."""
     ids = {result.cell.id for result in ended}
     for model in sorted({result.cell.model.name for result in ended if _is_changed(result)}):
-        runs = [run for run in read_runs(results / task / model) if isinstance(run, Run)]
+        runs = [run for run in read_answered(results / task / model) if isinstance(run, Answered)]
         found = [change for change in changes(runs) if {change.before.cell.id, change.after.cell.id} & ids]
         for change in found:
             yield f"{model}, {told(change)}"

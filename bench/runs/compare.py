@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bench.runs.result import CellFacts, DoneResult
-from bench.runs.store import Run
+from bench.runs.answers import Answered
+from bench.runs.result import CellFacts, DoneResult, Variant
 from bench.stats.paired import Paired, paired
 
 
@@ -18,23 +18,30 @@ class Change:
     paired: Paired
 
 
-def changes(runs: Sequence[Run]) -> list[Change]:
+def changes(runs: Sequence[Answered]) -> list[Change]:
     """Every finished run of a quantised or tuned model with the runs it differs from by one such step."""
     done = [run for run in runs if isinstance(run.result, DoneResult)]
+    alike: dict[str, list[Answered]] = {}
+    for run in done:
+        alike.setdefault(_but_for_the_step(run.result.cell), []).append(run)
     return [
         _change(before, after, word)
         for after in done
-        for before in done
-        if (word := _step(before.result.cell, after.result.cell)) and _same_questions(before, after)
+        for before in alike[_but_for_the_step(after.result.cell)]
+        if (word := _step(before.result.cell.variant, after.result.cell.variant))
     ]
 
 
-def _step(before: CellFacts, after: CellFacts) -> str:
-    """What leads from the one to the other if it is one step and all else is equal, else ""."""
-    one, other = before.variant, after.variant
-    bare = {"quantize": "none", "adapter": None}
-    if one.model_copy(update=bare) != other.model_copy(update=bare) or not _alike(before, after):
-        return ""
+def _but_for_the_step(cell: CellFacts) -> str:
+    """Equal for cells of a model that differ by no more than how its weights are held or tuned."""
+    variant = cell.variant.model_copy(update={"quantize": "none", "adapter": None})
+    task = (cell.task.name, cell.task.version, cell.task.sha256, cell.data["test"].sha256)
+    asked = (cell.limit, cell.engine_version, cell.exemplar_ids)
+    return repr((*task, cell.model.name, cell.weights, *asked, variant))
+
+
+def _step(one: Variant, other: Variant) -> str:
+    """What leads from the one to the other if it is one step, else ""."""
     if one.adapter == other.adapter and one.quantize == "none" != other.quantize:
         return other.quantize
     if one.quantize == other.quantize and one.adapter is None and other.adapter is not None:
@@ -42,23 +49,10 @@ def _step(before: CellFacts, after: CellFacts) -> str:
     return ""
 
 
-def _alike(before: CellFacts, after: CellFacts) -> bool:
-    def same(cell: CellFacts) -> tuple[object, ...]:
-        task = (cell.task.name, cell.task.version, cell.task.sha256, cell.data["test"].sha256)
-        return (*task, cell.model.name, cell.weights, cell.limit, cell.engine_version, cell.exemplar_ids)
-
-    return same(before) == same(after)
-
-
-def _same_questions(before: Run, after: Run) -> bool:
-    return [r.question_id for r in before.records] == [r.question_id for r in after.records]
-
-
-def _change(before: Run, after: Run, word: str) -> Change:
-    right = ([record.is_correct for record in run.records] for run in (before, after))
+def _change(before: Answered, after: Answered, word: str) -> Change:
     assert isinstance(before.result, DoneResult)
     assert isinstance(after.result, DoneResult)
-    return Change(word, before.result, after.result, paired(*right))
+    return Change(word, before.result, after.result, paired(before.right, after.right))
 
 
 def told(change: Change) -> str:

@@ -157,7 +157,7 @@ def find_run(results: Path, folder: Path, cell_id: str) -> Run | None:
     if not path.is_file():
         return None
     try:
-        run = _read_run(results, path)
+        run = read_run(results, path)
     except NewerFile:
         raise
     except FileError:
@@ -249,12 +249,13 @@ def read_runs(results: Path) -> Iterator[Run | FileError]:
     """Every run below the folder, sorted by path; a damaged one comes as its error."""
     for path in sorted(results.rglob("result.json")):
         try:
-            yield _read_run(results, path)
+            yield read_run(results, path)
         except FileError as error:
             yield error
 
 
-def _read_run(results: Path, path: Path) -> Run:
+def read_run(results: Path, path: Path) -> Run:
+    """The run of a `result.json`; raises a FileError where its files are not what they should be."""
     result = read_result(path)
     folder = path.parent.relative_to(results)
     if isinstance(result, FailedResult):
@@ -270,6 +271,10 @@ def _records_of(result: DoneResult, path: Path) -> tuple[Record, ...]:
     records = read_records(path.parent / "records.jsonl", result.records_sha256)
     if not records:
         raise FileError([Mistake(display(path), 0, "", "a finished run without records")])
+    wanted = result.cell.limit or result.cell.data["test"].rows
+    if len(records) != wanted:
+        text = f"{len(records)} records, {wanted} questions were asked"
+        raise FileError([Mistake(display(path), 0, "", text)])
     told, counted = result.metrics, measure(records, ())
     if told.accuracy != counted.accuracy:
         says = f"says {told.accuracy.correct} of {told.accuracy.total}"

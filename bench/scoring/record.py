@@ -45,6 +45,12 @@ class Record(Strict):
     samples: tuple[str | None, ...] = ()
     """The answer of each sample, where there were several."""
 
+    def without_texts(self) -> Self:
+        """The record less the words of question, options, prompt and reply."""
+        output = self.model_output.model_copy(update={"reasoning_steps": ""})
+        blank = {"question": "", "options": ("",) * len(self.options), "prompt": "", "completion": ""}
+        return self.model_copy(update={**blank, "model_output": output})
+
     @model_validator(mode="after")
     def _has_a_score_for_each_option(self) -> Self:
         if not 2 <= len(self.options) <= len(LETTERS):

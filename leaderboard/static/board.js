@@ -57,6 +57,12 @@
     const key = wanted && wanted.replace(/^-/, "");
     const head = heads.find((one) => one.dataset.key && one.dataset.key === key);
     if (head) sort(table, head.cellIndex, wanted.startsWith("-"));
+    // As the reader chose, else by rank: the order in which the table came may no longer be its own.
+    return () => {
+      const now = heads.find((one) => one.hasAttribute("aria-sort"));
+      if (now) sort(table, now.cellIndex, now.getAttribute("aria-sort") === "descending");
+      else sort(table, heads.findIndex((one) => one.dataset.key === "accuracy"), true);
+    };
   }
 
   function makeFilters(form, table, name, say) {
@@ -100,15 +106,15 @@
     return rows;
   }
 
-  // What is shown, in the order in which it is shown, taken from the whole list that the page holds.
+  // What is shown, in the order in which it is shown, taken from the whole list.
   function makeDownloads(place, table, name) {
-    const all = JSON.parse(place.querySelector("script").textContent);
-    const byRun = new Map(all.map((row) => [row.run, row]));
-    const shown = () =>
-      [...table.tBodies[0].rows].filter((row) => !row.hidden).map((row) => byRun.get(row.dataset.run));
+    const shown = (all) => {
+      const byRun = new Map(all.map((row) => [row.run, row]));
+      return [...table.tBodies[0].rows].filter((row) => !row.hidden).map((row) => byRun.get(row.dataset.run));
+    };
 
-    function csv(rows) {
-      const names = [...new Set(all.flatMap(Object.keys))];
+    function csv(rows, all) {
+      const names = Object.keys(all[0] || {});
       const cell = (value) => {
         let text = value === null || value === undefined ? "" : String(value);
         if (typeof value === "string" && /^[=+\-@]/.test(text)) text = `'${text}`;
@@ -121,9 +127,10 @@
 
     for (const link of place.querySelectorAll("a[download]")) {
       const make = link.dataset.form === "csv" ? csv : (rows) => JSON.stringify(rows, null, 1) + "\n";
-      link.addEventListener("click", (event) => {
+      link.addEventListener("click", async (event) => {
         event.preventDefault();
-        const file = new Blob([make(shown())], { type: link.type });
+        const all = await data(name, place.dataset.src);
+        const file = new Blob([make(shown(all), all)], { type: link.type });
         const once = document.createElement("a");
         once.href = URL.createObjectURL(file);
         once.download = link.download;
@@ -131,6 +138,69 @@
         setTimeout(() => URL.revokeObjectURL(once.href), 1000);
       });
     }
+  }
+
+  // A script, since a page that was opened from the disk may not read other files.
+  function data(name, source) {
+    return new Promise((take, refuse) => {
+      if (self.benchData && self.benchData[name]) return take(self.benchData[name]);
+      const script = document.createElement("script");
+      script.src = source;
+      script.addEventListener("load", () => take(self.benchData[name]));
+      script.addEventListener("error", refuse);
+      document.head.append(script);
+    });
+  }
+
+  // Another way to read the answers: accuracy, interval and rank of that view, from its table.
+  function makeViews(section, form, table, name, sortAgain) {
+    const views = section.querySelector("details.views table");
+    if (!views) return;
+    const heads = [...views.tHead.rows[0].cells].slice(1);
+    const select = document.createElement("select");
+    select.id = `${name}-view`;
+    select.append(...heads.map((head) => new Option(head.textContent, head.dataset.view)));
+    const label = document.createElement("label");
+    label.htmlFor = select.id;
+    label.textContent = "Answer read by";
+    const place = document.createElement("span");
+    place.append(label, select);
+    form.prepend(place);
+    const byRun = new Map([...views.tBodies[0].rows].map((row) => [row.dataset.run, row]));
+    const own = section.dataset.view;
+
+    function show() {
+      const column = heads.findIndex((head) => head.dataset.view === select.value) + 1;
+      for (const row of table.tBodies[0].rows) read(row, byRun.get(row.dataset.run).cells[column]);
+      remember(`${name}.view`, select.value === own ? "" : select.value);
+      sortAgain();
+    }
+
+    const wanted = parameters.get(`${name}.view`);
+    select.value = heads.some((head) => head.dataset.view === wanted) ? wanted : own;
+    select.addEventListener("change", show);
+    if (select.value !== own) show();
+  }
+
+  // As Python writes it: a half goes to the even digit.
+  function fixed(value) {
+    return (value % 1 === 0.25 ? value - 0.05 : value).toFixed(1);
+  }
+
+  function read(row, cell) {
+    const { right, low, high, best, worst } = cell.dataset;
+    const total = row.dataset.questions;
+    const [rank, , accuracy, drawn] = row.cells;
+    const percent = (share) => `${fixed(100 * share)}\u202f%`;
+    rank.textContent = best === worst ? best : `${best}–${worst}`;
+    rank.dataset.value = best * 10000 + Number(worst);
+    accuracy.dataset.value = right / total;
+    const count = accuracy.querySelector(".small");
+    count.textContent = `${right}/${total}`;
+    accuracy.firstElementChild.replaceChildren(`${percent(right / total)} `, count);
+    drawn.querySelector(".small").textContent = `${percent(low)} – ${percent(high)}`;
+    drawn.querySelector(".span").setAttribute("d", `M${100 * low} 8H${100 * high}`);
+    drawn.querySelector(".value").setAttribute("d", `M${(100 * right) / total} 3V13`);
   }
 
   for (const section of document.querySelectorAll("section[data-task]")) {
@@ -141,7 +211,8 @@
     const status = form.querySelector("[role=status]");
     const say = (text) => (status.textContent = text);
     makeFilters(form, table, name, say);
-    makeSortable(table, name, say);
+    const sortAgain = makeSortable(table, name, say);
+    makeViews(section, form, table, name, sortAgain);
     makeDownloads(section.querySelector(".take"), table, name);
   }
 })();

@@ -1,0 +1,159 @@
+"""Runs as comparisons need them: every answer and score, the words left on disk until they are asked for."""
+
+import hashlib
+import multiprocessing
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.errors import BenchError, FileError
+from bench.runs.provenance import usable_cores
+from bench.runs.result import DoneResult, FailedResult, Texts
+from bench.runs.store import existing, read_run
+from bench.scoring.record import ParseStatus, Record
+from bench.scoring.views import best
+from bench.types import LETTERS, ScoredView
+
+UNREAD = "-"
+"""Stands for an answer that could not be read."""
+MANY = 100
+"""From so many runs on they are read by several processes, whose start takes about a second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What a run answered, question by question.
+
+    `chosen` and `truth` are a letter a question, `views` says by each view which were right, `scores`
+    are (questions, options) by the task's view, NaN where there are none, `options` their numbers.
+    `prompts` are digests, 0 for no prompt; `written` says that the model answered in words. `starts`
+    are the places of the records in `file`.
+    """
+
+    file: Path
+    texts: Texts
+    chosen: str
+    truth: str
+    options: tuple[int, ...]
+    statuses: tuple[ParseStatus, ...]
+    right: NDArray[np.bool_]
+    views: dict[ScoredView, NDArray[np.bool_]]
+    scores: NDArray[np.float32]
+    prompts: NDArray[np.uint64]
+    written: bool
+    starts: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.chosen)
+
+    def record(self, at: int) -> Record:
+        """One question's record, read again."""
+        with self.file.open("rb") as stream:
+            stream.seek(int(self.starts[at]))
+            return self._worded(Record.model_validate_json(stream.readline()))
+
+    def records(self) -> Iterator[Record]:
+        """All records, read again."""
+        with self.file.open("rb") as stream:
+            for line in stream:
+                yield self._worded(Record.model_validate_json(line))
+
+    def _worded(self, record: Record) -> Record:
+        return record if self.texts == "full" else record.without_texts()
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A run, less its words; `folder` is relative to the results folder. A failed run has no answers."""
+
+    folder: Path
+    result: DoneResult | FailedResult
+    answers: Answers | None
+
+    @property
+    def right(self) -> NDArray[np.bool_]:
+        return self.answers.right if self.answers else np.zeros(0, dtype=np.bool_)
+
+
+def read_answered(
+    results: Path, texts: Literal["full", "answers", "none"] = "full"
+) -> list[Answered | FileError]:
+    """Every run below the folder, sorted by path; a damaged one comes as its error.
+
+    Unless `texts` are `full`, no word of a question, prompt or reply comes along. Raises a UsageError
+    where there is no such folder.
+    """
+    paths = sorted(existing(results).rglob("result.json"))
+    read = partial(_read, results, "full" if texts == "full" else "answers")
+    if len(paths) < MANY:
+        return [read(path) for path in paths]
+    try:
+        with workers() as pool:
+            return list(pool.map(read, paths, chunksize=8))
+    except BrokenProcessPool as error:
+        raise BenchError("a process that reads runs was ended from outside; is memory short?") from error
+
+
+def workers(**initial: object) -> ProcessPoolExecutor:
+    """A process for each core, at most eight; each imports on its own, so this works on every system."""
+    spawn = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(min(8, usable_cores()), mp_context=spawn, **initial)  # type: ignore[arg-type]
+
+
+def _read(results: Path, texts: Texts, path: Path) -> Answered | FileError:
+    try:
+        run = read_run(results, path)
+    except FileError as error:
+        return error
+    if isinstance(run.result, FailedResult):
+        return Answered(run.folder, run.result, None)
+    file = path.with_name("records.jsonl")
+    lengths = [len(line) for line in file.read_bytes().splitlines(keepends=True)]
+    answers = answers_of(run.result, run.records, file, np.cumsum([0, *lengths[:-1]]))
+    return Answered(run.folder, run.result, answers if texts == "full" else replace(answers, texts=texts))
+
+
+def answers_of(
+    result: DoneResult, records: Sequence[Record], file: Path, starts: NDArray[np.int64]
+) -> Answers:
+    """The answers of records that stand at those places of the file."""
+    views: dict[ScoredView, None] = {view: None for record in records for view in record.scores}
+    return Answers(
+        file=file,
+        texts=result.texts,
+        chosen="".join(record.model_output.final_answer or UNREAD for record in records),
+        truth="".join(record.answer_gt for record in records),
+        options=tuple(len(record.options) for record in records),
+        statuses=tuple(record.parse_status for record in records),
+        right=np.array([record.is_correct for record in records], dtype=np.bool_),
+        views={view: np.array([_right(record, view) for record in records]) for view in views},
+        scores=_scores(records, result.cell.task.view),
+        prompts=np.array([_digest(record.prompt) for record in records], dtype=np.uint64),
+        written=any(record.completion for record in records),
+        starts=starts,
+    )
+
+
+def _right(record: Record, view: ScoredView) -> bool:
+    return view in record.scores and LETTERS[best(record.scores[view])] == record.answer_gt
+
+
+def _scores(records: Sequence[Record], view: ScoredView) -> NDArray[np.float32]:
+    found = np.full((len(records), max(len(record.options) for record in records)), np.nan, dtype=np.float32)
+    for row, record in zip(found, records, strict=True):
+        scores = record.scores.get(view) or record.scores.get("letter") or ()
+        row[: len(scores)] = scores
+    return found
+
+
+def _digest(prompt: str) -> int:
+    if not prompt:
+        return 0
+    return int.from_bytes(hashlib.blake2b(prompt.encode(errors="surrogatepass"), digest_size=8).digest())
