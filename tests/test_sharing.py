@@ -2,13 +2,18 @@
 
 import importlib.util
 import json
-from collections.abc import Iterator
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 import yaml
+from click.testing import Result
 from huggingface_hub import metadata_load, parse_eval_result_entries
 from huggingface_hub.repocard_data import model_index_to_eval_results
 from jsonschema.validators import validator_for
@@ -31,7 +36,7 @@ from bench.interop.hub_results import hub_export
 from bench.interop.lm_eval_files import lm_eval_export
 from bench.interop.sharing import Export, Publisher, finished, program
 from bench.runs.result import DoneResult
-from bench.runs.store import Run, read_runs
+from bench.runs.store import Run, read_runs, records_bytes, write_run
 from bench.scoring.metrics import measure
 from bench.scoring.record import Record
 from bench.scoring.views import too_long, written
@@ -39,6 +44,7 @@ from bench.types import Completion, Item
 from conftest import ROOT
 from leaderboard.board import make_board
 
+Bench = Callable[..., Result]
 COMMITTED = ROOT / "results"
 MODEL = "smollm2-135m-instruct-q4_1"
 HUB = "HuggingFaceTB/SmolLM2-135M-Instruct"
@@ -131,6 +137,13 @@ def written_files(export: Export, folder: Path) -> Path:
     return folder
 
 
+def put(results: Path, *runs: Run) -> None:
+    """Keep the runs in a results folder."""
+    results.mkdir(exist_ok=True)
+    for run in runs:
+        write_run(results, run.folder, run.result, records_bytes(run.records))
+
+
 # The hub
 
 
@@ -170,6 +183,22 @@ def test_the_hub_reads_the_model_index_and_tells_its_variants_apart(tmp_path: Pa
     assert {one.metric_args["run"] for one in found if one.metric_args} == {done(r).cell.id for r in runs}
     assert len({one.metric_name for one in found}) == 2
     assert {one.source_url for one in found} == {None}
+
+
+def test_questions_of_no_data_set_of_the_hub_are_in_the_model_index_alone(
+    bench: Bench, project: Path
+) -> None:
+    done = bench("export", "hub", "--results", str(COMMITTED), "--out", "out")
+    assert done.exit_code == 0, done.output
+    assert not list((project / "out").rglob("*.yaml"))
+    assert "left out: chance, majority, tfidf: baselines have no repository on the hub" in done.stderr
+    assert "in model-index alone, as medqa_sample_test.jsonl is no data set of the hub" in done.stderr
+    metadata = metadata_load(project / "out" / MODEL / "README.md")
+    assert metadata is not None
+    _, found = model_index_to_eval_results(metadata["model-index"])
+    assert {one.dataset_type for one in found} == {"medqa_sample"}
+    assert len(found) == 7
+    assert "It is not MedQA" in (project / "out" / MODEL / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("source", ["mirror.jsonl", "a[test]", "./a/b[test]", f"{MEDQA}[train]"])
@@ -450,3 +479,89 @@ def test_a_run_without_its_words_is_shared_without_them() -> None:
     assert summary["detailed_evaluation_results"]["additional_details"] == {"texts": "answers"}
     assert {row["sample_hash"] for row in rows} == {None}
     assert [row["evaluation"]["is_correct"] for row in rows] == [r.is_correct for r in run.records]
+
+
+@pytest.mark.parametrize("form", ["hub", "every-eval-ever", "lm-eval"])
+def test_an_export_replaces_its_own_files_and_refuses_a_folder_with_any_other(
+    bench: Bench, project: Path, form: str
+) -> None:
+    put(project / "results", from_hub(run_of("bfloat16-chat-a6")), run_of("bfloat16-nf4-chat"))
+    assert bench("export", form, "--out", "out").exit_code == 0
+    both = {path for path in (project / "out").rglob("*") if path.is_file()}
+    shutil.rmtree(project / "results" / run_of("bfloat16-nf4-chat").folder)
+    assert bench("export", form, "--out", "out").exit_code == 0
+    one = {path for path in (project / "out").rglob("*") if path.is_file()}
+    assert one < both
+    assert not any(MODEL in path.as_posix() for path in one)
+    mine = project / "out" / "mine.txt"
+    mine.write_text("mine", encoding="utf-8")
+    refused = bench("export", form, "--out", "out")
+    assert refused.exit_code == 2
+    assert "out holds mine.txt, which no export of this form wrote" in refused.stderr
+    assert {path for path in (project / "out").rglob("*") if path.is_file()} == one | {mine}
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("hub",), "hub is written into a folder: name it with --out DIR"),
+        (("csv", "--out", "out"), "csv is printed: --out"),
+        (("markdown", "--model", "chance"), "markdown is printed: --out, --model"),
+        (("lm-eval", "--out", "out", "--by", "me"), "have no place for --by"),
+        (("hub", "--out", "out", "--by", "me"), "give --url too"),
+        (("hub", "--out", "out", "--task", "medq"), "no runs of task 'medq' (there are: medqa_sample)"),
+        (("lm-eval", "--out", "out", "--model", "chanc"), "no finished run of model 'chanc' (there are: ch"),
+        (("hub", "--out", "out", "--model", "chance"), "no finished run is left to export"),
+        (("hub", "--out", "file"), "file is no folder"),
+    ],
+)  # fmt: skip
+def test_an_export_that_cannot_be_says_why_and_writes_nothing(
+    bench: Bench, project: Path, words: tuple[str, ...], told: str
+) -> None:
+    (project / "file").write_text("", encoding="utf-8")
+    refused = bench("export", *words, "--results", str(COMMITTED))
+    assert refused.exit_code == 2
+    assert told in refused.stderr
+    assert [path.name for path in project.iterdir()] == ["file"]
+
+
+def test_one_model_is_exported_alone(bench: Bench, project: Path) -> None:
+    words = ("--results", str(COMMITTED), "--task", "medqa_sample", "--model", "tfidf", "--out", "out")
+    assert bench("export", "lm-eval", *words).exit_code == 0
+    assert {path.name for path in (project / "out").iterdir()} == {"tfidf", ".slm-bench-lm-eval"}
+
+
+def test_a_run_is_exported_without_the_libraries_that_run_models(project: Path) -> None:
+    heavy = ("torch", "transformers", "datasets", "sklearn", "peft", "lm_eval", "every_eval_ever")
+    code = (
+        "import sys\n"
+        "class NotHere:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name.split('.')[0] in {heavy!r}: raise ModuleNotFoundError(name)\n"
+        "sys.meta_path.insert(0, NotHere())\n"
+        "from bench.cli import main\n"
+        "for form in ('hub', 'every-eval-ever', 'lm-eval'):\n"
+        f"    main(['export', form, '--results', {str(COMMITTED)!r}, '--out', form], standalone_mode=False)\n"
+    )
+    made = subprocess.run(
+        [sys.executable, "-c", code], cwd=project, env=os.environ, capture_output=True, text=True
+    )
+    assert made.returncode == 0, made.stderr
+    assert len(list((project / "lm-eval").rglob("results_*.json"))) == 11
+
+
+def test_a_played_run_goes_from_the_sweep_to_every_form(bench: Bench, anatomy: Path, project: Path) -> None:
+    from played import add_fake
+
+    add_fake(project, "played")
+    assert bench("run", "-m", "played", "-t", "anatomy").exit_code == 0
+    [run] = finished(run for run in read_runs(project / "results") if isinstance(run, Run))
+    for form in ("every-eval-ever", "lm-eval"):
+        assert bench("export", form, "--out", form).exit_code == 0
+    [(results, lines)] = read_by_lm_eval(project / "lm-eval")
+    assert results["results"]["anatomy"]["acc,none"] == run.result.metrics.accuracy.value
+    assert [line["doc"]["options"] for line in lines] == [list(record.options) for record in run.records]
+    [path] = (project / "every-eval-ever" / "data" / "anatomy" / "slm-bench" / "played").glob("*.json")
+    assert json.loads(path.read_bytes())["evaluation_results"][0]["score_details"]["score"] == pytest.approx(
+        run.result.metrics.accuracy.value
+    )
