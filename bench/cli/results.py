@@ -130,6 +130,26 @@ def check(*, results: Path) -> None:
 
 
 @results.command()
+@options.results
+@click.option("--task", metavar="NAME", help="Runs of this task alone.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), metavar="DIR", required=True, help="Another results folder."
+)
+def strip(*, results: Path, task: str | None, out: Path) -> None:
+    """Copy finished runs without the words of questions, prompts and replies.
+
+    For data that must not be published: ids, letters, scores and every number stay.
+    """
+    from bench.runs.strip import strip as copies
+
+    said = list(copies(results, out, task))
+    for text in said:
+        click.echo(text)
+    if not said:
+        raise UsageError(f"no run{f' of task {task!r}' if task else ''} is in {results} (bench results list)")
+
+
+@results.command()
 @click.argument("kinds", nargs=-1, required=True, type=click.Choice(KINDS))
 @options.results
 @click.option("--dry-run", is_flag=True, help="Say what would go, and leave it.")

@@ -11,7 +11,7 @@ from typing import Any, cast
 from bench.errors import FileError
 from bench.runs.cell import CANNOT_RUN, identity
 from bench.runs.journal import NAME, Unfinished, read_journal
-from bench.runs.result import CellFacts, DoneResult, FailedResult
+from bench.runs.result import CellFacts, DoneResult, FailedResult, Texts
 from bench.runs.store import read_records, read_result
 from bench.scoring.metrics import Metrics, measure, own_names
 from bench.scoring.record import Record
@@ -75,7 +75,7 @@ def _entry(results: Path, folder: Path) -> Entry:
 
 def check(results: Path) -> Iterator[tuple[Path, str]]:
     """(file, what is wrong with it), from everything that can be told without a model."""
-    asked: dict[tuple[str, int | None], tuple[frozenset[str], Path]] = {}
+    asked: dict[tuple[str, int | None, Texts], tuple[frozenset[str], Path]] = {}
     for entry in entries(results):
         folder = results / entry.folder
         if entry.wrong:
@@ -87,9 +87,9 @@ def check(results: Path) -> Iterator[tuple[Path, str]]:
                 yield folder / "records.jsonl", error.mistakes[0].text
             else:
                 yield from _check_done(folder, entry.result, records)
-                # By their text, as a mirror may number them otherwise.
+                # By their text, as a mirror may number them otherwise; some runs have none.
                 questions = frozenset(record.question for record in records)
-                key = entry.result.cell.data["test"].sha256, entry.result.cell.limit
+                key = entry.result.cell.data["test"].sha256, entry.result.cell.limit, entry.result.texts
                 first, where = asked.setdefault(key, (questions, folder))
                 if questions != first:
                     yield folder / "records.jsonl", f"not the questions of {where}, on the same data"

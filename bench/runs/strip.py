@@ -1,0 +1,32 @@
+"""Copies of runs without the words of their questions: what may be published of data that may not."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from bench.errors import FileError, UsageError
+from bench.runs.result import DoneResult
+from bench.runs.store import begin, digest, existing, find_run, read_runs, records_bytes, write_run
+
+
+def strip(results: Path, out: Path, task: str | None = None) -> Iterator[str]:
+    """Copy finished runs, of that task alone if one is named, and say what became of each.
+
+    Ids, letters, scores and numbers stay; questions, options, prompts and replies go. A run that is
+    in the other folder already stays as it is there.
+    """
+    if out.resolve() == existing(results).resolve():
+        raise UsageError(f"{out} holds the runs themselves; give --out another folder")
+    begin(out)
+    for run in read_runs(results):
+        if isinstance(run, FileError):
+            yield f"left out: {run}"
+        elif task in (None, run.result.cell.task.name):
+            if not isinstance(run.result, DoneResult):
+                yield f"left out: {run.folder}: it failed"
+            elif find_run(out, run.folder, run.result.cell.id):
+                yield f"there already: {out / run.folder}"
+            else:
+                data = records_bytes([record.without_texts() for record in run.records])
+                changed = {"texts": "answers", "records_sha256": digest(data)}
+                write_run(out, run.folder, run.result.model_copy(update=changed), data)
+                yield f"copied: {out / run.folder}"
