@@ -130,10 +130,11 @@ def efficient(known: Sequence[tuple[float, float]]) -> list[bool]:
 
 
 def _decades(low: float, high: float) -> list[float]:
-    """1, 2 and 5 times the powers of ten within; at most about eight of them."""
+    """Round numbers within, at steps that grow with the range; at most about eight of them."""
     found: list[float] = []
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    for steps in ((1, 2, 5), (1, 3), (1,)):
+    tenths = tuple(step / 10 for step in range(10, 100))
+    for steps in (tenths, tenths[::2], tenths[::5], (1, 2, 5), (1, 3), (1,)):
         found = [
             step * 10.0**power for power in powers for step in steps if low <= step * 10.0**power <= high
         ]

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,11 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from bench.inputs.model_card import all_cards
+from bench.runs.answers import Answered, read_answered
+from bench.stats.paired import paired
 from conftest import ROOT
 from leaderboard.build import make_site, write_site
+from leaderboard.comparing import name_of, words
 
 pytestmark = pytest.mark.browser
 
@@ -115,6 +119,17 @@ def test_no_page_is_wider_than_a_phone(browser: Browser, site: Path) -> None:
         page.close()
 
 
+def test_axe_finds_nothing_in_forced_colours_and_in_print(browser: Browser, site: Path) -> None:
+    for path in looked_at(site):
+        page, _, _ = visit(browser, path, forced_colors="active", reduced_motion="reduce")
+        assert Axe().run(page).violations_count == 0
+        page.emulate_media(media="print", forced_colors="none")
+        assert page.locator("main").is_visible()
+        assert page.locator(".skip, form.filters").locator("visible=true").count() == 0
+        assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgba(0, 0, 0, 0)"
+        page.close()
+
+
 def test_the_board_is_whole_without_scripts(browser: Browser, site: Path) -> None:
     page, _, _ = visit(browser, site / "index.html", java_script_enabled=False)
     text = page.locator("table.board").first.inner_text()
@@ -122,6 +137,12 @@ def test_the_board_is_whole_without_scripts(browser: Browser, site: Path) -> Non
         assert name in text
     assert page.locator("form.filters").is_hidden()
     assert "It is not MedQA" in page.locator(".notice").first.inner_text()
+    # What scripts choose among stands there too: every view, and every run beside the first.
+    page.click("text=Accuracy by every way to read an answer")
+    assert page.locator("details.views tbody tr").count() == len(listed(site))
+    page.click("text=Compare any two")
+    assert page.locator("#two").is_hidden()
+    assert page.locator("main table >> nth=-1").locator("tbody tr").count() == len(listed(site)) - 1
 
 
 def test_a_question_opens_by_keyboard(browser: Browser, site: Path) -> None:
@@ -227,6 +248,59 @@ def test_a_question_is_one_click_away_with_every_model_s_answer(browser: Browser
     target = page.locator(f"li#{page.url.partition('#')[2]}")
     assert target.inner_text().startswith(first)
     assert all(url.startswith("file://") for url in asked)
+
+
+def test_another_view_moves_accuracies_intervals_and_ranks(browser: Browser, site: Path) -> None:
+    page, _, said = visit(browser, site / "index.html")
+    before = page.locator("table.board >> nth=0").inner_text()
+    page.select_option("#medqa_sample-view", "text")
+    rows = {str(row["run"]): row for row in listed(site)}
+    of_text = [
+        rows[run]["accuracy_text"] if rows[run]["accuracy_text"] is not None else rows[run]["accuracy"]
+        for run in order(page)
+    ]
+    assert of_text == sorted(of_text, reverse=True)
+    shown = page.locator("table.board >> nth=0").locator("td[data-label=Accuracy]").all_inner_texts()
+    assert [float(text.split()[0].rstrip("%").replace("\u202f", "")) for text in shown] == [
+        pytest.approx(100 * share, abs=0.051) for share in of_text
+    ]
+    assert page.locator("table.board >> nth=0").inner_text() != before
+    again = browser.new_page()
+    again.goto(page.url)
+    assert "medqa_sample.view=text" in page.url
+    assert (
+        again.locator("table.board >> nth=0").inner_text()
+        == page.locator("table.board >> nth=0").inner_text()
+    )
+    page.select_option("#medqa_sample-view", "letter")
+    assert "view" not in page.url
+    assert sorted(page.locator("table.board >> nth=0").inner_text()) == sorted(before)
+    assert said == []
+
+
+def test_any_two_are_compared_in_the_words_and_numbers_of_the_terminal(browser: Browser, site: Path) -> None:
+    page, asked, said = visit(browser, site / "compare" / "medqa_sample.html")
+    address = page.url.partition("?")[0]
+    rows = {run.result.cell.id: run for run in read_answered(ROOT / "results") if isinstance(run, Answered)}
+    ids = [str(row["run"]) for row in listed(site)]
+    for first, second in combinations(ids, 2):
+        page.goto(
+            f"{(site / 'compare' / 'medqa_sample.html').as_uri()}?first={first[:10]}&second={second[:10]}"
+        )
+        found = paired(rows[first].right, rows[second].right)
+        names = [name_of(rows[run].result.cell) for run in (first, second)]
+        assert page.locator("#two [role=status]").inner_text() == words(*names, found)
+        counts = [int(text) for text in page.locator("#two td.number").all_inner_texts()]
+        assert counts == [found.both, found.only_first, found.only_second, found.neither]
+    alone = page.locator("#two details >> nth=0")
+    assert alone.locator("li").count() == found.only_first
+    alone.locator("a >> nth=0").click()
+    page.wait_for_url("**/questions/medqa_sample/*.html")
+    page.go_back()
+    page.select_option("#second", label=name_of(rows[ids[0]].result.cell))
+    assert f"second={ids[0][:10]}" in page.url
+    assert all(url.startswith("file://") for url in asked)
+    assert said == []
 
 
 HOSTILE = "</script><script>window.ran=1</script><img src=x onerror=window.ran=1>\u202etxet\x00\u0007"

@@ -11,6 +11,7 @@
   const [says, alone] = [section.querySelector("[role=status]"), section.querySelector(".onlys")];
   const NOTHING = 1e-18;
   const CLOSE = 1e-12;
+  const LONG = 60; // from here on a list is folded
 
   function times(one, other) {
     const found = new Float64Array(one.length + other.length - 1);
@@ -85,15 +86,16 @@
       `${points((won - lost) / total)} points (95 % ${points(low)} to ${points(high)}), ` +
       `McNemar's p = ${brief(p)}.`;
     [both, lost, won, neither].forEach((count, at) => (cells[at].textContent = count));
-    alone.replaceChildren(...[one, other].flatMap((run, at) => listed(run[1], only[at])));
+    alone.replaceChildren(...[one, other].map((run, at) => listed(run[1], only[at])));
     const words = new URLSearchParams({ first: one[0].slice(0, 10), second: other[0].slice(0, 10) });
     history.replaceState(null, "", `?${words}`);
   }
 
   function listed(name, questions) {
-    const [head, list] = [document.createElement("h2"), document.createElement("ol")];
+    const [place, head, list] = ["details", "summary", "ol"].map((tag) => document.createElement(tag));
     head.textContent = `Only ${name} got right (${questions.length})`;
     list.className = "tally";
+    place.open = questions.length <= LONG;
     for (const [id, page] of questions) {
       const link = document.createElement("a");
       link.href = `../questions/${section.dataset.task}/${page}`;
@@ -102,7 +104,8 @@
       item.append(link);
       list.append(item);
     }
-    return [head, list];
+    place.append(head, list);
+    return place;
   }
 
   const wanted = new URLSearchParams(location.search);
