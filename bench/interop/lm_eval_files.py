@@ -1,0 +1,197 @@
+"""What `lm_eval --output_path DIR --log_samples` wrote, read: a results file and its samples.
+
+Read as lm-eval 0.4.13 writes it, and as older versions do where they write the same.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from bench.config import display, read_text
+from bench.errors import FileError, Mistake
+
+RESULTS = "results_"
+M = TypeVar("M", bound="Told")
+
+
+class Told(BaseModel):
+    """What another program wrote: what we do not need of it may be there."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", protected_namespaces=())
+
+
+class Counts(Told):
+    """Documents of a task's split, and how many of them were asked."""
+
+    original: int
+    effective: int
+
+
+class Config(Told):
+    model: str = ""
+    model_args: str | dict[str, Any] | None = None
+    model_num_parameters: int | None = None
+    model_dtype: str | None = None
+    model_sha: str | None = None
+    device: str | None = None
+    limit: float | None = None
+    fewshot_seed: int | None = None
+
+
+class Results(Told):
+    """A results file: one model, some tasks."""
+
+    results: dict[str, dict[str, Any]]
+    configs: dict[str, dict[str, Any]]
+    config: Config
+    versions: dict[str, Any] = Field(default_factory=dict)
+    shots: dict[str, int] = Field(default_factory=dict, alias="n-shot")
+    counts: dict[str, Counts] = Field(default_factory=dict, alias="n-samples")
+    task_hashes: dict[str, str] = Field(default_factory=dict)
+    lm_eval_version: str = ""
+    transformers_version: str = ""
+    date: float | None = None
+    total_evaluation_time_seconds: float | None = None
+    model_name: str | None = None
+    max_length: int | None = None
+    system_instruction: str | None = None
+    chat_template: str | dict[str, str] | None = None
+
+
+class _Line(Told):
+    doc_id: int
+    doc: Any
+    target: str | int | float | list[Any]
+    arguments: dict[str, dict[str, Any]] | list[list[Any]]
+    filtered_resps: list[Any]
+    filter: str = "none"
+    doc_hash: str = ""
+    prompt_hash: str = ""
+    target_hash: str = ""
+    acc: float | None = None
+    acc_norm: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A document as it was asked: `choices` are its continuations without what stands before each."""
+
+    line: int
+    number: int
+    doc: Any
+    target: str
+    prompt: str
+    choices: tuple[str, ...]
+    logprobs: tuple[float, ...]
+    acc: float | None
+    acc_norm: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ResultsFile:
+    path: Path
+    told: Results
+
+    def samples_path(self, task: str) -> Path:
+        """Where the task's samples are, if they were logged: beside it, by the same date."""
+        return self.path.with_name(f"samples_{task}_{self.path.stem.removeprefix(RESULTS)}.jsonl")
+
+
+def read_results_file(path: Path) -> ResultsFile:
+    """Raises a FileError where it is none of lm-eval's, or damaged."""
+    return ResultsFile(path, _checked(Results, _json(read_text(path), path, 0), path, 0))
+
+
+def read_samples(file: ResultsFile, task: str) -> list[Sample]:
+    """The task's answered documents by their number; raises a FileError where they are not to be trusted."""
+    path = file.samples_path(task)
+    lines = [
+        (number, _checked(_Line, _json(line, path, number), path, number))
+        for number, line in enumerate(read_text(path).split("\n"), start=1)
+        if line.strip()
+    ]
+    _check_hash([line for _, line in lines], file.told.task_hashes.get(task), path)
+    delimiter = str(file.told.configs[task].get("target_delimiter", " "))
+    found = [_sample(line, number, delimiter, path) for number, line in lines if line.filter == "none"]
+    if not found:
+        raise FileError([Mistake(display(path), 0, "", "no answers that no filter has changed")])
+    numbers = [sample.number for sample in found]
+    if len(set(numbers)) < len(numbers):
+        raise FileError([Mistake(display(path), 0, "doc_id", "a document is there more than once")])
+    return sorted(found, key=lambda sample: sample.number)
+
+
+def wrong(path: Path, line: int, key: str, text: str) -> NoReturn:
+    raise FileError([Mistake(display(path), line, key, text)])
+
+
+def _json(text: str, path: Path, line: int) -> object:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        wrong(path, line, "", f"not JSON: {error}")
+
+
+def _checked(model: type[M], raw: object, path: Path, line: int) -> M:
+    if not isinstance(raw, dict):
+        wrong(path, line, "", "not lm-eval's: no JSON object")
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        wrong(path, line, ".".join(map(str, first["loc"])), f"not lm-eval's: {first['msg']}")
+
+
+def _check_hash(lines: Sequence[_Line], expected: str | None, path: Path) -> None:
+    """lm-eval hashes documents, prompts and answers of all samples, and says the hash in the results file."""
+    if expected is None or not all(line.doc_hash for line in lines):
+        return
+    joined = "".join(line.doc_hash + line.prompt_hash + line.target_hash for line in lines)
+    if hashlib.sha256(joined.encode()).hexdigest() != expected:
+        wrong(path, 0, "", "not the samples that the results file was made from (task_hashes)")
+
+
+def _sample(line: _Line, number: int, delimiter: str, path: Path) -> Sample:
+    try:
+        asked = list(_arguments(line.arguments))
+    except (KeyError, ValueError):
+        asked = []
+    if not asked:
+        wrong(path, number, "arguments", "not pairs of a context and a continuation")
+    if line.prompt_hash and hashlib.sha256(asked[0][0].encode()).hexdigest() != line.prompt_hash:
+        wrong(path, number, "arguments", "not the prompt that its prompt_hash is of")
+    if len({prompt for prompt, _ in asked}) != 1:
+        wrong(path, number, "arguments", "a context for each option, and ours has one for all")
+    try:
+        logprobs = tuple(float(reply[0]) for reply in line.filtered_resps)
+    except (TypeError, ValueError, IndexError, KeyError):
+        wrong(path, number, "filtered_resps", "not log-likelihoods")
+    if len(logprobs) != len(asked):
+        wrong(path, number, "filtered_resps", f"{len(logprobs)} log-likelihoods of {len(asked)} options")
+    return Sample(
+        line=number,
+        number=line.doc_id,
+        doc=line.doc,
+        target=str(line.target),
+        prompt=asked[0][0],
+        choices=tuple(text.removeprefix(delimiter) for _, text in asked),
+        logprobs=logprobs,
+        acc=line.acc,
+        acc_norm=line.acc_norm,
+    )
+
+
+def _arguments(told: Mapping[str, Mapping[str, Any]] | Sequence[Sequence[Any]]) -> Iterator[tuple[str, str]]:
+    """(context, continuation) of each option: by name (`gen_args_0`), or as lists in older files."""
+    if isinstance(told, Mapping):
+        for index in range(len(told)):
+            one = told[f"gen_args_{index}"]
+            yield str(one["arg_0"]), str(one["arg_1"])
+    else:
+        for context, continuation in told:
+            yield str(context), str(continuation)
