@@ -15,6 +15,7 @@ from leaderboard.standing import Standing, Standings, standings
 
 ONE_LETTER = 0.9
 """From this share of answers on, the board says that a model hardly looks beyond one letter."""
+OURS = "our engine"
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +182,9 @@ def _row(run: Answered, main: CellFacts) -> Row | None:
 def _apart(cell: CellFacts, main: CellFacts) -> str:
     if cell.limit is not None:
         return f"partial run: the first {cell.limit} of {cell.data['test'].rows} questions"
+    if cell.variant.program != main.variant.program:
+        programs = cell.variant.program or OURS, main.variant.program or OURS
+        return "scored by {}; the table shows what {} scored".format(*programs)
     if cell.task.version != main.task.version:
         return f"version {cell.task.version} of the task; the table shows version {main.task.version}"
     if cell.engine_version != main.engine_version:
@@ -201,14 +205,14 @@ def _tagged(table: Sequence[Row], machines: set[str]) -> list[Row]:
 
 
 def _machine(provenance: Provenance) -> str:
-    device = "" if provenance.device == "cpu" else f", {provenance.device}"
-    return f"{provenance.processor}, {provenance.cores} cores{device}"
+    device = "" if provenance.device in ("cpu", "") else f", {provenance.device}"
+    return f"{provenance.machine}{device}"
 
 
 def _tags(row: Row, others: Sequence[Row], machines: set[str]) -> tuple[str, ...]:
     """What tells a row from its like: the training items, other weights of the model, its machine."""
     cell = row.result.cell
-    tags: list[str] = []
+    tags = [row.result.origin] if row.result.origin else []
     if cell.model.learns_from:
         tags.append(f"learnt from {cell.data[cell.model.learns_from].rows} items")
     if len({other.result.cell.weights for other in others}) > 1:

@@ -1,6 +1,6 @@
 """The board -> a static site. No request leaves it; it is whole without scripts."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
@@ -44,29 +44,33 @@ def _without_copies(runs: Sequence[Answered]) -> tuple[list[Answered], list[str]
 
 
 def write_site(site: Site, out: Path) -> int:
-    """Replace what an earlier build wrote in the folder, and say how many files that makes.
+    """Replace what an earlier build wrote in the folder, and say how many files that makes."""
+    pages = pages_of(site)
+    replace_site(out, {page.path for page in pages}, lambda: _write_pages(site, pages, out))
+    return len(pages)
+
+
+def replace_site(out: Path, names: Collection[str], write: Callable[[], None]) -> None:
+    """Let `write` make the named files of a site in the folder, in the place of an earlier site's.
 
     Refuses a folder that holds anything else.
     """
     mark = out / MARK
     if out.exists() and not mark.is_file() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"{out} was not made by this command; give --out an empty or a new folder")
-    pages = pages_of(site)
-    names = {page.path for page in pages}
     try:
         out.mkdir(parents=True, exist_ok=True)
         before = mark.read_text(encoding="utf-8", errors="replace").splitlines() if mark.is_file() else []
         mark.write_text("".join(f"{name}\n" for name in sorted({*before, *names})), encoding="utf-8")
         for folder in {(out / name).parent for name in names}:
             folder.mkdir(parents=True, exist_ok=True)
-        _write_pages(site, pages, out)
-        _remove(out, sorted(set(before) - names))
+        write()
+        _remove(out, sorted({*before} - {*names}))
         mark.write_text("".join(f"{name}\n" for name in sorted(names)), encoding="utf-8")
     except OSError as error:
         raise BenchError(f"the site cannot be written to {out}: {error.strerror}") from error
     except BrokenProcessPool as error:
         raise BenchError("a process that renders pages was ended from outside; is memory short?") from error
-    return len(pages)
 
 
 def _write_pages(site: Site, pages: Sequence[Page], out: Path) -> None:

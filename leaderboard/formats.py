@@ -147,17 +147,17 @@ def brief(value: float) -> str:
 def circumstances(p: Provenance) -> list[tuple[str, str]]:
     """When, on what and with what a run was made."""
     found = [
-        ("Finished", p.finished.replace("T", " ").replace("+00:00", " UTC")),
+        ("Finished", or_dash(p.finished).replace("T", " ").replace("+00:00", " UTC")),
         ("Interrupted", "" if not p.stops else "once" if p.stops == 1 else f"{p.stops} times"),
         ("Side by side", "" if p.jobs == 1 else f"{p.jobs} cells, each slower for it"),
-        ("Processor", p.processor),
-        ("Cores", str(p.cores)),
+        ("Processor", or_dash(p.processor)),
+        ("Cores", or_dash(p.cores)),
         ("Threads", or_dash(p.threads)),
         ("Memory", size(p.memory_bytes)),
         ("Device", p.device + (f", driver {p.driver}" if p.driver else "")),
         ("System", p.system),
         ("Python", p.python),
-        ("SLM Bench", p.bench_version + (f", commit {p.git}" if p.git else "")),
+        ("SLM Bench", p.bench_version and p.bench_version + (f", commit {p.git}" if p.git else "")),
         *p.libraries.items(),
     ]
     return [(name, value) for name, value in found if value]

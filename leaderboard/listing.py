@@ -41,8 +41,9 @@ def values(row: Row) -> dict[str, Value]:
         "seconds_alone_p50": cost.alone.p50 if cost.alone else None,
         "joules": cost.joules,
         "licence": cell.model.license,
-        "hardware": f"{row.result.provenance.processor}, {row.result.provenance.cores} cores",
+        "hardware": row.result.provenance.machine,
         "finished": row.result.provenance.finished,
+        "imported": row.result.imported or None,
         "run": cell.id,
     }
     return {name: _short(value) for name, value in found.items()}

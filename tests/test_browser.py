@@ -284,9 +284,7 @@ def test_any_two_are_compared_in_the_words_and_numbers_of_the_terminal(browser: 
     rows = {run.result.cell.id: run for run in read_answered(ROOT / "results") if isinstance(run, Answered)}
     ids = [str(row["run"]) for row in listed(site)]
     for first, second in combinations(ids, 2):
-        page.goto(
-            f"{(site / 'compare' / 'medqa_sample.html').as_uri()}?first={first[:10]}&second={second[:10]}"
-        )
+        page.goto(f"{address}?first={first[:10]}&second={second[:10]}")
         found = paired(rows[first].right, rows[second].right)
         names = [name_of(rows[run].result.cell) for run in (first, second)]
         assert page.locator("#two [role=status]").inner_text() == words(*names, found)

@@ -33,7 +33,7 @@ from bench.inputs.model_card import HubSource
 from bench.inputs.task import Generate
 from bench.interop.every_eval_ever import every_eval_ever_export
 from bench.interop.hub_results import hub_export
-from bench.interop.lm_eval_files import lm_eval_export
+from bench.interop.lm_eval_export import lm_eval_export
 from bench.interop.sharing import Export, Publisher, finished, program
 from bench.runs.result import DoneResult
 from bench.runs.store import Run, read_runs, records_bytes, write_run

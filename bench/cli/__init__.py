@@ -12,6 +12,7 @@ from bench.cli.bundle import bundle
 from bench.cli.compare import compare
 from bench.cli.doctor import doctor
 from bench.cli.export import export
+from bench.cli.importing import importing
 from bench.cli.leaderboard import leaderboard
 from bench.cli.models import models
 from bench.cli.results import results
@@ -57,5 +58,18 @@ def main() -> None:
     """  # noqa: D301 (click reads the backspace as "keep these lines")
 
 
-for command in (run, tune, results, compare, tasks, models, leaderboard, export, verify, bundle, doctor):
+for command in (
+    run,
+    tune,
+    results,
+    compare,
+    tasks,
+    models,
+    leaderboard,
+    export,
+    importing,
+    verify,
+    bundle,
+    doctor,
+):
     main.add_command(command)

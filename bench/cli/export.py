@@ -50,12 +50,13 @@ def export(
         _print(form, tables)
         return
     from bench.interop.sharing import Publisher, write_export
+    from bench.runs.store import read_run
 
     if model is not None:
         tables = _of_model(tables, model)
     names = {table.task.name for table in tables}
     chosen = [
-        run
+        read_run(results, results / run.folder / "result.json")
         for run in runs
         if run.result.cell.task.name in names and model in (None, run.result.cell.model.name)
     ]
@@ -132,6 +133,6 @@ def _export(form: str, tables: "list[TaskBoard]", runs: "list[Run]", publisher: 
 
             return every_eval_ever_export(finished(runs), publisher)
         case _:
-            from bench.interop.lm_eval_files import lm_eval_export
+            from bench.interop.lm_eval_export import lm_eval_export
 
             return lm_eval_export(finished(runs))

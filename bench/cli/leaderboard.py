@@ -1,5 +1,7 @@
-"""`bench leaderboard`: build the page from the results, look at it."""
+"""`bench leaderboard`: build the page from the results, look at it, send it somewhere."""
 
+import shlex
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -13,12 +15,13 @@ from bench.errors import UsageError
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from bench.interop.publishing import Built, Sending
     from leaderboard.board import TaskBoard
 
 
 @click.group()
 def leaderboard() -> None:
-    """Build the page from the results, look at it."""
+    """Build the page from the results, look at it, send it somewhere."""
 
 
 @leaderboard.command()
@@ -146,3 +149,78 @@ def serve(*, out: Path, port: int) -> None:
     click.echo(f"http://127.0.0.1:{server.server_port}/  (Ctrl-C stops)")
     with server, suppress(KeyboardInterrupt):
         server.serve_forever()
+
+
+SHOWN = 10
+"""Names of each kind that a dry run writes out."""
+
+
+@leaderboard.command()
+@options.site
+@click.option(
+    "--to",
+    required=True,
+    metavar="WHERE",
+    help="A folder; gh-pages, the branch; or hf-space:ORG/NAME.",
+)
+@click.option("--remote", metavar="NAME", help="Of gh-pages: the git remote; origin when left out.")
+@click.option("--public", is_flag=True, help="Of a new Space: all can see it.")
+@click.option("--yes", is_flag=True, help="Send it; without, only say what would be sent.")
+def publish(*, out: Path, to: str, remote: str | None, public: bool, yes: bool) -> None:
+    """Send the built site to a folder, to GitHub Pages' branch, or to a static Space of the hub.
+
+    It replaces an earlier site there, and nothing else. The hub's token is the one of
+    'hf auth login', or HF_TOKEN.
+    """
+    from bench.interop.publishing import read_built
+
+    if remote and to != "gh-pages":
+        raise UsageError("--remote is for --to gh-pages")
+    if public and not to.startswith("hf-space:"):
+        raise UsageError("--public is for --to hf-space:ORG/NAME")
+    built = read_built(out)
+    for line in _contents(built):
+        click.echo(line)
+    sending = _sending(built, to, remote or "origin", public=public)
+    for line in _told(sending):
+        click.echo(line)
+    if not sending.difference:
+        click.echo("nothing to send: it is all there")
+    elif yes:
+        click.echo(f"sent; {sending.send()}")
+    else:
+        words = click.get_current_context().meta[options.WORDS]
+        click.echo(f"nothing was sent; to send it: {shlex.join(['bench', *words, '--yes'])}")
+
+
+def _sending(built: "Built", to: str, remote: str, *, public: bool) -> "Sending":
+    from bench.interop.branch import BRANCH, to_branch
+    from bench.interop.publishing import to_folder
+    from bench.interop.space import to_space
+
+    if to == BRANCH:
+        return to_branch(built, remote)
+    if to.startswith("hf-space:"):
+        return to_space(built, to.removeprefix("hf-space:"), public=public)
+    return to_folder(built, Path(to))
+
+
+def _contents(built: "Built") -> Iterator[str]:
+    """How much there is to send, and what most of it is."""
+    from leaderboard.formats import size
+
+    largest = sorted(built.files, key=lambda name: (-len(built.files[name]), name))[:3]
+    told = ", ".join(f"{name} ({size(len(built.files[name]))})" for name in largest)
+    yield f"{built.folder}: {len(built.files)} files, {size(built.bytes)}; the largest: {told}"
+
+
+def _told(sending: "Sending") -> Iterator[str]:
+    """Where to, and what changes there."""
+    found = sending.difference
+    kinds = {"new": found.new, "changed": found.changed, "removed": found.removed}
+    yield f"to {sending.where}: " + ", ".join(f"{len(names)} {kind}" for kind, names in kinds.items())
+    yield from sending.notes
+    for kind, names in kinds.items():
+        yield from (f"  {kind:<8} {name}" for name in names[:SHOWN])
+        if len(names) > SHOWN:
+            yield f"  {kind:<8} … and {len(names) - SHOWN} more"

@@ -216,13 +216,14 @@ def _outcome(event: DoneResult | FailedResult | Skipped | Busy | Again) -> str:
             return f"{reason}; once more{', with smaller batches' if smaller else ''}"
         case Skipped(result=result):
             rate, where = result.metrics.accuracy, result.provenance
-            when = f"{where.finished[:10]}, {where.processor}, {where.cores} cores"
+            when = f"{where.finished[:10]}, {where.machine}"
             return f"done before ({when}): {rate.correct} of {rate.total} right; --fresh runs it again"
         case FailedResult():
             return f"failed: {event.reason}"
         case DoneResult():
-            rate = event.metrics.accuracy
-            return f"{rate.correct} of {rate.total} right in {event.cost.scoring_seconds:.1f} s"
+            rate, spent = event.metrics.accuracy, event.cost.scoring_seconds
+            assert spent is not None, "a sweep measures what it runs"
+            return f"{rate.correct} of {rate.total} right in {spent:.1f} s"
 
 
 def show_results(ended: Sequence[Finished], results: Path, *, as_json: bool) -> None:

@@ -42,7 +42,7 @@ def list_runs(*, results: Path, as_json: bool) -> None:
     table.add_column("finished")
     for row in rows:
         right = f"{row['right']}/{row['questions']}" if row["right"] is not None else ""
-        state = row["state"]
+        state = ", ".join(filter(None, [row["state"], row["origin"]]))
         if row["answered"]:
             state += f", {row['answered']} of {row['questions']} answered"
         words = [str(row[key] or "") for key in ("task", "model", "variant")]
@@ -61,6 +61,7 @@ def _row(entry: "Entry") -> dict[str, Any]:
         "model": cell.model.name if cell else None,
         "variant": cell.variant.slug + partial if cell else None,
         "state": entry.state,
+        "origin": result.origin or None if isinstance(result, DoneResult) else None,
         "right": result.metrics.accuracy.correct if isinstance(result, DoneResult) else None,
         "questions": (cell.limit or cell.data["test"].rows) if cell else None,
         "answered": len(entry.unfinished.records) if entry.unfinished else None,
@@ -99,6 +100,8 @@ def _show_done(result: "DoneResult") -> None:
 
     cell = result.cell
     click.echo(f"{cell.model.title} on {cell.task.title}, {cell.variant.slug}")
+    if result.origin:
+        click.echo(result.origin)
     rate = result.metrics.accuracy
     click.echo(f"{rate.correct} of {rate.total} right: {rate.value:.1%} ({rate.low:.1%} to {rate.high:.1%})")
     for view, one in result.metrics.views.items():

@@ -99,7 +99,7 @@ def first_rows(split: Split, limit: int | None) -> Split:
     if limit is None or limit >= len(split.items):
         return split
     items = split.items[:limit]
-    return replace(split, items=items, places=split.places[:limit], sha256=_digest(items))
+    return replace(split, items=items, places=split.places[:limit], sha256=items_digest(items))
 
 
 def _split(name: str, source: str, rows: Iterable[tuple[Place, Row | RowError]], columns: Columns) -> Split:
@@ -120,7 +120,7 @@ def _split(name: str, source: str, rows: Iterable[tuple[Place, Row | RowError]],
     if not found:
         raise FileError([Mistake(source, 0, "", f"split '{name}' has no items")])
     items, places = zip(*found.values(), strict=True)
-    return Split(name=name, items=items, places=places, source=source, sha256=_digest(items))
+    return Split(name=name, items=items, places=places, source=source, sha256=items_digest(items))
 
 
 def _told_once(mistakes: Sequence[tuple[Place, RowError]]) -> list[Mistake]:
@@ -134,7 +134,8 @@ def _told_once(mistakes: Sequence[tuple[Place, RowError]]) -> list[Mistake]:
     return list(told.values())
 
 
-def _digest(items: Iterable[Item]) -> str:
+def items_digest(items: Iterable[Item]) -> str:
+    """Over what the items say, in order; their ids are left out, since a mirror may number them otherwise."""
     digest = hashlib.sha256()
     for item in items:
         line = json.dumps([item.question, item.options, item.answer, item.group], ensure_ascii=False)

@@ -65,7 +65,8 @@ Source = Annotated[
     ),
 ]
 
-Architecture = Literal["decoder", "encoder-decoder", "baseline"]
+Architecture = Literal["decoder", "encoder-decoder", "baseline", "unknown"]
+"""`unknown` is of a model that another program ran and did not tell; no card in a file may say it."""
 
 
 class ModelCard(Strict):
@@ -108,6 +109,9 @@ def read_card(path: Path) -> CardFile:
     if card.name != path.stem:
         text = f"'{card.name}' must be the file's name, '{path.stem}'"
         raise FileError([Mistake(display(path), 1, "name", text)])
+    if card.architecture == "unknown":
+        text = "must be decoder, encoder-decoder or baseline"
+        raise FileError([Mistake(display(path), 0, "architecture", text)])
     return CardFile(card=card, path=path)
 
 

@@ -1,201 +1,197 @@
-"""Runs -> the files that `lm_eval --output_path DIR --log_samples` writes (0.4.13); lm-eval is not needed."""
+"""What `lm_eval --output_path DIR --log_samples` wrote, read: a results file and its samples.
 
-import re
-from collections.abc import Iterator, Sequence
-from datetime import datetime
-from typing import Any
+Read as lm-eval 0.4.13 writes it, and as older versions do where they write the same.
+"""
 
-from bench.interop.lm_eval_samples import Measures, generation, logprobs, measures, rate, samples
-from bench.interop.sharing import (
-    Export,
-    Finished,
-    as_json,
-    as_lines,
-    deviation,
-    finished_at,
-    hub_data_set,
-    hub_model,
-    known,
-    program,
-    sha256,
-    tuned_name,
-)
-from bench.runs.result import CellFacts, DoneResult
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
 
-_UNSAFE = re.compile(r'["<>:/|\\?*\[\]]+')
-_RESPS = {
-    "letter": "natural log-probability of each option's letter after the prompt",
-    "text": "natural log-probability of each option's text after the prompt, summed over its tokens",
-}
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from bench.config import display, read_text
+from bench.errors import FileError, Mistake
+
+RESULTS = "results_"
+M = TypeVar("M", bound="Told")
 
 
-def lm_eval_export(runs: Sequence[Finished]) -> Export:
-    """Two files a run in its model's folder: what variant it was, `config.model_args` says, as in lm-eval."""
-    files: dict[str, bytes] = {}
-    for run in runs:
-        task = run.result.cell.task.name
-        folder = sanitized(model_name(run.result.cell))
-        date = next(
-            date
-            for date in _dates(finished_at(run.result.provenance))
-            if f"{folder}/results_{date}.json" not in files
-        )
-        lines = list(samples(run))
-        hashes = (line["doc_hash"] + line["prompt_hash"] + line["target_hash"] for line in lines)
-        results = _results(run) | {"task_hashes": {task: sha256("".join(hashes))}}
-        files[f"{folder}/results_{date}.json"] = as_json(results)
-        files[f"{folder}/samples_{task}_{date}.jsonl"] = as_lines(lines)
-    return Export(files)
+class Told(BaseModel):
+    """What another program wrote: what we do not need of it may be there."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", protected_namespaces=())
 
 
-def model_name(cell: CellFacts) -> str:
-    return hub_model(cell) or tuned_name(cell)
+class Counts(Told):
+    """Documents of a task's split, and how many of them were asked."""
+
+    original: int
+    effective: int
 
 
-def sanitized(name: str) -> str:
-    """As lm-eval names a model's folder."""
-    return _UNSAFE.sub("__", name)
+class Config(Told):
+    model: str = ""
+    model_args: str | dict[str, Any] | None = None
+    model_num_parameters: int | None = None
+    model_dtype: str | None = None
+    model_sha: str | None = None
+    device: str | None = None
+    limit: float | None = None
+    fewshot_seed: int | None = None
 
 
-def _dates(end: datetime) -> Iterator[str]:
-    """The end of the run in UTC as lm-eval writes it, then microseconds on: no two runs share a file."""
-    for more in range(10**6):
-        date = end.replace(tzinfo=None, microsecond=more)
-        yield date.isoformat(timespec="microseconds").replace(":", "-")
+class Results(Told):
+    """A results file: one model, some tasks."""
+
+    results: dict[str, dict[str, Any]]
+    configs: dict[str, dict[str, Any]]
+    config: Config
+    versions: dict[str, Any] = Field(default_factory=dict)
+    shots: dict[str, int] = Field(default_factory=dict, alias="n-shot")
+    counts: dict[str, Counts] = Field(default_factory=dict, alias="n-samples")
+    task_hashes: dict[str, str] = Field(default_factory=dict)
+    lm_eval_version: str = ""
+    transformers_version: str = ""
+    date: float | None = None
+    total_evaluation_time_seconds: float | None = None
+    model_name: str | None = None
+    max_length: int | None = None
+    system_instruction: str | None = None
+    chat_template: str | dict[str, str] | None = None
 
 
-def _results(run: Finished) -> dict[str, Any]:
-    result = run.result
-    cell, provenance, found = result.cell, result.provenance, measures(run.result)
-    task = cell.task.name
-    name = model_name(cell)
-    return known(
-        {
-            "results": {task: _scores(result, found)},
-            "group_subtasks": {task: []},
-            "configs": {task: _task_config(result, found)},
-            "versions": {task: cell.task.version},
-            "n-shot": {task: cell.variant.exemplars},
-            "higher_is_better": {task: dict.fromkeys(found, True)},
-            "n-samples": {task: {"original": cell.data["test"].rows, "effective": len(run.records)}},
-            "config": _config(result),
-            "git_hash": provenance.git,
-            "date": finished_at(provenance).timestamp(),
-            "pretty_env_info": f"{provenance.system}, {provenance.processor}, Python {provenance.python}",
-            "transformers_version": provenance.libraries.get("transformers"),
-            "lm_eval_version": _lm_eval_version(result),
-            "max_length": cell.model.context,
-            "model_source": _source(result),
-            "model_name": name,
-            "model_name_sanitized": sanitized(name),
-            "fewshot_as_multiturn": cell.variant.prompt == "chat",
-            "total_evaluation_time_seconds": str(result.cost.load_seconds + result.cost.scoring_seconds),
-        }
+class _Line(Told):
+    doc_id: int
+    doc: Any
+    target: str | int | float | list[Any]
+    arguments: dict[str, dict[str, Any]] | list[list[Any]]
+    filtered_resps: list[Any]
+    filter: str = "none"
+    doc_hash: str = ""
+    prompt_hash: str = ""
+    target_hash: str = ""
+    acc: float | None = None
+    acc_norm: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A document as it was asked: `choices` are its continuations without what stands before each."""
+
+    line: int
+    number: int
+    doc: Any
+    target: str
+    prompt: str
+    choices: tuple[str, ...]
+    logprobs: tuple[float, ...]
+    acc: float | None
+    acc_norm: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ResultsFile:
+    path: Path
+    told: Results
+
+    def samples_path(self, task: str) -> Path:
+        """Where the task's samples are, if they were logged: beside it, by the same date."""
+        return self.path.with_name(f"samples_{task}_{self.path.stem.removeprefix(RESULTS)}.jsonl")
+
+
+def read_results_file(path: Path) -> ResultsFile:
+    """Raises a FileError where it is none of lm-eval's, or damaged."""
+    return ResultsFile(path, _checked(Results, _json(read_text(path), path, 0), path, 0))
+
+
+def read_samples(file: ResultsFile, task: str) -> list[Sample]:
+    """The task's answered documents by their number; raises a FileError where they are not to be trusted."""
+    path = file.samples_path(task)
+    lines = [
+        (number, _checked(_Line, _json(line, path, number), path, number))
+        for number, line in enumerate(read_text(path).split("\n"), start=1)
+        if line.strip()
+    ]
+    _check_hash([line for _, line in lines], file.told.task_hashes.get(task), path)
+    delimiter = str(file.told.configs[task].get("target_delimiter", " "))
+    found = [_sample(line, number, delimiter, path) for number, line in lines if line.filter == "none"]
+    if not found:
+        raise FileError([Mistake(display(path), 0, "", "no answers that no filter has changed")])
+    numbers = [sample.number for sample in found]
+    if len(set(numbers)) < len(numbers):
+        raise FileError([Mistake(display(path), 0, "doc_id", "a document is there more than once")])
+    return sorted(found, key=lambda sample: sample.number)
+
+
+def wrong(path: Path, line: int, key: str, text: str) -> NoReturn:
+    raise FileError([Mistake(display(path), line, key, text)])
+
+
+def _json(text: str, path: Path, line: int) -> object:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        wrong(path, line, "", f"not JSON: {error}")
+
+
+def _checked(model: type[M], raw: object, path: Path, line: int) -> M:
+    if not isinstance(raw, dict):
+        wrong(path, line, "", "not lm-eval's: no JSON object")
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        wrong(path, line, ".".join(map(str, first["loc"])), f"not lm-eval's: {first['msg']}")
+
+
+def _check_hash(lines: Sequence[_Line], expected: str | None, path: Path) -> None:
+    """lm-eval hashes documents, prompts and answers of all samples, and says the hash in the results file."""
+    if expected is None or not all(line.doc_hash for line in lines):
+        return
+    joined = "".join(line.doc_hash + line.prompt_hash + line.target_hash for line in lines)
+    if hashlib.sha256(joined.encode()).hexdigest() != expected:
+        wrong(path, 0, "", "not the samples that the results file was made from (task_hashes)")
+
+
+def _sample(line: _Line, number: int, delimiter: str, path: Path) -> Sample:
+    try:
+        asked = list(_arguments(line.arguments))
+    except (KeyError, ValueError):
+        asked = []
+    if not asked:
+        wrong(path, number, "arguments", "not pairs of a context and a continuation")
+    if line.prompt_hash and hashlib.sha256(asked[0][0].encode()).hexdigest() != line.prompt_hash:
+        wrong(path, number, "arguments", "not the prompt that its prompt_hash is of")
+    if len({prompt for prompt, _ in asked}) != 1:
+        wrong(path, number, "arguments", "a context for each option, and ours has one for all")
+    try:
+        logprobs = tuple(float(reply[0]) for reply in line.filtered_resps)
+    except (TypeError, ValueError, IndexError, KeyError):
+        wrong(path, number, "filtered_resps", "not log-likelihoods")
+    if len(logprobs) != len(asked):
+        wrong(path, number, "filtered_resps", f"{len(logprobs)} log-likelihoods of {len(asked)} options")
+    return Sample(
+        line=number,
+        number=line.doc_id,
+        doc=line.doc,
+        target=str(line.target),
+        prompt=asked[0][0],
+        choices=tuple(text.removeprefix(delimiter) for _, text in asked),
+        logprobs=logprobs,
+        acc=line.acc,
+        acc_norm=line.acc_norm,
     )
 
 
-def _source(result: DoneResult) -> str:
-    """The program that ran the model; `slm-bench` is the name under which lm-eval knows ours."""
-    return program(result)[0] if result.imported else "slm-bench"
-
-
-def _lm_eval_version(result: DoneResult) -> str | None:
-    """Only where lm-eval itself made the run."""
-    name, version = program(result)
-    return version if name.casefold() in ("lm-eval", "lm_eval", "lm-evaluation-harness") else None
-
-
-def _scores(result: DoneResult, found: Measures) -> dict[str, Any]:
-    """`METRIC,FILTER` and its standard error, as lm-eval computes that."""
-    task, kept = result.cell.task, _filter(result.cell)
-    scores: dict[str, Any] = {"name": task.name, "alias": task.name}
-    scores["sample_len"] = result.metrics.accuracy.total
-    for name, view in found.items():
-        one = rate(result, view)
-        spread = deviation(one)
-        scores[f"{name},{kept}"] = one.value
-        scores[f"{name}_stderr,{kept}"] = "N/A" if spread is None else spread / one.total**0.5
-    return scores
-
-
-def _filter(cell: CellFacts) -> str:
-    return "read-answer" if cell.variant.generate else "none"
-
-
-def _task_config(result: DoneResult, found: Measures) -> dict[str, Any]:
-    """The prompts are our templates: their `options` are (letter, option) pairs."""
-    cell = result.cell
-    task, test, generate = cell.task, cell.data["test"], cell.variant.generate
-    letters = '{{ "ABCDEFGHIJ"[:options | length] | list }}'
-    asked = {
-        "output_type": "multiple_choice",
-        "doc_to_text": task.prompt,
-        "doc_to_target": '{{ "ABCDEFGHIJ".index(answer) }}',
-        "doc_to_choice": letters if logprobs(result) == "letter" else "{{ options }}",
-        "description": task.system,
-    }
-    if generate:
-        asked = {
-            "output_type": "generate_until",
-            "doc_to_text": generate.prompt,
-            "doc_to_target": "{{ answer }}",
-            "description": generate.system,
-            "generation_kwargs": generation(cell),
-        }
-    return {
-        "task": task.name,
-        "dataset_path": hub_data_set(test) or test.source,
-        "test_split": test.split,
-        **asked,
-        "num_fewshot": cell.variant.exemplars,
-        "metric_list": [{"metric": name, "aggregation": "mean", "higher_is_better": True} for name in found],
-        "repeats": generate.samples if generate else 1,
-        "should_decontaminate": False,
-        "metadata": _metadata(result),
-    }
-
-
-def _metadata(result: DoneResult) -> dict[str, Any]:
-    """What lm-eval has no place for."""
-    cell = result.cell
-    view = logprobs(result)
-    resps = "what the model wrote" if cell.variant.generate else _RESPS[view]
-    if cell.model.architecture == "baseline":
-        resps = "logarithm of the baseline's share for each option"
-    return {
-        "version": cell.task.version,
-        "made_by": " ".join(program(result)),
-        "run": cell.id,
-        "task_sha256": cell.task.sha256,
-        "questions_sha256": cell.data["test"].sha256,
-        "view": cell.task.view,
-        "resps": resps,
-        "texts": result.texts,
-        "notice": cell.task.notice,
-        "command": cell.command,
-    }
-
-
-def _config(result: DoneResult) -> dict[str, Any]:
-    cell, adapter = result.cell, result.cell.variant.adapter
-    variant = cell.variant
-    arguments = {
-        "model": hub_model(cell) or cell.model.name,
-        "dtype": variant.dtype,
-        "quantize": None if variant.quantize == "none" else variant.quantize,
-        "peft": f"{adapter.name} {adapter.sha256}" if adapter else None,
-        "apply_chat_template": variant.prompt == "chat",
-    }
-    return known(
-        {
-            "model": _source(result),
-            "model_args": known(arguments),
-            "model_num_parameters": cell.model.parameters,
-            "model_dtype": variant.dtype,
-            "model_sha": cell.weights,
-            "device": result.provenance.device,
-            "limit": cell.limit,
-            "gen_kwargs": generation(cell) or None,
-            "fewshot_seed": variant.seed if variant.exemplars else None,
-        }
-    )
+def _arguments(told: Mapping[str, Mapping[str, Any]] | Sequence[Sequence[Any]]) -> Iterator[tuple[str, str]]:
+    """(context, continuation) of each option: by name (`gen_args_0`), or as lists in older files."""
+    if isinstance(told, Mapping):
+        for index in range(len(told)):
+            one = told[f"gen_args_{index}"]
+            yield str(one["arg_0"]), str(one["arg_1"])
+    else:
+        for context, continuation in told:
+            yield str(context), str(continuation)

@@ -195,12 +195,12 @@ def _system(name: str, task: Any, docs: Iterable[Any]) -> str:
 def _task(name: str, config: Mapping[str, Any], system: str, splits: Iterable[str]) -> Task:
     import lm_eval
 
-    own = "lm-eval-" + re.sub(r"[^a-z0-9_.-]", "-", name.lower())
+    own = own_name(name)
     version = _given_version(config)
     source = " ".join(str(config[key]) for key in ("dataset_path", "dataset_name") if config.get(key))
     return Task(
         name=own,
-        version=_version(version),
+        version=own_version(version),
         title=f"{name} (lm-evaluation-harness)",
         description=f"Task '{name}', version {version}, of lm-evaluation-harness {lm_eval.__version__}: "
         f"split '{_tested(config)}' of {source}. A question is lm-eval's whole prompt.",
@@ -226,7 +226,12 @@ def _given_version(config: Mapping[str, Any]) -> str:
             return "unknown"
 
 
-def _version(given: str) -> int:
+def own_name(name: str) -> str:
+    """The name that lm-eval's task has here."""
+    return "lm-eval-" + re.sub(r"[^a-z0-9_.-]", "-", name.lower())
+
+
+def own_version(given: str) -> int:
     """lm-eval's versions begin at 0 and may be 1.0; ours are whole and begin at 1."""
     number = re.match(r"\d+", given)
     return max(1, int(number.group())) if number else 1

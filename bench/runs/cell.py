@@ -15,7 +15,7 @@ from bench.types import Item
 
 CANNOT_RUN = "cannot-run"
 """The folder of a failure that is none of a variant's; a run of the model takes its place."""
-LATER = ("quantize", "adapter")
+LATER = ("quantize", "adapter", "program")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +42,13 @@ class Cell:
         """Where the run goes, below the results folder."""
         if self.reason:
             return Path(self.facts.task.name) / self.facts.model.name / CANNOT_RUN
-        slug = self.facts.variant.slug
-        partial = f"-first{self.facts.limit}" if self.facts.limit else ""
-        name = f"{slug}{partial}-{self.facts.id[:10]}"
-        return Path(self.facts.task.name) / self.facts.model.name / name
+        return folder_of(self.facts)
+
+
+def folder_of(facts: CellFacts) -> Path:
+    """Where the run of a cell goes, below the results folder."""
+    partial = f"-first{facts.limit}" if facts.limit else ""
+    return Path(facts.task.name) / facts.model.name / f"{facts.variant.slug}{partial}-{facts.id[:10]}"
 
 
 def identity(facts: CellFacts) -> str:

@@ -68,9 +68,9 @@ def in_points(found: Paired) -> str:
     return f"{difference:+.1f} points (95 % {low:+.1f} to {high:+.1f}), McNemar's p = {found.p:.2g}"
 
 
-def _machine(result: DoneResult) -> tuple[str, int, str]:
+def _machine(result: DoneResult) -> tuple[str, str]:
     where = result.provenance
-    return where.processor, where.cores, where.device
+    return where.machine, where.device
 
 
 def _costs(change: Change) -> Iterator[str]:

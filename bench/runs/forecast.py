@@ -60,6 +60,8 @@ def expected_seconds(cell: Cell, before: Iterable[DoneResult]) -> float | None:
     if not alike:
         return None
     last = max(alike, key=lambda result: result.provenance.finished)
+    if last.cost.scoring_seconds is None or last.cost.load_seconds is None:
+        return None
     each = last.cost.scoring_seconds / last.metrics.accuracy.total
     return last.cost.load_seconds + each * len(cell.items)
 
@@ -82,7 +84,8 @@ def this_machine() -> str:
 
 def machine_of(found: Provenance) -> str:
     """What two runs must share for their times to be added or compared."""
-    return f"{found.processor}, {found.cores} cores, {told(found.memory_bytes)}"
+    memory = "unknown" if found.memory_bytes is None else told(found.memory_bytes)
+    return f"{found.machine}, {memory}"
 
 
 def out_of_memory_kills() -> int | None:

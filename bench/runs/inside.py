@@ -175,7 +175,7 @@ def _cost(opening: Opening, engine: Engine, batches: Sequence[Batch], loaded: fl
     scored = [r for batch in batches for r in batch.records if r.parse_status != "prompt_too_long"]
     seconds = sum(batch.seconds for batch in batches)
     written = sum(record.new_tokens for record in scored)
-    tokens = sum(record.prompt_tokens for record in scored)
+    tokens = sum(record.prompt_tokens or 0 for record in scored)
     peaks = [batch.peak_memory_bytes for batch in batches] + [peak_memory_bytes()]
     joules = [batch.joules for batch in batches]
     return Cost(
@@ -189,7 +189,7 @@ def _cost(opening: Opening, engine: Engine, batches: Sequence[Batch], loaded: fl
         peak_device_memory_bytes=peak_device_memory_bytes(),
         weights_bytes=opening.weights.bytes if isinstance(opening.weights, Weights) else None,
         model_bytes=engine.model_bytes,
-        batched=latency([record.seconds for record in scored]),
+        batched=latency([r.seconds for r in scored if r.seconds is not None]),
         joules=None if None in joules or terms.jobs > 1 else sum(filter(None, joules)),
         joules_note=_energy_note(terms),
     )

@@ -18,11 +18,11 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 def of_kinds(results: Path, kinds: Iterable[Kind]) -> Iterator[Entry]:
     """The runs that are of any of the kinds, but for those that a sweep works on just now."""
     found = list(entries(results))
-    newest: dict[str, tuple[int, int]] = {}
+    newest: dict[tuple[str, str], tuple[int, int]] = {}
     for entry in found:
         if isinstance(entry.result, DoneResult):
             cell = entry.result.cell
-            newest[cell.task.name] = max(newest.get(cell.task.name, (0, 0)), _version(cell))
+            newest[_made(cell)] = max(newest.get(_made(cell), (0, 0)), _version(cell))
     wanted = set(kinds)
     for entry in found:
         busy = entry.cell is not None and is_held(results, entry.cell.id)
@@ -30,11 +30,16 @@ def of_kinds(results: Path, kinds: Iterable[Kind]) -> Iterator[Entry]:
             yield entry
 
 
+def _made(cell: CellFacts) -> tuple[str, str]:
+    """What versions are counted within: a task, and the program that ran it."""
+    return cell.task.name, cell.variant.program
+
+
 def _version(cell: CellFacts) -> tuple[int, int]:
     return cell.task.version, cell.engine_version
 
 
-def _kinds(entry: Entry, newest: dict[str, tuple[int, int]]) -> Iterator[Kind]:
+def _kinds(entry: Entry, newest: dict[tuple[str, str], tuple[int, int]]) -> Iterator[Kind]:
     match entry.state:
         case "failed" | "unfinished" | "damaged" as state:
             yield state
@@ -46,7 +51,7 @@ def _kinds(entry: Entry, newest: dict[str, tuple[int, int]]) -> Iterator[Kind]:
             yield "unfinished"
         if cell.limit is not None:
             yield "partial"
-        if _version(cell) < newest[cell.task.name]:
+        if _version(cell) < newest[_made(cell)]:
             yield "outdated"
 
 

@@ -17,7 +17,10 @@ SCHEMA_VERSION = 5
 
 
 class Variant(Strict):
-    """How a model is run. `dtype` is None for a baseline, `generate` where options are scored."""
+    """How a model is run. `dtype` is None for a baseline, `generate` where options are scored.
+
+    `program` is the one that ran it, "" where that was this one; it need not tell its dtype.
+    """
 
     dtype: Dtype | None
     exemplars: int
@@ -27,6 +30,7 @@ class Variant(Strict):
     generate: Generate | None = None
     quantize: Quantization = "none"
     adapter: AdapterFacts | None = None
+    program: str = ""
 
     @property
     def precision(self) -> str | None:
@@ -35,7 +39,8 @@ class Variant(Strict):
 
     @property
     def slug(self) -> str:
-        words: list[str] = [self.dtype or "baseline"]
+        words: list[str] = [self.program] if self.program else []
+        words += [self.dtype] if self.dtype else [] if self.program else ["baseline"]
         words += [self.quantize] if self.quantize != "none" else []
         words += [self.adapter.method] if self.adapter else []
         words += ["chat"] if self.prompt == "chat" else []
@@ -106,10 +111,10 @@ class Cost(Strict):
     Of a run that was cut off and went on: the time of all its parts, the highest of their peaks.
     """
 
-    load_seconds: float
-    scoring_seconds: float
+    load_seconds: float | None
+    scoring_seconds: float | None
     items_per_second: float | None
-    prompt_tokens: int
+    prompt_tokens: int | None
     tokens_per_second: float | None
     new_tokens: int | None = None
     peak_memory_bytes: int | None
@@ -140,7 +145,7 @@ class EngineFacts(Strict):
 
 
 class Provenance(Strict):
-    """When, with what and on what. `finished` is UTC, ISO 8601."""
+    """When, with what and on what. `finished` is UTC, ISO 8601. None and "" are unknown."""
 
     finished: str
     bench_version: str
@@ -149,9 +154,9 @@ class Provenance(Strict):
     libraries: dict[str, str]
     system: str
     processor: str
-    cores: int
+    cores: int | None
     threads: int | None
-    memory_bytes: int
+    memory_bytes: int | None
     device: str
     driver: str | None = None
     """The accelerator's."""
@@ -159,6 +164,12 @@ class Provenance(Strict):
     """Cells that ran side by side at the time, this one among them: each slows the others."""
     stops: int = 0
     """How often the run was cut off before it was finished."""
+
+    @property
+    def machine(self) -> str:
+        """The processor and its cores, as far as they are known."""
+        cores = f"{self.cores} cores" if self.cores is not None else ""
+        return ", ".join(filter(None, [self.processor, cores])) or "unknown"
 
 
 Texts = Literal["full", "answers"]
@@ -177,6 +188,11 @@ class DoneResult(Strict):
     texts: Texts = "full"
     imported: str = ""
     """The program that made it and its version, where it was not this one."""
+
+    @property
+    def origin(self) -> str:
+        """The same in words, "" where it was this one."""
+        return f"imported from {self.imported}" if self.imported else ""
 
 
 class FailedResult(Strict):

@@ -35,9 +35,10 @@ class Record(Strict):
     parse_status: ParseStatus
     scores: dict[ScoredView, tuple[float, ...]]
     prompt: str
-    prompt_tokens: int
-    seconds: float
-    """Wall time of the item's share of its batch."""
+    prompt_tokens: int | None
+    """None where another program did not tell it."""
+    seconds: float | None
+    """Wall time of the item's share of its batch; None as above."""
     completion: str = ""
     """All that the model wrote; of several samples, the one whose reasoning is kept."""
     new_tokens: int = 0

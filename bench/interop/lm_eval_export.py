@@ -1,0 +1,206 @@
+"""Runs -> the files that `lm_eval --output_path DIR --log_samples` writes (0.4.13); lm-eval is not needed."""
+
+import re
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+from bench.interop.lm_eval_samples import Measures, generation, logprobs, measures, rate, samples
+from bench.interop.sharing import (
+    Export,
+    Finished,
+    as_json,
+    as_lines,
+    deviation,
+    finished_at,
+    hub_data_set,
+    hub_model,
+    known,
+    program,
+    sha256,
+    tuned_name,
+)
+from bench.runs.result import CellFacts, DoneResult
+
+_UNSAFE = re.compile(r'["<>:/|\\?*\[\]]+')
+_RESPS = {
+    "letter": "natural log-probability of each option's letter after the prompt",
+    "text": "natural log-probability of each option's text after the prompt, summed over its tokens",
+}
+
+
+def lm_eval_export(runs: Sequence[Finished]) -> Export:
+    """Two files a run in its model's folder: what variant it was, `config.model_args` says, as in lm-eval."""
+    files: dict[str, bytes] = {}
+    for run in runs:
+        task = run.result.cell.task.name
+        folder = sanitized(model_name(run.result.cell))
+        date = next(
+            date
+            for date in _dates(finished_at(run.result.provenance))
+            if f"{folder}/results_{date}.json" not in files
+        )
+        lines = list(samples(run))
+        hashes = (line["doc_hash"] + line["prompt_hash"] + line["target_hash"] for line in lines)
+        results = _results(run) | {"task_hashes": {task: sha256("".join(hashes))}}
+        files[f"{folder}/results_{date}.json"] = as_json(results)
+        files[f"{folder}/samples_{task}_{date}.jsonl"] = as_lines(lines)
+    return Export(files)
+
+
+def model_name(cell: CellFacts) -> str:
+    return hub_model(cell) or tuned_name(cell)
+
+
+def sanitized(name: str) -> str:
+    """As lm-eval names a model's folder."""
+    return _UNSAFE.sub("__", name)
+
+
+def _dates(end: datetime) -> Iterator[str]:
+    """The end of the run in UTC as lm-eval writes it, then microseconds on: no two runs share a file."""
+    for more in range(10**6):
+        date = end.replace(tzinfo=None, microsecond=more)
+        yield date.isoformat(timespec="microseconds").replace(":", "-")
+
+
+def _results(run: Finished) -> dict[str, Any]:
+    result = run.result
+    cell, provenance, found = result.cell, result.provenance, measures(run.result)
+    task = cell.task.name
+    name = model_name(cell)
+    return known(
+        {
+            "results": {task: _scores(result, found)},
+            "group_subtasks": {task: []},
+            "configs": {task: _task_config(result, found)},
+            "versions": {task: cell.task.version},
+            "n-shot": {task: cell.variant.exemplars},
+            "higher_is_better": {task: dict.fromkeys(found, True)},
+            "n-samples": {task: {"original": cell.data["test"].rows, "effective": len(run.records)}},
+            "config": _config(result),
+            "git_hash": provenance.git,
+            "date": finished_at(provenance).timestamp(),
+            "pretty_env_info": f"{provenance.system}, {provenance.processor}, Python {provenance.python}",
+            "transformers_version": provenance.libraries.get("transformers"),
+            "lm_eval_version": _lm_eval_version(result),
+            "max_length": cell.model.context,
+            "model_source": _source(result),
+            "model_name": name,
+            "model_name_sanitized": sanitized(name),
+            "fewshot_as_multiturn": cell.variant.prompt == "chat",
+            "total_evaluation_time_seconds": _seconds(result),
+        }
+    )
+
+
+def _seconds(result: DoneResult) -> str | None:
+    load, scoring = result.cost.load_seconds, result.cost.scoring_seconds
+    return None if load is None or scoring is None else str(load + scoring)
+
+
+def _source(result: DoneResult) -> str:
+    """The program that ran the model; `slm-bench` is the name under which lm-eval knows ours."""
+    return program(result)[0] if result.imported else "slm-bench"
+
+
+def _lm_eval_version(result: DoneResult) -> str | None:
+    """Only where lm-eval itself made the run."""
+    name, version = program(result)
+    return version if name.casefold() in ("lm-eval", "lm_eval", "lm-evaluation-harness") else None
+
+
+def _scores(result: DoneResult, found: Measures) -> dict[str, Any]:
+    """`METRIC,FILTER` and its standard error, as lm-eval computes that."""
+    task, kept = result.cell.task, _filter(result.cell)
+    scores: dict[str, Any] = {"name": task.name, "alias": task.name}
+    scores["sample_len"] = result.metrics.accuracy.total
+    for name, view in found.items():
+        one = rate(result, view)
+        spread = deviation(one)
+        scores[f"{name},{kept}"] = one.value
+        scores[f"{name}_stderr,{kept}"] = "N/A" if spread is None else spread / one.total**0.5
+    return scores
+
+
+def _filter(cell: CellFacts) -> str:
+    return "read-answer" if cell.variant.generate else "none"
+
+
+def _task_config(result: DoneResult, found: Measures) -> dict[str, Any]:
+    """The prompts are our templates: their `options` are (letter, option) pairs."""
+    cell = result.cell
+    task, test, generate = cell.task, cell.data["test"], cell.variant.generate
+    letters = '{{ "ABCDEFGHIJ"[:options | length] | list }}'
+    asked = {
+        "output_type": "multiple_choice",
+        "doc_to_text": task.prompt,
+        "doc_to_target": '{{ "ABCDEFGHIJ".index(answer) }}',
+        "doc_to_choice": letters if logprobs(result) == "letter" else "{{ options }}",
+        "description": task.system,
+    }
+    if generate:
+        asked = {
+            "output_type": "generate_until",
+            "doc_to_text": generate.prompt,
+            "doc_to_target": "{{ answer }}",
+            "description": generate.system,
+            "generation_kwargs": generation(cell),
+        }
+    return {
+        "task": task.name,
+        "dataset_path": hub_data_set(test) or test.source,
+        "test_split": test.split,
+        **asked,
+        "num_fewshot": cell.variant.exemplars,
+        "metric_list": [{"metric": name, "aggregation": "mean", "higher_is_better": True} for name in found],
+        "repeats": generate.samples if generate else 1,
+        "should_decontaminate": False,
+        "metadata": _metadata(result),
+    }
+
+
+def _metadata(result: DoneResult) -> dict[str, Any]:
+    """What lm-eval has no place for."""
+    cell = result.cell
+    view = logprobs(result)
+    resps = "what the model wrote" if cell.variant.generate else _RESPS[view]
+    if cell.model.architecture == "baseline":
+        resps = "logarithm of the baseline's share for each option"
+    return {
+        "version": cell.task.version,
+        "made_by": " ".join(program(result)),
+        "run": cell.id,
+        "task_sha256": cell.task.sha256,
+        "questions_sha256": cell.data["test"].sha256,
+        "view": cell.task.view,
+        "resps": resps,
+        "texts": result.texts,
+        "notice": cell.task.notice,
+        "command": cell.command,
+    }
+
+
+def _config(result: DoneResult) -> dict[str, Any]:
+    cell, adapter = result.cell, result.cell.variant.adapter
+    variant = cell.variant
+    arguments = {
+        "model": hub_model(cell) or cell.model.name,
+        "dtype": variant.dtype,
+        "quantize": None if variant.quantize == "none" else variant.quantize,
+        "peft": f"{adapter.name} {adapter.sha256}" if adapter else None,
+        "apply_chat_template": variant.prompt == "chat",
+    }
+    return known(
+        {
+            "model": _source(result),
+            "model_args": known(arguments),
+            "model_num_parameters": cell.model.parameters,
+            "model_dtype": variant.dtype,
+            "model_sha": cell.weights,
+            "device": result.provenance.device,
+            "limit": cell.limit,
+            "gen_kwargs": generation(cell) or None,
+            "fewshot_seed": variant.seed if variant.exemplars else None,
+        }
+    )

@@ -1,0 +1,154 @@
+"""A built site as a static Space of the Hugging Face hub."""
+
+import hashlib
+import re
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from bench.errors import BenchError, UsageError, first_line
+from bench.inputs.weights import hub_errors, hub_reachable
+from bench.interop.publishing import Built, Sending, difference, refuse_others
+
+READ_ME = "README.md"
+"""In the Space alone: its head says to the hub that the Space is static."""
+HUB_S_OWN = (".gitattributes", READ_ME)
+"""What a Space holds that nothing was sent to yet."""
+_TEXT = """\
+The leaderboard of SLM Bench: which small language model, on the hardware you have?
+
+`bench leaderboard publish` made every file of this Space and replaces them all when it runs again.
+"""
+
+
+def to_space(built: Built, name: str, *, public: bool) -> Sending:
+    """Make the Space ORG/NAME hold the site; a new one is private unless it is to be `public`.
+
+    The token is the one that the hub's own client finds (HF_TOKEN, a login), and in no message.
+    """
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", name):
+        raise UsageError(f"'{name}' is no Space: give --to hf-space:ORG/NAME")
+    _check_reachable()
+    from huggingface_hub import HfApi
+
+    token = _token()
+    api = HfApi(token=token)
+    space = _there(api, name, token)
+    files = {**built.files, READ_ME: _read_me().encode()}
+    theirs = {file.rfilename: _their_digest(file) for file in space.siblings or ()} if space else {}
+    theirs.pop(".gitattributes", None)  # the hub's own, which stays
+    if space:
+        _check_ours(space, name, theirs)
+    ours = {path: _as(theirs.get(path, ""), data) for path, data in files.items()}
+
+    def send() -> str:
+        with _hub_told(token, name):
+            if not space:
+                api.create_repo(name, repo_type="space", space_sdk="static", private=not public)
+            _upload(api, name, files)
+        return f"it is at {api.endpoint}/spaces/{name}"
+
+    return Sending(f"the Space {name}", difference(ours, theirs), send, (_seen_by(space, public=public),))
+
+
+def _seen_by(space: Any, *, public: bool) -> str:
+    """Who sees the Space: as it is said for a new one, as it is for one that is there."""
+    if space is None:
+        return (
+            "a new Space, which all can see" if public else "a new Space, private: --public makes it public"
+        )
+    if space.private:
+        told = "; --public is for a new one: change it in the Space's settings" if public else ""
+        return f"the Space is there and private, and stays so{told}"
+    return "the Space is there and public, and stays so"
+
+
+def _check_reachable() -> None:
+    from huggingface_hub import is_offline_mode
+
+    if is_offline_mode():
+        raise BenchError(
+            "the hub's client is told to stay offline (HF_HUB_OFFLINE); publish to a folder instead"
+        )
+    if not hub_reachable():
+        raise BenchError("the hub is out of reach; publish to a folder, or try again when it is in reach")
+
+
+def _token() -> str:
+    from huggingface_hub import get_token
+
+    token = get_token()
+    if not token:
+        raise BenchError("there is no token for the hub: log in with 'hf auth login', or set HF_TOKEN")
+    return token
+
+
+def _there(api: Any, name: str, token: str) -> Any:
+    """The Space with its files, None where there is none."""
+    from huggingface_hub.errors import RepositoryNotFoundError
+
+    with _hub_told(token, name):
+        try:
+            return api.space_info(name, files_metadata=True)
+        except RepositoryNotFoundError as error:
+            if error.response.status_code == 404:
+                return None
+            raise
+
+
+def _check_ours(space: Any, name: str, theirs: dict[str, str]) -> None:
+    remedy = "give another name, or remove that Space"
+    if space.sdk not in (None, "static"):
+        raise UsageError(f"the Space {name} is there and runs {space.sdk}; {remedy}")
+    refuse_others(theirs.keys() - set(HUB_S_OWN), f"the Space {name}", remedy)
+
+
+def _their_digest(file: Any) -> str:
+    """What the hub tells of a file's bytes: of a large one its SHA-256, else git's blob id."""
+    return f"sha256:{file.lfs.sha256}" if file.lfs else str(file.blob_id)
+
+
+def _as(theirs: str, data: bytes) -> str:
+    """The digest of the kind that the hub tells of the same file."""
+    if theirs.startswith("sha256:"):
+        return f"sha256:{hashlib.sha256(data).hexdigest()}"
+    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+
+
+def _read_me() -> str:
+    from huggingface_hub import SpaceCard, SpaceCardData
+
+    data = SpaceCardData(title="SLM Bench", sdk="static", app_file="index.html", pinned=False)
+    return str(SpaceCard(f"---\n{data.to_yaml()}\n---\n\n{_TEXT}"))
+
+
+def _upload(api: Any, name: str, files: dict[str, bytes]) -> None:
+    """Send the files and remove every other, from a folder that holds nothing else."""
+    with TemporaryDirectory() as folder:
+        for path, data in files.items():
+            target = Path(folder) / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(data)
+        api.upload_folder(
+            repo_id=name,
+            repo_type="space",
+            folder_path=folder,
+            delete_patterns="*",
+            commit_message=f"Publish the board: {len(files)} files",
+        )
+
+
+@contextmanager
+def _hub_told(token: str, name: str) -> Generator[None]:
+    """Within, what the hub's client raises is one message, and the token is not in it."""
+    try:
+        yield
+    except (*hub_errors(), ValueError) as error:
+        status = getattr(getattr(error, "response", None), "status_code", None)
+        text = first_line(error).replace(token, "…")
+        if status in (401, 403):
+            text = f"does the token let you write to {name}? ({text})"
+        # Not `from error`: its text may hold the token.
+        raise BenchError(f"the hub refused {name}: {text}") from None

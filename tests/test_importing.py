@@ -1,0 +1,473 @@
+"""Runs that lm-eval made come to the board with lm-eval's own numbers, marked, and damaged ones do not."""
+
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+from lm_eval import simple_evaluate
+from lm_eval.loggers import EvaluationTracker
+from lm_eval.tasks import TaskManager
+
+from bench.errors import FileError
+from bench.inputs.model_card import read_card
+from bench.runs.answers import Answered, read_answered
+from bench.runs.result import DoneResult
+from bench.runs.store import Run, read_runs
+from foreign import DOCS, LETTERS, write_task
+from leaderboard.board import Board, make_board
+from leaderboard.listing import as_json
+from played import add_fake
+from tiny import save_causal
+
+Bench = Callable[..., Result]
+Change = Callable[[Any], Any]
+
+
+def run_lm_eval(folder: Path, model: Path, out: Path, *tasks: str, **options: Any) -> None:
+    """As lm-eval's own command line does with --output_path and --log_samples."""
+    tracker = EvaluationTracker(output_path=str(out))
+    found = simple_evaluate(
+        model="hf",
+        model_args=f"pretrained={model},dtype=float32",
+        tasks=list(tasks),
+        task_manager=TaskManager(include_path=folder, include_defaults=False),
+        evaluation_tracker=tracker,
+        batch_size=8,
+        device="cpu",
+        bootstrap_iters=0,
+        **options,
+    )
+    assert found is not None
+    samples = found.pop("samples")
+    tracker.save_results_aggregated(results=found, samples=samples)
+    for name in found["configs"]:
+        tracker.save_results_samples(task_name=name, samples=samples[name])
+
+
+@pytest.fixture(scope="module")
+def evaluated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two models on two tasks in `whole`, one of them on the first five documents in `part`."""
+    folder = tmp_path_factory.mktemp("lm-eval")
+    write_task(folder / "tasks", "organs")
+    write_task(folder / "tasks", "Letters::1", num_fewshot=2, **LETTERS)
+    for family in ("llama", "qwen2"):
+        model = save_causal(folder / "models" / family, family)
+        run_lm_eval(folder / "tasks", model, folder / "whole", "organs", "Letters::1")
+    run_lm_eval(folder / "tasks", folder / "models" / "llama", folder / "part", "organs", limit=5)
+    return folder
+
+
+@pytest.fixture
+def out(evaluated: Path, project: Path) -> Path:
+    """What lm-eval wrote of one model, in the user's folder."""
+    [path] = (evaluated / "whole").glob("*llama")
+    return shutil.copytree(path, project / "out" / "llama").parent
+
+
+def done(results: Path = Path("results")) -> dict[str, tuple[DoneResult, Run]]:
+    """Every finished run by its task's and model's name."""
+    found: dict[str, tuple[DoneResult, Run]] = {}
+    for run in read_runs(results):
+        assert isinstance(run, Run)
+        assert isinstance(run.result, DoneResult)
+        found[f"{run.result.cell.task.name}/{run.result.cell.model.name}"] = run.result, run
+    return found
+
+
+def board() -> Board:
+    return make_board([run for run in read_answered(Path("results")) if isinstance(run, Answered)], [], [])
+
+
+def results_file(out: Path) -> Path:
+    [path] = out.rglob("results_*.json")
+    return path
+
+
+def samples_file(out: Path, task: str = "organs") -> Path:
+    [path] = out.rglob(f"samples_{task}_*.jsonl")
+    return path
+
+
+def change_results(out: Path, change: Change) -> None:
+    path = results_file(out)
+    told = json.loads(path.read_text(encoding="utf-8"))
+    change(told)
+    path.write_text(json.dumps(told), encoding="utf-8")
+
+
+def change_samples(out: Path, change: Change, task: str = "organs") -> None:
+    """`change` gets the list of samples, and changes it or returns another list."""
+    path = samples_file(out, task)
+    told = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    changed = change(told)
+    told = changed if isinstance(changed, list) else told
+    path.write_text("".join(json.dumps(one) + "\n" for one in told), encoding="utf-8")
+
+
+def test_every_number_is_lm_eval_s_own(bench: Bench, out: Path) -> None:
+    said = bench("import", "lm-eval", "out")
+    assert said.exit_code == 0, said.output
+    theirs = json.loads(results_file(out).read_text(encoding="utf-8"))["results"]
+    runs = done()
+    assert sorted(runs) == ["lm-eval-letters--1/llama", "lm-eval-organs/llama"]
+    for task, view in (("Letters::1", "letter"), ("organs", "text")):
+        result, run = runs[f"lm-eval-{task.lower().replace(':', '-')}/llama"]
+        assert result.metrics.accuracy.value == theirs[task]["acc,none"]
+        if view == "text":
+            assert result.metrics.views["text_per_char"].value == theirs[task]["acc_norm,none"]
+        lines = samples_file(out, task).read_text(encoding="utf-8").splitlines()
+        assert len(lines) == len(run.records) == len(DOCS)
+        for line, record, doc in zip(lines, run.records, DOCS, strict=True):
+            told = json.loads(line)
+            assert record.question_id == f"test-{told['doc_id']:05d}"
+            assert record.scores[view] == tuple(float(one[0]) for one in told["filtered_resps"])
+            assert (record.is_correct, record.prompt) == (
+                bool(told["acc"]), told["arguments"]["gen_args_0"]["arg_0"],
+            )  # fmt: skip
+            assert (record.question, list(record.options)) == (doc["question"], doc["choices"])
+            assert record.answer_gt == "ABCD"[int(str(doc["gold"]))]
+    assert bench("results", "check").stdout == "sound: 2 done\n"
+
+
+def test_what_lm_eval_does_not_tell_is_unknown_and_what_it_tells_is_kept(bench: Bench, out: Path) -> None:
+    bench("import", "lm-eval", "out", "--task", "Letters::1")
+    [(result, run)] = done().values()
+    told = json.loads(results_file(out).read_text(encoding="utf-8"))
+    assert {value for value in result.cost.model_dump().values() if value != ""} == {None}
+    where = result.provenance
+    assert (where.processor, where.cores, where.memory_bytes, where.python, where.git) == (
+        "",
+        None,
+        None,
+        "",
+        None,
+    )
+    assert (where.device, where.machine) == ("cpu", "unknown")
+    assert where.libraries == {"lm-eval": "0.4.13", "transformers": told["transformers_version"]}
+    assert {(record.prompt_tokens, record.seconds) for record in run.records} == {(None, None)}
+    cell = result.cell
+    assert result.imported == "lm-eval 0.4.13"
+    assert (cell.task.version, cell.task.view, cell.limit, cell.weights) == (2, "letter", None, None)
+    assert (cell.variant.dtype, cell.variant.exemplars, cell.variant.seed) == ("float32", 2, 1234)
+    assert (cell.variant.prompt, cell.variant.exemplar_choice) == ("plain", "per_question")
+    assert (cell.model.architecture, cell.model.license) == ("unknown", "unknown")
+    assert cell.model.parameters == told["config"]["model_num_parameters"]
+    assert cell.command.startswith("lm_eval --model hf --model_args dtype=float32,pretrained=")
+    assert "--tasks Letters::1 --num_fewshot 2 --log_samples" in cell.command
+
+
+def test_board_terminal_and_pages_say_that_it_was_imported(bench: Bench, out: Path, project: Path) -> None:
+    bench("import", "lm-eval", "out", "--task", "organs")
+    [table] = board().tasks
+    [row] = table.rows
+    assert row.tags == ("imported from lm-eval 0.4.13",)
+    assert json.loads(as_json(table.rows))[0]["imported"] == "lm-eval 0.4.13"
+    assert "done, imported from lm-eval 0.4.13" in bench("results", "list").stdout
+    assert bench("leaderboard", "build").exit_code == 0
+    index = (project / "site" / "index.html").read_text(encoding="utf-8")
+    assert '<span class="tag">imported from lm-eval 0.4.13</span>' in index
+    assert '<span class="tag">unknown</span>' not in index
+    page = (project / "site" / row.page).read_text(encoding="utf-8")
+    assert "This run was imported from lm-eval 0.4.13." in page
+    assert "Engine version" not in page
+    shown = bench("results", "show", row.result.cell.id[:10]).stdout
+    assert "\nimported from lm-eval 0.4.13\n" in shown
+    assert "0.0" not in shown
+    assert "imported" in bench("export", "csv").stdout.splitlines()[0]
+
+
+def test_two_models_of_one_task_stand_in_one_table(bench: Bench, evaluated: Path, project: Path) -> None:
+    shutil.copytree(evaluated / "whole", project / "out")
+    said = bench("import", "lm-eval", "out")
+    assert said.stdout.count("imported: ") == 4
+    for table in board().tasks:
+        assert {row.result.cell.model.name for row in table.rows} == {"llama", "qwen2"}
+        assert not table.apart
+        assert table.machine == "unknown"
+
+
+def test_a_part_is_set_apart_as_a_part(bench: Bench, evaluated: Path, project: Path) -> None:
+    shutil.copytree(evaluated / "part", project / "out")
+    assert bench("import", "lm-eval", "out").exit_code == 0
+    [table] = board().tasks
+    assert [row.apart for row in table.apart] == ["partial run: the first 5 of 14 questions"]
+    assert bench("results", "check").exit_code == 0
+
+
+def test_our_own_run_of_the_task_is_another_cell_and_never_in_its_table(
+    bench: Bench, out: Path, evaluated: Path, project: Path
+) -> None:
+    bench("import", "lm-eval", "out", "--task", "organs")
+    before = {path: path.read_bytes() for path in Path("results").rglob("*.json*")}
+    add_fake(project, "llama")
+    own = ("run", "-m", "llama", "-t", "lm-eval:organs", "--include-path", str(evaluated / "tasks"))
+    said = bench(*own, "--data-dir", str(evaluated), "--offline")
+    assert said.exit_code == 0, said.output
+    assert "done before" not in said.output
+    assert {path: path.read_bytes() for path in before} == before
+    [table] = board().tasks
+    assert [row.result.imported for row in table.rows] == [""]
+    [apart] = table.apart
+    assert apart.apart == "scored by lm-eval; the table shows what our engine scored"
+    assert "nothing of that kind" in bench("results", "prune", "outdated", "--dry-run").stdout
+    assert (
+        "other versions of the task"
+        in bench("compare", table.rows[0].result.cell.id[:9], apart.result.cell.id[:9]).output
+    )
+    assert bench("results", "check").exit_code == 0
+
+
+def test_importing_twice_changes_nothing(bench: Bench, out: Path) -> None:
+    bench("import", "lm-eval", "out")
+    before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in Path("results").rglob("*.json*")}
+    again = bench("import", "lm-eval", "out")
+    assert again.exit_code == 0
+    assert again.stdout.count("there already") == 2
+    after = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in Path("results").rglob("*.json*")}
+    assert after == before
+
+
+def test_other_answers_of_the_same_cell_need_fresh(bench: Bench, out: Path) -> None:
+    bench("import", "lm-eval", "out", "--task", "organs")
+    [(first, _)] = done().values()
+
+    def nudge(samples: list[dict[str, Any]]) -> None:
+        for one in samples:
+            one["filtered_resps"] = [
+                [float(logprob) - 1e-3, greedy] for logprob, greedy in one["filtered_resps"]
+            ]
+
+    change_samples(out, nudge)
+    said = bench("import", "lm-eval", "out", "--task", "organs")
+    assert said.exit_code == 1
+    assert "there with other answers; --fresh replaces it" in said.stderr
+    assert done()["lm-eval-organs/llama"][0] == first
+    assert bench("import", "lm-eval", "out", "--task", "organs", "--fresh").exit_code == 0
+    [(second, _)] = done().values()
+    assert (second.cell.id, second.metrics.accuracy) == (first.cell.id, first.metrics.accuracy)
+    assert second.records_sha256 != first.records_sha256
+
+
+def test_without_samples_there_is_nothing_to_compare(bench: Bench, out: Path) -> None:
+    samples_file(out).unlink()
+    said = bench("import", "lm-eval", "out")
+    assert said.exit_code == 1
+    assert (
+        "organs: there are no answers to compare, so it is not imported: run lm-eval with --log_samples"
+        in said.stderr
+    )
+    assert list(done()) == ["lm-eval-letters--1/llama"]
+
+
+def test_tasks_without_options_are_left_out_and_said(bench: Bench, out: Path) -> None:
+    change_results(out, lambda told: told["configs"]["organs"].update(output_type="generate_until"))
+    said = bench("import", "lm-eval", "out")
+    assert said.exit_code == 0
+    assert "organs: its output_type is generate_until, and only multiple_choice has options" in said.stderr
+    assert list(done()) == ["lm-eval-letters--1/llama"]
+
+
+def swap(samples: list[dict[str, Any]]) -> None:
+    """The likeliest option of the first question is now the least likely."""
+    values = samples[0]["filtered_resps"]
+    best, worst = (choose(range(len(values)), key=lambda at: float(values[at][0])) for choose in (max, min))
+    gold = int(samples[0]["target"])
+    other = gold if best != gold else worst
+    values[best], values[other] = values[other], values[best]
+
+
+def set_first(**fields: Any) -> Change:
+    return lambda samples: samples[0].update(fields)
+
+
+def set_argument(option: int, context: str) -> Change:
+    return lambda samples: samples[0]["arguments"][f"gen_args_{option}"].update(arg_0=context)
+
+
+def set_reply(*reply: str) -> Change:
+    return lambda samples: samples[0]["filtered_resps"].__setitem__(0, reply)
+
+
+def unhashed(samples: list[dict[str, Any]], **fields: Any) -> list[dict[str, Any]]:
+    return [one | {"doc_hash": ""} | fields for one in samples]
+
+
+def with_one_option(samples: list[dict[str, Any]]) -> None:
+    one = samples[0]
+    one["arguments"] = {"gen_args_0": one["arguments"]["gen_args_0"]}
+    del one["filtered_resps"][1:]
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (swap, r":1: acc: lm-eval says \d.0, its log-likelihoods come to \d.0"),
+        (lambda samples: samples[:-1], "not the samples that the results file was made from"),
+        (lambda samples: [*samples, samples[0]], "not the samples that the results file was made from"),
+        (lambda samples: unhashed(samples, doc_id=0), "more than once"),
+        (lambda samples: unhashed(samples)[1:], "13 answers, and the results file says 14"),
+        (set_first(prompt_hash="0"), "not the samples that"),
+        (set_argument(0, "x"), "not the prompt that its prompt_hash is of"),
+        (set_argument(1, "x"), "a context for each option"),
+        (lambda samples: samples[0]["arguments"].pop("gen_args_0"), "not pairs of a context and a contin"),
+        (with_one_option, "1 options; there must be 2 to 10"),
+        (lambda samples: samples[0]["filtered_resps"].clear(), "0 log-likelihoods of 4 options"),
+        (set_reply("nan", "False"), "not finite numbers"),
+        (set_reply("liver"), "not log-likelihoods"),
+        (set_reply(), "not log-likelihoods"),
+        (set_first(target="[0, 1]"), "its target, .* is none of its options"),
+        (set_first(target="7"), "its target, '7', is none of its options"),
+        (lambda samples: samples[0].pop("doc_id"), ":1: doc_id: not lm-eval's: Field required"),
+        (lambda samples: unhashed(samples, filter="take_first"), "no filter has changed"),
+        (lambda samples: [1], ":1: not lm-eval's: no JSON object"),
+    ],
+)  # fmt: skip
+def test_damaged_samples_are_named_and_the_rest_is_imported(
+    bench: Bench, out: Path, change: Change, told: str
+) -> None:
+    change_samples(out, change)
+    said = bench("import", "lm-eval", "out")
+    assert said.exit_code == 3
+    assert "samples_organs_" in said.stderr
+    assert re.search(told, said.stderr), said.stderr
+    assert list(done()) == ["lm-eval-letters--1/llama"]
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"results": {}, "configs": {}}', '{"a": "\ud83d', b"\xff"])
+def test_a_damaged_results_file_is_named_and_the_rest_is_imported(
+    bench: Bench, out: Path, text: str | bytes
+) -> None:
+    path = out / "other" / "results_2026-01-01.json"
+    path.parent.mkdir()
+    path.write_bytes(text if isinstance(text, bytes) else text.encode(errors="replace"))
+    torn = samples_file(out)
+    torn.write_text(torn.read_text(encoding="utf-8")[:-20], encoding="utf-8")
+    said = bench("import", "lm-eval", "out")
+    assert said.exit_code == 3
+    assert "other/results_2026-01-01.json" in said.stderr
+    assert ":14: not JSON" in said.stderr
+    assert list(done()) == ["lm-eval-letters--1/llama"]
+
+
+def test_a_result_that_its_samples_do_not_come_to_is_not_imported(bench: Bench, out: Path) -> None:
+    change_results(out, lambda told: told["results"]["organs"].update({"acc,none": 0.5}))
+    said = bench("import", "lm-eval", "out")
+    assert (said.exit_code, "says 0.5000, its samples come to 0." in said.stderr) == (3, True)
+
+
+def test_an_acc_norm_of_another_kind_is_left_out_and_said(bench: Bench, out: Path) -> None:
+    change_samples(out, lambda samples: [one | {"acc_norm": 1.0 - one["acc_norm"]} for one in samples])
+    said = bench("import", "lm-eval", "out", "--task", "organs")
+    assert "acc_norm is not by its options' lengths, and left out" in said.stdout
+    [(result, _)] = done().values()
+    assert list(result.metrics.views) == ["text"]
+
+
+def test_older_files_of_the_same_shape_are_read(bench: Bench, out: Path) -> None:
+    def older(samples: list[dict[str, Any]]) -> None:
+        for one in samples:
+            for key in ("filter", "doc_hash", "prompt_hash", "target_hash"):
+                del one[key]
+            one["arguments"] = [[pair["arg_0"], pair["arg_1"]] for pair in one["arguments"].values()]
+            one["filtered_resps"] = [[float(value), False] for value, _ in one["filtered_resps"]]
+            one["target"] = int(one["target"])
+
+    def without_new_keys(told: dict[str, Any]) -> None:
+        for key in (
+            "n-samples",
+            "task_hashes",
+            "lm_eval_version",
+            "model_name",
+            "total_evaluation_time_seconds",
+        ):
+            del told[key]
+
+    bench("import", "lm-eval", "out", "--task", "organs", "--results", "new")
+    change_samples(out, older)
+    change_results(out, without_new_keys)
+    assert bench("import", "lm-eval", "out", "--task", "organs").exit_code == 0
+    [(new, new_run)], [(old, old_run)] = done(Path("new")).values(), done().values()
+    assert old_run.records == new_run.records
+    assert old.cell == new.cell
+    assert old.imported == "lm-eval of an unknown version"
+    change_results(out, lambda told: told["config"].update(limit=5))
+    said = bench("import", "lm-eval", "out", "--task", "organs")
+    assert (said.exit_code, "it does not say of how many" in said.stderr) == (3, True)
+
+
+def test_targets_are_places_or_texts_as_the_accuracies_say(bench: Bench, out: Path) -> None:
+    def by_text(samples: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [
+            one | {"doc_hash": "", "target": one["doc"]["choices"][int(one["target"])]} for one in samples
+        ]
+
+    bench("import", "lm-eval", "out", "--task", "organs", "--results", "places")
+    change_samples(out, by_text)
+    assert bench("import", "lm-eval", "out", "--task", "organs").exit_code == 0
+    [(_, places)], [(_, texts)] = done(Path("places")).values(), done().values()
+    assert texts.records == places.records
+
+
+def test_targets_that_could_be_both_are_refused(bench: Bench, out: Path) -> None:
+    def ambiguous(samples: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        one = samples[0]
+        asked = {f"gen_args_{n}": {"arg_0": "?", "arg_1": f" {text}"} for n, text in enumerate("120")}
+        replies = [["-1", "False"], ["-2", "False"], ["-3", "False"]]
+        new = one | {
+            "arguments": asked,
+            "filtered_resps": replies,
+            "target": "1",
+            "acc": None,
+            "acc_norm": None,
+        }
+        return [new | {"doc_hash": "", "prompt_hash": ""}]
+
+    change_samples(out, ambiguous)
+    said = bench("import", "lm-eval", "out", "--task", "organs")
+    assert said.exit_code == 3
+    assert "its targets can be read as options' places and as their texts" in said.stderr
+
+
+def test_secrets_among_a_model_s_arguments_are_not_kept(bench: Bench, out: Path) -> None:
+    args = "pretrained=org/m,token=hf_secret,api_key=hf_secret,add_bos_token=True,load_in_8bit=True"
+    change_results(out, lambda told: told["config"].update(model_args=args, model_sha="c" * 40))
+    bench("import", "lm-eval", "out", "--task", "organs")
+    [(result, _)] = done().values()
+    assert "hf_secret" not in result.model_dump_json()
+    assert "add_bos_token=True" in result.cell.command
+    assert (result.cell.weights, result.cell.variant.quantize) == ("c" * 40, "int8")
+
+
+def test_a_model_without_a_dtype_is_no_baseline(bench: Bench, out: Path) -> None:
+    change_results(
+        out, lambda told: told["config"].update(model="vllm", model_dtype=None, model_num_parameters=-1)
+    )
+    assert bench("import", "lm-eval", "out", "--task", "organs").exit_code == 0
+    [(result, _)] = done().values()
+    assert (result.cell.variant.slug, result.cell.variant.precision) == ("lm-eval", None)
+    assert result.cell.model.parameters is None
+
+
+def test_a_task_or_a_folder_that_is_not_there_is_told(bench: Bench, out: Path) -> None:
+    said = bench("import", "lm-eval", "out", "--task", "organ")
+    assert said.exit_code == 2
+    assert "did you mean 'organs'? (there are Letters::1, organs)" in said.stderr
+    for folder in ("nowhere", "out/llama/none"):
+        said = bench("import", "lm-eval", folder)
+        assert (said.exit_code, "holds no results_*.json of lm-eval" in said.stderr) == (2, True)
+    assert not Path("results").exists()
+
+
+def test_a_card_in_a_file_says_what_its_model_is(project: Path) -> None:
+    path = project / "m.yaml"
+    path.write_text(
+        "{name: m, title: M, family: m, source: {path: .}, architecture: unknown, license: mit}",
+        encoding="utf-8",
+    )
+    with pytest.raises(FileError, match="architecture: must be decoder, encoder-decoder or baseline"):
+        read_card(path)
