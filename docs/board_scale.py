@@ -1,16 +1,21 @@
 """How the board grows: python docs/board_scale.py MODELS [QUESTIONS] [FOLDER].
 
 Played models (the fake engine) answer made-up questions through the path that real cells take, less
-the process each; then the site is built of them in a process of its own, whose time and memory count.
+the process each; then the site is built of them in a process of its own, whose time and memory count,
+and looked at in Chromium, where there is one.
 """
 
 import json
 import random
+import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+from playwright.sync_api import sync_playwright
 
 from bench.inputs.model_card import CardFile, ModelCard
 from bench.inputs.task import read_task
@@ -33,8 +38,25 @@ import resource, sys, time
 start = time.perf_counter()
 from bench.cli import main
 main(['leaderboard', 'build', '--results', sys.argv[1], '--out', sys.argv[2]], standalone_mode=False)
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print(f'built in {time.perf_counter() - start:.1f} s, peak {peak / 1e6:.2f} GB')
+whose = resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN
+own, child = (resource.getrusage(who).ru_maxrss / 1e6 for who in whose)
+print(f'built in {time.perf_counter() - start:.1f} s, peak {own:.2f} GB, and {child:.2f} GB each process')
+"""
+
+
+LOOK = """\
+() => {
+  const [page] = performance.getEntriesByType("navigation");
+  return page.loadEventEnd - page.startTime;
+}
+"""
+SORT = """\
+() => {
+  const start = performance.now();
+  document.querySelector("th[data-key=speed] button").click();
+  document.body.offsetHeight;
+  return performance.now() - start;
+}
 """
 
 
@@ -59,6 +81,28 @@ def questions(number: int, path: Path) -> None:
                 "group": f"group {n % 12}",
             }
             file.write(json.dumps(row) + "\n")
+
+
+def look(site: Path) -> None:
+    """How long pages take in a browser: until all is loaded and laid out, and to sort the table."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        print("chromium is not installed, so no page was opened")
+        return
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = browser.new_page()
+        question = min((site / "questions" / "scale").glob("[0-9a-f]*.html"))
+        for name, path in (("index", site / "index.html"), ("a question", question)):
+            taken: list[float] = []
+            for _ in range(5):
+                page.goto(path.as_uri())
+                taken.append(page.evaluate(LOOK))
+            size = path.stat().st_size / 1e3
+            print(f"{name}: {size:.0f} kB, opens in {statistics.median(taken):.0f} ms (of 5, the middle)")
+            if name == "index":
+                print(f"index: sorted in {page.evaluate(SORT):.0f} ms")
+        browser.close()
 
 
 def main(models: int, number: int, place: Path) -> None:
@@ -91,7 +135,8 @@ def main(models: int, number: int, place: Path) -> None:
     words = [sys.executable, "-c", BUILD, str(place / "results"), str(place / "site")]
     print(subprocess.run(words, check=True, capture_output=True, text=True).stdout.strip())
     size = sum(path.stat().st_size for path in (place / "site").rglob("*") if path.is_file())
-    print(f"index {(place / 'site' / 'index.html').stat().st_size / 1e3:.0f} kB, site {size / 1e6:.0f} MB")
+    print(f"site {size / 1e6:.0f} MB")
+    look(place / "site")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,160 @@
+"""The site as files: what is published with and without words, by one process and by several."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+from bench.inputs.model_card import all_cards
+from bench.runs.answers import Answered, read_answered
+from bench.runs.check import check
+from bench.runs.store import Run, read_runs
+from conftest import ITEMS, ROOT
+from leaderboard import build
+from leaderboard.build import make_site, write_site
+from leaderboard.pages import Options, pages_of, renderer
+
+Bench = Callable[..., Result]
+WORDS = [text for item in ITEMS for text in (str(item["question"]), *item["options"]) if len(text) > 5]
+
+
+@pytest.fixture
+def results(bench: Bench, anatomy: Path, project: Path) -> Path:
+    assert bench("run", "-m", "family:baseline", "-t", "anatomy").exit_code == 0
+    return project / "results"
+
+
+def texts_of(folder: Path) -> dict[str, str]:
+    found = (path for path in sorted(folder.rglob("*")) if path.suffix in (".html", ".js", ".json", ".csv"))
+    return {str(path.relative_to(folder)): path.read_text(encoding="utf-8") for path in found}
+
+
+def test_several_processes_write_the_bytes_that_one_writes(
+    results: Path, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert write_site(make_site(results, all_cards()), project / "one") > 10
+    monkeypatch.setattr("bench.runs.answers.MANY", 2)
+    monkeypatch.setattr(build, "MANY", 2)
+    monkeypatch.setattr(build, "CHUNK", 3)
+    write_site(make_site(results, all_cards()), project / "several")
+    assert texts_of(project / "one") == texts_of(project / "several")
+
+
+@pytest.mark.parametrize(("texts", "question_pages"), [("full", 3), ("answers", 3), ("none", 0)])
+def test_words_are_published_only_where_they_may_be(
+    bench: Bench, results: Path, texts: str, question_pages: int
+) -> None:
+    built = bench("leaderboard", "build", "--texts", texts, "--noindex")
+    assert built.exit_code == 0, built.output
+    pages = texts_of(Path("site"))
+    asked = [name for name in pages if re.fullmatch(r"questions/anatomy/[0-9a-f]{12}\.html", name)]
+    assert len(asked) == question_pages
+    assert ("data/anatomy-answers.js" in pages) == (texts != "none")
+    told = {word for word in WORDS for page in pages.values() if word in page}
+    assert told == (set(WORDS) if texts == "full" else set())
+    for name, page in pages.items():
+        if name.endswith(".html"):
+            assert 'content="noindex, nofollow"' in page
+            for link in re.findall(r'href="([^":#]+)', page):
+                assert (Path("site") / Path(name).parent / link.partition("?")[0]).resolve().exists(), (
+                    name,
+                    link,
+                )
+
+
+def test_a_copy_without_words_is_sound_and_stands_beside_whole_runs(bench: Bench, results: Path) -> None:
+    said = bench("results", "strip", "--out", "copy", "--task", "anatomy")
+    assert said.exit_code == 0
+    assert said.stdout.count("copied: ") == 3
+    assert not any(word in path.read_text() for path in Path("copy").rglob("*.json*") for word in WORDS)
+    assert list(check(Path("copy"))) == []
+    whole, bare = (
+        [run for run in read_runs(folder) if isinstance(run, Run)] for folder in (results, Path("copy"))
+    )
+    assert [run.result.metrics for run in whole] == [run.result.metrics for run in bare]
+    # A table may have both: the questions' words then come from the run that has them.
+    [kept] = Path("copy").glob("anatomy/chance/*")
+    for path in kept.iterdir():
+        (results / path.relative_to("copy")).write_bytes(path.read_bytes())
+    assert list(check(results)) == []
+    [table] = make_site(results, []).board.tasks
+    assert len(table.rows) == 3
+    assert not any(row.apart for row in table.rows)
+    assert "there already: " in bench("results", "strip", "--out", "copy").stdout
+    refused = bench("results", "strip", "--out", "results")
+    assert refused.exit_code == 2
+    assert "holds the runs themselves" in refused.stderr
+    assert "no run of task 'nothing'" in bench("results", "strip", "--out", "c", "--task", "nothing").stderr
+
+
+def test_a_shared_link_shows_a_picture_and_an_address(bench: Bench, results: Path) -> None:
+    Path("shot.png").write_bytes(b"\x89PNG picture")
+    words = ["leaderboard", "build", "--picture", "shot.png"]
+    assert bench(*words).exit_code == 2
+    assert bench(*words, "--url", "example.org").exit_code == 2
+    assert bench(*words, "--url", "https://example.org/board").exit_code == 0
+    index = Path("site/index.html").read_text(encoding="utf-8")
+    assert '<meta property="og:image" content="https://example.org/board/board.png">' in index
+    assert Path("site/board.png").read_bytes() == b"\x89PNG picture"
+    own = next(Path("site/models").glob("*.html")).read_text(encoding="utf-8")
+    assert re.search(r'og:url" content="https://example.org/board/models/[\w-]+\.html"', own)
+    Path("shot.png").write_bytes(b"GIF89a")
+    assert "shot.png is not a PNG" in bench(*words, "--url", "https://example.org").stderr
+
+
+def test_a_model_s_page_has_its_variants_side_by_side() -> None:
+    """Of the committed runs: every number of the page stands in a result file."""
+    site = make_site(ROOT / "results", [])
+    name = "smollm2-135m-instruct-q4_1"
+    [page] = [page for page in pages_of(site) if page.path == f"models/{name}.html"]
+    text = renderer(site)(page).decode()
+    runs = [
+        run
+        for run in read_answered(ROOT / "results")
+        if isinstance(run, Answered) and run.result.cell.model.name == name and run.answers
+    ]
+    assert len(runs) > 4
+    for run in runs:
+        metrics = json.loads((ROOT / "results" / run.folder / "result.json").read_text())["metrics"]
+        assert f">{run.result.cell.variant.slug}</a>" in text
+        assert f"{100 * metrics['accuracy']['value']:.1f}\u202f%</td>" in text
+        for letter, count in metrics["chosen"].items():
+            row = re.search(rf'<tr><th scope="row">{letter}</th>.*', text)
+            assert row
+            assert f"{100 * count / metrics['accuracy']['total']:.1f}\u202f%" in "".join(
+                re.findall(rf'<tr><th scope="row">{letter}</th>.*', text)
+            )
+    assert "weights in memory" in text
+    assert "Option text, per token" in text
+
+
+def test_a_board_reads_prompts_and_replies_only_when_they_are_shown() -> None:
+    generated = [
+        run
+        for run in read_answered(ROOT / "results")
+        if isinstance(run, Answered) and run.answers and run.answers.written
+    ]
+    [run] = [
+        one
+        for one in read_runs(ROOT / "results")
+        if isinstance(one, Run) and one.folder == generated[0].folder
+    ]
+    answers = generated[0].answers
+    assert answers
+    assert tuple(answers.records()) == run.records
+    assert answers.record(7) == run.records[7]
+    assert answers.chosen == "".join(record.model_output.final_answer or "-" for record in run.records)
+    assert answers.right.tolist() == [record.is_correct for record in run.records]
+
+
+def test_options_without_words_keep_prompts_on_the_disk() -> None:
+    site = make_site(ROOT / "results", [], Options("answers"))
+    render = renderer(site)
+    page = next(page for page in pages_of(site) if page.kind == "question")
+    text = render(page).decode()
+    assert "not published here" in text
+    assert "The prompt as" not in text
+    assert "What it wrote" not in text
