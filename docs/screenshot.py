@@ -1,4 +1,4 @@
-"""Take a picture of a built site: python docs/screenshot.py SITE PICTURE [WIDTH [light|dark [PAGE [HEIGHT]]]].
+"""A picture of a built site: python docs/screenshot.py SITE PICTURE [WIDTH [light|dark [PAGE [HEIGHT]]]].
 
 It is of the whole page, or of its first HEIGHT pixels.
 """

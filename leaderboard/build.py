@@ -1,12 +1,13 @@
 """The board -> a static site. No request leaves it; it is whole without scripts."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 from bench.errors import BenchError, UsageError
 from bench.inputs.model_card import CardFile
 from bench.runs.answers import MANY, Answered, read_answered, workers
+from bench.runs.check import entries
 from leaderboard.board import Board, make_board
 from leaderboard.pages import Options, Page, Site, Texts, pages_of, renderer
 
@@ -22,7 +23,8 @@ def read_board(
     """The board of a results folder, and its runs."""
     found = read_answered(results, texts)
     runs, copies = _without_copies([run for run in found if isinstance(run, Answered)])
-    damaged = (*(str(error) for error in found if not isinstance(error, Answered)), *copies)
+    errors = [str(error) for error in found if not isinstance(error, Answered)]
+    damaged = (*errors, *copies, *_without_result(results))
     return make_board(runs, [file.card for file in cards], damaged), runs
 
 
@@ -30,6 +32,14 @@ def make_site(results: Path, cards: Sequence[CardFile], options: Options = Optio
     """Read the runs; nothing is rendered yet."""
     board, runs = read_board(results, cards, options.texts)
     return Site(board, tuple(runs), options)
+
+
+def _without_result(results: Path) -> Iterator[str]:
+    """A word on each folder where a run was begun, or has lost its summary."""
+    for entry in entries(results):
+        if entry.result is None and not (results / entry.folder / "result.json").exists():
+            answered = len(entry.unfinished.records) if entry.unfinished else 0
+            yield f"{entry.folder}: {entry.wrong or f'not finished, {answered} questions are answered'}"
 
 
 def _without_copies(runs: Sequence[Answered]) -> tuple[list[Answered], list[str]]:

@@ -56,7 +56,8 @@ def frontiers(rows: Sequence[Row], chance: float) -> list[Frontier]:
     models = [row for row in rows if row.result.cell.model.architecture != "baseline"]
     costs: tuple[tuple[str, str, Callable[[DoneResult], float | None], Callable[[float], str]], ...] = (
         ("memory", "peak memory", lambda r: r.cost.peak_memory_bytes, lambda v: formats.size(int(v))),
-        ("time", "seconds a question", _seconds, formats.brief),
+        ("time", "seconds a question in its batch", _seconds, formats.brief),
+        ("latency", "seconds a question alone", lambda r: r.cost.alone and r.cost.alone.p50, formats.brief),
         ("size", "parameters", lambda r: r.cell.model.parameters, lambda v: formats.count(int(v))),
     )
     found: list[Frontier] = []

@@ -13,7 +13,7 @@ from bench.runs.answers import UNREAD, Answered
 from bench.runs.compare import told
 from leaderboard import formats
 from leaderboard.board import Board, Row, TaskBoard, page_of
-from leaderboard.comparing import against_first, answers_script, name_of, script, words
+from leaderboard.comparing import against_first, answers_script, name_of, script
 from leaderboard.frontier import Frontier, frontiers
 from leaderboard.listing import as_csv, as_json, choices, kinds, listed
 from leaderboard.models import ModelPage, model_pages, page_of_model
@@ -61,10 +61,8 @@ def pages_of(site: Site) -> list[Page]:
     found += [Page(path.name, "static", at=at) for at, path in enumerate(_static())]
     found += [Page("board.png", "static", at=-1)] if site.options.picture else []
     for number, table in enumerate(board.tasks):
-        forms = ["csv", "json", "js", *(["answers"] if asks else [])]
-        for at, form in enumerate(forms):
-            end = "-answers.js" if form == "answers" else f".{form}"
-            found.append(Page(f"data/{table.task.name}{end}", "data", number, at))
+        ends = (".csv", ".json", ".js", *(["-answers.js"] if asks else []))
+        found += [Page(f"data/{table.task.name}{end}", "data", number) for end in ends]
         if len(table.rows) > 1:
             found.append(Page(f"compare/{table.task.name}.html", "compare", number))
         if asks and table.rows:
@@ -229,7 +227,7 @@ def _environment(options: Options) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    own: tuple[Callable[..., Any], ...] = (told, kinds, choices, words, name_of, page_of_model)
+    own: tuple[Callable[..., Any], ...] = (told, kinds, choices, name_of, page_of_model)
     shown: tuple[Callable[..., Any], ...] = (
         formats.percent, formats.count, formats.cut, formats.size, formats.number, formats.seconds,
         formats.or_dash, formats.short_digest, formats.estimate, formats.metric_name, formats.view_name,

@@ -165,9 +165,22 @@ def test_a_damaged_result_is_named_on_the_page_and_in_the_terminal(
     assert built.exit_code == 0
     assert told in built.stderr
     index = Path("site/index.html").read_text(encoding="utf-8")
-    assert "Not shown: damaged or doubled files" in index
+    assert "Not shown: damaged, doubled or unfinished" in index
     assert told in index
     assert "Majority letter" in index
+
+
+def test_what_was_only_begun_is_named_and_not_shown(bench: Bench, anatomy: Path, results: Path) -> None:
+    [chance] = results.glob("anatomy/chance/*")
+    [majority] = results.glob("anatomy/majority/*")
+    (chance / "result.json").unlink()
+    (majority / "result.json").unlink()
+    (majority / "records.jsonl").rename(majority / "unfinished.jsonl")
+    built = bench("leaderboard", "build")
+    assert built.exit_code == 0
+    for folder in (chance, majority):
+        assert f"not shown: {folder.relative_to(results)}: " in built.stderr
+    assert "records without a result.json" in Path("site/index.html").read_text(encoding="utf-8")
 
 
 def test_texts_from_tasks_and_models_are_shown_as_text(bench: Bench, anatomy: Path, project: Path) -> None:

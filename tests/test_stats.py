@@ -7,12 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
+from scipy.stats import bootstrap as theirs_drawn
 from statsmodels.stats.contingency_tables import mcnemar as theirs
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
 from bench.stats.intervals import wilson
-from bench.stats.paired import mcnemar, paired
+from bench.stats.paired import difference, mcnemar
 from bench.stats.ranking import chance_corrected, detectable, holm, mcnemar_all, rank
 
 QUESTIONS = 1273
@@ -57,11 +58,26 @@ def test_a_paired_interval_holds_the_true_difference_in_95_of_100_boards() -> No
     draw = np.random.default_rng(2)
     shares = [0.30, 0.07, 0.10, 0.53]  # both, only the first, only the second, neither
     held = 0
-    for _ in range(1000):
-        kinds = draw.choice(4, size=300, p=shares)
-        found = paired((kinds == 0) | (kinds == 1), (kinds == 0) | (kinds == 2))
-        held += found.interval.low <= 0.03 <= found.interval.high
-    assert 0.935 <= held / 1000 <= 0.965
+    for both, lost, won, neither in draw.multinomial(QUESTIONS, shares, size=10_000).tolist():
+        found = difference(lost, both + neither, won)
+        held += found.low <= 0.03 <= found.high
+    assert 0.94 <= held / 10_000 <= 0.96
+
+
+@pytest.mark.parametrize(
+    ("lost", "same", "won"), [(5, 90, 5), (0, 99, 1), (0, 100, 0), (12, 60, 28), (100, 1100, 73), (3, 1, 3)]
+)
+def test_the_bootstrap_that_draws_nothing_is_what_drawing_comes_to(lost: int, same: int, won: int) -> None:
+    total = lost + same + won
+    answers = np.repeat([-1, 0, 1], [lost, same, won])
+    drawn = np.random.default_rng(3).multinomial(total, np.array([lost, same, won]) / total, size=200_000)
+    low, high = np.quantile(drawn @ [-1, 0, 1] / total, [0.025, 0.975], method="inverted_cdf")
+    found = difference(lost, same, won)
+    assert (found.low, found.high) == pytest.approx((low, high), abs=1.01 / total)
+    ours = theirs_drawn(
+        (answers,), np.mean, method="percentile", n_resamples=5000, vectorized=True, rng=4
+    ).confidence_interval
+    assert (found.low, found.high) == pytest.approx((ours.low, ours.high), abs=2.01 / total)
 
 
 def board(draw: np.random.Generator, rates: list[float], questions: int = QUESTIONS) -> np.ndarray:
