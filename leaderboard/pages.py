@@ -160,12 +160,12 @@ class _Renderer:
         cell, row = run.result.cell, self.rows.get(run.result.cell.id)
         if row is None:
             return self._show("failed.html", page, result=run.result, cell=cell)
-        tally = Markup()
+        tally, task = Markup(), self.numbers[cell.task.name]
+        others = 0 if row.apart else len(self.site.board.tasks[task].rows) - 1
         if self.site.options.texts != "none" and not row.apart:
-            task = self.numbers[cell.task.name]
             tally = self.cells.tally(task, self.questions(task), row, "../" * page.path.count("/"))
         values = {"row": row, "result": row.result, "cell": cell, "letters": _letters(row), "tally": tally}
-        return self._show("run.html", page, **values)
+        return self._show("run.html", page, others=others, **values)
 
 
 class _Cells:

@@ -297,6 +297,9 @@ def test_any_two_are_compared_in_the_words_and_numbers_of_the_terminal(browser: 
     page.go_back()
     page.select_option("#second", label=name_of(rows[ids[0]].result.cell))
     assert f"second={ids[0][:10]}" in page.url
+    page.goto(run_page(site).as_uri())
+    page.click("text=Compare it")
+    assert f"second={ids[0][:10]}" in page.url
     assert all(url.startswith("file://") for url in asked)
     assert said == []
 

@@ -113,7 +113,7 @@
     select.append(...kept.runs.map((run, number) => new Option(run[1], number)));
     const named = wanted.get(select.id);
     const found = named ? kept.runs.findIndex((run) => run[0].startsWith(named)) : -1;
-    select.selectedIndex = found < 0 ? Math.min(at, kept.runs.length - 1) : found;
+    select.selectedIndex = found < 0 ? Number(at === 1 && first.selectedIndex === 0) : found;
     select.addEventListener("change", compare);
   });
   section.querySelector("form").addEventListener("submit", (event) => event.preventDefault());
