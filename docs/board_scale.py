@@ -118,7 +118,8 @@ def main(models: int, number: int, place: Path) -> None:
                     "title": f"Model {n}",
                     "family": f"family-{n % 9}",
                     "license": "mit",
-                    "architecture": "baseline",
+                    "architecture": "decoder",
+                    "parameters": draw.randrange(10**8, 4 * 10**9),
                     "source": {"engine": "fake", "settings": {"accuracy": draw.uniform(0.2, 0.7)}},
                 }
             ),
