@@ -299,7 +299,7 @@ def test_any_two_are_compared_in_the_words_and_numbers_of_the_terminal(browser: 
     assert f"second={ids[0][:10]}" in page.url
     page.goto(run_page(site).as_uri())
     page.click("text=Compare it")
-    assert f"second={ids[0][:10]}" in page.url
+    page.wait_for_url(f"**second={ids[0][:10]}")
     assert all(url.startswith("file://") for url in asked)
     assert said == []
 

@@ -153,9 +153,7 @@
   }
 
   // Another way to read the answers: accuracy, interval and rank of that view, from its table.
-  function makeViews(section, form, table, name, sortAgain) {
-    const views = section.querySelector("details.views table");
-    if (!views) return;
+  function makeViews(views, byRow, section, form, table, name, sortAgain) {
     const heads = [...views.tHead.rows[0].cells].slice(1);
     const select = document.createElement("select");
     select.id = `${name}-view`;
@@ -166,12 +164,11 @@
     const place = document.createElement("span");
     place.append(label, select);
     form.prepend(place);
-    const byRun = new Map([...views.tBodies[0].rows].map((row) => [row.dataset.run, row]));
     const own = section.dataset.view;
 
     function show() {
       const column = heads.findIndex((head) => head.dataset.view === select.value) + 1;
-      for (const row of table.tBodies[0].rows) read(row, byRun.get(row.dataset.run).cells[column]);
+      for (const row of table.tBodies[0].rows) read(row, byRow.get(row).cells[column]);
       remember(`${name}.view`, select.value === own ? "" : select.value);
       sortAgain();
     }
@@ -188,18 +185,17 @@
   }
 
   function read(row, cell) {
-    const { right, low, high, best, worst } = cell.dataset;
+    const [right, low, , high, , best, worst] = cell.dataset.told.split(/[ \u202f]/);
     const total = row.dataset.questions;
     const [rank, , accuracy, drawn] = row.cells;
-    const percent = (share) => `${fixed(100 * share)}\u202f%`;
     rank.textContent = best === worst ? best : `${best}–${worst}`;
     rank.dataset.value = best * 10000 + Number(worst);
     accuracy.dataset.value = right / total;
     const count = accuracy.querySelector(".small");
     count.textContent = `${right}/${total}`;
-    accuracy.firstElementChild.replaceChildren(`${percent(right / total)} `, count);
-    drawn.querySelector(".small").textContent = `${percent(low)} – ${percent(high)}`;
-    drawn.querySelector(".span").setAttribute("d", `M${100 * low} 8H${100 * high}`);
+    accuracy.firstElementChild.replaceChildren(`${fixed((100 * right) / total)}\u202f% `, count);
+    drawn.querySelector(".small").textContent = `${low}\u202f% – ${high}\u202f%`;
+    drawn.querySelector(".span").setAttribute("d", `M${low} 8H${high}`);
     drawn.querySelector(".value").setAttribute("d", `M${(100 * right) / total} 3V13`);
   }
 
@@ -210,9 +206,12 @@
     const name = section.dataset.task;
     const status = form.querySelector("[role=status]");
     const say = (text) => (status.textContent = text);
+    const views = section.querySelector("details.views table");
+    // As they came, in the same order; then sorting moves the one table alone.
+    const byRow = views && new Map([...table.tBodies[0].rows].map((row, at) => [row, views.tBodies[0].rows[at]]));
     makeFilters(form, table, name, say);
     const sortAgain = makeSortable(table, name, say);
-    makeViews(section, form, table, name, sortAgain);
+    if (views) makeViews(views, byRow, section, form, table, name, sortAgain);
     makeDownloads(section.querySelector(".take"), table, name);
   }
 })();
