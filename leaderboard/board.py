@@ -1,5 +1,6 @@
 """Runs -> the board: which rows stand side by side, in which order, and what is set apart. Pure."""
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -85,6 +86,14 @@ class TaskBoard:
     """The rows' ranks if answers were read so; empty where there is one view alone."""
     changes: tuple[tuple[Change, str], ...] = ()
     """What quantising or tuning did to a model, also in runs set apart, and the page of the changed run."""
+
+    @property
+    def scale(self) -> int:
+        """Where the axis of accuracies ends, in percent: the intervals of every view fit, by steps of 20."""
+        rows = (*self.rows, *self.apart)
+        highs = [rate.high for row in rows for rate in row.result.metrics.views.values()]
+        highs += [row.result.metrics.accuracy.high for row in rows]
+        return 20 * math.ceil(5 * max([self.chance, *highs]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,7 +112,7 @@ def _frontier(
         title=title,
         axis=axis,
         points=tuple(points),
-        across=tuple(Tick(across(value), text(value)) for value in _decades(10**first, 10**last)),
+        across=tuple(Tick(across(value), text(value)) for value in _round_numbers(10**first, 10**last)),
         up=tuple(Tick(up(share), formats.percent(share, 0)) for share in _shares(bottom, top)),
         path=" ".join(f"{point.x},{point.y}" for point in line),
         chance=up(chance),
@@ -130,12 +130,15 @@ def efficient(known: Sequence[tuple[float, float]]) -> list[bool]:
     ]
 
 
-def _decades(low: float, high: float) -> list[float]:
-    """Round numbers within, at steps that grow with the range; at most about eight of them."""
+def _round_numbers(low: float, high: float) -> list[float]:
+    """Round numbers within, at most about eight: even steps in a narrow range, else multiples."""
+    if high < 5 * low:
+        power = 10.0 ** math.floor(math.log10(high - low))
+        step = power * next(one for one in (0.1, 0.2, 0.5, 1, 2) if (high - low) / (one * power) <= 6)
+        return [step * n for n in range(math.ceil(low / step), math.floor(high / step) + 1)]
     found: list[float] = []
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    tenths = tuple(step / 10 for step in range(10, 100))
-    for steps in (tenths, tenths[::2], tenths[::5], (1, 2, 5), (1, 3), (1,)):
+    for steps in ((1, 2, 5), (1, 3), (1,)):
         found = [
             step * 10.0**power for power in powers for step in steps if low <= step * 10.0**power <= high
         ]
