@@ -5,10 +5,10 @@ import re
 import typing
 from collections.abc import Hashable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Annotated, Any, TypeVar, cast
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from bench.errors import FileError, Mistake, did_you_mean
@@ -24,6 +24,10 @@ def cache_folder() -> Path:
     """Converted weights, quick adapters: BENCH_CACHE_DIR, else `slm-bench` in the user's cache folder."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(os.environ.get("BENCH_CACHE_DIR") or Path(base) / "slm-bench")
+
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
+"""Of a task or a model card: a folder and a page have it too."""
 
 
 class Strict(BaseModel):

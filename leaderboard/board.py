@@ -157,9 +157,10 @@ def _ranked(table: Sequence[Row], chance: float) -> tuple[list[Row], Standings |
     return [replace(row, standing=one) for row, one in zip(table, found.rows, strict=True)], found
 
 
-def comparable(cell: CellFacts) -> tuple[int, int, str, str]:
+def comparable(cell: CellFacts) -> tuple[str, int, int, str, str, int]:
     """Runs are compared only where this is equal, and only if they are whole."""
-    return cell.task.version, cell.engine_version, cell.task.sha256, cell.data["test"].sha256
+    task, test = cell.task, cell.data["test"]
+    return cell.variant.program, task.version, cell.engine_version, task.sha256, test.sha256, test.rows
 
 
 def _main(runs: Sequence[Answered]) -> CellFacts:
@@ -200,7 +201,7 @@ def _apart(cell: CellFacts, main: CellFacts) -> str:
         return f"scored by engine version {cell.engine_version}; the table shows {main.engine_version}"
     if cell.task.sha256 != main.task.sha256:
         return "the task file was different, though its version was the same"
-    if cell.data["test"].sha256 != main.data["test"].sha256:
+    if comparable(cell) != comparable(main):
         return "other test data"
     return ""
 

@@ -288,7 +288,7 @@ def finished(records: int, right: int, title: str, memory: int, kind: str = "dec
     metrics = measure(made, ())
     cost = run.result.cost.model_copy(update={"peak_memory_bytes": memory})
     result = run.result.model_copy(update={"cell": cell, "metrics": metrics, "cost": cost})
-    answers = answers_of(result, made, Path("records.jsonl"), np.zeros(records, dtype=np.int64))
+    answers = answers_of(result, made, Path("records.jsonl"), (0, 0), np.zeros(records, dtype=np.int64))
     return Answered(Path(title), result, answers)
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from bench.config import Strict, display, read_yaml, yaml_files
+from bench.config import Name, Strict, display, read_yaml, yaml_files
 from bench.errors import FileError, Mistake, UsageError, did_you_mean
 from bench.types import PromptStyle
 
@@ -70,7 +70,7 @@ Architecture = Literal["decoder", "encoder-decoder", "baseline", "unknown"]
 
 
 class ModelCard(Strict):
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
+    name: Name
     title: str
     family: str
     source: Source

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
-from bench.config import Strict, display, read_yaml, yaml_files
+from bench.config import Name, Strict, display, read_yaml, yaml_files
 from bench.errors import FileError, Mistake, UsageError, did_you_mean
 from bench.inputs.prompts import ExemplarChoice, Template, template_problems
 from bench.types import ScoredView
@@ -147,7 +147,7 @@ def _checked_template(prompt: str) -> str:
 
 
 class Task(Strict):
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
+    name: Name
     version: Annotated[int, Field(ge=1)]
     title: str
     description: str = ""

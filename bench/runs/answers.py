@@ -2,18 +2,21 @@
 
 import hashlib
 import multiprocessing
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.errors import BenchError, FileError
+from bench.config import display
+from bench.errors import BenchError, FileError, Mistake
 from bench.runs.provenance import usable_cores
 from bench.runs.result import DoneResult, FailedResult, Texts
 from bench.runs.store import existing, read_run
@@ -34,10 +37,11 @@ class Answers:
     `chosen` and `truth` are a letter a question, `views` says by each view which were right, `scores`
     are (questions, options) by the task's view, NaN where there are none, `options` their numbers.
     `prompts` are digests, 0 for no prompt; `written` says that the model answered in words. `starts`
-    are the places of the records in `file`.
+    are the places of the records in `file`, which is of that `stamp`.
     """
 
     file: Path
+    stamp: tuple[int, int]
     texts: Texts
     chosen: str
     truth: str
@@ -54,18 +58,30 @@ class Answers:
         return len(self.chosen)
 
     def record(self, at: int) -> Record:
-        """One question's record, read again."""
-        with self.file.open("rb") as stream:
+        """One question's record, read again; raises a BenchError where the file is another by now."""
+        with self._opened() as stream:
             stream.seek(int(self.starts[at]))
-            return self._worded(Record.model_validate_json(stream.readline()))
+            return self._worded(stream.readline())
 
     def records(self) -> Iterator[Record]:
-        """All records, read again."""
-        with self.file.open("rb") as stream:
+        """All records, read again, as `record` does."""
+        with self._opened() as stream:
             for line in stream:
-                yield self._worded(Record.model_validate_json(line))
+                yield self._worded(line)
 
-    def _worded(self, record: Record) -> Record:
+    @contextmanager
+    def _opened(self) -> Generator[BinaryIO]:
+        try:
+            with self.file.open("rb") as stream:
+                if stamp_of(stream) == self.stamp:
+                    yield stream
+                    return
+        except OSError:
+            pass  # removed, and that is a change too
+        raise BenchError(f"{display(self.file)} was changed while it was read; do it again")
+
+    def _worded(self, line: bytes) -> Record:
+        record = Record.model_validate_json(line)
         return record if self.texts == "full" else record.without_texts()
 
 
@@ -107,26 +123,46 @@ def workers(**initial: object) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(min(8, usable_cores()), mp_context=spawn, **initial)  # type: ignore[arg-type]
 
 
+def stamp_of(file: BinaryIO) -> tuple[int, int]:
+    """The size and the time of the last change: what a file that was rewritten differs in."""
+    found = os.fstat(file.fileno())
+    return found.st_size, found.st_mtime_ns
+
+
 def _read(results: Path, texts: Texts, path: Path) -> Answered | FileError:
     try:
+        str(path).encode()
         run = read_run(results, path)
+    except UnicodeEncodeError:
+        name = display(path).encode(errors="replace").decode()
+        return FileError([Mistake(name, 0, "", "the folder's name is no text")])
     except FileError as error:
         return error
     if isinstance(run.result, FailedResult):
         return Answered(run.folder, run.result, None)
     file = path.with_name("records.jsonl")
-    lengths = [len(line) for line in file.read_bytes().splitlines(keepends=True)]
-    answers = answers_of(run.result, run.records, file, np.cumsum([0, *lengths[:-1]]))
+    try:
+        with file.open("rb") as stream:
+            lengths = [len(line) for line in stream]
+            stamp = stamp_of(stream)
+    except OSError as error:
+        return FileError([Mistake(display(file), 0, "", error.strerror or "unreadable")])
+    answers = answers_of(run.result, run.records, file, stamp, np.cumsum([0, *lengths[:-1]]))
     return Answered(run.folder, run.result, answers if texts == "full" else replace(answers, texts=texts))
 
 
 def answers_of(
-    result: DoneResult, records: Sequence[Record], file: Path, starts: NDArray[np.int64]
+    result: DoneResult,
+    records: Sequence[Record],
+    file: Path,
+    stamp: tuple[int, int],
+    starts: NDArray[np.int64],
 ) -> Answers:
-    """The answers of records that stand at those places of the file."""
+    """The answers of records that stand at those places of the file of that stamp."""
     views: dict[ScoredView, None] = {view: None for record in records for view in record.scores}
     return Answers(
         file=file,
+        stamp=stamp,
         texts=result.texts,
         chosen="".join(record.model_output.final_answer or UNREAD for record in records),
         truth="".join(record.answer_gt for record in records),

@@ -12,11 +12,10 @@ from bench.errors import FileError
 from bench.runs.cell import CANNOT_RUN, identity
 from bench.runs.journal import NAME, Unfinished, read_journal
 from bench.runs.result import CellFacts, DoneResult, FailedResult, Texts
+from bench.runs.sound import contradiction
 from bench.runs.store import read_records, read_result
 from bench.scoring.metrics import Metrics, measure, own_names
 from bench.scoring.record import Record
-from bench.scoring.views import best
-from bench.types import LETTERS
 
 CLOSE = 1e-9
 """Recomputed numbers may differ by rounding alone."""
@@ -115,23 +114,10 @@ def _check_done(folder: Path, result: DoneResult, records: Sequence[Record]) -> 
     if twice := sorted(id_ for id_, count in counts.items() if count > 1):
         yield path, f"there more than once: {', '.join(twice[:3])}"
     for line, record in enumerate(records, start=1):
-        if text := _contradiction(record, cell):
+        if text := contradiction(record, cell):
             yield path, f"line {line}, {record.question_id}: {text}"
     if records and result.metrics.statuses:  # older versions measured less
         yield from ((folder / "result.json", text) for text in _differences(result.metrics, records))
-
-
-def _contradiction(record: Record, cell: CellFacts) -> str:
-    answer = record.model_output.final_answer
-    letters = LETTERS[: len(record.options)]
-    if record.answer_gt not in letters or (answer is not None and answer not in letters):
-        return "an answer that is none of its options"
-    if record.is_correct != (answer == record.answer_gt):
-        return "is_correct does not follow from its answers"
-    scores = record.scores.get(cell.task.view) or record.scores.get("letter")
-    if record.parse_status == "scored" and scores and answer != LETTERS[best(scores)]:
-        return f"the answer is not the option that its scores rank first ({cell.task.view})"
-    return ""
 
 
 def _differences(stored: Metrics, records: Sequence[Record]) -> Iterator[str]:

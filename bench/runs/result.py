@@ -1,10 +1,11 @@
 """`result.json`: the summary of a run, with everything that is needed to repeat it."""
 
+from datetime import datetime
 from typing import Annotated, Any, Literal, Self, cast
 
-from pydantic import Field, TypeAdapter, model_validator
+from pydantic import AfterValidator, Field, TypeAdapter, model_validator
 
-from bench.config import Strict
+from bench.config import Name, Strict
 from bench.inputs.adapter import AdapterFacts
 from bench.inputs.model_card import ModelCard
 from bench.inputs.prompts import ExemplarChoice
@@ -35,7 +36,8 @@ class Variant(Strict):
     @property
     def precision(self) -> str | None:
         """The dtype, and what the weights are held in where that is less; None for a baseline."""
-        return self.dtype if self.quantize == "none" else f"{self.quantize}, {self.dtype}"
+        held = self.quantize if self.quantize != "none" else None
+        return ", ".join(filter(None, [held, self.dtype])) or None
 
     @property
     def slug(self) -> str:
@@ -54,7 +56,7 @@ class Variant(Strict):
 class TaskFacts(Strict):
     """The task as it was: `sha256` covers all that can change a number."""
 
-    name: str
+    name: Name
     version: int
     sha256: str
     title: str
@@ -144,10 +146,16 @@ class EngineFacts(Strict):
     code: bool = False
 
 
+def _date(text: str) -> str:
+    if text:
+        datetime.fromisoformat(text)
+    return text
+
+
 class Provenance(Strict):
     """When, with what and on what. `finished` is UTC, ISO 8601. None and "" are unknown."""
 
-    finished: str
+    finished: Annotated[str, AfterValidator(_date)]
     bench_version: str
     git: str | None
     python: str

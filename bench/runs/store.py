@@ -17,7 +17,8 @@ from pydantic import ValidationError
 from bench.config import display
 from bench.errors import BenchError, FileError, Mistake, UsageError
 from bench.runs.result import RESULT, SCHEMA_VERSION, DoneResult, FailedResult, upgraded
-from bench.scoring.metrics import Metrics, measure, own_names
+from bench.runs.sound import check_records
+from bench.scoring.metrics import measure, own_names
 from bench.scoring.record import Record
 
 
@@ -212,6 +213,7 @@ def read_result(path: Path) -> DoneResult | FailedResult:
     file = display(path)
     try:
         raw: object = json.loads(path.read_bytes())
+        json.dumps(raw, ensure_ascii=False).encode()  # half a character, as \ud800 is one, is in no text
     except OSError as error:
         raise FileError([Mistake(file, 0, "", error.strerror or "unreadable")]) from error
     except (ValueError, RecursionError) as error:
@@ -260,32 +262,8 @@ def read_run(results: Path, path: Path) -> Run:
     folder = path.parent.relative_to(results)
     if isinstance(result, FailedResult):
         return Run(folder, result, ())
-    records = _records_of(result, path)
+    records = read_records(path.parent / "records.jsonl", result.records_sha256)
+    check_records(result, records, path)
     if not result.metrics.statuses:  # of an older version
         result = result.model_copy(update={"metrics": measure(records, own_names(result.metrics))})
     return Run(folder, result, records)
-
-
-def _records_of(result: DoneResult, path: Path) -> tuple[Record, ...]:
-    """A run's records; raises a FileError where the summary does not say what they say."""
-    records = read_records(path.parent / "records.jsonl", result.records_sha256)
-    if not records:
-        raise FileError([Mistake(display(path), 0, "", "a finished run without records")])
-    wanted = result.cell.limit or result.cell.data["test"].rows
-    if len(records) != wanted:
-        text = f"{len(records)} records, {wanted} questions were asked"
-        raise FileError([Mistake(display(path), 0, "", text)])
-    told, counted = result.metrics, measure(records, ())
-    if told.accuracy != counted.accuracy:
-        says = f"says {told.accuracy.correct} of {told.accuracy.total}"
-        text = f"{says}, its records say {counted.accuracy.correct} of {counted.accuracy.total}"
-        raise FileError([Mistake(display(path), 0, "metrics.accuracy", text)])
-    if told.statuses and _counts(told) != _counts(counted):
-        raise FileError([Mistake(display(path), 0, "metrics", "not what its records give")])
-    return records
-
-
-def _counts(metrics: Metrics) -> Metrics:
-    """The metrics without those that a task names, which may need code that is not here."""
-    groups = {name: group.model_copy(update={"values": {}}) for name, group in metrics.groups.items()}
-    return metrics.model_copy(update={"values": {}, "groups": groups})
