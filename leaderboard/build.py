@@ -8,6 +8,7 @@ from bench.errors import BenchError, UsageError
 from bench.inputs.model_card import CardFile
 from bench.runs.answers import MANY, Answered, read_answered, workers
 from bench.runs.check import entries
+from bench.runs.result import DoneResult
 from leaderboard.board import Board, make_board
 from leaderboard.pages import Options, Page, Site, Texts, pages_of, renderer
 
@@ -43,14 +44,19 @@ def _without_result(results: Path) -> Iterator[str]:
 
 
 def _without_copies(runs: Sequence[Answered]) -> tuple[list[Answered], list[str]]:
-    """One run a cell, and a word on each folder that holds the same cell again."""
+    """One run a cell, finished and with words where one is, and a word on each other folder of it."""
     first: dict[str, Answered] = {}
     copies: list[str] = []
-    for run in runs:
+    for run in sorted(runs, key=lambda run: (run.answers is None, _texts(run) != "full")):
         kept = first.setdefault(run.result.cell.id, run)
         if kept is not run:
             copies.append(f"{run.folder}: a copy of {kept.folder}")
-    return list(first.values()), copies
+    kept_runs = {id(run) for run in first.values()}
+    return [run for run in runs if id(run) in kept_runs], copies
+
+
+def _texts(run: Answered) -> str:
+    return run.result.texts if isinstance(run.result, DoneResult) else ""
 
 
 def write_site(site: Site, out: Path) -> int:

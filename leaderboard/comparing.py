@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from bench.runs.answers import Answered
 from bench.runs.compare import in_points
-from bench.runs.result import CellFacts
 from bench.stats.paired import Paired, paired
 from leaderboard.board import Row, TaskBoard, comparable
+from leaderboard.formats import names_of
 from leaderboard.questions import Question
 
 
@@ -44,9 +44,9 @@ def words(first: str, second: str, found: Paired) -> str:
     return f"{verdict}: {both} of {total}, the second {in_points(found)}."
 
 
-def name_of(cell: CellFacts) -> str:
-    """A run's name in a comparison."""
-    return f"{cell.model.title} ({cell.variant.slug})"
+def row_names(table: TaskBoard) -> list[str]:
+    """The rows' names in comparisons."""
+    return names_of([row.result.cell for row in table.rows])
 
 
 def against_first(table: TaskBoard) -> list[Against]:
@@ -59,9 +59,12 @@ def answers_script(table: TaskBoard, questions: Sequence[Question]) -> str:
     kept = {
         "questions": [[one.record.question_id, one.page.rpartition("/")[2]] for one in questions],
         "truth": table.rows[0].answers.truth if table.rows else "",
-        "runs": [[row.result.cell.id, name_of(row.result.cell), row.answers.chosen] for row in table.rows],
+        "runs": [
+            [row.result.cell.id, name, row.answers.chosen]
+            for row, name in zip(table.rows, row_names(table), strict=True)
+        ],
     }
-    return script(f"{table.task.name}-answers", kept)
+    return script(f"answers/{table.task.name}", kept)
 
 
 def script(name: str, kept: object) -> str:

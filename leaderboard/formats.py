@@ -1,6 +1,9 @@
 """Numbers as people read them. What is not known is a dash, never a zero."""
 
-from bench.runs.result import Cost, Latency, Provenance
+from collections import Counter
+from collections.abc import Sequence
+
+from bench.runs.result import CellFacts, Cost, FailedResult, Latency, Provenance
 from bench.scoring.metrics import Estimate, Metrics
 from bench.scoring.record import ParseStatus
 from bench.types import ScoredView
@@ -88,6 +91,21 @@ def seconds(value: float | None) -> str:
 def points(share: float) -> str:
     """0.0123 -> "+1.2", in percentage points."""
     return f"{100 * share:+.1f}"
+
+
+def told_reason(failed: FailedResult, texts: str) -> str:
+    """Why a run failed. What an exception says may quote a question, so without texts it is its kind."""
+    return failed.reason if texts == "full" or not failed.traceback else failed.reason.partition(":")[0]
+
+
+def names_of(cells: Sequence[CellFacts]) -> list[str]:
+    """Runs' names in a comparison: title and variant, with the run's id where that is another's too."""
+    names = [f"{cell.model.title} ({cell.variant.slug})" for cell in cells]
+    counts = Counter(names)
+    return [
+        name if counts[name] == 1 else f"{name} {cell.id[:8]}"
+        for name, cell in zip(names, cells, strict=True)
+    ]
 
 
 def view_name(view: ScoredView) -> str:

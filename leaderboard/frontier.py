@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from bench.runs.result import DoneResult
 from leaderboard import formats
-from leaderboard.board import Row
+from leaderboard.board import Row, TaskBoard
+from leaderboard.standing import memory
 
 WIDTH, HEIGHT = 640, 320
 LEFT, RIGHT, TOP, BOTTOM = 52, 16, 14, 44
@@ -51,20 +52,23 @@ class Frontier:
         return tuple(point for point in self.points if point.efficient)
 
 
-def frontiers(rows: Sequence[Row], chance: float) -> list[Frontier]:
-    """A drawing for each cost that two models or more have; baselines have none that counts."""
-    models = [row for row in rows if row.result.cell.model.architecture != "baseline"]
+def frontiers(table: TaskBoard) -> list[Frontier]:
+    """A drawing for each cost that two models or more have; baselines have none that counts.
+
+    What depends on the machine is drawn only where all ran on one.
+    """
+    models = [row for row in table.rows if row.result.cell.model.architecture != "baseline"]
     costs: tuple[tuple[str, str, Callable[[DoneResult], float | None], Callable[[float], str]], ...] = (
-        ("memory", "peak memory", lambda r: r.cost.peak_memory_bytes, lambda v: formats.size(int(v))),
+        ("memory", "peak memory", memory, lambda v: formats.size(int(v))),
         ("time", "seconds a question in its batch", _seconds, formats.brief),
         ("latency", "seconds a question alone", lambda r: r.cost.alone and r.cost.alone.p50, formats.brief),
         ("size", "parameters", lambda r: r.cell.model.parameters, lambda v: formats.count(int(v))),
     )
     found: list[Frontier] = []
-    for name, axis, cost, text in costs:
+    for name, axis, cost, text in costs if table.machine else costs[-1:]:
         known = [(row, value) for row in models if (value := cost(row.result))]
         if len({value for _, value in known}) > 1:
-            found.append(_frontier(f"Accuracy against {name}", axis, known, chance, text))
+            found.append(_frontier(f"Accuracy against {name}", axis, known, table.chance, text))
     return found
 
 

@@ -22,6 +22,7 @@ def values(row: Row) -> dict[str, Value]:
         "title": cell.model.title,
         "variant": cell.variant.slug,
         "family": cell.model.family,
+        "view": cell.task.view,
         "accuracy": rate.value,
         "low": rate.low,
         "high": rate.high,
@@ -63,7 +64,7 @@ def kinds(row: Row) -> dict[str, str]:
     return {
         "family": str(found["family"]),
         "size": _size(row.result.cell.model.parameters) if is_model else "baseline",
-        "precision": str(found["precision"]) if is_model else "baseline",
+        "precision": str(found["precision"] or "unknown") if is_model else "baseline",
         "tuned": {"lora": "LoRA", "full": "all weights"}.get(str(found["tuned"]), "as published"),
         "licence": str(found["licence"]),
         "hardware": str(found["hardware"]),

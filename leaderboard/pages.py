@@ -13,8 +13,8 @@ from bench.runs.answers import UNREAD, Answered
 from bench.runs.compare import told
 from leaderboard import formats
 from leaderboard.board import Board, Row, TaskBoard, page_of
-from leaderboard.comparing import against_first, answers_script, name_of, script
-from leaderboard.frontier import Frontier, frontiers
+from leaderboard.comparing import against_first, answers_script, row_names, script
+from leaderboard.frontier import frontiers
 from leaderboard.listing import as_csv, as_json, choices, kinds, listed
 from leaderboard.models import ModelPage, model_pages, page_of_model
 from leaderboard.questions import Listing, Question, answers, listings, prompts, questions_of
@@ -61,8 +61,8 @@ def pages_of(site: Site) -> list[Page]:
     found += [Page(path.name, "static", at=at) for at, path in enumerate(_static())]
     found += [Page("board.png", "static", at=-1)] if site.options.picture else []
     for number, table in enumerate(board.tasks):
-        ends = (".csv", ".json", ".js", *(["-answers.js"] if asks else []))
-        found += [Page(f"data/{table.task.name}{end}", "data", number) for end in ends]
+        found += [Page(f"data/{table.task.name}{end}", "data", number) for end in (".csv", ".json", ".js")]
+        found += [Page(f"data/answers/{table.task.name}.js", "data", number)] if asks else []
         if len(table.rows) > 1:
             found.append(Page(f"compare/{table.task.name}.html", "compare", number))
         if asks and table.rows:
@@ -96,7 +96,7 @@ class _Renderer:
     def bytes_of(self, page: Page) -> bytes:
         makers: dict[Kind, Callable[[Page], str]] = {
             "index": lambda _: self._show("index.html", page, board=self.site.board),
-            "404": lambda _: self._show("404.html", page),
+            "404": lambda _: self._show("404.html", page, root=self.site.options.url),  # shown at any depth
             "nojekyll": lambda _: "",  # GitHub Pages would leave out what begins with an underscore
             "data": self._data,
             "compare": self._compare,
@@ -110,8 +110,8 @@ class _Renderer:
         return makers[page.kind](page).encode()
 
     def _show(self, template: str, page: Page, **values: object) -> str:
-        root = "../" * page.path.count("/")
-        return self.environment.get_template(template).render(root=root, path=page.path, **values)
+        places = {"root": "../" * page.path.count("/"), "path": page.path}
+        return self.environment.get_template(template).render({**places, **values})
 
     def _table(self, page: Page) -> TaskBoard:
         return self.site.board.tasks[page.task]
@@ -127,7 +127,7 @@ class _Renderer:
 
     def _data(self, page: Page) -> str:
         table = self._table(page)
-        if page.path.endswith("-answers.js"):
+        if page.path.startswith("data/answers/"):
             return answers_script(table, self.questions(page.task))
         if page.path.endswith(".js"):
             return script(table.task.name, listed(table.rows))
@@ -227,19 +227,15 @@ def _environment(options: Options) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    own: tuple[Callable[..., Any], ...] = (told, kinds, choices, name_of, page_of_model)
+    own: tuple[Callable[..., Any], ...] = (told, kinds, choices, row_names, page_of_model, frontiers)
     shown: tuple[Callable[..., Any], ...] = (
         formats.percent, formats.count, formats.cut, formats.size, formats.number, formats.seconds,
         formats.or_dash, formats.short_digest, formats.estimate, formats.metric_name, formats.view_name,
         formats.status_name, formats.differ, formats.costs, formats.circumstances, formats.points,
+        formats.told_reason,
     )  # fmt: skip
     filters: dict[str, Any] = {one.__name__: one for one in (*own, *shown)}
-    filters["frontiers"] = _frontiers
     given: dict[str, Any] = {"options": options}
     environment.filters.update(filters)
     environment.globals.update(given)
     return environment
-
-
-def _frontiers(table: TaskBoard) -> list[Frontier]:
-    return frontiers(table.rows, table.chance)

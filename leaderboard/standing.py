@@ -10,6 +10,7 @@ from bench.runs.answers import Answers
 from bench.runs.result import DoneResult
 from bench.stats.ranking import Ranking, chance_corrected, detectable, median_differ, rank
 from bench.types import ScoredView
+from leaderboard.formats import names_of
 
 FRUGAL = 0.67
 """A model that takes at most this share of the best one's memory is told of."""
@@ -70,6 +71,12 @@ def headline(results: Sequence[DoneResult], ranking: Ranking) -> str:
     models = [result for result in top if not _is_baseline(result)]
     if not any(not _is_baseline(result) for result in results):
         return "Only baselines were run yet."
+    if len(results) == 1:
+        return f"{_name(leader, results)} is the only run yet."
+    if not models:
+        names = _together([result.cell.model.title for result in baselines])
+        are = "is" if len(baselines) == 1 else "are"
+        return f"Every model is worse than {names}, which {are} best and {_know(baselines)} no language."
     if baselines:
         names = _together([result.cell.model.title for result in baselines])
         text = f"No model can be told from {names}, which {_know(baselines)} no language"
@@ -84,14 +91,20 @@ def headline(results: Sequence[DoneResult], ranking: Ranking) -> str:
 
 def _frugal(leader: DoneResult, models: Sequence[DoneResult], results: Sequence[DoneResult]) -> str:
     """The least memory among equals, where it is much less than the leader's."""
-    sized = [(result.cost.peak_memory_bytes or 0, result) for result in models if result is not leader]
-    sized = [(size, result) for size, result in sized if size]
-    most = leader.cost.peak_memory_bytes
+    device = leader.provenance.device
+    alike = [result for result in models if result is not leader and result.provenance.device == device]
+    sized = [(size, result) for result in alike if (size := memory(result))]
+    most = memory(leader)
     if not sized or not most or _is_baseline(leader):
         return ""
     size, least = min(sized, key=lambda pair: pair[0])
     share = size / most
     return f"; {_name(least, results)} takes {share:.0%} of the memory" if share <= FRUGAL else ""
+
+
+def memory(result: DoneResult) -> int | None:
+    """The peak on the device where the model ran, in bytes."""
+    return result.cost.peak_device_memory_bytes or result.cost.peak_memory_bytes
 
 
 def _is_baseline(result: DoneResult) -> bool:
@@ -105,8 +118,8 @@ def _know(baselines: Sequence[DoneResult]) -> str:
 def _name(result: DoneResult, results: Sequence[DoneResult]) -> str:
     """The model's title, and its variant where several of the model are in the table."""
     cell = result.cell
-    several = sum(one.cell.model.name == cell.model.name for one in results) > 1
-    return f"{cell.model.title} ({cell.variant.slug})" if several else cell.model.title
+    alike = [one.cell for one in results if one.cell.model.name == cell.model.name]
+    return names_of(alike)[alike.index(cell)] if len(alike) > 1 else cell.model.title
 
 
 def _together(names: Sequence[str]) -> str:

@@ -3,13 +3,17 @@
 import json
 from pathlib import Path
 
+import numpy as np
+
 from bench.inputs.model_card import CardFile, ModelCard
 from bench.inputs.task import read_task
 from bench.runs import journal
+from bench.runs.answers import Answered, answers_of
 from bench.runs.cell import Cell
 from bench.runs.events import Progress
 from bench.runs.plan import Wish, plan
 from bench.runs.result import DoneResult
+from bench.runs.store import Run
 from bench.runs.worker import run_cell
 
 
@@ -24,6 +28,14 @@ def add_fake(project: Path, name: str, **settings: object) -> None:
     path = project / "model_cards" / f"{name}.yaml"
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(card), encoding="utf-8")  # JSON is YAML
+
+
+def answered(run: Run) -> Answered:
+    """A run as boards take it; its records are in no file."""
+    if not isinstance(run.result, DoneResult):
+        return Answered(run.folder, run.result, None)
+    starts = np.zeros(len(run.records), dtype=np.int64)
+    return Answered(run.folder, run.result, answers_of(run.result, run.records, Path("none"), (0, 0), starts))
 
 
 def cell_of(task: Path, card: ModelCard) -> Cell:

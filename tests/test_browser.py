@@ -12,6 +12,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from itertools import combinations
 from pathlib import Path
 
+import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -21,7 +22,8 @@ from bench.runs.answers import Answered, read_answered
 from bench.stats.paired import paired
 from conftest import ROOT
 from leaderboard.build import make_site, write_site
-from leaderboard.comparing import name_of, words
+from leaderboard.comparing import words
+from leaderboard.formats import names_of
 
 pytestmark = pytest.mark.browser
 
@@ -62,6 +64,10 @@ def looked_at(site: Path) -> tuple[Path, ...]:
     return site / "index.html", run_page(site), model, site / "compare" / "medqa_sample.html", *lists, own
 
 
+SAMPLE = "section[data-task=medqa_sample]"
+"""Of the first page, whose other task is MedQA."""
+
+
 def visit(browser: Browser, page: Path, **options: object) -> tuple[Page, list[str], list[str]]:
     """Open a page from the disk; returns it, what it asked for and what the console said."""
     asked: list[str] = []
@@ -93,7 +99,7 @@ def test_a_page_works_from_a_server_under_a_path(browser: Browser, site: Path) -
         failed: list[str] = []
         page.on("requestfailed", lambda request: failed.append(request.url))
         page.goto(f"http://127.0.0.1:{server.server_port}/site/index.html")
-        page.click("table.board tbody a >> nth=0")
+        page.click(f"{SAMPLE} table.board tbody a >> nth=0")
         assert page.locator("h1").count() == 1
         page.click("nav a")
         assert "index.html#task-medqa_sample" in page.url
@@ -132,15 +138,15 @@ def test_axe_finds_nothing_in_forced_colours_and_in_print(browser: Browser, site
 
 def test_the_board_is_whole_without_scripts(browser: Browser, site: Path) -> None:
     page, _, _ = visit(browser, site / "index.html", java_script_enabled=False)
-    text = page.locator("table.board").first.inner_text()
+    text = page.locator(f"{SAMPLE} table.board").first.inner_text()
     for name in ("SmolLM2 135M Instruct (from Q4_1)", "Chance", "Majority letter", "TF-IDF"):
         assert name in text
-    assert page.locator("form.filters").is_hidden()
+    assert page.locator(f"{SAMPLE} form.filters").is_hidden()
     assert "It is not MedQA" in page.locator(".notice").first.inner_text()
     # What scripts choose among stands there too: every view, and every run beside the first.
-    page.click("text=Accuracy by every way to read an answer")
-    assert page.locator("details.views tbody tr").count() == len(listed(site))
-    page.click("text=Compare any two")
+    page.click(f"{SAMPLE} >> text=Accuracy by every way to read an answer")
+    assert page.locator(f"{SAMPLE} details.views tbody tr").count() == len(listed(site))
+    page.click(f"{SAMPLE} >> text=Compare any two")
     assert page.locator("#two").is_hidden()
     assert page.locator("main table >> nth=-1").locator("tbody tr").count() == len(listed(site)) - 1
 
@@ -156,7 +162,7 @@ def test_a_question_opens_by_keyboard(browser: Browser, site: Path) -> None:
 
 def order(page: Page) -> list[str]:
     """The shown rows' run ids, as a reader sees them."""
-    rows = page.locator("table.board >> nth=0").locator("tbody tr:visible")
+    rows = page.locator(f"{SAMPLE} table.board >> nth=0").locator("tbody tr:visible")
     return rows.evaluate_all("rows => rows.map(row => row.dataset.run)")
 
 
@@ -171,11 +177,11 @@ def listed(site: Path) -> list[dict[str, object]]:
 def test_a_table_sorts_by_mouse_and_keyboard_and_a_link_keeps_it(browser: Browser, site: Path) -> None:
     page, _, said = visit(browser, site / "index.html")
     rows = {str(row["run"]): row for row in listed(site)}
-    page.click("th[data-key=memory] button")
+    page.click(f"{SAMPLE} th[data-key=memory] button")
     memory = [rows[run]["peak_memory_bytes"] for run in order(page)]
     assert memory == sorted(memory, key=lambda size: (size is None, size))
-    assert page.locator("th[data-key=memory]").get_attribute("aria-sort") == "ascending"
-    page.locator("th[data-key=speed] button").focus()
+    assert page.locator(f"{SAMPLE} th[data-key=memory]").get_attribute("aria-sort") == "ascending"
+    page.locator(f"{SAMPLE} th[data-key=speed] button").focus()
     page.keyboard.press("Enter")
     speed = [rows[run]["questions_per_second"] for run in order(page)]
     assert speed == sorted(speed, reverse=True)
@@ -190,16 +196,19 @@ def test_a_table_sorts_by_mouse_and_keyboard_and_a_link_keeps_it(browser: Browse
 def test_rows_can_be_chosen_and_the_choice_is_in_the_address(browser: Browser, site: Path) -> None:
     page, _, _ = visit(browser, site / "index.html")
     whole = order(page)
-    page.select_option("select[name=family]", "smollm2")
+    page.select_option(f"{SAMPLE} select[name=family]", "smollm2")
     chosen = order(page)
     rows = {str(row["run"]): row for row in listed(site)}
     assert 0 < len(chosen) < len(whole)
     assert chosen == [run for run in whole if rows[run]["family"] == "smollm2"]
-    assert page.locator("[role=status]").first.inner_text() == f"{len(chosen)} of {len(whole)} rows shown."
+    assert (
+        page.locator(f"{SAMPLE} [role=status]").first.inner_text()
+        == f"{len(chosen)} of {len(whole)} rows shown."
+    )
     again = browser.new_page()
     again.goto(page.url)
     assert order(again) == chosen
-    again.click(".chip")
+    again.click(f"{SAMPLE} .chip")
     assert order(again) == whole
     assert "family" not in again.url
     again.goto(page.url.replace("smollm2", "%22%3E%3Cscript%3E"))  # what no menu has is no choice
@@ -211,28 +220,28 @@ def test_csv_json_and_the_table_say_the_same(browser: Browser, site: Path) -> No
 
     def taken(form: str) -> str:
         with page.expect_download() as waiting:
-            page.click(f"a[data-form={form}]")
+            page.click(f"{SAMPLE} a[data-form={form}]")
         return Path(waiting.value.path()).read_bytes().decode()
 
     # Without a choice they are the files of the site; with one, what is shown.
     assert taken("json") == (site / "data" / "medqa_sample.json").read_text(encoding="utf-8")
     assert taken("csv") == (site / "data" / "medqa_sample.csv").read_bytes().decode()
-    page.select_option("select[name=family]", "smollm2")
-    page.click("th[data-key=accuracy] button")
+    page.select_option(f"{SAMPLE} select[name=family]", "smollm2")
+    page.click(f"{SAMPLE} th[data-key=accuracy] button")
     rows = json.loads(taken("json"))
     assert of(rows, "run") == order(page)
     table = list(csv.DictReader(io.StringIO(taken("csv"))))
     assert of(table, "run") == of(rows, "run")
     for row, line in zip(rows, table, strict=True):
         assert {key: "" if value is None else str(value) for key, value in row.items()} == line
-    shown = page.locator("table.board >> nth=0").locator("tbody tr:visible td[data-label=Accuracy]")
+    shown = page.locator(f"{SAMPLE} table.board >> nth=0").locator("tbody tr:visible td[data-label=Accuracy]")
     words = [text.split()[0].rstrip("%").replace("\u202f", "") for text in shown.all_inner_texts()]
     assert [float(word) for word in words] == [round(100 * row["accuracy"], 1) for row in rows]
 
 
 def test_a_question_is_one_click_away_with_every_model_s_answer(browser: Browser, site: Path) -> None:
     page, asked, _ = visit(browser, site / "index.html")
-    page.click("text=Every question, with every model's answer")
+    page.click(f"{SAMPLE} >> text=Every question, with every model's answer")
     assert page.locator("article").count() == 50
     page.click("nav[aria-label=Pages] a >> nth=1")
     assert page.locator("article").count() == 50
@@ -252,7 +261,7 @@ def test_a_question_is_one_click_away_with_every_model_s_answer(browser: Browser
 
 def test_another_view_moves_accuracies_intervals_and_ranks(browser: Browser, site: Path) -> None:
     page, _, said = visit(browser, site / "index.html")
-    before = page.locator("table.board >> nth=0").inner_text()
+    before = page.locator(f"{SAMPLE} table.board >> nth=0").inner_text()
     page.select_option("#medqa_sample-view", "text")
     rows = {str(row["run"]): row for row in listed(site)}
     of_text = [
@@ -260,21 +269,68 @@ def test_another_view_moves_accuracies_intervals_and_ranks(browser: Browser, sit
         for run in order(page)
     ]
     assert of_text == sorted(of_text, reverse=True)
-    shown = page.locator("table.board >> nth=0").locator("td[data-label=Accuracy]").all_inner_texts()
+    shown = (
+        page.locator(f"{SAMPLE} table.board >> nth=0").locator("td[data-label=Accuracy]").all_inner_texts()
+    )
     assert [float(text.split()[0].rstrip("%").replace("\u202f", "")) for text in shown] == [
         pytest.approx(100 * share, abs=0.051) for share in of_text
     ]
-    assert page.locator("table.board >> nth=0").inner_text() != before
+    assert page.locator(f"{SAMPLE} table.board >> nth=0").inner_text() != before
     again = browser.new_page()
     again.goto(page.url)
     assert "medqa_sample.view=text" in page.url
     assert (
-        again.locator("table.board >> nth=0").inner_text()
-        == page.locator("table.board >> nth=0").inner_text()
+        again.locator(f"{SAMPLE} table.board >> nth=0").inner_text()
+        == page.locator(f"{SAMPLE} table.board >> nth=0").inner_text()
     )
     page.select_option("#medqa_sample-view", "letter")
     assert "view" not in page.url
-    assert sorted(page.locator("table.board >> nth=0").inner_text()) == sorted(before)
+    assert sorted(page.locator(f"{SAMPLE} table.board >> nth=0").inner_text()) == sorted(before)
+    assert said == []
+
+
+def test_what_is_taken_away_is_the_view_that_is_shown(browser: Browser, site: Path) -> None:
+    page, _, _ = visit(browser, site / "index.html", accept_downloads=True)
+    page.select_option("#medqa_sample-view", "text")
+    with page.expect_download() as waiting:
+        page.click(f"{SAMPLE} a[data-form=json]")
+    rows = json.loads(Path(waiting.value.path()).read_text(encoding="utf-8"))
+    assert of(rows, "run") == order(page)
+    assert set(of(rows, "view")) == {"text"}
+    for row in rows:
+        assert row["accuracy"] == (row["accuracy"] if row["accuracy_text"] is None else row["accuracy_text"])
+    ranks = page.locator(f"{SAMPLE} table.board >> nth=0").locator("td[data-label=Rank]").all_inner_texts()
+    for row, rank in zip(rows, ranks, strict=True):
+        best, worst = row["rank_best"], row["rank_worst"]
+        assert rank == (f"{best}–{worst}" if best != worst else str(best))
+
+
+@pytest.mark.parametrize(
+    ("lost", "won"), [(0, 4), (0, 5), (1, 3), (1, 6), (3, 1), (0, 0), (2, 40), (0, 60), (300, 310), (7, 7)]
+)
+def test_p_has_the_digits_that_python_gives_it(browser: Browser, tmp_path: Path, lost: int, won: int) -> None:
+    """Two runs that differ on so many questions, on a page of their own."""
+    same = 8
+    kept = {
+        "questions": [[f"q{n}", "q.html"] for n in range(lost + won + same)],
+        "truth": "A" * (lost + won + same),
+        "runs": [
+            ["1", "One", "A" * lost + "B" * won + "A" * same],
+            ["2", "Two", "B" * lost + "A" * (won + same)],
+        ],
+    }
+    script = (ROOT / "leaderboard" / "static" / "compare.js").read_text(encoding="utf-8")
+    cells = '<td class="number"></td>' * 4
+    (tmp_path / "page.html").write_text(
+        f"""<section id="two" data-task="t"><form>
+        <select id="first"></select><select id="second"></select></form>
+        <p role="status"></p><table><tr>{cells}</tr></table><div class="onlys"></div></section>
+        <script>self.benchData = {{"answers/t": {json.dumps(kept)}}};{script}</script>""",
+        encoding="utf-8",
+    )
+    page, _, said = visit(browser, tmp_path / "page.html")
+    right = [np.array([one == "A" for one in run[2]]) for run in kept["runs"]]
+    assert page.locator("[role=status]").inner_text() == words("One", "Two", paired(*right))
     assert said == []
 
 
@@ -283,11 +339,11 @@ def test_any_two_are_compared_in_the_words_and_numbers_of_the_terminal(browser: 
     address = page.url.partition("?")[0]
     rows = {run.result.cell.id: run for run in read_answered(ROOT / "results") if isinstance(run, Answered)}
     ids = [str(row["run"]) for row in listed(site)]
+    called = dict(zip(ids, names_of([rows[run].result.cell for run in ids]), strict=True))
     for first, second in combinations(ids, 2):
         page.goto(f"{address}?first={first[:10]}&second={second[:10]}")
         found = paired(rows[first].right, rows[second].right)
-        names = [name_of(rows[run].result.cell) for run in (first, second)]
-        assert page.locator("#two [role=status]").inner_text() == words(*names, found)
+        assert page.locator("#two [role=status]").inner_text() == words(called[first], called[second], found)
         counts = [int(text) for text in page.locator("#two td.number").all_inner_texts()]
         assert counts == [found.both, found.only_first, found.only_second, found.neither]
     alone = page.locator("#two details >> nth=0")
@@ -295,7 +351,7 @@ def test_any_two_are_compared_in_the_words_and_numbers_of_the_terminal(browser: 
     alone.locator("a >> nth=0").click()
     page.wait_for_url("**/questions/medqa_sample/*.html")
     page.go_back()
-    page.select_option("#second", label=name_of(rows[ids[0]].result.cell))
+    page.select_option("#second", label=called[ids[0]])
     assert f"second={ids[0][:10]}" in page.url
     page.goto(run_page(site).as_uri())
     page.click("text=Compare it")

@@ -1,6 +1,7 @@
 """The board: what stands side by side, what is set apart, and bytes that do not change."""
 
 import csv
+import hashlib
 import io
 import json
 import os
@@ -11,7 +12,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 from click.testing import Result
 from hypothesis import given
@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from bench.errors import BenchError
 from bench.inputs.model_card import all_cards
-from bench.runs.answers import Answered, answers_of, read_answered
+from bench.runs.answers import Answered, read_answered
 from bench.runs.result import DoneResult
 from bench.runs.store import Run, read_runs
 from bench.scoring.metrics import measure
@@ -31,6 +31,7 @@ from leaderboard.exporting import as_latex, as_markdown
 from leaderboard.frontier import efficient, frontiers
 from leaderboard.listing import as_csv
 from leaderboard.pages import Site, pages_of, renderer
+from played import answered
 
 Bench = Callable[..., Result]
 
@@ -288,8 +289,7 @@ def finished(records: int, right: int, title: str, memory: int, kind: str = "dec
     metrics = measure(made, ())
     cost = run.result.cost.model_copy(update={"peak_memory_bytes": memory})
     result = run.result.model_copy(update={"cell": cell, "metrics": metrics, "cost": cost})
-    answers = answers_of(result, made, Path("records.jsonl"), (0, 0), np.zeros(records, dtype=np.int64))
-    return Answered(Path(title), result, answers)
+    return answered(Run(Path(title), result, tuple(made)))
 
 
 def headline_of(*runs: Answered) -> str:
@@ -308,6 +308,93 @@ def test_a_headline_says_who_is_best_and_who_cannot_be_told_from_them() -> None:
     guess = finished(400, 298, "Guess", 1, kind="baseline")
     assert headline_of(best, guess, poor) == "No model can be told from Guess, which knows no language."
     assert headline_of(guess) == "Only baselines were run yet."
+    assert headline_of(poor) == "Poor is the only run yet."
+    sure = finished(400, 390, "Sure", 1, kind="baseline")
+    assert headline_of(best, poor, sure) == (
+        "Every model is worse than Sure, which is best and knows no language."
+    )
+
+
+def test_a_finished_run_is_shown_rather_than_a_failure_or_a_copy_without_words(
+    bench: Bench, results: Path
+) -> None:
+    assert bench("results", "strip", "--out", "results/a-copy").exit_code == 0
+    [run] = results.glob("anatomy/chance/*/result.json")
+    failed = json.loads(run.read_text(encoding="utf-8"))
+    kept = {key: failed[key] for key in ("schema_version", "cell", "provenance")}
+    path = results / "a-failure" / "result.json"
+    path.parent.mkdir()
+    path.write_text(json.dumps(kept | {"status": "failed", "reason": "x", "traceback": ""}), encoding="utf-8")
+    board = make_site(results, []).board
+    [table] = board.tasks
+    assert not table.failures
+    assert {row.answers.texts for row in table.rows} == {"full"}
+    assert sum(": a copy of anatomy/" in told for told in board.damaged) == 4
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ('"final_answer":"A"', '"final_answer":"AB"', "an answer that is none of its options"),
+        ('"answer_gt":"B"', '"answer_gt":"\u03a9"', "an answer that is none of its options"),
+        ('"answer_gt":"B"', '"answer_gt":""', "an answer that is none of its options"),
+        ('"question_id":"q1"', '"question_id":"q\\ud800"', "not a record"),
+    ],
+)
+def test_a_foreign_run_never_ends_the_build(
+    bench: Bench, results: Path, old: str, new: str, told: str
+) -> None:
+    [folder] = results.glob("anatomy/majority/*")
+    text = (folder / "records.jsonl").read_text(encoding="utf-8")
+    assert (old in text) or old.startswith('"final')
+    data = (
+        re.sub(r'"final_answer":"\w"', new, text, count=1)
+        if old.startswith('"final')
+        else text.replace(old, new)
+    )
+    (folder / "records.jsonl").write_text(data, encoding="utf-8")
+    result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    result["records_sha256"] = hashlib.sha256(data.encode()).hexdigest()
+    (folder / "result.json").write_text(json.dumps(result), encoding="utf-8")
+    built = bench("leaderboard", "build")
+    assert built.exit_code == 0
+    assert told in built.stderr
+    assert len(make_site(results, []).board.tasks[0].rows) == 2
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "told"),
+    [
+        ("name", "../../escaped", "String should match pattern"),
+        ("title", "half \ud800", "not JSON"),
+    ],
+)
+def test_a_summary_with_impossible_words_is_named(
+    bench: Bench, results: Path, project: Path, key: str, value: str, told: str
+) -> None:
+    [path] = results.glob("anatomy/majority/*/result.json")
+    result = json.loads(path.read_text(encoding="utf-8"))
+    result["cell"]["task"][key] = value
+    path.write_text(json.dumps(result), encoding="utf-8")
+    before = sorted(project.parent.rglob("*"))
+    built = bench("leaderboard", "build")
+    assert built.exit_code == 0
+    assert told in built.stderr
+    new = set(project.parent.rglob("*")) - set(before)
+    assert all((project / "site") in (one, *one.parents) for one in new)
+
+
+def test_what_an_exception_said_is_not_published_without_texts(bench: Bench, results: Path) -> None:
+    [path] = results.glob("anatomy/majority/*/result.json")
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    kept = {key: kept[key] for key in ("schema_version", "cell", "provenance")}
+    said = {"status": "failed", "reason": "ValueError: SECRET", "traceback": "ValueError: SECRET"}
+    path.write_text(json.dumps(kept | said), encoding="utf-8")
+    for texts in ("full", "answers", "none"):
+        assert bench("leaderboard", "build", "--texts", texts).exit_code == 0
+        found = [page for page in Path("site").rglob("*.html") if "SECRET" in page.read_text()]
+        assert bool(found) == (texts == "full")
+        assert "ValueError" in Path("site/index.html").read_text(encoding="utf-8")
 
 
 def test_ranks_are_what_is_not_excluded() -> None:
@@ -352,7 +439,7 @@ def test_a_frontier_is_drawn_of_models_whose_costs_differ() -> None:
         ("Big", 60, 4 * 10**9), ("Small", 55, 10**9), ("Poor", 40, 2 * 10**9)
     )]  # fmt: skip
     [table] = make_board([*runs, finished(100, 90, "Guess", 1, kind="baseline")], [], []).tasks
-    [drawn] = frontiers(table.rows, table.chance)
+    [drawn] = frontiers(table)
     assert drawn.axis == "peak memory"
     assert {point.row.result.cell.model.title for point in drawn.efficient} == {"Big", "Small"}
     for point in drawn.points:

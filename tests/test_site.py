@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
+from bench.errors import BenchError
 from bench.inputs.model_card import all_cards
 from bench.runs.answers import Answered, read_answered
 from bench.runs.check import check
@@ -52,7 +53,7 @@ def test_words_are_published_only_where_they_may_be(
     pages = texts_of(Path("site"))
     asked = [name for name in pages if re.fullmatch(r"questions/anatomy/[0-9a-f]{12}\.html", name)]
     assert len(asked) == question_pages
-    assert ("data/anatomy-answers.js" in pages) == (texts != "none")
+    assert ("data/answers/anatomy.js" in pages) == (texts != "none")
     told = {word for word in WORDS for page in pages.values() if word in page}
     assert told == (set(WORDS) if texts == "full" else set())
     for name, page in pages.items():
@@ -131,7 +132,15 @@ def test_a_model_s_page_has_its_variants_side_by_side() -> None:
     assert "Option text, per token" in text
 
 
-def test_a_board_reads_prompts_and_replies_only_when_they_are_shown() -> None:
+def test_a_run_that_changes_under_a_build_is_told(results: Path) -> None:
+    site = make_site(results, [])
+    for path in results.rglob("records.jsonl"):
+        path.write_text(path.read_text(encoding="utf-8") * 2, encoding="utf-8")
+    with pytest.raises(BenchError, match="was changed while it was read; do it again"):
+        write_site(site, results.parent / "out")
+
+
+def test_answers_are_those_of_the_records_and_words_are_read_again() -> None:
     generated = [
         run
         for run in read_answered(ROOT / "results")
@@ -153,7 +162,8 @@ def test_a_board_reads_prompts_and_replies_only_when_they_are_shown() -> None:
 def test_options_without_words_keep_prompts_on_the_disk() -> None:
     site = make_site(ROOT / "results", [], Options("answers"))
     render = renderer(site)
-    page = next(page for page in pages_of(site) if page.kind == "question")
+    page = next(page for page in pages_of(site) if re.match("questions/medqa_sample/[0-9a-f]{12}", page.path))
+    assert "not published here" not in renderer(make_site(ROOT / "results", []))(page).decode()
     text = render(page).decode()
     assert "not published here" in text
     assert "The prompt as" not in text

@@ -41,7 +41,7 @@ def compare(*, first: str, second: str, task: str | None, results: Path) -> None
     if not tasks:
         raise UsageError("the two have no task in common")
     for name in tasks:
-        _compare(_only(one, first, name), _only(other, second, name))
+        _compare(_only(one, first, name), _only(other, second, name), runs)
 
 
 def _is(run: "Answered", word: str, task: str | None) -> bool:
@@ -58,10 +58,11 @@ def _only(runs: "Sequence[Answered]", word: str, task: str) -> "Answered":
     return found[0]
 
 
-def _compare(first: "Answered", second: "Answered") -> None:
+def _compare(first: "Answered", second: "Answered", runs: "Sequence[Answered]") -> None:
     from bench.cli.report import stdout
     from bench.stats.paired import paired
-    from leaderboard.comparing import name_of, why_not, words
+    from leaderboard.comparing import why_not, words
+    from leaderboard.formats import names_of
 
     cells = first.result.cell, second.result.cell
     click.echo(f"{cells[0].task.title}")
@@ -69,7 +70,9 @@ def _compare(first: "Answered", second: "Answered") -> None:
         raise UsageError(f"these two may not be compared: {reason}")
     assert first.answers is not None
     found = paired(first.right, second.right)
-    names = [name_of(cell) for cell in cells]
+    alike = [run.result.cell for run in runs if not why_not(first, run)]
+    called = dict(zip((cell.id for cell in alike), names_of(alike), strict=True))
+    names = [called[cell.id] for cell in cells]
     click.echo(words(names[0], names[1], found))
     stdout().print(_agreement(names[0], names[1], found))
     for name, alone in ((names[0], first.right & ~second.right), (names[1], second.right & ~first.right)):

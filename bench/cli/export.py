@@ -45,7 +45,8 @@ def export(
     tables = [table for table in board.tasks if task in (None, table.task.name)]
     if not tables:
         names = ", ".join(table.task.name for table in board.tasks) or "none"
-        raise UsageError(f"there are no runs of task '{task}' (there are: {names})")
+        asked = f" of task '{task}'" if task else ""
+        raise UsageError(f"there are no runs{asked} (there are: {names})")
     if out is None:
         _print(form, tables)
         return
@@ -61,12 +62,17 @@ def export(
         if run.result.cell.task.name in names and model in (None, run.result.cell.model.name)
     ]
     made = _export(form, tables, chosen, Publisher(by, url))
-    for note in (*(f"left out: {text}" for text in board.damaged), *made.notes):
+    undated = [f"{run.folder}: it does not say when it was made" for run in chosen if not _dated(run)]
+    for note in (*(f"left out: {text}" for text in (*board.damaged, *undated)), *made.notes):
         click.echo(note, err=True)
     if not made.files:
         raise UsageError("no finished run is left to export, so nothing was written (bench results list)")
     write_export(made, out, form)
     click.echo(f"{len(made.files)} {'file' if len(made.files) == 1 else 'files'} in {out}")
+
+
+def _dated(run: "Run") -> bool:
+    return bool(run.result.provenance.finished)
 
 
 def _check(form: str, *, out: Path | None, model: str | None, by: str, url: str) -> None:

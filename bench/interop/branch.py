@@ -118,4 +118,4 @@ def _reason(told: str) -> str:
 
 
 def _without_password(text: str) -> str:
-    return re.sub(r"(\w+://)[^/@\s]+@", r"\1", text)
+    return re.sub(r"(\w+://)[^/\s]*@", r"\1", text)

@@ -97,7 +97,9 @@ def _entry(result: DoneResult, data_set: str, publisher: Publisher) -> EvalResul
         dataset_id=data_set,
         task_id=result.cell.task.name,
         value=round(100 * rate.value, 4),
-        date=finished_at(result.provenance).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        date=finished_at(result.provenance).strftime("%Y-%m-%dT%H:%M:%SZ")
+        if result.provenance.finished
+        else None,
         source_url=publisher.url or None,
         source_name=_source(publisher),
         notes=f"{told_variant(result)}; {interval}",

@@ -26,7 +26,8 @@ _ASKED = (
 """What of a task's configuration can change a prompt; where its data lie is none of it."""
 _PASSING = ("batch_size", "max_batch_size", "device", "parallelize", "cache_dir")
 """Arguments of lm-eval's models that change no answer but by rounding."""
-_SECRET = re.compile(r"(^|_)(token|key|secret|password|auth)(_|$)|url", re.IGNORECASE)
+_SECRET = re.compile(r"token(?!izer)|key|secret|passw|auth|credential|bearer|header|url", re.IGNORECASE)
+_SECRETS_THEMSELVES = re.compile(r"\b(hf_|sk-|ghp_)\w{8,}|bearer ", re.IGNORECASE)
 
 
 def cell_of(file: ResultsFile, task: str, items: Sequence[Item], view: ScoredView) -> CellFacts:
@@ -79,6 +80,8 @@ def _rows(file: ResultsFile, task: str, asked: int) -> int:
         return asked
     if asked != counts.effective:
         wrong(path, 0, "", f"{asked} answers, and the results file says {counts.effective}")
+    if asked > counts.original:
+        wrong(path, 0, "", f"{asked} answers, and the results file says that there are {counts.original}")
     return counts.original
 
 
@@ -106,7 +109,8 @@ def _card(told: Results) -> ModelCard:
     """A card of its own: what lm-eval does not say of a model is unknown, whatever a card of ours says."""
     settings = _settings(told)
     name = told.model_name or str(settings.get("pretrained") or settings.get("model") or "model")
-    last = name.rstrip("/").rpartition("/")[2]
+    # Of a folder its last part; what the hub calls ORG/NAME as a whole.
+    last = name if re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", name) else name.rstrip("/").rpartition("/")[2]
     sha, count = told.config.model_sha, told.config.model_num_parameters
     return ModelCard(
         name=re.sub(r"[^a-z0-9_.-]", "-", last.lower()).lstrip("_.-") or "model",
@@ -128,9 +132,17 @@ def _settings(told: Results) -> dict[str, str | int | float | bool]:
     kept = {
         key: value if isinstance(value, str | int | float | bool) else json.dumps(value, default=str)
         for key, value in sorted(given.items())
-        if key not in _PASSING and (not _SECRET.search(key) or str(value) in ("True", "False"))
+        if key not in _PASSING and not _is_secret(key, value)
     }
     return {"model": told.config.model, **kept}
+
+
+def _is_secret(key: str, value: object) -> bool:
+    """By its name, by the names in it, or by its looks; a yes or no tells nothing."""
+    if str(value) in ("True", "False"):
+        return False
+    within = "" if isinstance(value, str) else json.dumps(value, default=str)
+    return bool(_SECRET.search(f"{key} {within}") or _SECRETS_THEMSELVES.search(str(value)))
 
 
 def _arguments(told: str | Mapping[str, Any] | None) -> Mapping[str, Any]:

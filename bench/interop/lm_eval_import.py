@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from bench.config import display
-from bench.errors import FileError, Mistake, UsageError, did_you_mean
+from bench.errors import FileError, Mistake, UsageError, did_you_mean, first_line
 from bench.interop.lm_eval_facts import cell_of, provenance_of
 from bench.interop.lm_eval_files import RESULTS, ResultsFile, Sample, read_results_file, read_samples, wrong
 from bench.runs.cell import folder_of
@@ -70,6 +70,9 @@ def import_runs(
                     yield _import(file, name, results, fresh=fresh)
                 except FileError as error:
                     yield error
+                except (ValueError, TypeError, LookupError, AttributeError, OverflowError) as error:
+                    text = f"not as lm-eval writes it: {first_line(error)}"
+                    yield FileError([Mistake(display(file.path), 0, name, text)])
 
 
 def _files(folder: Path) -> Iterator[ResultsFile | FileError]:

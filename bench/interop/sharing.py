@@ -47,8 +47,9 @@ class Export:
 
 
 def finished(runs: Iterable[Run]) -> list[Finished]:
-    """The runs that were finished, in the order given."""
-    return [Finished(run.result, run.records) for run in runs if isinstance(run.result, DoneResult)]
+    """The runs that were finished, and say when, in the order given."""
+    done = [(run.result, run.records) for run in runs if isinstance(run.result, DoneResult)]
+    return [Finished(result, records) for result, records in done if result.provenance.finished]
 
 
 def hub_model(cell: CellFacts) -> str | None:
@@ -104,7 +105,7 @@ def deviation(rate: Rate) -> float | None:
 
 
 def finished_at(provenance: Provenance) -> datetime:
-    """When the run was finished, in UTC."""
+    """When the run was finished, in UTC; it must say so."""
     found = datetime.fromisoformat(provenance.finished)
     return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
 

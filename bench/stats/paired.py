@@ -1,6 +1,8 @@
 """Two models on the same questions: is one better, and by how much?"""
 
+import math
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,8 +84,6 @@ def _trimmed(first: int, found: NDArray[np.float64]) -> tuple[int, NDArray[np.fl
 
 def mcnemar(only_first: int, only_second: int) -> float:
     """The two-sided p of McNemar's exact test (1947): are the two right equally often where they differ?"""
-    # Here, not at the top: scipy takes a while to import.
-    from scipy.stats import binomtest
-
-    differ = only_first + only_second
-    return float(binomtest(only_first, differ, 0.5).pvalue) if differ else 1.0
+    differ, less = only_first + only_second, min(only_first, only_second)
+    tail = sum(math.comb(differ, right) for right in range(less + 1))
+    return float(min(Fraction(1), Fraction(2 * tail, 2**differ)))

@@ -110,7 +110,8 @@
   function makeDownloads(place, table, name) {
     const shown = (all) => {
       const byRun = new Map(all.map((row) => [row.run, row]));
-      return [...table.tBodies[0].rows].filter((row) => !row.hidden).map((row) => byRun.get(row.dataset.run));
+      const rows = [...table.tBodies[0].rows].filter((row) => !row.hidden);
+      return rows.map((row) => ({ ...byRun.get(row.dataset.run), ...row.told }));
     };
 
     function csv(rows, all) {
@@ -153,7 +154,7 @@
   }
 
   // Another way to read the answers: accuracy, interval and rank of that view, from its table.
-  function makeViews(views, byRow, section, form, table, name, sortAgain) {
+  function makeViews(views, byRow, section, form, table, name, say, sortAgain) {
     const heads = [...views.tHead.rows[0].cells].slice(1);
     const select = document.createElement("select");
     select.id = `${name}-view`;
@@ -168,7 +169,11 @@
 
     function show() {
       const column = heads.findIndex((head) => head.dataset.view === select.value) + 1;
-      for (const row of table.tBodies[0].rows) read(row, byRow.get(row).cells[column]);
+      for (const row of table.tBodies[0].rows) {
+        read(row, byRow.get(row).cells[column]);
+        row.told = select.value === own ? {} : columns(row, byRow.get(row).cells[column]);
+      }
+      say(`Answers are read by ${select.selectedOptions[0].textContent}.`);
       remember(`${name}.view`, select.value === own ? "" : select.value);
       sortAgain();
     }
@@ -179,13 +184,31 @@
     if (select.value !== own) show();
   }
 
-  // As Python writes it: a half goes to the even digit.
-  function fixed(value) {
-    return (value % 1 === 0.25 ? value - 0.05 : value).toFixed(1);
+  // What the view changes in the row that is taken away.
+  function columns(row, cell) {
+    const { right, low, high, best, worst } = told(cell);
+    const { chance } = row.closest("section").dataset;
+    const accuracy = right / row.dataset.questions;
+    const short = (share) => Number(share.toFixed(4));
+    return {
+      view: cell.closest("table").tHead.rows[0].cells[cell.cellIndex].dataset.view,
+      rank_best: Number(best),
+      rank_worst: Number(worst),
+      accuracy: short(accuracy),
+      low: short(low / 100),
+      high: short(high / 100),
+      above_chance: short((accuracy - chance) / (1 - chance)),
+      right: Number(right),
+    };
+  }
+
+  function told(cell) {
+    const [right, share, , low, , high, , best, worst] = cell.dataset.told.split(/[ \u202f]/);
+    return { right, share, low, high, best, worst };
   }
 
   function read(row, cell) {
-    const [right, low, , high, , best, worst] = cell.dataset.told.split(/[ \u202f]/);
+    const { right, share, low, high, best, worst } = told(cell);
     const total = row.dataset.questions;
     const [rank, , accuracy, drawn] = row.cells;
     rank.textContent = best === worst ? best : `${best}–${worst}`;
@@ -193,7 +216,7 @@
     accuracy.dataset.value = right / total;
     const count = accuracy.querySelector(".small");
     count.textContent = `${right}/${total}`;
-    accuracy.firstElementChild.replaceChildren(`${fixed((100 * right) / total)}\u202f% `, count);
+    accuracy.firstElementChild.replaceChildren(`${share}\u202f% `, count);
     drawn.querySelector(".small").textContent = `${low}\u202f% – ${high}\u202f%`;
     drawn.querySelector(".span").setAttribute("d", `M${low} 8H${high}`);
     drawn.querySelector(".value").setAttribute("d", `M${(100 * right) / total} 3V13`);
@@ -211,7 +234,7 @@
     const byRow = views && new Map([...table.tBodies[0].rows].map((row, at) => [row, views.tBodies[0].rows[at]]));
     makeFilters(form, table, name, say);
     const sortAgain = makeSortable(table, name, say);
-    if (views) makeViews(views, byRow, section, form, table, name, sortAgain);
+    if (views) makeViews(views, byRow, section, form, table, name, say, sortAgain);
     makeDownloads(section.querySelector(".take"), table, name);
   }
 })();

@@ -4,7 +4,7 @@
 
 (() => {
   const section = document.getElementById("two");
-  const kept = self.benchData && self.benchData[`${section.dataset.task}-answers`];
+  const kept = self.benchData && self.benchData[`answers/${section.dataset.task}`];
   if (!kept) return;
   const [first, second] = section.querySelectorAll("select");
   const cells = section.querySelectorAll("td.number");
@@ -59,8 +59,12 @@
     return (value < 0 ? "-" : "+") + size.toFixed(1);
   }
 
+  // Two digits; of what lies between two, the even one. Sums of logarithms are exact to twelve digits.
   function brief(p) {
-    const short = Number(p.toPrecision(2));
+    const exact = Number(p.toPrecision(12));
+    const digits = exact.toExponential(30).replace(/\.|e.*/g, "");
+    const even = digits[1] % 2 === 0 && /^50*$/.test(digits.slice(2));
+    const short = Number((even ? exact * (1 - 1e-9) : exact).toPrecision(2));
     if (short >= 1e-4 || short === 0) return String(short);
     return short.toExponential().replace(/e-(\d)$/, "e-0$1");
   }
