@@ -83,20 +83,7 @@ def _frontier(
     chance: float,
     text: Callable[[float], str],
 ) -> Frontier:
-    costs = [math.log10(value) for _, value in known]
-    first, last = min(costs), max(costs)
-    first, last = (first - 0.15, last + 0.15) if last - first < 0.3 else (first, last)
-    highs = [row.result.metrics.accuracy.high for row, _ in known]
-    lows = [row.result.metrics.accuracy.low for row, _ in known]
-    bottom, top = max(0.0, min([*lows, chance]) - MARGIN), min(1.0, max([*highs, chance]) + MARGIN)
-
-    def across(cost: float) -> float:
-        share = (math.log10(cost) - first) / (last - first)
-        return round(LEFT + (MARGIN + share * (1 - 2 * MARGIN)) * (WIDTH - LEFT - RIGHT), 1)
-
-    def up(accuracy: float) -> float:
-        return round(TOP + (top - accuracy) / (top - bottom) * (HEIGHT - TOP - BOTTOM), 1)
-
+    across, up, (first, last, bottom, top) = _axes(known, chance)
     best = efficient([(value, row.result.metrics.accuracy.value) for row, value in known])
     points = [
         Point(
@@ -116,11 +103,35 @@ def _frontier(
         title=title,
         axis=axis,
         points=tuple(points),
-        across=tuple(Tick(across(value), text(value)) for value in _round_numbers(10**first, 10**last)),
+        across=tuple(Tick(across(value), text(value)) for value in _round_numbers(first, last)),
         up=tuple(Tick(up(share), formats.percent(share, 0)) for share in _shares(bottom, top)),
         path=" ".join(f"{point.x},{point.y}" for point in line),
         chance=up(chance),
     )
+
+
+Axis = Callable[[float], float]
+
+
+def _axes(
+    known: Sequence[tuple[Row, float]], chance: float
+) -> tuple[Axis, Axis, tuple[float, float, float, float]]:
+    """Where a cost and an accuracy stand in the drawing, and the ends of both axes."""
+    costs = [math.log10(value) for _, value in known]
+    first, last = min(costs), max(costs)
+    first, last = (first - 0.15, last + 0.15) if last - first < 0.3 else (first, last)
+    highs = [row.result.metrics.accuracy.high for row, _ in known]
+    lows = [row.result.metrics.accuracy.low for row, _ in known]
+    bottom, top = max(0.0, min([*lows, chance]) - MARGIN), min(1.0, max([*highs, chance]) + MARGIN)
+
+    def across(cost: float) -> float:
+        share = (math.log10(cost) - first) / (last - first)
+        return round(LEFT + (MARGIN + share * (1 - 2 * MARGIN)) * (WIDTH - LEFT - RIGHT), 1)
+
+    def up(accuracy: float) -> float:
+        return round(TOP + (top - accuracy) / (top - bottom) * (HEIGHT - TOP - BOTTOM), 1)
+
+    return across, up, (10**first, 10**last, bottom, top)
 
 
 def efficient(known: Sequence[tuple[float, float]]) -> list[bool]:

@@ -360,6 +360,37 @@ def test_a_result_that_its_samples_do_not_come_to_is_not_imported(bench: Bench, 
     assert (said.exit_code, "says 0.5000, its samples come to 0." in said.stderr) == (3, True)
 
 
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"date": 1e18},
+        {"date": float("nan")},
+        {"versions": {"organs": "9" * 5000}},
+        {"n-samples": {"organs": {"original": 1, "effective": 3}}},
+    ],
+)
+def test_facts_that_cannot_be_are_told_and_the_other_task_is_imported(
+    bench: Bench, out: Path, facts: dict[str, Any]
+) -> None:
+    key, value = next(iter(facts.items()))
+    change_results(
+        out, lambda told: told.update({key: told[key] | value if isinstance(value, dict) else value})
+    )
+    said = bench("import", "lm-eval", "out")
+    assert said.exit_code == 3
+    assert "results_" in said.stderr or "samples_organs" in said.stderr
+    assert list(done()) == ([] if key == "date" else ["lm-eval-letters--1/llama"])
+
+
+def test_a_run_without_a_date_is_imported_and_left_out_of_exports(bench: Bench, out: Path) -> None:
+    change_results(out, lambda told: told.pop("date"))
+    assert bench("import", "lm-eval", "out", "--task", "organs").exit_code == 0
+    said = bench("export", "lm-eval", "--out", "export")
+    assert said.exit_code == 2
+    assert "it does not say when it was made" in said.stderr
+    assert bench("export", "hub", "--out", "hub").exit_code == 0
+
+
 def test_an_acc_norm_of_another_kind_is_left_out_and_said(bench: Bench, out: Path) -> None:
     change_samples(out, lambda samples: [one | {"acc_norm": 1.0 - one["acc_norm"]} for one in samples])
     said = bench("import", "lm-eval", "out", "--task", "organs")
@@ -434,12 +465,16 @@ def test_targets_that_could_be_both_are_refused(bench: Bench, out: Path) -> None
 
 
 def test_secrets_among_a_model_s_arguments_are_not_kept(bench: Bench, out: Path) -> None:
-    args = "pretrained=org/m,token=hf_secret,api_key=hf_secret,add_bos_token=True,load_in_8bit=True"
+    args = (
+        "pretrained=org/m,token=hf_secret,api_key=hf_secret,apikey=hf_secret,headers=Bearer hf_secret,"
+        "extra=hf_secretsecret,add_bos_token=True,load_in_8bit=True,tokenizer=org/t"
+    )
     change_results(out, lambda told: told["config"].update(model_args=args, model_sha="c" * 40))
     bench("import", "lm-eval", "out", "--task", "organs")
     [(result, _)] = done().values()
     assert "hf_secret" not in result.model_dump_json()
     assert "add_bos_token=True" in result.cell.command
+    assert "tokenizer=org/t" in result.cell.command
     assert (result.cell.weights, result.cell.variant.quantize) == ("c" * 40, "int8")
 
 

@@ -50,29 +50,36 @@ def export(
     if out is None:
         _print(form, tables)
         return
-    from bench.interop.sharing import Publisher, write_export
-    from bench.runs.store import read_run
-
     if model is not None:
         tables = _of_model(tables, model)
+    for text in board.damaged:
+        click.echo(f"left out: {text}", err=True)
     names = {table.task.name for table in tables}
-    chosen = [
-        read_run(results, results / run.folder / "result.json")
+    paths = [
+        results / run.folder / "result.json"
         for run in runs
         if run.result.cell.task.name in names and model in (None, run.result.cell.model.name)
     ]
-    made = _export(form, tables, chosen, Publisher(by, url))
-    undated = [f"{run.folder}: it does not say when it was made" for run in chosen if not _dated(run)]
-    for note in (*(f"left out: {text}" for text in (*board.damaged, *undated)), *made.notes):
+    from bench.runs.store import read_run
+
+    _write(form, tables, [read_run(results, path) for path in paths], out, (by, url))
+
+
+def _write(
+    form: str, tables: "list[TaskBoard]", runs: "list[Run]", out: Path, publisher: tuple[str, str]
+) -> None:
+    """Write the runs' files, and say what is in none."""
+    from bench.interop.sharing import Publisher, write_export
+
+    made = _export(form, tables, runs, Publisher(*publisher))
+    undated = (run.folder for run in runs if not run.result.provenance.finished)
+    notes = (f"left out: {folder}: it does not say when it was made" for folder in undated)
+    for note in (*notes, *made.notes):
         click.echo(note, err=True)
     if not made.files:
         raise UsageError("no finished run is left to export, so nothing was written (bench results list)")
     write_export(made, out, form)
     click.echo(f"{len(made.files)} {'file' if len(made.files) == 1 else 'files'} in {out}")
-
-
-def _dated(run: "Run") -> bool:
-    return bool(run.result.provenance.finished)
 
 
 def _check(form: str, *, out: Path | None, model: str | None, by: str, url: str) -> None:

@@ -54,7 +54,10 @@ def provenance_of(told: Results) -> Provenance:
     finished = ""
     if told.date is not None:
         end = told.date + (told.total_evaluation_time_seconds or 0)
-        finished = datetime.fromtimestamp(end, UTC).isoformat(timespec="seconds")
+        try:
+            finished = datetime.fromtimestamp(end, UTC).isoformat(timespec="seconds")
+        except (OverflowError, OSError) as error:
+            raise ValueError(f"date {end:g} is no time") from error
     versions = {"lm-eval": told.lm_eval_version, "transformers": told.transformers_version}
     return Provenance(
         finished=finished,
