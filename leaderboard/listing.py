@@ -89,7 +89,7 @@ def choices(table: TaskBoard) -> dict[str, list[str]]:
 def listed(rows: Sequence[Row]) -> list[dict[str, Value]]:
     """Every row with every column that any of them has."""
     found = [values(row) for row in rows]
-    names = list(dict.fromkeys(name for one in found for name in one))
+    names = list(dict.fromkeys(name for one in sorted(found, key=len, reverse=True) for name in one))
     return [{name: one.get(name) for name in names} for one in found]
 
 

@@ -193,6 +193,17 @@ def test_a_table_sorts_by_mouse_and_keyboard_and_a_link_keeps_it(browser: Browse
     assert said == []
 
 
+def test_a_phone_sorts_by_a_menu_and_ties_stay_in_order(browser: Browser, site: Path) -> None:
+    page, _, _ = visit(browser, site / "index.html", viewport={"width": 390, "height": 800})
+    page.select_option("#medqa_sample-order", "speed")
+    page.select_option("#medqa_sample-order", "rank")
+    assert "medqa_sample.sort=rank" in page.url
+    again = browser.new_page()
+    again.goto(page.url)
+    assert order(again) == order(page)
+    assert again.locator("#medqa_sample-order").is_hidden()  # wide enough for the heads
+
+
 def test_rows_can_be_chosen_and_the_choice_is_in_the_address(browser: Browser, site: Path) -> None:
     page, _, _ = visit(browser, site / "index.html")
     whole = order(page)
@@ -283,7 +294,9 @@ def test_another_view_moves_accuracies_intervals_and_ranks(browser: Browser, sit
         again.locator(f"{SAMPLE} table.board >> nth=0").inner_text()
         == page.locator(f"{SAMPLE} table.board >> nth=0").inner_text()
     )
+    assert page.locator(f"{SAMPLE} .own-view:visible").count() == 0
     page.select_option("#medqa_sample-view", "letter")
+    assert page.locator(f"{SAMPLE} .own-view:visible").count() > 0
     assert "view" not in page.url
     assert sorted(page.locator(f"{SAMPLE} table.board >> nth=0").inner_text()) == sorted(before)
     assert said == []

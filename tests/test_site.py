@@ -88,7 +88,10 @@ def test_a_copy_without_words_is_sound_and_stands_beside_whole_runs(bench: Bench
     refused = bench("results", "strip", "--out", "results")
     assert refused.exit_code == 2
     assert "holds the runs themselves" in refused.stderr
+    assert bench("leaderboard", "build").exit_code == 0
+    assert "site holds no runs" in bench("results", "strip", "--out", "site").stderr
     assert "no run of task 'nothing'" in bench("results", "strip", "--out", "c", "--task", "nothing").stderr
+    assert not Path("c").exists()
 
 
 def test_a_shared_link_shows_a_picture_and_an_address(bench: Bench, results: Path) -> None:

@@ -47,13 +47,13 @@ def export(
         names = ", ".join(table.task.name for table in board.tasks) or "none"
         asked = f" of task '{task}'" if task else ""
         raise UsageError(f"there are no runs{asked} (there are: {names})")
+    for text in board.damaged:
+        click.echo(f"left out: {text}", err=True)
     if out is None:
         _print(form, tables)
         return
     if model is not None:
         tables = _of_model(tables, model)
-    for text in board.damaged:
-        click.echo(f"left out: {text}", err=True)
     names = {table.task.name for table in tables}
     paths = [
         results / run.folder / "result.json"
@@ -89,6 +89,8 @@ def _check(form: str, *, out: Path | None, model: str | None, by: str, url: str)
         raise UsageError(f"{form} is written into a folder: name it with --out DIR")
     if form == "lm-eval" and (by or url):
         raise UsageError("lm-eval's files have no place for --by and --url")
+    if url and not url.startswith(("https://", "http://")):
+        raise UsageError(f"--url {url}: an address begins with https://")
     if form == "hub" and by and not url:
         raise UsageError("the hub takes a source's name only with its address: give --url too")
 

@@ -85,7 +85,10 @@ def _png(path: Path) -> bytes:
 @leaderboard.command()
 @options.results
 def show(*, results: Path) -> None:
-    """Print each task's table, with the ranks that are not excluded, and what it comes to."""
+    """Print each task's table, with the ranks that are not excluded, and what it comes to.
+
+    Above chance: 0 % is guessing, 100 % all right.
+    """
     from bench.cli.report import stdout
     from leaderboard.build import read_board
 

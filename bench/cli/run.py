@@ -83,7 +83,7 @@ def _sweep_file(context: click.Context, _parameter: click.Parameter, path: Path 
     multiple=True,
     required=True,
     metavar="SELECTION",
-    help="all, available, names, globs, family:qwen, 'params<1B'; several with commas.",
+    help="all, available, names, globs, family:qwen, 'params<1B'; several with commas are put together.",
 )
 @click.option(
     "--tasks",

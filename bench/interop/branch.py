@@ -11,9 +11,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bench.errors import BenchError, UsageError, did_you_mean
-from bench.interop.publishing import Built, Sending, difference, refuse_others
+from bench.interop.publishing import BRANCH, Built, Sending, difference, refuse_others
 
-BRANCH = "gh-pages"
 KEPT = "CNAME"
 """GitHub writes it where the site has a domain of its own; a site that is sent again keeps it."""
 _REMEDY = "rename that branch, or publish to a folder"

@@ -36,6 +36,8 @@ QUESTIONS = ("question", "question_stem", "query", "ctx", "goal", "sentence", "p
 """What lm-eval's tasks call the question of a document."""
 OPTIONS = ("choices", "options", "endings", "answers", "candidates", "text")
 """What they call the list of its options, where the prompt asks for a letter."""
+OURS = "slm-bench"
+"""What `bench export lm-eval` calls the model's program."""
 Kind = Literal["imported", "there", "differs", "skipped", "no samples"]
 
 
@@ -88,6 +90,9 @@ def _files(folder: Path) -> Iterator[ResultsFile | FileError]:
 
 def _import(file: ResultsFile, task: str, results: Path, *, fresh: bool) -> Outcome:
     what = f"{display(file.path)}, {task}"
+    if file.told.config.model == OURS:
+        text = "an export of this program, which says less than the run: take its folder in results/ instead"
+        return Outcome("skipped", f"{what}: {text}")
     output = file.told.configs[task].get("output_type", "generate_until")
     if output != "multiple_choice":
         return Outcome(

@@ -7,6 +7,9 @@ from pathlib import Path
 from bench.errors import BenchError, UsageError
 from leaderboard.build import MARK, replace_site
 
+BRANCH = "gh-pages"
+"""The one that GitHub Pages shows."""
+
 
 @dataclass(frozen=True, slots=True)
 class Built:
@@ -82,8 +85,10 @@ def to_folder(built: Built, folder: Path) -> Sending:
     """Make the folder hold the site: what an earlier one left there goes, a stranger's files stay."""
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is a file; give --to a folder")
-    if folder.resolve() == built.folder.resolve():
-        raise UsageError(f"{folder} is the site itself; give --to another folder")
+    if ":" in str(folder).removeprefix(folder.drive) or folder.name.replace("_", "-") == BRANCH:
+        raise UsageError(f"'{folder}' is neither {BRANCH} nor hf-space:ORG/NAME, and no name for a folder")
+    if folder.resolve().is_relative_to(built.folder.resolve()):
+        raise UsageError(f"{folder} is the site itself, or in it; give --to another folder")
     if folder.is_dir():
         refuse_others(
             (path.name for path in folder.iterdir()), str(folder), "give --to an empty or a new folder"

@@ -23,11 +23,11 @@ def check_records(result: DoneResult, records: Sequence[Record], path: Path) -> 
         if text := contradiction(record, result.cell):
             _wrong(path.with_name("records.jsonl"), "", f"line {line}, {record.question_id}: {text}")
     told, counted = result.metrics, measure(records, ())
-    if told.accuracy != counted.accuracy:
+    if (told.accuracy.correct, told.accuracy.total) != (counted.accuracy.correct, counted.accuracy.total):
         says = f"says {told.accuracy.correct} of {told.accuracy.total}"
         text = f"{says}, its records say {counted.accuracy.correct} of {counted.accuracy.total}"
         _wrong(path, "metrics.accuracy", text)
-    if told.statuses and _counts(told) != _counts(counted):
+    if told.accuracy != counted.accuracy or (told.statuses and _counts(told) != _counts(counted)):
         _wrong(path, "metrics", "not what its records give")
 
 

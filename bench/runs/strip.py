@@ -5,7 +5,7 @@ from pathlib import Path
 
 from bench.errors import FileError, UsageError
 from bench.runs.result import DoneResult
-from bench.runs.store import begin, digest, existing, find_run, read_runs, records_bytes, write_run
+from bench.runs.store import Run, begin, digest, existing, find_run, read_runs, records_bytes, write_run
 
 
 def strip(results: Path, out: Path, task: str | None = None) -> Iterator[str]:
@@ -16,17 +16,27 @@ def strip(results: Path, out: Path, task: str | None = None) -> Iterator[str]:
     """
     if out.resolve() == existing(results).resolve():
         raise UsageError(f"{out} holds the runs themselves; give --out another folder")
-    begin(out)
+    if out.exists() and not _takes_runs(out):
+        raise UsageError(f"{out} holds no runs; give --out an empty, a new or a results folder")
     for run in read_runs(results):
         if isinstance(run, FileError):
             yield f"left out: {run}"
         elif task in (None, run.result.cell.task.name):
-            if not isinstance(run.result, DoneResult):
-                yield f"left out: {run.folder}: it failed"
-            elif find_run(out, run.folder, run.result.cell.id):
-                yield f"there already: {out / run.folder}"
-            else:
-                data = records_bytes([record.without_texts() for record in run.records])
-                changed = {"texts": "answers", "records_sha256": digest(data)}
-                write_run(out, run.folder, run.result.model_copy(update=changed), data)
-                yield f"copied: {out / run.folder}"
+            yield _copy(run, out)
+
+
+def _copy(run: Run, out: Path) -> str:
+    if not isinstance(run.result, DoneResult):
+        return f"left out: {run.folder}: it failed"
+    if find_run(out, run.folder, run.result.cell.id):
+        return f"there already: {out / run.folder}"
+    begin(out)
+    data = records_bytes([record.without_texts() for record in run.records])
+    changed = {"texts": "answers", "records_sha256": digest(data)}
+    write_run(out, run.folder, run.result.model_copy(update=changed), data)
+    return f"copied: {out / run.folder}"
+
+
+def _takes_runs(out: Path) -> bool:
+    """Whether nothing else is there than runs, if anything."""
+    return out.is_dir() and (not any(out.iterdir()) or any(out.rglob("result.json")))

@@ -27,7 +27,8 @@
   function sort(table, column, down) {
     const body = table.tBodies[0];
     const rows = [...body.rows].map((row) => [valueOf(row, column), row]);
-    rows.sort((a, b) => compare(a[0], b[0], down));
+    rows.forEach(([, row], at) => (row.came ??= at)); // ties stay as they came, so an address tells the order
+    rows.sort((a, b) => compare(a[0], b[0], down) || a[1].came - b[1].came);
     body.append(...rows.map(([, row]) => row));
     for (const head of table.tHead.rows[0].cells) {
       if (head.cellIndex === column) head.setAttribute("aria-sort", down ? "descending" : "ascending");
@@ -35,7 +36,24 @@
     }
   }
 
-  function makeSortable(table, name, say) {
+  // Where the heads of the table are hidden, a menu stands for them.
+  function makeOrder(form, heads, name) {
+    const [place, label, select] = ["span", "label", "select"].map((tag) => document.createElement(tag));
+    const sortable = heads.filter((head) => head.dataset.key);
+    place.className = "narrow-only";
+    label.htmlFor = select.id = `${name}-order`;
+    label.textContent = "Sort by";
+    select.append(new Option("as it came", ""));
+    select.append(...sortable.map((head) => new Option(head.textContent.trim(), head.dataset.key)));
+    select.addEventListener("change", () => {
+      const head = sortable.find((one) => one.dataset.key === select.value);
+      if (head) head.querySelector("button").click();
+    });
+    place.append(label, select);
+    form.append(place);
+  }
+
+  function makeSortable(form, table, name, say) {
     const heads = [...table.tHead.rows[0].cells];
     for (const head of heads) {
       if (!head.dataset.key) continue;
@@ -53,6 +71,7 @@
         say(`Sorted by ${button.textContent.trim()}, ${down ? "highest" : "lowest"} first.`);
       });
     }
+    makeOrder(form, heads, name);
     const wanted = parameters.get(`${name}.sort`);
     const key = wanted && wanted.replace(/^-/, "");
     const head = heads.find((one) => one.dataset.key && one.dataset.key === key);
@@ -171,6 +190,7 @@
       const column = heads.findIndex((head) => head.dataset.view === select.value) + 1;
       for (const row of table.tBodies[0].rows) {
         read(row, byRow.get(row).cells[column]);
+        for (const tag of row.querySelectorAll(".own-view")) tag.hidden = select.value !== own;
         row.told = select.value === own ? {} : columns(row, byRow.get(row).cells[column]);
       }
       say(`Answers are read by ${select.selectedOptions[0].textContent}.`);
@@ -233,7 +253,7 @@
     // As they came, in the same order; then sorting moves the one table alone.
     const byRow = views && new Map([...table.tBodies[0].rows].map((row, at) => [row, views.tBodies[0].rows[at]]));
     makeFilters(form, table, name, say);
-    const sortAgain = makeSortable(table, name, say);
+    const sortAgain = makeSortable(form, table, name, say);
     if (views) makeViews(views, byRow, section, form, table, name, say, sortAgain);
     makeDownloads(section.querySelector(".take"), table, name);
   }
