@@ -1,6 +1,5 @@
 """A model's runs side by side, task by task: what its page shows. Pure."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.inputs.model_card import ModelCard
@@ -77,5 +76,4 @@ def model_pages(board: Board) -> list[ModelPage]:
 
 
 def _changes_of(table: TaskBoard, name: str) -> tuple[tuple[Change, str], ...]:
-    pairs: Sequence[tuple[Change, str]] = table.changes
-    return tuple(pair for pair in pairs if pair[0].after.cell.model.name == name)
+    return tuple(pair for pair in table.changes if pair[0].after.cell.model.name == name)
