@@ -7,7 +7,7 @@ from pathlib import Path
 from bench.errors import BenchError, UsageError
 from bench.inputs.model_card import CardFile
 from bench.runs.answers import MANY, Answered, read_answered, workers
-from bench.runs.check import entries
+from bench.runs.check import entry_of, run_folders
 from bench.runs.result import DoneResult
 from leaderboard.board import Board, make_board
 from leaderboard.pages import Options, Page, Site, Texts, pages_of, renderer
@@ -37,8 +37,9 @@ def make_site(results: Path, cards: Sequence[CardFile], options: Options = Optio
 
 def _without_result(results: Path) -> Iterator[str]:
     """A word on each folder where a run was begun, or has lost its summary."""
-    for entry in entries(results):
-        if entry.result is None and not (results / entry.folder / "result.json").exists():
+    for folder in run_folders(results):
+        if not (folder / "result.json").exists():
+            entry = entry_of(results, folder)
             answered = len(entry.unfinished.records) if entry.unfinished else 0
             yield f"{entry.folder}: {entry.wrong or f'not finished, {answered} questions are answered'}"
 

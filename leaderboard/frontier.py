@@ -1,8 +1,8 @@
 """Accuracy against cost: which models are not beaten in both, and where each stands in a drawing. Pure."""
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from bench.runs.result import DoneResult
 from leaderboard import formats
@@ -11,13 +11,19 @@ from leaderboard.standing import memory
 
 WIDTH, HEIGHT = 640, 320
 LEFT, RIGHT, TOP, BOTTOM = 52, 16, 14, 44
+LABELLED = 20
+DIGIT, HIGH = 7.5, 10
+"""The size of a figure in a label."""
 MARGIN = 0.04
 """The share of the axis that is left free on either side of the points."""
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A row in the drawing, in its units; `number` stands beside it and in the list."""
+    """A row in the drawing, in its units; `number` stands in the list and, at `label`, beside it.
+
+    Among more points than can be told apart only the efficient are labelled.
+    """
 
     row: Row
     number: int
@@ -27,6 +33,7 @@ class Point:
     high: float
     cost: str
     efficient: bool
+    label: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +109,48 @@ def _frontier(
     return Frontier(
         title=title,
         axis=axis,
-        points=tuple(points),
+        points=_labelled(points),
         across=tuple(Tick(across(value), text(value)) for value in _round_numbers(first, last)),
         up=tuple(Tick(up(share), formats.percent(share, 0)) for share in _shares(bottom, top)),
         path=" ".join(f"{point.x},{point.y}" for point in line),
         chance=up(chance),
     )
+
+
+Box = tuple[float, float, float, float]
+"""Left, top, right, bottom."""
+
+
+def _labelled(points: Sequence[Point]) -> tuple[Point, ...]:
+    """The points with places for their numbers: beside each, where least is covered."""
+    shown = [point for point in points if point.efficient or len(points) <= LABELLED]
+    taken: list[Box] = [(p.x - 7, p.y - 7, p.x + 7, p.y + 7) for p in points]
+    taken += [(p.x - 1, p.high, p.x + 1, p.low) for p in points]
+    places: dict[int, tuple[float, float]] = {}
+    for point in sorted(shown, key=lambda point: not point.efficient):
+        boxes = list(_beside(point))
+        box = min(boxes, key=lambda box: sum(_shared(box, other) for other in taken))
+        taken.append(box)
+        places[point.number] = round(box[0], 1), round(box[3], 1)
+    return tuple(replace(point, label=places.get(point.number)) for point in points)
+
+
+def _beside(point: Point) -> Iterator[Box]:
+    """Boxes for a point's number that are in the drawing, the nearest first."""
+    wide = DIGIT * len(str(point.number))
+    for away in (8, 16, 28, 40):
+        for down in (0, -10, 10, -20, 20, -32, 32):
+            for left in (point.x + away, point.x - away - wide):
+                top = point.y - HIGH / 2 + down
+                if left >= LEFT and left + wide <= WIDTH and top >= 0 and top + HIGH <= HEIGHT - BOTTOM:
+                    yield left, top, left + wide, top + HIGH
+
+
+def _shared(one: Box, other: Box) -> float:
+    """The area that two boxes share."""
+    wide = min(one[2], other[2]) - max(one[0], other[0])
+    high = min(one[3], other[3]) - max(one[1], other[1])
+    return max(0.0, wide) * max(0.0, high)
 
 
 Axis = Callable[[float], float]

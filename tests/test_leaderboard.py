@@ -447,6 +447,19 @@ def test_a_frontier_is_drawn_of_models_whose_costs_differ() -> None:
         assert 0 < point.high < point.y < point.low < 320
 
 
+def test_numbers_of_points_that_stand_close_do_not_cover_each_other() -> None:
+    runs = [finished(100, 40 + n % 3, f"Model {n}", (10 + n) * 10**8) for n in range(20)]
+    [table] = make_board(runs, [], []).tasks
+    [drawn] = frontiers(table)
+    places = [point.label for point in drawn.points if point.label]
+    assert len(places) == 20
+    for at, (left, bottom) in enumerate(places):
+        assert 0 < left < 625
+        assert 10 <= bottom <= 320
+        for other_left, other_bottom in places[at + 1 :]:
+            assert abs(left - other_left) >= 15 or abs(bottom - other_bottom) >= 10
+
+
 def test_a_board_is_exported_in_four_forms(anatomy: Path, bench: Callable[..., Result]) -> None:
     bench("run", "-m", "family:baseline", "-t", "anatomy")
     rows = json.loads(bench("export", "json").stdout)

@@ -172,6 +172,26 @@ def test_prune_takes_only_a_run_s_own_files(quiz: Path, project: Path, bench: Ca
     assert [(entry.folder, entry.state) for entry in entries(results)] == [(cell.folder, "done")]
 
 
+def test_records_that_were_changed_are_damage_to_list_prune_and_check(
+    quiz: Path, project: Path, bench: Callable[..., Result]
+) -> None:
+    results = project / "results"
+    cell = cell_of(quiz, fake_card("whole"))
+    run_to_end(cell, results)
+    records = results / cell.folder / "records.jsonl"
+    records.write_bytes(records.read_bytes().replace(b"true", b"false", 1))
+    [row] = json.loads(bench("results", "list", "--json").stdout)
+    assert (row["state"], row["model"], row["right"]) == ("damaged", "whole", None)
+    assert "not the records that result.json was made from" in row["reason"]
+    assert "not the records" in bench("results", "show", row["id"]).stdout
+    checked = bench("results", "check")
+    assert checked.exit_code == 3
+    assert checked.output.count("not the records") == 1
+    assert bench("results", "prune", "outdated", "partial", "unfinished").stdout.count("removed") == 0
+    assert bench("results", "prune", "damaged").stdout.count("removed") == 1
+    assert list(entries(results)) == []
+
+
 def test_the_kinds_of_prune_are_those_of_the_command() -> None:
     assert COMMANDED == KINDS
 

@@ -93,6 +93,8 @@ def show(*, results: Path) -> None:
     from leaderboard.build import read_board
 
     board, _ = read_board(results, [])
+    if not board.tasks:
+        click.echo(f"no runs are in {results} (bench run --help)")
     for found in board.tasks:
         stdout().print(_ranked(found))
         click.echo(found.headline or "no whole run yet")

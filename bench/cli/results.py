@@ -51,9 +51,7 @@ def list_runs(*, results: Path, as_json: bool) -> None:
 
 
 def _row(entry: "Entry") -> dict[str, Any]:
-    from bench.runs.result import DoneResult
-
-    cell, result = entry.cell, entry.result
+    cell, result, done = entry.cell, entry.result, entry.done
     partial = f", first {cell.limit}" if cell and cell.limit else ""
     return {
         "id": cell.id if cell else None,
@@ -61,8 +59,8 @@ def _row(entry: "Entry") -> dict[str, Any]:
         "model": cell.model.name if cell else None,
         "variant": cell.variant.slug + partial if cell else None,
         "state": entry.state,
-        "origin": result.origin or None if isinstance(result, DoneResult) else None,
-        "right": result.metrics.accuracy.correct if isinstance(result, DoneResult) else None,
+        "origin": done.origin or None if done else None,
+        "right": done.metrics.accuracy.correct if done else None,
         "questions": (cell.limit or cell.data["test"].rows) if cell else None,
         "answered": len(entry.unfinished.records) if entry.unfinished else None,
         "reason": entry.wrong or getattr(result, "reason", None),
@@ -77,16 +75,14 @@ def _row(entry: "Entry") -> dict[str, Any]:
 @options.as_json
 def show(*, run: str, results: Path, as_json: bool) -> None:
     """One run: accuracy by each view, cost, and where it was made. RUN is its id's beginning or folder."""
-    from bench.runs.result import DoneResult
-
     found = _find(run, results)
     if as_json:
         shown = found.result or (found.unfinished.head if found.unfinished else None)
         click.echo(shown.model_dump_json(indent=1) if shown else json.dumps(_row(found), indent=1))
         return
     click.echo(f"{results / found.folder}: {found.state}")
-    if isinstance(found.result, DoneResult):
-        _show_done(found.result)
+    if found.done:
+        _show_done(found.done)
         return
     for key, value in _row(found).items():
         if value is not None:

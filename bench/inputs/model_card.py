@@ -187,7 +187,8 @@ def select_cards(
         wanted = is_available if term == "available" else partial(_matches, term)
         found = [file for file in cards if wanted(file)]
         if not found:
-            hint = did_you_mean(term, _terms(cards))
+            slip = term.startswith("params") and not _COMPARISON.match(term)
+            hint = "; a size is as in params<500M" if slip else did_you_mean(term, _terms(cards))
             raise UsageError(f"no model matches '{term}'{hint} (bench models list)")
         chosen |= {file.card.name: file for file in found}
     if not chosen:

@@ -13,7 +13,7 @@ from bench.runs.cell import CANNOT_RUN, identity
 from bench.runs.journal import NAME, Unfinished, read_journal
 from bench.runs.result import CellFacts, DoneResult, FailedResult, Texts
 from bench.runs.sound import contradiction
-from bench.runs.store import read_records, read_result
+from bench.runs.store import read_records, read_result, vouched
 from bench.scoring.metrics import Metrics, measure, own_names
 from bench.scoring.record import Record
 
@@ -25,7 +25,7 @@ CLOSE = 1e-9
 class Entry:
     """A run's folder, relative to the results folder, and what is there.
 
-    `result` is None where there is none, or it cannot be read; `wrong` says why.
+    `result` is None where there is none, or it cannot be read; `wrong` says what is damaged.
     """
 
     folder: Path
@@ -40,23 +40,33 @@ class Entry:
         return self.unfinished.head.cell if self.unfinished else None
 
     @property
+    def done(self) -> DoneResult | None:
+        """The result of a finished run that is not damaged."""
+        return self.result if isinstance(self.result, DoneResult) and not self.wrong else None
+
+    @property
     def state(self) -> str:
         """`done`, `failed`, `unfinished` or `damaged`."""
         if self.wrong:
             return "damaged"
-        if isinstance(self.result, DoneResult):
+        if self.done:
             return "done"
         return "failed" if self.result else "unfinished"
 
 
+def run_folders(results: Path) -> list[Path]:
+    """Every folder that holds a file of a run, sorted."""
+    names = "result.json", "records.jsonl", NAME
+    return sorted({path.parent for name in names for path in results.rglob(name)})
+
+
 def entries(results: Path) -> Iterator[Entry]:
-    """Every run's folder, sorted; summaries are read, records are not."""
-    found = {path.parent for name in ("result.json", "records.jsonl", NAME) for path in results.rglob(name)}
-    for folder in sorted(found):
-        yield _entry(results, folder)
+    """Every run; summaries are read, of records only whether they are those of their summary."""
+    return (entry_of(results, folder) for folder in run_folders(results))
 
 
-def _entry(results: Path, folder: Path) -> Entry:
+def entry_of(results: Path, folder: Path) -> Entry:
+    """What is in one of the `run_folders`."""
     name = folder.relative_to(results)
     unfinished = read_journal(folder / NAME)
     path = folder / "result.json"
@@ -66,10 +76,14 @@ def _entry(results: Path, folder: Path) -> Entry:
         lost = (folder / "records.jsonl").is_file()
         wrong = "records without a result.json" if lost else f"{NAME} does not begin with what was asked"
         return Entry(name, None, None, wrong)
+    result = None
     try:
-        return Entry(name, read_result(path), unfinished)
+        result = read_result(path)
+        if isinstance(result, DoneResult):
+            vouched(folder / "records.jsonl", result.records_sha256)
     except FileError as error:
-        return Entry(name, None, unfinished, str(error))
+        return Entry(name, result, unfinished, str(error))
+    return Entry(name, result, unfinished)
 
 
 def check(results: Path) -> Iterator[tuple[Path, str]]:

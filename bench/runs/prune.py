@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 from bench.runs.check import Entry, entries
 from bench.runs.journal import NAME, holding, is_held
-from bench.runs.result import CellFacts, DoneResult
+from bench.runs.result import CellFacts
 from bench.runs.store import LOCKS, writing
 
 Kind = Literal["failed", "unfinished", "damaged", "partial", "outdated"]
@@ -20,8 +20,8 @@ def of_kinds(results: Path, kinds: Iterable[Kind]) -> Iterator[Entry]:
     found = list(entries(results))
     newest: dict[tuple[str, str], tuple[int, int]] = {}
     for entry in found:
-        if isinstance(entry.result, DoneResult):
-            cell = entry.result.cell
+        if entry.done:
+            cell = entry.done.cell
             newest[_made(cell)] = max(newest.get(_made(cell), (0, 0)), _version(cell))
     wanted = set(kinds)
     for entry in found:
@@ -45,8 +45,8 @@ def _kinds(entry: Entry, newest: dict[tuple[str, str], tuple[int, int]]) -> Iter
             yield state
         case _:
             pass
-    if isinstance(entry.result, DoneResult):
-        cell = entry.result.cell
+    if entry.done:
+        cell = entry.done.cell
         if entry.unfinished:  # left over beside its result
             yield "unfinished"
         if cell.limit is not None:
@@ -62,7 +62,7 @@ def remove(results: Path, entry: Entry, kinds: Iterable[Kind]) -> None:
     sweep works on it.
     """
     folder = results / entry.folder
-    left_over = isinstance(entry.result, DoneResult) and set(kinds) == {"unfinished"}
+    left_over = entry.done and set(kinds) == {"unfinished"}
     names = [NAME] if left_over else ["result.json", "records.jsonl", NAME]
     lock = holding(results, entry.cell.id) if entry.cell and (results / LOCKS).is_dir() else nullcontext()
     with lock, writing(folder):

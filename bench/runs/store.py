@@ -233,6 +233,16 @@ def read_result(path: Path) -> DoneResult | FailedResult:
 
 def read_records(path: Path, expected_sha256: str) -> tuple[Record, ...]:
     """The records that the summary vouches for; raises a FileError when they are not those."""
+    data = vouched(path, expected_sha256)
+    try:
+        return tuple(Record.model_validate_json(line) for line in data.splitlines())
+    except ValidationError as error:
+        text = f"not a record: {error.errors()[0]['msg']}"
+        raise FileError([Mistake(display(path), 0, "", text)]) from error
+
+
+def vouched(path: Path, expected_sha256: str) -> bytes:
+    """The bytes of the records, unread; raises a FileError when they are not those of the summary."""
     file = display(path)
     try:
         data = path.read_bytes()
@@ -241,10 +251,7 @@ def read_records(path: Path, expected_sha256: str) -> tuple[Record, ...]:
     if digest(data) != expected_sha256:
         text = "not the records that result.json was made from; run the cell again"
         raise FileError([Mistake(file, 0, "", text)])
-    try:
-        return tuple(Record.model_validate_json(line) for line in data.splitlines())
-    except ValidationError as error:
-        raise FileError([Mistake(file, 0, "", f"not a record: {error.errors()[0]['msg']}")]) from error
+    return data
 
 
 def read_runs(results: Path) -> Iterator[Run | FileError]:
