@@ -405,6 +405,8 @@ def test_ranks_are_what_is_not_excluded() -> None:
 
 
 def test_two_runs_are_compared_in_the_terminal(anatomy: Path, bench: Callable[..., Result]) -> None:
+    Path("results").mkdir()
+    assert "no runs are in results" in bench("leaderboard", "show").stdout
     bench("run", "-m", "chance,majority", "-t", "anatomy")
     said = bench("compare", "chance", "majority")
     assert said.exit_code == 0, said.output
