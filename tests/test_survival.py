@@ -140,7 +140,7 @@ def test_a_real_model_that_was_cut_off_gives_the_same_scores(quiz: Path, project
 
 @pytest.mark.parametrize("damage", ["torn", "garbage", "twice", "other questions", "no head"])
 def test_a_damaged_line_costs_its_batch_and_no_more(quiz: Path, project: Path, damage: str) -> None:
-    cell = cell_of(quiz, fake_card(seconds=0.005))
+    cell = cell_of(quiz, fake_card(seconds=0.05))
     whole, records = uninterrupted(cell, project)
     path = journal_of(cell, project / "cut", keep=5)
     head, *batches = path.read_bytes().splitlines(keepends=True)
@@ -165,7 +165,7 @@ def test_a_damaged_line_costs_its_batch_and_no_more(quiz: Path, project: Path, d
 
 
 def test_a_fresh_run_takes_only_from_one_that_was_begun_fresh(quiz: Path, project: Path) -> None:
-    cell = cell_of(quiz, fake_card(seconds=0.005))
+    cell = cell_of(quiz, fake_card(seconds=0.05))
     journal_of(cell, project / "cut", keep=3)
     fresh = run_cell(cell, project / "cut", Terms(fresh=True))
     assert next(fresh) == Loading(0)
@@ -178,7 +178,7 @@ def test_a_fresh_run_takes_only_from_one_that_was_begun_fresh(quiz: Path, projec
 
 def test_what_was_begun_on_another_machine_is_begun_anew(quiz: Path, project: Path) -> None:
     """Its seconds may not be added to this one's."""
-    cell = cell_of(quiz, fake_card(seconds=0.005))
+    cell = cell_of(quiz, fake_card(seconds=0.05))
     path = journal_of(cell, project / "cut", keep=3)
     head, *batches = path.read_text().splitlines()
     elsewhere = json.loads(head) | {"machine": "Cray-1, 1 cores, 8 MB, 1 side by side"}
@@ -187,7 +187,7 @@ def test_what_was_begun_on_another_machine_is_begun_anew(quiz: Path, project: Pa
 
 
 def test_an_unfinished_run_of_a_newer_version_is_not_written_over(quiz: Path, project: Path) -> None:
-    cell = cell_of(quiz, fake_card(seconds=0.005))
+    cell = cell_of(quiz, fake_card(seconds=0.05))
     path = journal_of(cell, project / "cut", keep=3)
     head, *batches = path.read_text().splitlines()
     path.write_text("\n".join([json.dumps(json.loads(head) | {"schema_version": 99}), *batches]) + "\n")
