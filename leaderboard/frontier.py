@@ -12,6 +12,7 @@ from leaderboard.standing import memory
 WIDTH, HEIGHT = 640, 320
 LEFT, RIGHT, TOP, BOTTOM = 52, 16, 14, 44
 LABELLED = 20
+"""Among more points than these only the efficient have a number."""
 DIGIT, HIGH = 7.5, 10
 """The size of a figure in a label."""
 MARGIN = 0.04
@@ -20,10 +21,7 @@ MARGIN = 0.04
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A row in the drawing, in its units; `number` stands in the list and, at `label`, beside it.
-
-    Among more points than can be told apart only the efficient are labelled.
-    """
+    """A row in the drawing, in its units; `number` stands in the list and, at `label`, beside it."""
 
     row: Row
     number: int
@@ -128,8 +126,7 @@ def _labelled(points: Sequence[Point]) -> tuple[Point, ...]:
     taken += [(p.x - 1, p.high, p.x + 1, p.low) for p in points]
     places: dict[int, tuple[float, float]] = {}
     for point in sorted(shown, key=lambda point: not point.efficient):
-        boxes = list(_beside(point))
-        box = min(boxes, key=lambda box: sum(_shared(box, other) for other in taken))
+        box = min(_beside(point), key=lambda box: sum(_shared(box, other) for other in taken))
         taken.append(box)
         places[point.number] = round(box[0], 1), round(box[3], 1)
     return tuple(replace(point, label=places.get(point.number)) for point in points)

@@ -94,6 +94,10 @@ def first_answers_otherwise(records: list[dict[str, object]]) -> None:
 DAMAGE = {
     "is missing one": (lambda records: records.pop(), "39 records, 40 questions were asked"),
     "has one twice": (lambda records: records.append(records[0]), "there more than once: q0"),
+    "has one in place of another": (
+        lambda records: records.__setitem__(1, records[0]),
+        "there more than once: q0",
+    ),
     "is wrong": (first_is_wrong, "line 1, q0: is_correct does not follow from its answers"),
     "answers otherwise": (first_answers_otherwise, "the answer is not the option that its scores rank first"),
 }
@@ -113,6 +117,9 @@ def test_a_check_names_what_is_wrong_with_which_file(
     assert found.exit_code == 3
     assert words in found.output
     assert str(path.relative_to(project)) in found.output
+    shown = bench("leaderboard", "show")
+    assert "no runs are in results" in shown.stdout
+    assert f"not shown: {path.relative_to(project)}" in shown.stderr
 
 
 @pytest.mark.parametrize(

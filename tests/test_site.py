@@ -166,8 +166,10 @@ def test_options_without_words_keep_prompts_on_the_disk() -> None:
     site = make_site(ROOT / "results", [], Options("answers"))
     render = renderer(site)
     page = next(page for page in pages_of(site) if re.match("questions/medqa_sample/[0-9a-f]{12}", page.path))
-    assert "not published here" not in renderer(make_site(ROOT / "results", []))(page).decode()
+    whole = renderer(make_site(ROOT / "results", []))(page).decode()
+    assert "not published here" not in whole
+    assert "<summary>The prompt of" in whole
     text = render(page).decode()
     assert "not published here" in text
-    assert "The prompt as" not in text
+    assert "<summary>The prompt of" not in text
     assert "What it wrote" not in text

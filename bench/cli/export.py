@@ -24,7 +24,7 @@ FILES = ("hub", "every-eval-ever", "lm-eval")
 @click.option("--model", metavar="NAME", help="This model's runs alone, in files.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="The folder of the files.")
 @click.option("--by", default="", metavar="NAME", help="Who publishes the runs, for hub and every-eval-ever.")
-@click.option("--url", default="", metavar="URL", help="Where they can be read, for the same.")
+@options.url("Where they can be read, for the same.")
 @options.results
 def export(
     *, form: str, task: str | None, model: str | None, out: Path | None, by: str, url: str, results: Path
@@ -89,8 +89,6 @@ def _check(form: str, *, out: Path | None, model: str | None, by: str, url: str)
         raise UsageError(f"{form} is written into a folder: name it with --out DIR")
     if form == "lm-eval" and (by or url):
         raise UsageError("lm-eval's files have no place for --by and --url")
-    if url and not url.startswith(("https://", "http://")):
-        raise UsageError(f"--url {url}: an address begins with https://")
     if form == "hub" and by and not url:
         raise UsageError("the hub takes a source's name only with its address: give --url too")
 

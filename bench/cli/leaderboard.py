@@ -35,7 +35,7 @@ def leaderboard() -> None:
     help="answers: no words of questions, prompts and replies; none: totals alone.",
 )
 @click.option("--noindex", is_flag=True, help="Ask search engines to leave the site out.")
-@click.option("--url", metavar="URL", help="Where the site will stand, for links that are shared.")
+@options.url("Where the site will stand, for links that are shared.")
 @click.option(
     "--picture",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
@@ -47,7 +47,7 @@ def build(
     out: Path,
     texts: Literal["full", "answers", "none"],
     noindex: bool,
-    url: str | None,
+    url: str,
     picture: Path | None,
 ) -> None:
     """Make the static site from the results."""
@@ -55,7 +55,7 @@ def build(
     from leaderboard.build import make_site, write_site
     from leaderboard.pages import Options
 
-    wanted = Options(texts, noindex, _address(url), _png(picture) if picture else b"")
+    wanted = Options(texts, noindex, _with_slash(url), _png(picture) if picture else b"")
     if picture and not url:
         raise UsageError("a picture is named by its whole address: give --url too")
     cards, mistakes = cards_and_mistakes()
@@ -68,10 +68,8 @@ def build(
     click.echo(f"{count} files from {len(site.runs)} runs; open {(out / 'index.html').resolve()}")
 
 
-def _address(url: str | None) -> str:
+def _with_slash(url: str) -> str:
     """The address with a slash at its end, "" for none."""
-    if url and not url.startswith(("https://", "http://")):
-        raise UsageError(f"--url {url}: an address begins with https://")
     return f"{url.rstrip('/')}/" if url else ""
 
 

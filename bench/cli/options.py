@@ -1,8 +1,11 @@
 """Options that several commands share."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import click
+
+from bench.errors import UsageError
 
 WORDS = "bench.words"
 """Under this key a command's context keeps the words after `bench`."""
@@ -41,6 +44,19 @@ allow_pickle = click.option(
     is_flag=True,
     help="Take weights that are pickles, which can run any code, where there are no safetensors.",
 )
+
+
+def _address(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    if value and not value.startswith(("https://", "http://")):
+        raise UsageError(f"--url {value}: an address begins with https://")
+    return value
+
+
+def url(text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """`--url`, "" for none, with that help."""
+    return click.option("--url", default="", metavar="URL", callback=_address, help=text)
+
+
 as_json = click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 
 

@@ -1,7 +1,6 @@
 """Everything in a results folder, read again: what each run is, and what is wrong with which file."""
 
 import math
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -12,7 +11,7 @@ from bench.errors import FileError
 from bench.runs.cell import CANNOT_RUN, identity
 from bench.runs.journal import NAME, Unfinished, read_journal
 from bench.runs.result import CellFacts, DoneResult, FailedResult, Texts
-from bench.runs.sound import contradiction
+from bench.runs.sound import faults
 from bench.runs.store import read_records, read_result, vouched
 from bench.scoring.metrics import Metrics, measure, own_names
 from bench.scoring.record import Record
@@ -119,17 +118,7 @@ def _check_identity(folder: Path, name: Path, cell: CellFacts) -> Iterator[tuple
 
 
 def _check_done(folder: Path, result: DoneResult, records: Sequence[Record]) -> Iterator[tuple[Path, str]]:
-    path = folder / "records.jsonl"
-    cell = result.cell
-    wanted = cell.limit or cell.data["test"].rows
-    if len(records) != wanted:
-        yield path, f"{len(records)} records, {wanted} questions were asked"
-    counts = Counter(record.question_id for record in records)
-    if twice := sorted(id_ for id_, count in counts.items() if count > 1):
-        yield path, f"there more than once: {', '.join(twice[:3])}"
-    for line, record in enumerate(records, start=1):
-        if text := contradiction(record, cell):
-            yield path, f"line {line}, {record.question_id}: {text}"
+    yield from ((folder / "records.jsonl", text) for text in faults(result.cell, records))
     if records and result.metrics.statuses:  # older versions measured less
         yield from ((folder / "result.json", text) for text in _differences(result.metrics, records))
 

@@ -1,6 +1,7 @@
 """Whether records are what a summary says of them."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bench.config import display
@@ -14,14 +15,10 @@ from bench.types import LETTERS
 
 def check_records(result: DoneResult, records: Sequence[Record], path: Path) -> None:
     """Raises a FileError where the summary at `path` does not say what its records say."""
-    wanted = result.cell.limit or result.cell.data["test"].rows
     if not records:
         _wrong(path, "", "a finished run without records")
-    if len(records) != wanted:
-        _wrong(path, "", f"{len(records)} records, {wanted} questions were asked")
-    for line, record in enumerate(records, start=1):
-        if text := contradiction(record, result.cell):
-            _wrong(path.with_name("records.jsonl"), "", f"line {line}, {record.question_id}: {text}")
+    for text in faults(result.cell, records):
+        _wrong(path.with_name("records.jsonl"), "", text)
     told, counted = result.metrics, measure(records, ())
     if (told.accuracy.correct, told.accuracy.total) != (counted.accuracy.correct, counted.accuracy.total):
         says = f"says {told.accuracy.correct} of {told.accuracy.total}"
@@ -31,7 +28,20 @@ def check_records(result: DoneResult, records: Sequence[Record], path: Path) -> 
         _wrong(path, "metrics", "not what its records give")
 
 
-def contradiction(record: Record, cell: CellFacts) -> str:
+def faults(cell: CellFacts, records: Sequence[Record]) -> Iterator[str]:
+    """What in the records of a cell cannot be: their number, a question twice, answers that contradict."""
+    wanted = cell.limit or cell.data["test"].rows
+    if len(records) != wanted:
+        yield f"{len(records)} records, {wanted} questions were asked"
+    counts = Counter(record.question_id for record in records)
+    if twice := sorted(id_ for id_, count in counts.items() if count > 1):
+        yield f"there more than once: {', '.join(twice[:3])}"
+    for line, record in enumerate(records, start=1):
+        if text := _contradiction(record, cell):
+            yield f"line {line}, {record.question_id}: {text}"
+
+
+def _contradiction(record: Record, cell: CellFacts) -> str:
     """What in a record cannot be, "" where all can."""
     answer = record.model_output.final_answer
     letters = tuple(LETTERS[: len(record.options)])
