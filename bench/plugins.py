@@ -1,0 +1,71 @@
+"""What can be added from outside: rows of our own, and those that installed packages declare as entry points.
+
+    [project.entry-points."bench.metrics"]
+    brier = "my_package:BRIER"
+
+A row from outside is imported when it is first asked for, so a broken package breaks only what uses it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import EntryPoint, entry_points
+from typing import Generic, TypeVar
+
+from bench.errors import BenchError, UsageError, did_you_mean, first_line
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Registry(Generic[T]):
+    """Everything of one kind that has a name: `own` by name, and the entry points of `group`.
+
+    `noun` is what messages call one of them, `kind` the class that every row must be of.
+    """
+
+    group: str
+    noun: str
+    kind: type[T]
+    own: Mapping[str, T] = field(default_factory=dict[str, T])
+
+    def names(self) -> list[str]:
+        """Every known name, ours first; nothing is imported."""
+        return [*self.own, *sorted(self._outside().keys() - self.own.keys())]
+
+    def get(self, name: str) -> T:
+        """The row of that name; raises a UsageError where there is none, a BenchError where it is broken."""
+        if name in self.own:
+            return self.own[name]
+        point = self._outside().get(name)
+        if point is None:
+            near = did_you_mean(name, self.names())
+            raise UsageError(f"no {self.noun} is named '{name}'{near}; is its package installed?")
+        return _loaded(point, self.noun, self.kind)
+
+    def all(self) -> dict[str, T]:
+        """Every row by name, ours first."""
+        return {name: self.get(name) for name in self.names()}
+
+    def package(self, name: str) -> str:
+        """Name and version of the package that declares the row, "" where it is this one."""
+        point = None if name in self.own else self._outside().get(name)
+        if point is None or point.dist is None:
+            return ""
+        return f"{point.dist.name} {point.dist.version}"
+
+    def _outside(self) -> dict[str, EntryPoint]:
+        return {point.name: point for point in entry_points(group=self.group)}
+
+
+def _loaded(point: EntryPoint, noun: str, kind: type[T]) -> T:
+    package = f" of {point.dist.name} {point.dist.version}" if point.dist else ""
+    what = f"the {noun} '{point.name}'{package}"
+    try:
+        row: object = point.load()
+    except Exception as error:  # a stranger's module: whatever its import raises
+        reason = f"{type(error).__name__}: {first_line(error)}"
+        raise BenchError(f"{what} cannot be loaded: {reason}") from error
+    if not isinstance(row, kind):
+        text = f"{what} is not a {kind.__name__}: {point.value} is a {type(row).__name__}"
+        raise BenchError(f"{text}; see CONTRIBUTING.md")
+    return row

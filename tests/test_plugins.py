@@ -1,0 +1,75 @@
+"""What installed packages add: found by name, loaded when asked for, checked."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from bench.errors import BenchError, UsageError
+from bench.plugins import Registry
+
+Install = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Colour:
+    name: str
+
+
+COLOURS = Registry("bench.test_colours", "colour", Colour, {"red": Colour("red")})
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
+    """Put a package on the path that declares these entry points."""
+
+    def put(points: str) -> None:
+        info = tmp_path / "paints-2.1.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: paints\nVersion: 2.1\n")
+        (info / "entry_points.txt").write_text(f"[bench.test_colours]\n{points}\n")
+        monkeypatch.syspath_prepend(tmp_path)
+
+    return put
+
+
+def test_a_row_of_another_package_is_listed_after_ours_and_loaded_by_name(install: Install) -> None:
+    install("blue = test_plugins:BLUE")
+    assert COLOURS.names() == ["red", "blue"]
+    assert COLOURS.get("blue") == BLUE
+    assert COLOURS.all() == {"red": Colour("red"), "blue": BLUE}
+    assert COLOURS.package("blue") == "paints 2.1"
+    assert COLOURS.package("red") == ""
+
+
+BLUE = Colour("blue")
+
+
+def test_a_row_of_ours_is_never_replaced_from_outside(install: Install) -> None:
+    install("red = test_plugins:BLUE")
+    assert COLOURS.all() == {"red": Colour("red")}
+    assert COLOURS.package("red") == ""
+
+
+def test_an_unknown_name_gets_the_nearest_one() -> None:
+    with pytest.raises(UsageError, match="no colour is named 'rad'; did you mean 'red'"):
+        COLOURS.get("rad")
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("no_such_module:X", "'odd' of paints 2.1 cannot be loaded: ModuleNotFoundError"),
+        ("test_plugins:NO_SUCH", "'odd' of paints 2.1 cannot be loaded: AttributeError"),
+        ("test_plugins:Path", "'odd' of paints 2.1 is not a Colour: test_plugins:Path is a type"),
+    ],
+)
+def test_a_broken_row_names_its_package_and_breaks_only_itself(
+    install: Install, value: str, message: str
+) -> None:
+    install(f"odd = {value}")
+    assert COLOURS.names() == ["red", "odd"]
+    assert COLOURS.get("red") == Colour("red")
+    with pytest.raises(BenchError, match=message):
+        COLOURS.get("odd")
