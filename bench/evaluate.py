@@ -5,7 +5,7 @@ generated: item -> prompt -> what the model writes -> record
 """
 
 import time
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
@@ -15,7 +15,7 @@ from bench.errors import BenchError, PromptTooLong
 from bench.inputs.task import Generate
 from bench.scoring.asking import Asking, Render, bare_requests, generate_request, score_request
 from bench.scoring.record import Record
-from bench.scoring.views import scored, too_long, written
+from bench.scoring.views import scored, too_long, view_scores, views_of, weighed, written
 from bench.types import Encoded, GenerateRequest, Item, Message, Scores, Tokens
 
 T = TypeVar("T")
@@ -64,20 +64,33 @@ def _score(
         yield Answered(tuple(refused))
     start = time.perf_counter()
     asked = [encoded.request.item for encoded in ready]
-    bare = bare_scores(asking, asked, engine, done) if isinstance(engine, LanguageModel) else None
+    record = _recorder(asking, asked, engine, done)
     each = (time.perf_counter() - start) / max(1, len(ready))
     for seconds, batch in _timed(engine.score(ready, _places(asked, done))):
         share = each + seconds / len(batch.indices)
         yield Answered(
             tuple(
-                scored(
-                    asked[index], asking.task.scoring, scores, bare[asked[index].id] if bare else None, share
-                )
+                record(asked[index], scores, share)
                 for index, scores in zip(batch.indices, batch.replies, strict=True)
                 if asked[index].id not in done
             ),
             batch.batch_tokens,
         )
+
+
+def _recorder(
+    asking: Asking, items: Sequence[Item], engine: Engine, done: Collection[str]
+) -> Callable[[Item, Scores, float], Record]:
+    """What makes the record of an item from its reply and its seconds."""
+    scoring = asking.task.scoring
+    match engine.reads:
+        case "item":
+            return lambda item, scores, seconds: weighed(item, scoring, scores, seconds)
+        case "prompt":
+            bare, views = bare_scores(asking, items, engine, done), views_of(scoring)
+            return lambda item, scores, seconds: scored(
+                item, scoring, view_scores(item, views, scores, bare[item.id]), scores, seconds
+            )
 
 
 def _places(items: Sequence[Item], done: Collection[str]) -> frozenset[int]:
@@ -86,7 +99,7 @@ def _places(items: Sequence[Item], done: Collection[str]) -> frozenset[int]:
 
 
 def bare_scores(
-    asking: Asking, items: Sequence[Item], engine: LanguageModel, done: Collection[str] = ()
+    asking: Asking, items: Sequence[Item], engine: Engine, done: Collection[str] = ()
 ) -> dict[str, Scores]:
     """The scores of an item's option texts after the bare cue, as one set, by the ids of those not done."""
     requests = bare_requests(asking, items, renderer(engine, thinking=False))

@@ -6,8 +6,10 @@
 A row from outside is imported when it is first asked for, so a broken package breaks only what uses it.
 """
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Generic, TypeVar
 
@@ -53,8 +55,14 @@ class Registry(Generic[T]):
             return ""
         return f"{point.dist.name} {point.dist.version}"
 
-    def _outside(self) -> dict[str, EntryPoint]:
-        return {point.name: point for point in entry_points(group=self.group)}
+    def _outside(self) -> Mapping[str, EntryPoint]:
+        return _entry_points(self.group, tuple(sys.path))
+
+
+@cache
+def _entry_points(group: str, _path: tuple[str, ...]) -> Mapping[str, EntryPoint]:
+    """Reading what all packages declare takes some milliseconds: once for each import path."""
+    return {point.name: point for point in entry_points(group=group)}
 
 
 def _loaded(point: EntryPoint, noun: str, kind: type[T]) -> T:

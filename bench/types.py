@@ -13,14 +13,8 @@ from typing import Literal
 LETTERS = "ABCDEFGHIJ"
 """Answer letters; a task may have up to ten options."""
 
-ScoredView = Literal["letter", "text", "text_per_char", "text_per_token", "text_pmi"]
-"""A way to read an answer from scores.
-
-`letter` compares log P(" A"), log P(" B"), … after the prompt; `text` the options' own texts, summed
-over their tokens; `text_per_char` and `text_per_token` divide that by length; `text_pmi` subtracts
-the option's log-probability after a bare answer cue, so a text that is likely anywhere does not win
-by that.
-"""
+ViewName = str
+"""A way to read an answer from scores: a row of `bench/views.py`."""
 
 Dtype = Literal["float32", "bfloat16", "float16"]
 PromptStyle = Literal["plain", "chat"]

@@ -10,7 +10,7 @@ from bench.inputs.model_card import ModelCard
 from bench.runs.answers import Answered, Answers
 from bench.runs.compare import Change, changes
 from bench.runs.result import CellFacts, DoneResult, FailedResult, Provenance, TaskFacts
-from bench.types import ScoredView
+from bench.types import ViewName
 from leaderboard.formats import short_digest
 from leaderboard.standing import Standing, Standings, standings
 
@@ -82,7 +82,7 @@ class TaskBoard:
     """What the table comes to, in a sentence."""
     told_apart: float = 1.0
     """The smallest difference of two of its rows that so many questions find in 80 of 100 cases."""
-    by_view: Mapping[ScoredView, tuple[Standing, ...]] = field(default_factory=dict)
+    by_view: Mapping[ViewName, tuple[Standing, ...]] = field(default_factory=dict)
     """The rows' ranks if answers were read so; empty where there is one view alone."""
     changes: tuple[tuple[Change, str], ...] = ()
     """What quantising or tuning did to a model, also in runs set apart, and the page of the changed run."""

@@ -6,16 +6,10 @@ from collections.abc import Sequence
 from bench.runs.result import CellFacts, Cost, FailedResult, Latency, Provenance
 from bench.scoring.metrics import Estimate, Metrics
 from bench.scoring.record import ParseStatus
-from bench.types import ScoredView
+from bench.types import ViewName
+from bench.views import view_title
 
 DASH = "—"
-_VIEWS: dict[ScoredView, str] = {
-    "letter": "Letter",
-    "text": "Option text",
-    "text_per_char": "Option text, per character",
-    "text_per_token": "Option text, per token",
-    "text_pmi": "Option text, against the bare cue",
-}
 _STATUSES: dict[ParseStatus, str] = {
     "scored": "scored",
     "parsed": "an answer was read",
@@ -108,8 +102,8 @@ def names_of(cells: Sequence[CellFacts]) -> list[str]:
     ]
 
 
-def view_name(view: ScoredView) -> str:
-    return _VIEWS[view]
+def view_name(view: ViewName) -> str:
+    return view_title(view)
 
 
 def status_name(status: ParseStatus) -> str:
@@ -181,7 +175,7 @@ def circumstances(p: Provenance) -> list[tuple[str, str]]:
     return [(name, value) for name, value in found if value]
 
 
-def differ(metrics: Metrics, view: ScoredView, main: ScoredView) -> str:
+def differ(metrics: Metrics, view: ViewName, main: ViewName) -> str:
     """On how many questions a view answers otherwise than the main one."""
     pairs = {frozenset(one.views): one.items for one in metrics.disagreements}
     items = pairs.get(frozenset((view, main)))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from bench.inputs.model_card import ModelCard
 from bench.runs.compare import Change
 from bench.scoring.metrics import Rate
-from bench.types import ScoredView
+from bench.types import ViewName
 from leaderboard.board import Board, Row, TaskBoard
 
 
@@ -25,9 +25,9 @@ class OnTask:
         return [(name, [one.accuracy if one else None for one in each]) for name, each in found]
 
     @property
-    def views(self) -> list[tuple[ScoredView, list[Rate | None]]]:
+    def views(self) -> list[tuple[ViewName, list[Rate | None]]]:
         """Each view with every row's accuracy by it; empty where there is one view alone."""
-        found: dict[ScoredView, None] = {view: None for row in self.rows for view in row.result.metrics.views}
+        found: dict[ViewName, None] = {view: None for row in self.rows for view in row.result.metrics.views}
         names = list(found)
         if len(names) < 2:
             return []

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from bench.runs.answers import Answers
 from bench.runs.result import DoneResult
 from bench.stats.ranking import Ranking, chance_corrected, detectable, median_differ, rank
-from bench.types import ScoredView
+from bench.types import ViewName
 from leaderboard.formats import names_of
 
 FRUGAL = 0.67
@@ -38,7 +38,7 @@ class Standings:
     rows: tuple[Standing, ...]
     told_apart: float
     headline: str
-    by_view: Mapping[ScoredView, tuple[Standing, ...]]
+    by_view: Mapping[ViewName, tuple[Standing, ...]]
 
 
 def standings(results: Sequence[DoneResult], answers: Sequence[Answers], chance: float) -> Standings:
@@ -47,8 +47,8 @@ def standings(results: Sequence[DoneResult], answers: Sequence[Answers], chance:
     ranking = rank(right)
     rows = _stand(right, ranking, chance)
     apart = detectable(right.shape[1], median_differ(ranking))
-    views: dict[ScoredView, None] = {view: None for one in answers for view in one.views}
-    by_view: dict[ScoredView, tuple[Standing, ...]] = {}
+    views: dict[ViewName, None] = {view: None for one in answers for view in one.views}
+    by_view: dict[ViewName, tuple[Standing, ...]] = {}
     for view in views if len(views) > 1 else ():
         found = np.array([one.views.get(view, one.right) for one in answers])
         by_view[view] = _stand(found, rank(found), chance)

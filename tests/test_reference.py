@@ -15,8 +15,9 @@ from bench.inputs.weights import find_weights
 from bench.interop.reference import reference_scores
 from bench.scoring.asking import Asking, score_request
 from bench.scoring.record import Record
-from bench.scoring.views import best, view_scores
+from bench.scoring.views import view_scores, views_of
 from bench.types import Item, ScoreRequest, Scores
+from bench.views import best
 from conftest import ROOT
 from foreign import reference
 from tiny import SIZES, opened, save_causal, save_t5
@@ -47,7 +48,7 @@ def compare(folder: Path, architecture: Architecture, items: Sequence[Item], sho
             for text in item.options
         )
         told = Scores("", 0, (letters, texts), (counts, counts)), Scores("", 0, (alone,), (counts,))
-        for view, theirs in view_scores(item, file.task.scoring, *told).items():
+        for view, theirs in view_scores(item, views_of(file.task.scoring), *told).items():
             ours = found[item.id].scores[view]
             assert max(abs(a - b) for a, b in zip(ours, theirs, strict=True)) < TOLERANCE, view
             assert best(ours) == best(theirs), view

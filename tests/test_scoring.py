@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 from sklearn.metrics import balanced_accuracy_score, confusion_matrix, f1_score
 
+from bench.engines.engine import Reads
 from bench.errors import BenchError, PromptTooLong
 from bench.evaluate import evaluate
 from bench.inputs.task import Task, find_tasks
@@ -42,6 +43,7 @@ from bench.types import (
 class Likes:
     """Gives the letter that the question names, refuses questions that say "long", two a batch."""
 
+    reads: Reads = "item"
     path: str = ""
     model_bytes: int | None = None
 
@@ -68,6 +70,7 @@ class Likes:
 class Knows(Likes):
     """A language model of a table: the log-probability of a continuation after a prompt that ends so."""
 
+    reads: Reads = "prompt"
     table: dict[tuple[str, str], float] = field(default_factory=dict)
     written: dict[str, tuple[Completion, ...]] = field(default_factory=dict)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.engines.engine import Engine, Opening
+from bench.engines.engine import Engine, Opening, Reads
 from bench.errors import BenchError
 from bench.types import Encoded, Item, ScoredBatch, ScoreRequest, Scores, Tree
 
@@ -17,6 +17,7 @@ class BaselineEngine:
     """Answers by a function of the item alone: a weight (any positive number) for each option."""
 
     weights: Callable[[Item], Sequence[float]]
+    reads: Reads = "item"
     path: str = ""
     model_bytes: int | None = None
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 from bench.inputs.adapter import Adapter
 from bench.inputs.model_card import ModelCard
@@ -24,6 +24,9 @@ from bench.types import (
 ENGINE_VERSION = 2
 """Raised when a change moves scores: it is part of every cell's identity."""
 
+Reads = Literal["item", "prompt"]
+"""What an engine answers from: the question and its options themselves, or the prompt they become."""
+
 
 class Engine(Protocol):
     """One loaded model.
@@ -34,6 +37,12 @@ class Engine(Protocol):
     before: it is left out, and the others are what they would be without it, so that an interrupted
     cell that goes on gives the numbers of one that was not.
     """
+
+    @property
+    def reads(self) -> Reads:
+        """`item`: a reply is one set, a weight for each option. `prompt`: a reply has the log-probability
+        of every continuation that was asked for, in its set, and of how many tokens."""
+        ...
 
     @property
     def path(self) -> str:

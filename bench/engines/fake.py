@@ -20,7 +20,7 @@ from pydantic import Field, ValidationError
 
 from bench.config import Strict
 from bench.engines.batching import plan_batches
-from bench.engines.engine import Engine, Opening
+from bench.engines.engine import Engine, Opening, Reads
 from bench.errors import BenchError
 from bench.inputs.model_card import EngineSource
 from bench.types import Encoded, Item, ScoredBatch, ScoreRequest, Scores, Tree
@@ -38,6 +38,7 @@ class Settings(Strict):
 class FakeEngine:
     name: str
     settings: Settings
+    reads: Reads = "item"
     path: str = ""
     model_bytes: int | None = None
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.engines import causal, chat, seq2seq, writing
+from bench.engines.engine import Reads
 from bench.engines.packing import Path
 from bench.engines.quantizing import footprint, keep_unpacked
 from bench.engines.tokenizing import encode_causal, encode_seq2seq
@@ -35,6 +36,7 @@ class TransformerEngine:
     window: int
     batch_tokens: int
     path: Path
+    reads: Reads = "prompt"
 
     @property
     def _is_decoder(self) -> bool:

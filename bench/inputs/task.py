@@ -10,7 +10,8 @@ from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 from bench.config import Name, Strict, display, read_yaml, yaml_files
 from bench.errors import FileError, Mistake, UsageError, did_you_mean
 from bench.inputs.prompts import ExemplarChoice, Template, template_problems
-from bench.types import ScoredView
+from bench.types import ViewName
+from bench.views import VIEWS
 
 METRICS = ("accuracy", "balanced_accuracy", "macro_f1")
 MetricName = Annotated[str, Field(pattern=rf"^({'|'.join(METRICS)}|evaluate:.+)$")]
@@ -103,14 +104,22 @@ class Scoring(Strict):
     `cue` is the bare prompt that `text_pmi` compares an option's text with.
     """
 
-    view: ScoredView = "letter"
+    view: ViewName = "letter"
     letters: bool = True
     cue: Annotated[str, Field(min_length=1)] = "Answer:"
 
+    @field_validator("view")
+    @classmethod
+    def _view_is_known(cls, view: ViewName) -> ViewName:
+        if view not in VIEWS.names():
+            near = did_you_mean(view, VIEWS.names())
+            raise ValueError(f"no view is named '{view}'{near or '; there are ' + ', '.join(VIEWS.names())}")
+        return view
+
     @model_validator(mode="after")
     def _view_is_scored(self) -> Self:
-        if self.view == "letter" and not self.letters:
-            raise ValueError("the letter view needs letters: true; choose a text view")
+        if VIEWS.get(self.view).needs_letters and not self.letters:
+            raise ValueError(f"the view '{self.view}' needs letters: true; choose a text view")
         return self
 
 

@@ -14,7 +14,7 @@ from bench.interop.lm_eval_files import Results, ResultsFile, wrong
 from bench.interop.lm_eval_task import own_name, own_version
 from bench.runs.cell import identity
 from bench.runs.result import CellFacts, Provenance, SplitFacts, TaskFacts, Variant
-from bench.types import Dtype, Item, Quantization, ScoredView
+from bench.types import Dtype, Item, Quantization, ViewName
 
 PROGRAM = "lm-eval"
 NO_ENGINE = 0
@@ -30,7 +30,7 @@ _SECRET = re.compile(r"token(?!izer)|key|secret|passw|auth|credential|bearer|hea
 _SECRETS_THEMSELVES = re.compile(r"\b(hf_|sk-|ghp_)\w{8,}|bearer ", re.IGNORECASE)
 
 
-def cell_of(file: ResultsFile, task: str, items: Sequence[Item], view: ScoredView) -> CellFacts:
+def cell_of(file: ResultsFile, task: str, items: Sequence[Item], view: ViewName) -> CellFacts:
     """What was asked, under an identity that no cell of ours can have."""
     told, asked = file.told, len(items)
     rows = _rows(file, task, asked)
@@ -88,7 +88,7 @@ def _rows(file: ResultsFile, task: str, asked: int) -> int:
     return counts.original
 
 
-def _task(told: Results, name: str, view: ScoredView) -> TaskFacts:
+def _task(told: Results, name: str, view: ViewName) -> TaskFacts:
     config = told.configs[name]
     version = str(told.versions.get(name, "unknown"))
     system = told.system_instruction or ""

@@ -19,8 +19,9 @@ from bench.runs.result import Cost, DoneResult, EngineFacts
 from bench.runs.store import begin, digest, find_run, records_bytes, write_run
 from bench.scoring.metrics import measure
 from bench.scoring.record import ModelOutput, Record
-from bench.scoring.views import ViewScores, best
-from bench.types import LETTERS, Item, ScoredView
+from bench.scoring.views import ViewScores
+from bench.types import LETTERS, Item, ViewName
+from bench.views import best
 
 _UNKNOWN = Cost(
     load_seconds=None,
@@ -125,7 +126,7 @@ def _keep(
 
 def _result(file: ResultsFile, task: str, records: Sequence[Record]) -> DoneResult:
     items = [Item(r.question_id, r.question, r.options, LETTERS.index(r.answer_gt), r.group) for r in records]
-    view: ScoredView = "letter" if "letter" in records[0].scores else "text"
+    view: ViewName = "letter" if "letter" in records[0].scores else "text"
     cell, path = cell_of(file, task, items, view), file.samples_path(task)
     metrics = measure(records, ("accuracy",))
     told = file.told.results.get(task, {}).get("acc,none")

@@ -15,12 +15,11 @@ from bench.interop.sharing import Finished, sha256
 from bench.runs.result import CellFacts, DoneResult
 from bench.scoring.metrics import Rate
 from bench.scoring.record import Record
-from bench.scoring.views import best
-from bench.types import LETTERS, ScoredView
+from bench.types import LETTERS, ViewName
 
 NO_ANSWER = "[invalid]"
 """What lm-eval's own filters give where they read no answer."""
-Measures = Mapping[str, ScoredView | None]
+Measures = Mapping[str, ViewName | None]
 """lm-eval's metrics, and the view that each is the accuracy of; None for what the model wrote."""
 
 
@@ -32,20 +31,20 @@ def measures(result: DoneResult) -> Measures:
         return {"exact_match": None}
     if logprobs(result) == "letter":
         return {"acc": "letter"}
-    found: dict[str, ScoredView] = {"acc": "text", "acc_norm": "text_per_char"}
+    found: dict[str, ViewName] = {"acc": "text", "acc_norm": "text_per_char"}
     ranks, views = result.cell.task.view, result.metrics.views
     if ranks not in found.values():
         found[f"acc_{ranks}"] = ranks
     return {name: view for name, view in found.items() if view in views or not views}
 
 
-def logprobs(result: DoneResult) -> ScoredView:
+def logprobs(result: DoneResult) -> ViewName:
     """The view of plain log-probabilities that the answers come from; a baseline has the letters' alone."""
     ranks, views = result.cell.task.view, result.metrics.views
     return "letter" if ranks == "letter" or (views and "text" not in views) else "text"
 
 
-def rate(result: DoneResult, view: ScoredView | None) -> Rate:
+def rate(result: DoneResult, view: ViewName | None) -> Rate:
     """The accuracy of a view; of the answers themselves where they were written, or none was scored."""
     accuracy = result.metrics.accuracy
     return accuracy if view is None else result.metrics.views.get(view, accuracy)
@@ -124,7 +123,7 @@ def _arguments(asked: Iterable[tuple[str, Any]]) -> dict[str, dict[str, Any]]:
     return {f"gen_args_{at}": {"arg_0": first, "arg_1": second} for at, (first, second) in enumerate(asked)}
 
 
-def _right(record: Record, view: ScoredView | None) -> float:
+def _right(record: Record, view: ViewName | None) -> float:
     if view is None:
         return float(record.is_correct)
-    return float(view in record.scores and LETTERS[best(record.scores[view])] == record.answer_gt)
+    return float(record.is_right_by(view))

@@ -28,8 +28,9 @@ from bench.interop.reference import open_reference, reference_scores
 from bench.runs.provenance import provenance
 from bench.runs.result import Provenance
 from bench.scoring.asking import Asking, score_request
-from bench.scoring.views import best, view_scores
-from bench.types import Encoded, Item, ScoredView, ScoreRequest, Scores
+from bench.scoring.views import view_scores, views_of
+from bench.types import Encoded, Item, ScoreRequest, Scores, ViewName
+from bench.views import best
 
 Work = Literal["letters", "texts", "all views"]
 Side = Literal["ours", "reference"]
@@ -72,7 +73,7 @@ class Verification(Strict):
     rounds: int
     reference_batch: int
     path: str
-    views: dict[ScoredView, ViewCheck]
+    views: dict[ViewName, ViewCheck]
     work: dict[Work, Timing]
     peak_ours: int | None
     peak_reference: int | None
@@ -223,16 +224,17 @@ def _score(engine: TransformerEngine, requests: Sequence[ScoreRequest]) -> list[
     return in_order(engine.score([engine.encode(request) for request in requests]))
 
 
-def _compare(pair: Pair, lap: Round, scoring: Scoring) -> dict[ScoredView, ViewCheck]:
+def _compare(pair: Pair, lap: Round, scoring: Scoring) -> dict[ViewName, ViewCheck]:
     """Every view of every item, made from both sides' log-likelihoods in the same way."""
     ours, bare = lap.ours["all views"].reply
     *parts, told_bare = [iter(reply) for reply in lap.theirs["all views"].reply]
-    checks: dict[ScoredView, list[tuple[float, bool]]] = {}
+    checks: dict[ViewName, list[tuple[float, bool]]] = {}
+    views = views_of(scoring)
     for request, scores in zip(pair.requests, ours, strict=True):
         scores_bare = bare[request.item.id]
-        mine = view_scores(request.item, scoring, scores, scores_bare)
+        mine = view_scores(request.item, views, scores, scores_bare)
         told = _as_told(scores, parts), _as_told(scores_bare, [told_bare])
-        reference = view_scores(request.item, scoring, *told)
+        reference = view_scores(request.item, views, *told)
         for view, values in mine.items():
             apart = max(abs(x - y) for x, y in zip(values, reference[view], strict=True))
             checks.setdefault(view, []).append((apart, best(values) == best(reference[view])))

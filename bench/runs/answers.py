@@ -21,8 +21,7 @@ from bench.runs.provenance import usable_cores
 from bench.runs.result import DoneResult, FailedResult, Texts
 from bench.runs.store import existing, read_run
 from bench.scoring.record import ParseStatus, Record
-from bench.scoring.views import best
-from bench.types import LETTERS, ScoredView
+from bench.types import ViewName
 
 UNREAD = "-"
 """Stands for an answer that could not be read."""
@@ -48,7 +47,7 @@ class Answers:
     options: tuple[int, ...]
     statuses: tuple[ParseStatus, ...]
     right: NDArray[np.bool_]
-    views: dict[ScoredView, NDArray[np.bool_]]
+    views: dict[ViewName, NDArray[np.bool_]]
     scores: NDArray[np.float32]
     prompts: NDArray[np.uint64]
     written: bool
@@ -159,7 +158,7 @@ def answers_of(
     starts: NDArray[np.int64],
 ) -> Answers:
     """The answers of records that stand at those places of the file of that stamp."""
-    views: dict[ScoredView, None] = {view: None for record in records for view in record.scores}
+    views: dict[ViewName, None] = {view: None for record in records for view in record.scores}
     return Answers(
         file=file,
         stamp=stamp,
@@ -169,7 +168,7 @@ def answers_of(
         options=tuple(len(record.options) for record in records),
         statuses=tuple(record.parse_status for record in records),
         right=np.array([record.is_correct for record in records], dtype=np.bool_),
-        views={view: np.array([_right(record, view) for record in records]) for view in views},
+        views={view: np.array([record.is_right_by(view) for record in records]) for view in views},
         scores=_scores(records, result.cell.task.view),
         prompts=np.array([_digest(record.prompt) for record in records], dtype=np.uint64),
         written=any(record.completion for record in records),
@@ -177,16 +176,13 @@ def answers_of(
     )
 
 
-def _right(record: Record, view: ScoredView) -> bool:
-    return view in record.scores and LETTERS[best(record.scores[view])] == record.answer_gt
-
-
-def _scores(records: Sequence[Record], view: ScoredView) -> NDArray[np.float32]:
-    found = np.full((len(records), max(len(record.options) for record in records)), np.nan, dtype=np.float32)
-    for row, record in zip(found, records, strict=True):
-        scores = record.scores.get(view) or record.scores.get("letter") or ()
+def _scores(records: Sequence[Record], view: ViewName) -> NDArray[np.float32]:
+    options = max(len(record.options) for record in records)
+    table = np.full((len(records), options), np.nan, dtype=np.float32)
+    for row, record in zip(table, records, strict=True):
+        scores = record.scores.get(view, ())  # none where the answer was written, or nothing was asked
         row[: len(scores)] = scores
-    return found
+    return table
 
 
 def _digest(prompt: str) -> int:

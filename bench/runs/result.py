@@ -11,7 +11,7 @@ from bench.inputs.model_card import ModelCard
 from bench.inputs.prompts import ExemplarChoice
 from bench.inputs.task import Generate, Role
 from bench.scoring.metrics import Metrics
-from bench.types import Dtype, PromptStyle, Quantization, ScoredView
+from bench.types import Dtype, PromptStyle, Quantization, ViewName
 
 SCHEMA_VERSION = 5
 """Raised when a field changes meaning or name; readers upgrade older files step by step."""
@@ -63,7 +63,7 @@ class TaskFacts(Strict):
     description: str
     notice: str
     license: str
-    view: ScoredView
+    view: ViewName
     prompt: str
     system: str = ""
 

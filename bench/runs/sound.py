@@ -9,7 +9,6 @@ from bench.errors import FileError, Mistake
 from bench.runs.result import CellFacts, DoneResult
 from bench.scoring.metrics import Metrics, measure
 from bench.scoring.record import Record
-from bench.scoring.views import best
 from bench.types import LETTERS
 
 
@@ -49,8 +48,11 @@ def _contradiction(record: Record, cell: CellFacts) -> str:
         return "an answer that is none of its options"
     if record.is_correct != (answer == record.answer_gt):
         return "is_correct does not follow from its answers"
-    scores = record.scores.get(cell.task.view) or record.scores.get("letter")
-    if record.parse_status == "scored" and scores and answer != LETTERS[best(scores)]:
+    if record.parse_status != "scored":
+        return ""
+    if cell.task.view not in record.scores:
+        return f"no scores by the view that the task ranks by ({cell.task.view})"
+    if answer != record.answer_by(cell.task.view):
         return f"the answer is not the option that its scores rank first ({cell.task.view})"
     return ""
 

@@ -11,9 +11,8 @@ from bench.config import Strict
 from bench.errors import BenchError, first_line
 from bench.inputs.task import MetricName
 from bench.scoring.record import ParseStatus, Record
-from bench.scoring.views import best
 from bench.stats.intervals import wilson
-from bench.types import LETTERS, ScoredView
+from bench.types import LETTERS, ViewName
 
 UNREAD = -1
 """What a metric of the evaluate library is given for an item without an answer."""
@@ -47,7 +46,7 @@ class Group(Strict):
 class Disagreement(Strict):
     """On how many items two views give different answers."""
 
-    views: tuple[ScoredView, ScoredView]
+    views: tuple[ViewName, ViewName]
     items: int
 
 
@@ -65,7 +64,7 @@ class Metrics(Strict):
     truth: dict[str, int]
     unread: int
     statuses: dict[ParseStatus, int]
-    views: dict[ScoredView, Rate]
+    views: dict[ViewName, Rate]
     disagreements: tuple[Disagreement, ...]
 
 
@@ -115,14 +114,10 @@ def _rate(correct: int, total: int) -> Rate:
     return Rate(correct=correct, total=total, value=correct / total, low=interval.low, high=interval.high)
 
 
-def _answers(records: Sequence[Record]) -> dict[ScoredView, list[str | None]]:
+def _answers(records: Sequence[Record]) -> dict[ViewName, list[str | None]]:
     """Every record's answer by each view that any of them has; None where it was not scored."""
-    views: dict[ScoredView, None] = {view: None for record in records for view in record.scores}
-    return {view: [_answer(record, view) for record in records] for view in views}
-
-
-def _answer(record: Record, view: ScoredView) -> str | None:
-    return LETTERS[best(record.scores[view])] if view in record.scores else None
+    views: dict[ViewName, None] = {view: None for record in records for view in record.scores}
+    return {view: [record.answer_by(view) for record in records] for view in views}
 
 
 def _right(records: Sequence[Record], answers: Sequence[str | None]) -> int:

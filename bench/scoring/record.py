@@ -6,7 +6,8 @@ from pydantic import model_validator
 
 from bench.config import Strict
 from bench.scoring.extract import ReadStatus
-from bench.types import LETTERS, ScoredView
+from bench.types import LETTERS, ViewName
+from bench.views import best
 
 ParseStatus = Literal["scored", "prompt_too_long"] | ReadStatus
 """Where there is no answer, why; `scored` and `parsed` have one."""
@@ -33,7 +34,7 @@ class Record(Strict):
     is_correct: bool
     group: str
     parse_status: ParseStatus
-    scores: dict[ScoredView, tuple[float, ...]]
+    scores: dict[ViewName, tuple[float, ...]]
     prompt: str
     prompt_tokens: int | None
     """None where another program did not tell it."""
@@ -45,6 +46,15 @@ class Record(Strict):
     """Written tokens, of all samples."""
     samples: tuple[str | None, ...] = ()
     """The answer of each sample, where there were several."""
+
+    def answer_by(self, view: ViewName) -> str | None:
+        """The letter of the option with the highest score in that view; None where it has no such scores."""
+        scores = self.scores.get(view)
+        return None if scores is None else LETTERS[best(scores)]
+
+    def is_right_by(self, view: ViewName) -> bool:
+        """Whether the answer by that view is the right one; False where it has no such scores."""
+        return self.answer_by(view) == self.answer_gt
 
     def without_texts(self) -> Self:
         """The record less the words of question, options, prompt and reply."""

@@ -1,4 +1,4 @@
-"""The ways to read an answer: scores or writing -> record."""
+"""What an engine gave for a question -> the record of it: weights, scores, or writing."""
 
 import math
 from collections import Counter
@@ -9,23 +9,25 @@ from bench.errors import BenchError
 from bench.inputs.task import Scoring
 from bench.scoring.extract import read_answer
 from bench.scoring.record import ModelOutput, ParseStatus, Record
-from bench.types import Completion, Item, ScoredView, Scores
+from bench.types import Completion, Item, Scores, ViewName
+from bench.views import VIEWS, OptionScores, View, best
 
-ViewScores = dict[ScoredView, tuple[float, ...]]
+ViewScores = dict[ViewName, tuple[float, ...]]
 
 
-def scored(item: Item, scoring: Scoring, scores: Scores, bare: Scores | None, seconds: float) -> Record:
+def weighed(item: Item, scoring: Scoring, scores: Scores, seconds: float) -> Record:
+    """The record of an engine that read the question itself: a weight for each option, whatever the view."""
+    return scored(item, scoring, {scoring.view: scores.logprobs[0]}, scores, seconds)
+
+
+def scored(item: Item, scoring: Scoring, views: ViewScores, scores: Scores, seconds: float) -> Record:
     """The option of the highest score in the task's view is the answer; of equal ones, the first.
 
-    `bare` has the option texts after the bare cue; a baseline, which weighs options and no texts,
-    has none. Raises a BenchError where a score is not a number: the model broke down in this precision.
+    Raises a BenchError where a score is not a number: the model broke down in this precision.
     """
-    views: ViewScores = (
-        {"letter": scores.logprobs[0]} if bare is None else view_scores(item, scoring, scores, bare)
-    )
     if not all(math.isfinite(score) for values in views.values() for score in values):
         raise BenchError(f"item {item.id}: the model's scores are not finite numbers; try another --dtype")
-    answer = item.letters[best(views.get(scoring.view) or views["letter"])]
+    answer = item.letters[best(views[scoring.view])]
     return Record(
         **_facts(item, answer, "scored"),
         scores=views,
@@ -35,23 +37,28 @@ def scored(item: Item, scoring: Scoring, scores: Scores, bare: Scores | None, se
     )
 
 
-def best(scores: Sequence[float]) -> int:
-    """The index of the highest score; of equal ones, the first."""
-    return max(range(len(scores)), key=scores.__getitem__)
+def views_of(scoring: Scoring) -> tuple[View, ...]:
+    """Every view that a task's questions can be read in."""
+    return tuple(view for view in VIEWS.all().values() if scoring.letters or not view.needs_letters)
 
 
-def view_scores(item: Item, scoring: Scoring, scores: Scores, bare: Scores) -> ViewScores:
-    """Every view's score of every option; `scores` has the letters, where there are any, and the texts."""
-    text, counts = scores.logprobs[-1], scores.tokens[-1]
-    lengths = [len(option.strip()) or 1 for option in item.options]
-    letter: ViewScores = {"letter": scores.logprobs[0]} if scoring.letters else {}
-    texts: ViewScores = {
-        "text": text,
-        "text_per_char": tuple(a / b for a, b in zip(text, lengths, strict=True)),
-        "text_per_token": tuple(a / b for a, b in zip(text, counts, strict=True)),
-        "text_pmi": tuple(a - b for a, b in zip(text, bare.logprobs[-1], strict=True)),
-    }
-    return letter | texts
+def view_scores(item: Item, views: Sequence[View], scores: Scores, bare: Scores) -> ViewScores:
+    """Every option's score in each of the views; `scores` has the letters, where shown, and the texts.
+
+    `bare` has the texts after the bare cue. Raises a BenchError where a view does not score each option.
+    """
+    *letters, texts = scores.logprobs
+    given = OptionScores(
+        options=tuple(option.strip() for option in item.options),
+        letters=letters[0] if letters else (),
+        texts=texts,
+        tokens=scores.tokens[-1],
+        bare=bare.logprobs[-1],
+    )
+    result = {view.name: tuple(view.score(given)) for view in views}
+    if wrong := [name for name, values in result.items() if len(values) != len(item.options)]:
+        raise BenchError(f"item {item.id}: the view '{wrong[0]}' does not give a score for each option")
+    return result
 
 
 def written(

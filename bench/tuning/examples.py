@@ -9,6 +9,7 @@ from bench.errors import PromptTooLong
 from bench.evaluate import renderer
 from bench.scoring.asking import Asking, score_request
 from bench.types import Item, Tokens
+from bench.views import VIEWS
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ def examples(engine: TransformerEngine, asking: Asking, items: Sequence[Item]) -
 
 def _examples(engine: TransformerEngine, asking: Asking, items: Sequence[Item]) -> Iterator[Example]:
     render = renderer(engine, thinking=False)
-    letters = asking.task.scoring.view == "letter"
+    letters = VIEWS.get(asking.task.scoring.view).needs_letters
     for item in items:
         try:
             tree = engine.encode(score_request(asking, item, render)).tree

@@ -1,0 +1,134 @@
+"""Views: a row each, computed for engines that read prompts, and never taken for one another."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+from bench.engines.engine import LanguageModel, Reads
+from bench.errors import FileError
+from bench.evaluate import evaluate
+from bench.inputs.data import load_split
+from bench.inputs.task import read_task
+from bench.scoring.asking import Asking
+from bench.scoring.record import Record
+from bench.types import Branch, Encoded, ScoredBatch, ScoreRequest, Scores, Tree
+from bench.views import VIEWS, OptionScores, View
+from conftest import TASK
+
+Bench = Callable[..., Result]
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """Scores options and cannot write: it likes the letter A, and the longest text."""
+
+    reads: Reads = "prompt"
+    path: str = "plain"
+    model_bytes: int | None = None
+
+    def encode(self, request: ScoreRequest) -> Encoded:
+        sets = tuple(tuple(Branch((0,)) for _ in texts) for texts in request.continuations)
+        return Encoded(request, Tree((0,), sets))
+
+    def score(self, requests: Sequence[Encoded], skip: frozenset[int] = frozenset()) -> Iterator[ScoredBatch]:
+        asked = [at for at in range(len(requests)) if at not in skip]
+        yield ScoredBatch(tuple(asked), tuple(self._reply(requests[at].request) for at in asked), 1)
+
+    def _reply(self, request: ScoreRequest) -> Scores:
+        sets = request.continuations
+        values = tuple(tuple(_likelihood(text.strip()) for text in texts) for texts in sets)
+        return Scores(request.prompt, 1, values, tuple(tuple(1 for _ in texts) for texts in sets))
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def _likelihood(text: str) -> float:
+    return -float(ord(text)) if len(text) == 1 else -100.0 + len(text)
+
+
+def records_of(task: Path) -> list[Record]:
+    file = read_task(task)
+    split = load_split(file, "test", data_dir=None, offline=True)
+    assert split is not None
+    return [
+        record for batch in evaluate(Asking(file.task), split.items, Scorer()) for record in batch.records
+    ]
+
+
+def test_an_engine_that_scores_and_cannot_write_is_read_in_the_view_of_the_task(anatomy: Path) -> None:
+    assert not isinstance(Scorer(), LanguageModel)
+    anatomy.write_text(TASK + "scoring: {view: text}\n", encoding="utf-8")
+    by_text = {record.question_id: record for record in records_of(anatomy)}
+    assert by_text["q1"].model_output.final_answer == "B"  # Pancreas, the longest text; by letters it is A
+    assert set(by_text["q1"].scores) == set(VIEWS.names())
+    anatomy.write_text(TASK, encoding="utf-8")
+    assert [record.model_output.final_answer for record in records_of(anatomy)] == ["A", "A", "A"]
+
+
+def test_without_letters_no_text_score_is_stored_as_a_letter(anatomy: Path) -> None:
+    anatomy.write_text(TASK + "scoring: {view: text, letters: false}\n", encoding="utf-8")
+    for record in records_of(anatomy):
+        assert "letter" not in record.scores
+        assert record.scores["text"] == tuple(_likelihood(text) for text in record.options)
+
+
+def test_a_baseline_has_its_weights_in_the_view_that_the_task_ranks_by(bench: Bench, anatomy: Path) -> None:
+    anatomy.write_text(TASK + "scoring: {view: text, letters: false}\n", encoding="utf-8")
+    assert bench("run", "--models", "chance", "--tasks", "anatomy", "--offline").exit_code == 0
+    [path] = Path("results").rglob("records.jsonl")
+    records = [Record.model_validate_json(line) for line in path.read_text().splitlines()]
+    assert [set(record.scores) for record in records] == [{"text"}] * 3
+    assert bench("results", "check").exit_code == 0
+
+
+def test_a_record_without_the_view_that_ranks_is_an_error_and_no_other_view_stands_in(
+    bench: Bench, anatomy: Path
+) -> None:
+    bench("run", "--models", "chance", "--tasks", "anatomy", "--offline")
+    [path] = Path("results").rglob("result.json")
+    changed = path.read_text().replace('"view": "letter"', '"view": "text"')
+    path.write_text(changed, encoding="utf-8")
+    checked = bench("results", "check")
+    assert checked.exit_code == 3
+    assert "no scores by the view that the task ranks by (text)" in checked.stderr
+    assert "no scores by the view that the task ranks by" in bench("leaderboard", "show").stderr
+
+
+def _shortest(scores: OptionScores) -> list[float]:
+    return [-float(len(option)) for option in scores.options]
+
+
+SHORTEST = View("shortest", "Shortest option", _shortest)
+LOST = View("lost", "Lost", lambda scores: scores.texts[1:])
+
+
+def install(folder: Path, monkeypatch: pytest.MonkeyPatch, points: str) -> None:
+    info = folder / "readings-0.1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: readings\nVersion: 0.1\n")
+    (info / "entry_points.txt").write_text(f"[bench.views]\n{points}\n")
+    monkeypatch.syspath_prepend(folder)
+
+
+def test_a_view_of_another_package_can_rank_a_task(
+    anatomy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    anatomy.write_text(TASK + "scoring: {view: shortest}\n", encoding="utf-8")
+    with pytest.raises(FileError, match="no view is named 'shortest'"):
+        read_task(anatomy)
+    install(tmp_path, monkeypatch, "shortest = test_views:SHORTEST")
+    records = records_of(anatomy)
+    assert [record.model_output.final_answer for record in records] == ["A", "A", "C"]
+    assert records[0].scores["shortest"] == (-5.0, -8.0, -6.0)
+
+
+def test_a_view_that_does_not_score_every_option_is_an_error(
+    anatomy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(tmp_path, monkeypatch, "lost = test_views:LOST")
+    with pytest.raises(Exception, match="the view 'lost' does not give a score for each option"):
+        records_of(anatomy)
