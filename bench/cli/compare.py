@@ -59,7 +59,7 @@ def _only(runs: "Sequence[Answered]", word: str, task: str) -> "Answered":
 
 
 def _compare(first: "Answered", second: "Answered", runs: "Sequence[Answered]") -> None:
-    from bench.cli.report import stdout
+    from bench.cli.console import stdout
     from bench.stats.paired import paired
     from leaderboard.comparing import why_not, words
     from leaderboard.formats import names_of

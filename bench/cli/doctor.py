@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
@@ -103,10 +102,11 @@ def _memory() -> Iterator[Finding]:
 
 def _device(able: "Abilities") -> Iterator[Finding]:
     from bench.runs.forecast import told
+    from bench.runs.machine import has_accelerator
 
     if able.device_bytes is not None:
         yield Finding("GPU", "good", f"{able.device}, {told(able.device_bytes)} free")
-    elif Path("/dev/nvidiactl").exists():
+    elif has_accelerator():
         remedy = "install the CUDA build of torch" if not able.cuda_build else "see what nvidia-smi says"
         yield Finding("GPU", "bad", "there is one, and torch cannot use it", remedy)
     else:

@@ -87,7 +87,7 @@ def show(*, results: Path) -> None:
 
     Above chance: 0 % is guessing, 100 % all right.
     """
-    from bench.cli.report import stdout
+    from bench.cli.console import stdout
     from leaderboard.build import read_board
 
     board, _ = read_board(results, [])

@@ -25,7 +25,7 @@ def list_models(*, selection: str, as_json: bool) -> None:
     """The models that SELECTION names, and which of them are on this machine."""
     from rich.table import Table
 
-    from bench.cli.report import stdout
+    from bench.cli.console import stdout
     from bench.inputs.model_card import find_cards
     from bench.inputs.weights import go_offline, on_this_machine
     from leaderboard.formats import count, or_dash

@@ -29,7 +29,7 @@ def list_runs(*, results: Path, as_json: bool) -> None:
     """Every run, with its state."""
     from rich.table import Table
 
-    from bench.cli.report import stdout
+    from bench.cli.console import stdout
     from bench.runs.check import entries
     from bench.runs.store import existing
 

@@ -225,7 +225,7 @@ def run(
     \b
     Exit codes: 0 done, 1 a cell failed, 2 usage, 3 a file is wrong, 5 nothing could run.
     """  # noqa: D301 (click reads the backspace as "keep these lines")
-    from bench.cli import report
+    from bench.cli.dry_run import show_missing, show_plan
     from bench.cli.network import settle_offline
     from bench.inputs.data import data_folder
     from bench.inputs.weights import Trust
@@ -257,12 +257,12 @@ def run(
         for one in _variants(sweep)
     ]
     cells, missing = plan_all(files, cards, wishes, data_dir=folder, offline=offline)
-    report.show_missing(missing)
+    show_missing(missing)
     if strict and missing:
         raise BenchError(f"--strict was given, and not everything is on this machine (cells: {len(missing)})")
     terms = Terms(fresh=fresh, timeout=timeout, jobs=jobs, latency=latency)
     if dry_run:
-        report.show_plan(cells, results, terms, as_json=as_json)
+        show_plan(cells, results, terms, as_json=as_json)
     else:
         raise SystemExit(_sweep(cells, results, terms, as_json=as_json))
 
@@ -292,18 +292,19 @@ def _as_flags(variant: "SweepVariant") -> dict[str, Any]:
 
 def _sweep(cells: "Sequence[Cell]", results: Path, terms: "Terms", *, as_json: bool) -> int:
     """Run the cells and report; returns the exit code."""
-    from bench.cli import report
+    from bench.cli.progress import run_with_progress
+    from bench.cli.report import show_results
     from bench.runs.store import check_writable
 
     check_writable(results)
     # Being told to end is as being interrupted: the running worker ends too, what is done is kept.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        finished = report.run_with_progress(cells, results, terms)
+        finished = run_with_progress(cells, results, terms)
     except KeyboardInterrupt:
         click.echo("every answer so far is kept; the same command goes on from there", err=True)
         raise
-    report.show_results(finished, results, as_json=as_json)
+    show_results(finished, results, as_json=as_json)
     if not finished:
         return NOTHING_COULD_RUN
     return 1 if any(result.status == "failed" for result in finished) else 0

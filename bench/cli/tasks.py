@@ -32,7 +32,7 @@ def list_tasks(*, as_json: bool) -> None:
     """The tasks of the registry."""
     from rich.table import Table
 
-    from bench.cli.report import stdout
+    from bench.cli.console import stdout
     from bench.inputs.task import find_tasks
 
     found = [file.task for file in find_tasks()]

@@ -97,7 +97,7 @@ def _cell(
 def _show(found: "Verification") -> None:
     from rich.table import Table
 
-    from bench.cli.report import stdout
+    from bench.cli.console import stdout
     from leaderboard.formats import size
 
     console = stdout()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import first_line
+from bench.runs.machine import has_accelerator
 
 POWERCAP = Path("/sys/class/powercap")
 
@@ -87,7 +88,7 @@ def _microjoules(path: Path) -> float:
 
 
 def _nvml() -> Iterator[Counter]:
-    if not Path("/dev/nvidiactl").exists():
+    if not has_accelerator():
         return
     try:
         nvml: Any = import_module("pynvml")

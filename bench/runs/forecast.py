@@ -1,13 +1,11 @@
 """How much memory and time a cell needs, from its card and from what such runs came to before."""
 
 from collections.abc import Iterable
-from functools import cache
-from pathlib import Path
 
 from bench.inputs.weights import Weights
 from bench.runs.cell import Cell
-from bench.runs.provenance import provenance
-from bench.runs.result import DoneResult, Provenance
+from bench.runs.machine import has_accelerator, machine_of, this_machine
+from bench.runs.result import DoneResult
 from bench.types import Dtype, Quantization
 
 LIBRARIES = 700_000_000
@@ -20,7 +18,6 @@ LOADING = 2.0
 Both are a rule of thumb: 0.7 + 2 x 0.27 GB for the 1.22 GB of the bfloat16 runs in `results/`. A small
 quantised model, whose embedding stays whole, holds more than this says (1.14 and 1.38 GB there).
 """
-_ON_DEVICE = Path("/dev/nvidiactl")
 _BYTES: dict[Dtype, float] = {"float32": 4, "bfloat16": 2, "float16": 2}
 _QUANTISED: dict[Quantization, float] = {"int8": 1, "nf4": 0.5, "fp4": 0.5}
 
@@ -31,7 +28,7 @@ def least(cell: Cell) -> int:
     0 where nothing is known of them, and where they go to an accelerator's memory.
     """
     variant, parameters = cell.facts.variant, cell.facts.model.parameters
-    if variant.dtype is None or has_device():
+    if variant.dtype is None or has_accelerator():
         return 0
     each = _QUANTISED.get(variant.quantize, _BYTES[variant.dtype])
     if parameters is None:
@@ -39,11 +36,6 @@ def least(cell: Cell) -> int:
         # On disk they are of four bytes at most.
         parameters = weights.bytes // 4 if isinstance(weights, Weights) else 0
     return int(parameters * each)
-
-
-def has_device() -> bool:
-    """Whether models go to an accelerator's memory, told without torch."""
-    return _ON_DEVICE.exists()
 
 
 def needed(cell: Cell, before: Iterable[DoneResult]) -> int:
@@ -75,26 +67,6 @@ def _like(cell: Cell, before: Iterable[DoneResult]) -> list[DoneResult]:
         and result.cell.variant == cell.facts.variant
         and result.cell.task.name == cell.task.name
     ]
-
-
-@cache
-def this_machine() -> str:
-    return machine_of(provenance())
-
-
-def machine_of(found: Provenance) -> str:
-    """What two runs must share for their times to be added or compared."""
-    memory = "unknown" if found.memory_bytes is None else told(found.memory_bytes)
-    return f"{found.machine}, {memory}"
-
-
-def out_of_memory_kills() -> int | None:
-    """How many processes the system has ended for memory since it started; None where it does not say."""
-    try:
-        lines = Path("/proc/vmstat").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return None
-    return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), None)
 
 
 def told(size: int) -> str:

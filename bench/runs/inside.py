@@ -20,8 +20,9 @@ from bench.runs.cell import CANNOT_RUN, Cell
 from bench.runs.cost import ask_alone, latency, peak_device_memory_bytes, peak_memory_bytes
 from bench.runs.energy import Meter, counted
 from bench.runs.events import Blocked, Busy, Loading, Progress, Skipped, Terms
-from bench.runs.forecast import machine_of, this_machine, told
+from bench.runs.forecast import told
 from bench.runs.journal import Batch, Head, Held, Unfinished
+from bench.runs.machine import machine_of, this_machine
 from bench.runs.provenance import provenance, usable_cores
 from bench.runs.result import Cost, DoneResult, EngineFacts, FailedResult
 from bench.runs.store import StoreError, digest, find_run, forget_failure, records_bytes, rewrite, write_run

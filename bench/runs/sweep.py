@@ -14,9 +14,10 @@ from bench.inputs.adapter import Adapter
 from bench.runs.adapting import QUICK, with_adapter
 from bench.runs.cell import CANNOT_RUN, Cell
 from bench.runs.events import USUAL, Busy, Event, Skipped, Terms
-from bench.runs.forecast import has_device, needed
+from bench.runs.forecast import needed
 from bench.runs.inside import failed, lacks_latency
 from bench.runs.journal import NAME, is_held
+from bench.runs.machine import has_accelerator
 from bench.runs.result import DoneResult
 from bench.runs.store import (
     begin,
@@ -94,7 +95,7 @@ class _Crew:
         """Whether another cell may start; one at a time always may."""
         if not self.running:
             return True
-        if len(self.running) >= self.terms.jobs or (has_device() and cell.facts.variant.dtype):
+        if len(self.running) >= self.terms.jobs or (has_accelerator() and cell.facts.variant.dtype):
             return False  # an accelerator holds one model at a time
         used, wanted = sum(size for _, size in self.running.values()), needed(cell, self.before)
         now = HEADROOM * psutil.virtual_memory().available

@@ -11,8 +11,9 @@ import psutil
 
 from bench.runs.cell import Cell
 from bench.runs.events import LAST, USUAL, Again, Blocked, Event, Loading, Progress, Terms
-from bench.runs.forecast import least, out_of_memory_kills, told
+from bench.runs.forecast import least, told
 from bench.runs.inside import failed, work
+from bench.runs.machine import out_of_memory_kills
 from bench.runs.process import Bounds, Ended, in_process
 from bench.runs.result import DoneResult
 from bench.runs.store import StoreError, begin, find_run

@@ -1,0 +1,115 @@
+"""What `bench run --dry-run` prints: the planned cells, their state and their expected cost."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from itertools import groupby
+from pathlib import Path
+
+import click
+from rich.table import Table
+
+from bench.cli.console import stdout
+from bench.inputs.weights import RemoteWeights
+from bench.runs.cell import Cell
+from bench.runs.events import Terms
+from bench.runs.forecast import expected_seconds, needed
+from bench.runs.inside import lacks_latency
+from bench.runs.journal import NAME, read_journal
+from bench.runs.plan import Missing
+from bench.runs.result import DoneResult
+from bench.runs.store import find_run, read_results
+from leaderboard import formats
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedCell:
+    """A row of the plan, and an object of its JSON.
+
+    `state` is "done", "to do" or "latency to do"; `answered` counts the questions of an unfinished run;
+    `reason` says why the cell cannot run, "" where it can. `download_bytes` is None where the size is
+    unknown, `seconds` where no such run was made before.
+    """
+
+    task: str
+    model: str
+    variant: str
+    items: int
+    state: str
+    answered: int
+    reason: str
+    download_bytes: int | None
+    memory_bytes: int
+    seconds: float | None
+    folder: str
+
+    @property
+    def is_to_do(self) -> bool:
+        return self.state != "done" and not self.reason
+
+
+def show_missing(missing: Sequence[Missing]) -> None:
+    """What is missing on this machine and how to get it, one line for each reason."""
+    remedies = {(m.reason, m.what): m.remedy for m in sorted(missing, key=lambda m: (m.reason, m.what))}
+    for reason, group in groupby(remedies, key=lambda pair: pair[0]):
+        names = [what for _, what in group]
+        remedy = remedies[reason, names[0]] + (", and so on" if len(names) > 1 else "")
+        click.echo(f"unavailable: {_joined(names)}: {reason}; {remedy}", err=True)
+
+
+def _joined(names: Sequence[str]) -> str:
+    """["model a", "model b"] -> "2 models (a, b)"."""
+    if len(names) > 1 and all(name.startswith("model ") for name in names):
+        return f"{len(names)} models ({', '.join(name.removeprefix('model ') for name in names)})"
+    return ", ".join(names)
+
+
+def show_plan(cells: Sequence[Cell], results: Path, terms: Terms, *, as_json: bool) -> None:
+    """The cells that would run, which of them are done, and what the others are expected to need."""
+    before = list(read_results(results)) if results.is_dir() else []
+    rows = [_planned(cell, results, before, terms) for cell in cells]
+    if as_json:
+        click.echo(json.dumps([asdict(row) for row in rows], indent=1))
+        return
+    stdout().print(_table(rows))
+    to_do = [row for row in rows if row.is_to_do]
+    seconds = [row.seconds for row in to_do if row.seconds is not None]
+    text = f"{len(to_do)} of {len(rows)} to do"
+    if seconds:
+        text += f"; {len(seconds)} of them as before on this machine: about {formats.seconds(sum(seconds))}"
+    click.echo(text, err=True)
+
+
+def _table(rows: Sequence[PlannedCell]) -> Table:
+    table = Table("task", "model", "variant", "items", "state", box=None, header_style="bold")
+    for name in ("download", "memory", "time"):
+        table.add_column(name, justify="right")
+    for row in rows:
+        words = (row.task, row.model, row.variant, str(row.items))
+        if not row.is_to_do:
+            table.add_row(*words, "cannot run" if row.reason else "done")
+            continue
+        state = f"{row.answered} answered" if row.answered else row.state
+        download = formats.size(row.download_bytes) if row.download_bytes != 0 else ""
+        table.add_row(*words, state, download, formats.size(row.memory_bytes), formats.seconds(row.seconds))
+    return table
+
+
+def _planned(cell: Cell, results: Path, before: Sequence[DoneResult], terms: Terms) -> PlannedCell:
+    weights = cell.opening.weights
+    unfinished = read_journal(results / cell.folder / NAME)
+    run = None if terms.fresh else find_run(results, cell.folder, cell.facts.id)
+    latency_missing = run and isinstance(run.result, DoneResult) and lacks_latency(run.result, terms)
+    return PlannedCell(
+        task=cell.task.name,
+        model=cell.facts.model.name,
+        variant=cell.facts.variant.slug,
+        items=len(cell.items),
+        state="to do" if run is None else "latency to do" if latency_missing else "done",
+        answered=len(unfinished.records) if unfinished and run is None else 0,
+        reason=cell.reason,
+        download_bytes=weights.bytes if isinstance(weights, RemoteWeights) else 0,
+        memory_bytes=needed(cell, before),
+        seconds=expected_seconds(cell, before),
+        folder=str(results / cell.folder),
+    )
