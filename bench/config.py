@@ -169,10 +169,11 @@ def _mistake(
     # A tag of a union stands in pydantic's location too; ours have a space, no YAML key of ours has.
     loc = tuple(part for part in detail["loc"] if " " not in str(part))
     line = next((lines[loc[:end]] for end in range(len(loc), 0, -1) if loc[:end] in lines), 1)
-    return Mistake(file, line, ".".join(map(str, loc)), _text(model, detail))
+    return Mistake(file, line, ".".join(map(str, loc)), mistake_text(model, detail))
 
 
-def _text(model: type[BaseModel], detail: ErrorDetails) -> str:
+def mistake_text(model: type[BaseModel], detail: ErrorDetails) -> str:
+    """What is wrong with a value, in a few words."""
     kind, loc = detail["type"], detail["loc"]
     if kind == "extra_forbidden":
         key = str(loc[-1])

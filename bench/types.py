@@ -16,6 +16,9 @@ LETTERS = "ABCDEFGHIJ"
 ViewName = str
 """A way to read an answer from scores: a row of `bench/views.py`."""
 
+Reads = Literal["item", "prompt"]
+"""What an engine answers from: the question and its options themselves, or the prompt they become."""
+
 Dtype = Literal["float32", "bfloat16", "float16"]
 PromptStyle = Literal["plain", "chat"]
 Quantization = Literal["none", "int8", "nf4", "fp4"]

@@ -43,7 +43,7 @@ def _per_char(scores: OptionScores) -> list[float]:
 
 
 def _per_token(scores: OptionScores) -> list[float]:
-    return [score / count for score, count in zip(scores.texts, scores.tokens, strict=True)]
+    return [score / (count or 1) for score, count in zip(scores.texts, scores.tokens, strict=True)]
 
 
 def _pmi(scores: OptionScores) -> list[float]:

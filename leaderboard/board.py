@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
 from bench.inputs.model_card import ModelCard
-from bench.runs.answers import Answered, Answers
+from bench.runs.answers import Answered, Answers, AnyRun, Unanswered
 from bench.runs.compare import Change, changes
-from bench.runs.result import CellFacts, DoneResult, FailedResult, Provenance, TaskFacts
+from bench.runs.result import CannotRunResult, CellFacts, DoneResult, Provenance, TaskFacts, Unsuccessful
 from bench.types import ViewName
 from leaderboard.formats import short_digest
 from leaderboard.standing import Standing, Standings, standings
@@ -28,13 +28,19 @@ class Row:
     """
 
     run: Answered
-    result: DoneResult
-    answers: Answers
     page: str
     apart: str
     tags: tuple[str, ...] = ()
     standing: Standing | None = None
     """None where the row is set apart."""
+
+    @property
+    def result(self) -> DoneResult:
+        return self.run.result
+
+    @property
+    def answers(self) -> Answers:
+        return self.run.answers
 
     @property
     def one_letter(self) -> tuple[str, float] | None:
@@ -55,7 +61,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    result: FailedResult
+    result: Unsuccessful
     page: str
 
 
@@ -102,24 +108,23 @@ class Board:
     damaged: tuple[str, ...]
 
 
-def make_board(runs: Sequence[Answered], cards: Sequence[ModelCard], damaged: Sequence[str]) -> Board:
+def make_board(runs: Sequence[AnyRun], cards: Sequence[ModelCard], damaged: Sequence[str]) -> Board:
     """A table for every task that has runs, sorted by the task's name."""
-    names = sorted({run.result.cell.task.name for run in runs})
-    tables = [
-        _task_board([run for run in runs if run.result.cell.task.name == name], cards) for name in names
-    ]
+    names = sorted({run.result.task.name for run in runs})
+    tables = [_task_board([run for run in runs if run.result.task.name == name], cards) for name in names]
     return Board(tasks=tuple(tables), damaged=tuple(damaged))
 
 
-def page_of(run: Answered) -> str:
+def page_of(run: AnyRun) -> str:
     """The run's page, relative to the site: its folder's path, so a link lasts."""
     return str(PurePosixPath("runs", *run.folder.parts)) + ".html"
 
 
-def _task_board(runs: Sequence[Answered], cards: Sequence[ModelCard]) -> TaskBoard:
+def _task_board(runs: Sequence[AnyRun], cards: Sequence[ModelCard]) -> TaskBoard:
     main = _main(runs)
-    rows = [found for run in runs if (found := _row(run, main))]
-    failures = [Failure(run.result, page_of(run)) for run in runs if isinstance(run.result, FailedResult)]
+    task, test = (main.task, main.data["test"]) if main else (runs[0].result.task, runs[0].result.test)
+    rows = [_row(run, main) for run in runs if isinstance(run, Answered) and main]
+    failures = [Failure(run.result, page_of(run)) for run in runs if isinstance(run, Unanswered)]
     table = [row for row in rows if not row.apart]
     machines = {_machine(row.result.provenance) for row in table or rows}
     table = _tagged(table, machines)
@@ -128,10 +133,9 @@ def _task_board(runs: Sequence[Answered], cards: Sequence[ModelCard]) -> TaskBoa
     table, found = _ranked(sorted(table, key=_order), chance)
     pages = {row.result.cell.id: row.page for row in rows}
     shown = {row.result.cell.model.name for row in table}
-    shown |= {failure.result.cell.model.name for failure in failures}
-    test = main.data["test"]
+    shown |= {failure.result.model_name for failure in failures}
     return TaskBoard(
-        task=main.task,
+        task=task,
         items=test.rows,
         data_source=test.source,
         data_sha256=test.sha256,
@@ -163,15 +167,18 @@ def comparable(cell: CellFacts) -> tuple[str, int, int, str, str, int]:
     return cell.variant.program, task.version, cell.engine_version, task.sha256, test.sha256, test.rows
 
 
-def _main(runs: Sequence[Answered]) -> CellFacts:
-    """The cell that stands for the table: of the newest version, the kind with most whole runs."""
+def _main(runs: Sequence[AnyRun]) -> CellFacts | None:
+    """The cell that stands for the table: of the newest version, the kind with most whole runs.
+
+    None where no model could be asked anything.
+    """
     whole = Counter(
         comparable(run.result.cell)
         for run in runs
-        if run.result.cell.limit is None and isinstance(run.result, DoneResult)
+        if isinstance(run, Answered) and run.result.cell.limit is None
     )
     return max(
-        (run.result.cell for run in runs),
+        (run.result.cell for run in runs if not isinstance(run.result, CannotRunResult)),
         key=lambda cell: (
             whole[comparable(cell)] > 0,
             cell.task.version,
@@ -180,13 +187,12 @@ def _main(runs: Sequence[Answered]) -> CellFacts:
             cell.task.sha256,
             cell.id,
         ),
+        default=None,
     )
 
 
-def _row(run: Answered, main: CellFacts) -> Row | None:
-    if run.answers is None or not isinstance(run.result, DoneResult):
-        return None
-    return Row(run, run.result, run.answers, page_of(run), _apart(run.result.cell, main))
+def _row(run: Answered, main: CellFacts) -> Row:
+    return Row(run, page_of(run), _apart(run.result.cell, main))
 
 
 def _apart(cell: CellFacts, main: CellFacts) -> str:

@@ -4,11 +4,11 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
-from bench.errors import BenchError, UsageError
+from bench.errors import BenchError, FileError, UsageError
 from bench.inputs.model_card import CardFile
-from bench.runs.answers import MANY, Answered, read_answered, workers
+from bench.runs.answers import MANY, Answered, AnyRun, read_answered, workers
 from bench.runs.check import entry_of, run_folders
-from bench.runs.result import DoneResult
+from bench.runs.result import CannotRunResult
 from leaderboard.board import Board, make_board
 from leaderboard.pages import Options, Page, Site, Texts, pages_of, renderer
 
@@ -18,13 +18,11 @@ CHUNK = 50
 """Pages that a process renders at a time."""
 
 
-def read_board(
-    results: Path, cards: Sequence[CardFile], texts: Texts = "full"
-) -> tuple[Board, list[Answered]]:
+def read_board(results: Path, cards: Sequence[CardFile], texts: Texts = "full") -> tuple[Board, list[AnyRun]]:
     """The board of a results folder, and its runs."""
     found = read_answered(results, texts)
-    runs, copies = _without_copies([run for run in found if isinstance(run, Answered)])
-    errors = [str(error) for error in found if not isinstance(error, Answered)]
+    runs, copies = _without_copies([run for run in found if not isinstance(run, FileError)])
+    errors = [str(error) for error in found if isinstance(error, FileError)]
     damaged = (*errors, *copies, *_without_result(results))
     return make_board(runs, [file.card for file in cards], damaged), runs
 
@@ -44,20 +42,25 @@ def _without_result(results: Path) -> Iterator[str]:
             yield f"{entry.folder}: {entry.wrong or f'not finished, {answered} questions are answered'}"
 
 
-def _without_copies(runs: Sequence[Answered]) -> tuple[list[Answered], list[str]]:
+def _without_copies(runs: Sequence[AnyRun]) -> tuple[list[AnyRun], list[str]]:
     """One run a cell, finished and with words where one is, and a word on each other folder of it."""
-    first: dict[str, Answered] = {}
+    first: dict[str, AnyRun] = {}
     copies: list[str] = []
-    for run in sorted(runs, key=lambda run: (run.answers is None, _texts(run) != "full")):
-        kept = first.setdefault(run.result.cell.id, run)
+    for run in sorted(runs, key=lambda run: (not isinstance(run, Answered), _texts(run) != "full")):
+        kept = first.setdefault(_cell_id(run), run)
         if kept is not run:
             copies.append(f"{run.folder}: a copy of {kept.folder}")
     kept_runs = {id(run) for run in first.values()}
     return [run for run in runs if id(run) in kept_runs], copies
 
 
-def _texts(run: Answered) -> str:
-    return run.result.texts if isinstance(run.result, DoneResult) else ""
+def _cell_id(run: AnyRun) -> str:
+    """What two runs of the same share."""
+    return str(run.folder) if isinstance(run.result, CannotRunResult) else run.result.cell.id
+
+
+def _texts(run: AnyRun) -> str:
+    return run.result.texts if isinstance(run, Answered) else ""
 
 
 def write_site(site: Site, out: Path) -> int:

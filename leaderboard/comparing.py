@@ -27,7 +27,7 @@ def why_not(first: Answered, second: Answered) -> str:
         return "they were asked different numbers of questions"
     if comparable(one) != comparable(other):
         return "they are of other versions of the task, its data or the engine"
-    if not first.answers or not second.answers or first.answers.truth != second.answers.truth:
+    if first.answers.truth != second.answers.truth:
         return "they were asked other questions"
     return ""
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from bench.runs.result import CellFacts, Cost, FailedResult, Latency, Provenance
+from bench.runs.result import CellFacts, Cost, FailedResult, Latency, Provenance, Unsuccessful
 from bench.scoring.metrics import Estimate, Metrics
 from bench.scoring.record import ParseStatus
 from bench.types import ViewName
@@ -87,9 +87,10 @@ def points(share: float) -> str:
     return f"{100 * share:+.1f}"
 
 
-def told_reason(failed: FailedResult, texts: str) -> str:
+def told_reason(failed: Unsuccessful, texts: str) -> str:
     """Why a run failed. What an exception says may quote a question, so without texts it is its kind."""
-    return failed.reason if texts == "full" or not failed.traceback else failed.reason.partition(":")[0]
+    trace = failed.traceback if isinstance(failed, FailedResult) else ""
+    return failed.reason if texts == "full" or not trace else failed.reason.partition(":")[0]
 
 
 def names_of(cells: Sequence[CellFacts]) -> list[str]:

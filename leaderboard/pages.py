@@ -9,8 +9,9 @@ from typing import Any, Literal
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from bench.runs.answers import UNREAD, Answered
+from bench.runs.answers import UNREAD, Answered, AnyRun
 from bench.runs.compare import told
+from bench.runs.result import CannotRunResult
 from leaderboard import formats
 from leaderboard.board import Board, Row, TaskBoard, page_of
 from leaderboard.comparing import against_first, answers_script, row_names, script
@@ -50,7 +51,7 @@ class Site:
     """A board with the runs behind it, as the pages show them."""
 
     board: Board
-    runs: tuple[Answered, ...]
+    runs: tuple[AnyRun, ...]
     options: Options
 
 
@@ -157,9 +158,10 @@ class _Renderer:
 
     def _run(self, page: Page) -> str:
         run = self.site.runs[page.at]
-        cell, row = run.result.cell, self.rows.get(run.result.cell.id)
-        if row is None:
+        if not isinstance(run, Answered):
+            cell = None if isinstance(run.result, CannotRunResult) else run.result.cell
             return self._show("failed.html", page, result=run.result, cell=cell)
+        cell, row = run.result.cell, self.rows[run.result.cell.id]
         tally, task = Markup(), self.numbers[cell.task.name]
         others = 0 if row.apart else len(self.site.board.tasks[task].rows) - 1
         if self.site.options.texts != "none" and not row.apart:

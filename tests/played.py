@@ -8,7 +8,7 @@ import numpy as np
 from bench.inputs.model_card import CardFile, ModelCard
 from bench.inputs.task import read_task
 from bench.runs import journal
-from bench.runs.answers import Answered, answers_of
+from bench.runs.answers import Answered, AnyRun, Unanswered, answers_of
 from bench.runs.cell import Cell
 from bench.runs.events import Progress
 from bench.runs.plan import Wish, plan
@@ -19,8 +19,8 @@ from bench.runs.worker import run_cell
 
 def fake_card(name: str = "played", **settings: object) -> ModelCard:
     facts = {"name": name, "title": name.title(), "family": "played", "license": "mit"}
-    source = {"engine": "fake", "settings": {"accuracy": 0.6, "batch": 2} | settings}
-    return ModelCard.model_validate(facts | {"architecture": "baseline", "source": source})
+    engine = {"engine": "fake", "settings": {"accuracy": 0.6, "batch": 2} | settings}
+    return ModelCard.model_validate(facts | engine | {"architecture": "baseline"})
 
 
 def add_fake(project: Path, name: str, **settings: object) -> None:
@@ -30,10 +30,10 @@ def add_fake(project: Path, name: str, **settings: object) -> None:
     path.write_text(json.dumps(card), encoding="utf-8")  # JSON is YAML
 
 
-def answered(run: Run) -> Answered:
+def answered(run: Run) -> AnyRun:
     """A run as boards take it; its records are in no file."""
     if not isinstance(run.result, DoneResult):
-        return Answered(run.folder, run.result, None)
+        return Unanswered(run.folder, run.result)
     starts = np.zeros(len(run.records), dtype=np.int64)
     return Answered(run.folder, run.result, answers_of(run.result, run.records, Path("none"), (0, 0), starts))
 
@@ -41,6 +41,7 @@ def answered(run: Run) -> Answered:
 def cell_of(task: Path, card: ModelCard) -> Cell:
     files = [read_task(task)], [CardFile(card=card, path=task)]
     [cell], _ = plan(*files, Wish(dtype="float32"), data_dir=None, offline=True)
+    assert isinstance(cell, Cell)
     return cell
 
 

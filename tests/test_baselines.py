@@ -5,10 +5,10 @@ from collections import Counter
 import pytest
 
 from bench.engines.engine import Opening
-from bench.engines.opening import open_engine
+from bench.engines.kinds import open_engine
 from bench.errors import BenchError
 from bench.evaluate import evaluate
-from bench.inputs.model_card import EngineSource, ModelCard
+from bench.inputs.model_card import ModelCard
 from bench.inputs.task import find_tasks
 from bench.scoring.asking import Asking
 from bench.types import Item
@@ -16,10 +16,10 @@ from bench.types import Item
 
 def answers(name: str, items: list[Item], train: list[Item], seed: int = 0) -> list[str | None]:
     card = ModelCard(
-        name=name, title=name, family="baseline", source=EngineSource(engine=name), architecture="baseline",
+        name=name, title=name, family="baseline", engine=name, architecture="baseline",
         license="apache-2.0", learns_from=None if name == "chance" else "train",
     )  # fmt: skip
-    engine = open_engine(Opening(card, None, None, tuple(train), seed))
+    engine = open_engine(Opening(card, train=tuple(train), seed=seed), None)
     [task] = find_tasks(["medqa_sample"])
     found = {
         record.question_id: record.model_output.final_answer

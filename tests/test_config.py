@@ -103,9 +103,7 @@ def test_no_is_norwegian_and_a_month_is_text(project: Path) -> None:
 def test_a_union_of_sources_names_the_missing_choice_and_the_nearest_key(project: Path) -> None:
     card = "name: bad\ntitle: T\nfamily: f\narchitecture: decoder\nlicense: mit\n"
     path = write(project, card + "source: {hbu: a/b}\n")
-    assert mistakes(path, ModelCard) == [
-        "bad.yaml:6: source: needs one of hub, package, path, engine, not hbu"
-    ]
+    assert mistakes(path, ModelCard) == ["bad.yaml:6: source: needs one of hub, package, path, not hbu"]
     path = write(project, card + "source: {hub: a/b, revison: main}\n")
     assert mistakes(path, ModelCard) == ["bad.yaml:6: source.revison: unknown key; did you mean 'revision'?"]
 

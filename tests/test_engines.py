@@ -14,14 +14,14 @@ from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokeni
 from bench.config import cache_folder
 from bench.engines.check import best_path
 from bench.engines.engine import Opening, in_order
+from bench.engines.kinds import open_engine
 from bench.engines.loading import best_dtype, open_transformers
-from bench.engines.opening import open_engine
 from bench.engines.packing import Layout
 from bench.engines.prefix import prefill
 from bench.engines.tokenizing import encode_causal
 from bench.engines.transformer import TransformerEngine
 from bench.errors import BenchError, PromptTooLong
-from bench.inputs.model_card import EngineSource, ModelCard, read_card
+from bench.inputs.model_card import ModelCard, read_card
 from bench.inputs.weights import find_weights
 from bench.types import ScoreRequest, Scores, Tokens
 from conftest import ROOT
@@ -173,7 +173,7 @@ def test_the_check_sees_a_broken_tree_of_a_real_model_through_bfloat16_s_roundin
 ) -> None:
     file = read_card(ROOT / "model_cards" / "smollm2-135m-instruct-q4_1.yaml")
     weights = find_weights(file, offline=True)
-    model = open_transformers(Opening(file.card, weights, "bfloat16", (), 0)).model
+    model = open_transformers(Opening(file.card, "bfloat16"), weights).model
     assert best_path(model, 8192) == "packed"
     monkeypatch.setattr(broken, piece)
     assert best_path(model, 8192) == "plain"
@@ -348,10 +348,9 @@ def test_auto_is_bfloat16_only_where_the_processor_multiplies_it_natively(
 
 
 def test_an_unknown_engine_is_told_with_the_nearest_name() -> None:
-    source = EngineSource(engine="chanse")
-    card = ModelCard(name="m", title="M", family="f", source=source, architecture="baseline", license="mit")
+    card = ModelCard(name="m", title="M", family="f", engine="chanse", architecture="baseline", license="mit")
     with pytest.raises(BenchError, match="no engine is named 'chanse'; did you mean 'chance'"):
-        open_engine(Opening(card, None, None, (), 0))
+        open_engine(Opening(card), None)
 
 
 @pytest.mark.model
@@ -360,11 +359,11 @@ def test_the_embedded_model_is_converted_once_and_answers_as_the_gguf_does(cache
     weights = find_weights(file, offline=True)
     assert weights is not None
     assert weights.is_gguf
-    engine = open_transformers(Opening(file.card, weights, "float32", (), 0))
+    engine = open_transformers(Opening(file.card, "float32"), weights)
     [folder] = [path for path in cache_folder().iterdir() if path.is_dir()]
     assert folder.parent == cache
     before = (folder / "model.safetensors").stat().st_mtime_ns
-    again = open_transformers(Opening(file.card, weights, "float32", (), 0))
+    again = open_transformers(Opening(file.card, "float32"), weights)
     assert (folder / "model.safetensors").stat().st_mtime_ns == before
 
     source = {"gguf_file": weights.path.name, "local_files_only": True}

@@ -1,18 +1,18 @@
 """On CUDA: 4 bits, LoRA and QLoRA, and the packed path. `make gpu-check` runs these and keeps a report."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bench.engines.engine import Opening, in_order
+from bench.engines.kinds import prepare
 from bench.engines.loading import open_transformers
 from bench.engines.transformer import TransformerEngine
-from bench.inputs.adapter import Recipe, read_adapter
+from bench.inputs.adapter import Adapter, Recipe, read_adapter
 from bench.inputs.data import load_split
 from bench.inputs.model_card import read_card
 from bench.inputs.task import read_task
-from bench.inputs.weights import find_weights
+from bench.inputs.weights import Weights, find_weights
 from bench.scoring.asking import Asking, score_request
 from bench.tuning.job import Job
 from bench.tuning.training import tune
@@ -29,10 +29,17 @@ def items(role: str, count: int) -> tuple[Item, ...]:
     return split.items[:count]
 
 
-def opening(quantize: Quantization) -> Opening:
-    card = read_card(ROOT / "model_cards" / "smollm2-135m-instruct-q4_1.yaml")
-    weights = find_weights(card, offline=True)
-    return Opening(card.card, weights, "bfloat16", (), 0, quantize)
+CARD = read_card(ROOT / "model_cards" / "smollm2-135m-instruct-q4_1.yaml")
+
+
+def weights() -> Weights:
+    local = prepare(CARD.card, find_weights(CARD, offline=True))
+    assert local
+    return local
+
+
+def opened(quantize: Quantization, adapter: Adapter | None = None) -> TransformerEngine:
+    return open_transformers(Opening(CARD.card, "bfloat16", quantize=quantize, adapter=adapter), weights())
 
 
 def letters(engine: TransformerEngine, count: int = 16) -> list[float]:
@@ -46,7 +53,7 @@ def letters(engine: TransformerEngine, count: int = 16) -> list[float]:
 def test_every_quantisation_runs_packed_and_near_the_whole_model(
     quantize: Quantization,
 ) -> None:
-    whole, held = open_transformers(opening("none")), open_transformers(opening(quantize))
+    whole, held = opened("none"), opened(quantize)
     assert held.model.device.type == "cuda"
     assert held.path == "packed"
     want, got = letters(whole), letters(held)
@@ -62,8 +69,9 @@ def test_lora_and_qlora_learn_on_the_device(quantize: Quantization, tmp_path: Pa
     )
     train = items("train", 16)
     asking, test, out = Asking(TASK.task), items("test", 100), tmp_path / "a"
-    job = Job(opening(quantize), asking, recipe, train, test, "", "", "", out, "k")
-    outcome = tune(job, lambda _event: None, lambda: (None, None)).outcome
+    opening = Opening(CARD.card, "bfloat16", quantize=quantize)
+    job = Job(opening, asking, recipe, train, test, "", "", weights(), out, "k")
+    outcome = tune(job, weights(), lambda _event: None, lambda: (None, None)).outcome
     assert outcome.train_loss_last < 0.2 * outcome.train_loss_first
-    tuned = open_transformers(replace(job.opening, adapter=read_adapter(job.out)))
-    assert letters(tuned) != letters(open_transformers(job.opening))
+    tuned = opened(quantize, read_adapter(job.out))
+    assert letters(tuned) != letters(opened(quantize))

@@ -60,7 +60,7 @@ def test_a_run_is_two_files_that_can_be_read_back(anatomy: Path, project: Path) 
     assert folder.parent == project / "results" / "anatomy" / "majority"
     assert sorted(path.name for path in folder.iterdir()) == ["records.jsonl", "result.json"]
     assert read_result(folder / "result.json") == last
-    records = read_records(folder / "records.jsonl", last.records_sha256)
+    records = read_records(folder / "records.jsonl", last)
     assert [record.question_id for record in records] == ["q1", "q2", "q3"]
     assert [record.model_output.final_answer for record in records] == ["C", "C", "C"]
     assert last.metrics.accuracy.correct == 1

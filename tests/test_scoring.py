@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 from sklearn.metrics import balanced_accuracy_score, confusion_matrix, f1_score
 
-from bench.engines.engine import Reads
 from bench.errors import BenchError, PromptTooLong
 from bench.evaluate import evaluate
 from bench.inputs.task import Task, find_tasks
@@ -30,6 +29,7 @@ from bench.types import (
     GenerateRequest,
     Item,
     Message,
+    Reads,
     ScoredBatch,
     ScoreRequest,
     Scores,

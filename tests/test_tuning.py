@@ -24,7 +24,7 @@ from bench.inputs.adapter import Adapter, AdapterCard, Method, Recipe, read_adap
 from bench.inputs.data import Split, load_split
 from bench.inputs.model_card import Architecture, CardFile, ModelCard
 from bench.inputs.task import read_task
-from bench.inputs.weights import find_weights
+from bench.inputs.weights import Weights, find_weights
 from bench.runs.adapting import QUICK, Quick, tuning_job
 from bench.runs.answers import Answered, read_answered
 from bench.runs.cell import Cell
@@ -98,13 +98,22 @@ def job_of(task: Path, weights: Path, out: Path, **recipe: Any) -> Job:
     return tuning_job(cell, made, split(task, "train"), split(task, "test"), out)
 
 
+def local(job: Job) -> Weights:
+    assert isinstance(job.weights, Weights)
+    return job.weights
+
+
 def tuned(job: Job, said: list[Prepared | Step] | None = None) -> AdapterCard:
-    return tune(job, (said if said is not None else []).append, lambda: (None, None))
+    return tune(job, local(job), (said if said is not None else []).append, lambda: (None, None))
 
 
-def opened(job: Job) -> TransformerEngine:
+def opened(job: Job, adapter: Adapter | None = None) -> TransformerEngine:
     """The model with the adapter, as a cell opens it."""
-    return open_transformers(replace(job.opening, adapter=read_adapter(job.out)))
+    return open_transformers(replace(job.opening, adapter=adapter or read_adapter(job.out)), local(job))
+
+
+def untouched(job: Job) -> TransformerEngine:
+    return open_transformers(job.opening, local(job))
 
 
 def letters(engine: TransformerEngine, texts: list[str]) -> list[float]:
@@ -122,13 +131,13 @@ def scored_by_the_library(job: Job, texts: list[str]) -> list[float]:
     """The same scores with the adapter as peft or transformers load it themselves."""
     seq2seq = job.opening.card.architecture == "encoder-decoder"
     auto = AutoModelForSeq2SeqLM if seq2seq else AutoModelForCausalLM
-    folder = job.opening.weights.path  # type: ignore[union-attr]
+    folder = local(job).path
     if job.recipe.method == "full":
         model = auto.from_pretrained(job.out, dtype=torch.float32)
     else:
         model = PeftModel.from_pretrained(auto.from_pretrained(folder, dtype=torch.float32), job.out)
         model = model.get_base_model()
-    engine = open_transformers(job.opening)
+    engine = untouched(job)
     return letters(replace(engine, model=model.eval(), path="plain"), texts)
 
 
@@ -141,7 +150,7 @@ def test_a_tuned_model_knows_its_questions_and_scores_as_the_library_loads_it(
     rate = 1e-2 if method == "lora" else 3e-3
     steps = 200 if family == "t5" else 60
     job = job_of(task, weights, tmp_path / "a", method=method, learning_rate=rate, steps=steps)
-    before = right(open_transformers(job.opening), job)
+    before = right(untouched(job), job)
     card = tuned(job)
     engine = opened(job)
     assert right(engine, job) >= 11 > before
@@ -205,7 +214,7 @@ def test_a_tuning_that_was_stopped_goes_on_and_ends_as_if_it_had_not(task: Path,
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        tune(torn, stop_at_nine, lambda: (None, None))
+        tune(torn, local(torn), stop_at_nine, lambda: (None, None))
     assert not torn.out.exists()
     said: list[Prepared | Step] = []
     tuned(torn, said)
@@ -224,8 +233,9 @@ def test_another_recipe_does_not_go_on_with_what_was_left(task: Path, tmp_path: 
         if isinstance(event, Step) and event.step == 9:
             raise KeyboardInterrupt
 
+    stopped = job_of(task, weights, tmp_path / "a", steps=20)
     with pytest.raises(KeyboardInterrupt):
-        tune(job_of(task, weights, tmp_path / "a", steps=20), stop, lambda: (None, None))
+        tune(stopped, local(stopped), stop, lambda: (None, None))
     said: list[Prepared | Step] = []
     tuned(job_of(task, weights, tmp_path / "a", steps=20, rank=4), said)
     assert next(event.step for event in said if isinstance(event, Step)) == 1
@@ -290,8 +300,9 @@ def test_an_adapter_for_another_model_is_refused(task: Path, tmp_path: Path) -> 
     # Without our card nobody says what it was made for, and its weights have to tell.
     stranger = replace(adapter, card=None)
     weights = find_weights(CardFile(card=model_card(other), path=task), offline=True)
+    assert isinstance(weights, Weights)
     with pytest.raises(BenchError, match=r"the adapter a \(made for tiny\) does not fit this model: "):
-        open_transformers(replace(job.opening, weights=weights, adapter=stranger))
+        open_transformers(replace(job.opening, adapter=stranger), weights)
 
 
 def damaged(adapter: Path, to: Path, change: Any) -> Adapter:
@@ -306,7 +317,7 @@ def test_an_adapter_that_does_nothing_or_is_not_whole_is_an_error(task: Path, tm
     tuned(job)
 
     def opens(adapter: Adapter) -> None:
-        open_transformers(replace(job.opening, adapter=adapter))
+        opened(job, adapter)
 
     zero = damaged(job.out, tmp_path / "zero", lambda w: {name: tensor * 0 for name, tensor in w.items()})
     with pytest.raises(BenchError, match="the adapter zero changes no score"):
@@ -558,7 +569,7 @@ def test_a_checkpoint_that_a_kill_tore_is_not_gone_on_with(task: Path, tmp_path:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        tune(job, stop_at_nine, lambda: (None, None))
+        tune(job, local(job), stop_at_nine, lambda: (None, None))
     [work] = tmp_path.glob(".*.tuning")
     (work / "checkpoint-8" / "trainer_state.json").write_text('{"half', encoding="utf-8")
     said: list[Prepared | Step] = []

@@ -1,5 +1,7 @@
 """Views: a row each, computed for engines that read prompts, and never taken for one another."""
 
+import hashlib
+import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,14 +9,14 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from bench.engines.engine import LanguageModel, Reads
+from bench.engines.engine import LanguageModel
 from bench.errors import FileError
 from bench.evaluate import evaluate
 from bench.inputs.data import load_split
 from bench.inputs.task import read_task
 from bench.scoring.asking import Asking
 from bench.scoring.record import Record
-from bench.types import Branch, Encoded, ScoredBatch, ScoreRequest, Scores, Tree
+from bench.types import Branch, Encoded, Reads, ScoredBatch, ScoreRequest, Scores, Tree
 from bench.views import VIEWS, OptionScores, View
 from conftest import TASK
 
@@ -96,6 +98,27 @@ def test_a_record_without_the_view_that_ranks_is_an_error_and_no_other_view_stan
     assert checked.exit_code == 3
     assert "no scores by the view that the task ranks by (text)" in checked.stderr
     assert "no scores by the view that the task ranks by" in bench("leaderboard", "show").stderr
+
+
+def test_an_older_baseline_on_a_task_without_letters_is_still_read(bench: Bench, anatomy: Path) -> None:
+    """Before schema 6 a baseline's weights were kept under `letter`, whatever the task ranked by."""
+    anatomy.write_text(TASK + "scoring: {view: text, letters: false}\n", encoding="utf-8")
+    bench("run", "--models", "chance", "--tasks", "anatomy", "--offline")
+    [path] = Path("results").rglob("result.json")
+    records = path.with_name("records.jsonl")
+    older = records.read_text().replace('"scores":{"text":', '"scores":{"letter":')
+    records.write_text(older, encoding="utf-8")
+    result = json.loads(path.read_text())
+    views = result["metrics"]["views"]
+    result |= {"schema_version": 5, "records_sha256": hashlib.sha256(older.encode()).hexdigest()}
+    result["metrics"]["views"] = {"letter": views["text"]}
+    model = result["cell"]["model"]
+    model |= {"source": {"engine": model.pop("engine"), "settings": model.pop("settings")}}
+    path.write_text(json.dumps(result), encoding="utf-8")
+    assert bench("results", "check").exit_code == 0
+    shown = bench("leaderboard", "show")
+    assert shown.stderr == ""
+    assert "Chance" in shown.stdout
 
 
 def _shortest(scores: OptionScores) -> list[float]:

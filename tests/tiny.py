@@ -137,7 +137,7 @@ def opened(
         name="tiny", title="Tiny", family="tiny", source=PathSource(path="."), architecture=architecture,
         license="mit", context=context,
     )  # fmt: skip
-    return open_transformers(Opening(card, Weights(folder, "sha256:0", 0), "float32", (), 0, **how))
+    return open_transformers(Opening(card, "float32", **how), Weights(folder, "sha256:0", 0))
 
 
 def prompts(count: int) -> list[str]:

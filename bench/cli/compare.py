@@ -30,7 +30,7 @@ def compare(*, first: str, second: str, task: str | None, results: Path) -> None
     """
     from bench.runs.answers import Answered, read_answered
 
-    runs = [run for run in read_answered(results) if isinstance(run, Answered) and run.answers]
+    runs = [run for run in read_answered(results) if isinstance(run, Answered)]
     one, other = ([run for run in runs if _is(run, word, task)] for word in (first, second))
     for word, chosen in ((first, one), (second, other)):
         if not chosen:
@@ -68,7 +68,6 @@ def _compare(first: "Answered", second: "Answered", runs: "Sequence[Answered]") 
     click.echo(f"{cells[0].task.title}")
     if reason := why_not(first, second):
         raise UsageError(f"these two may not be compared: {reason}")
-    assert first.answers is not None
     found = paired(first.right, second.right)
     alike = [run.result.cell for run in runs if not why_not(first, run)]
     called = dict(zip((cell.id for cell in alike), names_of(alike), strict=True))

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from bench.cli.console import stdout
 from bench.inputs.weights import RemoteWeights
-from bench.runs.cell import Cell
+from bench.runs.cell import CannotRun, Cell, NeedsTuning, Planned
 from bench.runs.events import Terms
 from bench.runs.forecast import expected_seconds, needed
 from bench.runs.inside import lacks_latency
@@ -64,7 +64,7 @@ def _joined(names: Sequence[str]) -> str:
     return ", ".join(names)
 
 
-def show_plan(cells: Sequence[Cell], results: Path, terms: Terms, *, as_json: bool) -> None:
+def show_plan(cells: Sequence[Planned], results: Path, terms: Terms, *, as_json: bool) -> None:
     """The cells that would run, which of them are done, and what the others are expected to need."""
     before = list(read_results(results)) if results.is_dir() else []
     rows = [_planned(cell, results, before, terms) for cell in cells]
@@ -95,21 +95,41 @@ def _table(rows: Sequence[PlannedCell]) -> Table:
     return table
 
 
-def _planned(cell: Cell, results: Path, before: Sequence[DoneResult], terms: Terms) -> PlannedCell:
-    weights = cell.opening.weights
+def _planned(planned: Planned, results: Path, before: Sequence[DoneResult], terms: Terms) -> PlannedCell:
+    match planned:
+        case CannotRun():
+            return _cannot_run(planned, results)
+        case NeedsTuning(cell=cell) | (Cell() as cell):
+            pass
     unfinished = read_journal(results / cell.folder / NAME)
-    run = None if terms.fresh else find_run(results, cell.folder, cell.facts.id)
+    run = None if terms.fresh else find_run(results, cell.folder, cell.id)
     latency_missing = run and isinstance(run.result, DoneResult) and lacks_latency(run.result, terms)
     return PlannedCell(
         task=cell.task.name,
-        model=cell.facts.model.name,
-        variant=cell.facts.variant.slug,
+        model=cell.model_name,
+        variant=cell.slug,
         items=len(cell.items),
         state="to do" if run is None else "latency to do" if latency_missing else "done",
         answered=len(unfinished.records) if unfinished and run is None else 0,
-        reason=cell.reason,
-        download_bytes=weights.bytes if isinstance(weights, RemoteWeights) else 0,
-        memory_bytes=needed(cell, before),
-        seconds=expected_seconds(cell, before),
+        reason="",
+        download_bytes=cell.weights.bytes if isinstance(cell.weights, RemoteWeights) else 0,
+        memory_bytes=needed(planned, before),
+        seconds=expected_seconds(planned, before),
         folder=str(results / cell.folder),
+    )
+
+
+def _cannot_run(planned: CannotRun, results: Path) -> PlannedCell:
+    return PlannedCell(
+        task=planned.task.name,
+        model=planned.model_name,
+        variant="",
+        items=planned.test.rows,
+        state="to do",
+        answered=0,
+        reason=planned.reason,
+        download_bytes=0,
+        memory_bytes=0,
+        seconds=None,
+        folder=str(results / planned.folder),
     )

@@ -58,7 +58,7 @@ def export(
     paths = [
         results / run.folder / "result.json"
         for run in runs
-        if run.result.cell.task.name in names and model in (None, run.result.cell.model.name)
+        if run.result.task.name in names and model in (None, run.result.model_name)
     ]
     from bench.runs.store import read_run
 

@@ -101,7 +101,7 @@ def show(*, results: Path) -> None:
                 f"set apart: {row.result.cell.model.title}, {row.result.cell.variant.slug}: {row.apart}"
             )
         for failure in found.failures:
-            click.echo(f"failed: {failure.result.cell.model.title}: {failure.result.reason}")
+            click.echo(f"failed: {failure.result.model_title}: {failure.result.reason}")
         click.echo()
     for text in board.damaged:
         click.echo(f"not shown: {text}", err=True)

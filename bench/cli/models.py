@@ -46,7 +46,7 @@ def list_models(*, selection: str, as_json: bool) -> None:
 
 
 def _kind(card: "ModelCard") -> str:
-    if card.architecture == "baseline":
+    if card.is_baseline:
         return "baseline"
     return f"{card.architecture}, chat" if card.chat else card.architecture
 

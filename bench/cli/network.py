@@ -6,16 +6,17 @@ from pathlib import Path
 import click
 
 from bench.inputs.data import needs_hub
-from bench.inputs.model_card import CardFile, HubSource
+from bench.inputs.model_card import AnyCard, CardFile, HubSource
 from bench.inputs.task import TaskFile
 from bench.inputs.weights import go_offline, hub_reachable
 
 
 def settle_offline(
-    files: Sequence[TaskFile], cards: Sequence[CardFile], data_dir: Path | None, *, offline: bool
+    files: Sequence[TaskFile], cards: Sequence[AnyCard], data_dir: Path | None, *, offline: bool
 ) -> bool:
     """Ask the hub once, if anything comes from there; when it is silent, nobody asks it again."""
-    wanted = any(isinstance(file.card.source, HubSource) for file in cards)
+    whole = [file.card for file in cards if isinstance(file, CardFile)]
+    wanted = any(isinstance(card.source, HubSource) for card in whole)
     wanted = wanted or any(needs_hub(file, data_dir) for file in files)
     if wanted or offline:
         return settle_hub(offline=offline)

@@ -18,19 +18,17 @@ from rich.progress import (
 )
 
 from bench.cli import tuning
-from bench.runs.cell import Cell
+from bench.runs.cell import Planned
 from bench.runs.events import Again, Busy, Loading, Skipped, Terms
 from bench.runs.events import Progress as Scored
-from bench.runs.result import DoneResult, FailedResult
+from bench.runs.result import CannotRunResult, DoneResult, FailedResult, Result
 from bench.runs.sweep import SweepEvent, sweep
 from bench.tuning.job import Prepared, Step
 
-Finished = DoneResult | FailedResult
 
-
-def run_with_progress(cells: Sequence[Cell], results: Path, terms: Terms) -> list[Finished]:
+def run_with_progress(cells: Sequence[Planned], results: Path, terms: Terms) -> list[Result]:
     """Run the sweep, showing how it goes; returns the results, in the order of the cells."""
-    ended: dict[int, Finished] = {}
+    ended: dict[int, Result] = {}
     numbers = {id(cell): number for number, cell in enumerate(cells, start=1)}
     with _view(len(cells)) as view:
         for cell, event in sweep(cells, results, terms):
@@ -38,13 +36,13 @@ def run_with_progress(cells: Sequence[Cell], results: Path, terms: Terms) -> lis
             view.show(number, cell, event)
             if isinstance(event, Skipped):
                 ended[number] = event.result
-            elif isinstance(event, (DoneResult, FailedResult)):
+            elif isinstance(event, Result):
                 ended[number] = event
     return [ended[number] for number in sorted(ended)]
 
 
 class View(Protocol):
-    def show(self, number: int, cell: Cell, event: SweepEvent) -> None: ...
+    def show(self, number: int, cell: Planned, event: SweepEvent) -> None: ...
 
 
 @contextmanager
@@ -72,14 +70,14 @@ class PlainLines:
         self.total = total
         self.quarters: dict[int, int] = {}
 
-    def show(self, number: int, cell: Cell, event: SweepEvent) -> None:
-        head = f"[{number}/{self.total}] {cell.facts.model.name} on {cell.task.name}"
+    def show(self, number: int, cell: Planned, event: SweepEvent) -> None:
+        head = f"[{number}/{self.total}] {cell.model_name} on {cell.task.name}"
         quarter = self.quarters.get(number, 0)
         match event:
-            case Loading(done=done):
-                self.quarters[number] = 4 * done // len(cell.items)
+            case Loading(done=done, total=total, slug=slug):
+                self.quarters[number] = 4 * done // total
                 more = f", going on after {done}" if done else ""
-                click.echo(f"{head}: {len(cell.items)} items, {cell.facts.variant.slug}{more}", err=True)
+                click.echo(f"{head}: {total} items, {slug}{more}", err=True)
             case Scored(done=done, total=total):
                 if 4 * done // total > quarter and done < total:
                     self.quarters[number] = 4 * done // total
@@ -103,16 +101,14 @@ class Bars:
         self.total = total
         self.bars: dict[int, TaskID] = {}
 
-    def show(self, number: int, cell: Cell, event: SweepEvent) -> None:
-        head = f"[{number}/{self.total}] {cell.facts.model.name} on {cell.task.name}"
+    def show(self, number: int, cell: Planned, event: SweepEvent) -> None:
+        head = f"[{number}/{self.total}] {cell.model_name} on {cell.task.name}"
         if number not in self.bars:
             self.bars[number] = self.progress.add_task(head, total=None)
         bar = self.bars[number]
         match event:
-            case Loading(done=done):
-                self.progress.reset(
-                    bar, description=f"{head}: loading", total=len(cell.items), completed=done
-                )
+            case Loading(done=done, total=total):
+                self.progress.reset(bar, description=f"{head}: loading", total=total, completed=done)
             case Scored(done=done, total=total):
                 self.progress.update(bar, description=head, completed=done, total=total)
             case Step():
@@ -130,7 +126,7 @@ class Bars:
         self.progress.console.print(line, markup=False, highlight=False)
 
 
-def _outcome(event: DoneResult | FailedResult | Skipped | Busy | Again) -> str:
+def _outcome(event: Result | Skipped | Busy | Again) -> str:
     match event:
         case Busy():
             return "another sweep works on this; waiting for it"
@@ -140,7 +136,7 @@ def _outcome(event: DoneResult | FailedResult | Skipped | Busy | Again) -> str:
             rate, where = result.metrics.accuracy, result.provenance
             when = f"{where.finished[:10]}, {where.machine}"
             return f"done before ({when}): {rate.correct} of {rate.total} right; --fresh runs it again"
-        case FailedResult():
+        case FailedResult() | CannotRunResult():
             return f"failed: {event.reason}"
         case DoneResult():
             rate, spent = event.metrics.accuracy, event.cost.scoring_seconds

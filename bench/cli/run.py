@@ -14,11 +14,11 @@ from bench.types import Quantization
 
 if TYPE_CHECKING:
     from bench.inputs.adapter import Adapter
-    from bench.inputs.model_card import CardFile
+    from bench.inputs.model_card import AnyCard
     from bench.inputs.sweep import Sweep, SweepVariant
     from bench.inputs.task import TaskFile
     from bench.runs.adapting import Quick
-    from bench.runs.cell import Cell
+    from bench.runs.cell import Planned
     from bench.runs.events import Terms
 
 NOTHING_COULD_RUN = 5
@@ -290,7 +290,7 @@ def _as_flags(variant: "SweepVariant") -> dict[str, Any]:
     return {several.get(key, key): (value,) if key in several else value for key, value in found.items()}
 
 
-def _sweep(cells: "Sequence[Cell]", results: Path, terms: "Terms", *, as_json: bool) -> int:
+def _sweep(cells: "Sequence[Planned]", results: Path, terms: "Terms", *, as_json: bool) -> int:
     """Run the cells and report; returns the exit code."""
     from bench.cli.progress import run_with_progress
     from bench.cli.report import show_results
@@ -307,20 +307,20 @@ def _sweep(cells: "Sequence[Cell]", results: Path, terms: "Terms", *, as_json: b
     show_results(finished, results, as_json=as_json)
     if not finished:
         return NOTHING_COULD_RUN
-    return 1 if any(result.status == "failed" for result in finished) else 0
+    return 1 if any(result.status != "done" for result in finished) else 0
 
 
 def _selected(
     tasks: Sequence[str], models: Sequence[str], include_path: Path | None, *, offline: bool
-) -> "tuple[list[TaskFile], list[CardFile], bool]":
+) -> "tuple[list[TaskFile], list[AnyCard], bool]":
     """The tasks, the cards, and whether the hub turned out to be silent on the way."""
     from bench.cli.network import settle_hub
-    from bench.inputs.model_card import find_cards
+    from bench.inputs.model_card import find_any_cards
     from bench.inputs.task import find_tasks
     from bench.inputs.weights import on_this_machine
 
     names = [name.strip() for term in tasks for name in term.split(",") if name.strip()]
-    cards = find_cards(",".join(models), on_this_machine, broken=True)
+    cards = find_any_cards(",".join(models), on_this_machine)
     foreign = [name for name in names if name.startswith(LM_EVAL)]
     if include_path is not None and not foreign:
         raise UsageError("--include-path goes with --tasks lm-eval:NAME")

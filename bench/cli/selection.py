@@ -26,17 +26,23 @@ def one_cell(model: str, task: str, wish: "Wish", data_dir: Path | None, *, offl
     """Plan one model on one task; raises where that is not one, or is not to be had here."""
     from bench.cli.network import settle_offline
     from bench.inputs.data import data_folder
+    from bench.inputs.engine_rules import TRANSFORMERS
     from bench.inputs.model_card import find_cards
     from bench.inputs.task import find_tasks
     from bench.inputs.weights import on_this_machine
+    from bench.runs.cell import CannotRun, Cell
     from bench.runs.plan import plan
 
     files, cards = find_tasks([task]), find_cards(model, on_this_machine)
-    if len(cards) != 1 or cards[0].card.architecture == "baseline":
-        raise UsageError("name one model that has weights (bench models list)")
+    if len(cards) != 1 or cards[0].card.engine != TRANSFORMERS:
+        raise UsageError(f"name one model of the engine {TRANSFORMERS} (bench models list)")
     folder = data_folder(data_dir)
     offline = settle_offline(files, cards, folder, offline=offline)
     cells, missing = plan(files, cards, wish, data_dir=folder, offline=offline)
-    if not cells:
-        raise BenchError(f"{missing[0].what}: {missing[0].reason}; {missing[0].remedy}")
-    return Selected(cells[0], files[0], folder, offline)
+    match cells:
+        case [Cell() as cell]:
+            return Selected(cell, files[0], folder, offline)
+        case [CannotRun(reason=reason)]:
+            raise BenchError(f"model {model}: {reason}")
+        case _:
+            raise BenchError(f"{missing[0].what}: {missing[0].reason}; {missing[0].remedy}")

@@ -104,13 +104,14 @@ def _show_request(asking: "Asking", item: "Item", model: str | None, prompt: Pro
         _show_prompt(score_request(asking, item, lambda _: ""))
         return
     from bench.engines.tokens import request_tokens
+    from bench.inputs.engine_rules import TRANSFORMERS
     from bench.inputs.model_card import find_cards
     from bench.inputs.weights import Weights, find_weights, on_this_machine
 
     card = find_cards(model, on_this_machine)[0]
     weights = find_weights(card, offline=True)
-    if not isinstance(weights, Weights):
-        raise UsageError(f"{model} is a baseline: it reads the question, not tokens")
+    if card.card.engine != TRANSFORMERS or not isinstance(weights, Weights):
+        raise UsageError(f"{model} shows no tokens: its engine is {card.card.engine}, not {TRANSFORMERS}")
     asking = replace(asking, style=prompt or card.card.style)
     request, view = request_tokens(card.card, weights, lambda render: score_request(asking, item, render))
     _show_prompt(request)

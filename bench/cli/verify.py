@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bench.cli import options
+from bench.errors import UsageError
 from bench.types import Dtype
 
 if TYPE_CHECKING:
@@ -66,10 +67,15 @@ def verify(
         from bench.interop.verify import verify as compare
     except ModuleNotFoundError as error:
         raise not_installed() from error
-    from bench.engines.opening import prepare
+    from bench.engines.kinds import prepare
+
+    weights = prepare(cell.opening.card, cell.weights)
+    if weights is None:
+        raise UsageError(f"{model} has no weights to compare")
 
     found = compare(
-        prepare(cell.opening),
+        cell.opening,
+        weights,
         cell.asking,
         cell.items,
         rounds=rounds,

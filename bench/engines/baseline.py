@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.engines.engine import Engine, Opening, Reads
+from bench.engines.engine import Engine, Opening
+from bench.engines.kinds import EngineKind, Standalone
 from bench.errors import BenchError
-from bench.types import Encoded, Item, ScoredBatch, ScoreRequest, Scores, Tree
+from bench.types import Encoded, Item, Reads, ScoredBatch, ScoreRequest, Scores, Tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class BaselineEngine:
         """Nothing is held."""
 
 
-def chance(opening: Opening) -> Engine:
+def _chance(opening: Opening) -> Engine:
     """A letter drawn by seed and question: the same whatever the subset or the order."""
 
     def weights(item: Item) -> list[float]:
@@ -49,13 +50,13 @@ def chance(opening: Opening) -> Engine:
     return BaselineEngine(weights)
 
 
-def majority(opening: Opening) -> Engine:
+def _majority(opening: Opening) -> Engine:
     """The commonest answer letter of the train split, each letter weighted by its add-one count."""
     counts = Counter(item.answer for item in _train(opening))
     return BaselineEngine(lambda item: [1.0 + counts[index] for index in range(len(item.options))])
 
 
-def tfidf(opening: Opening) -> Engine:
+def _tfidf(opening: Opening) -> Engine:
     """TF-IDF and logistic regression: is this option the answer to this question?
 
     Features of a pair are the option's TF-IDF vector and its product with the question's, which
@@ -91,3 +92,12 @@ def _train(opening: Opening) -> tuple[Item, ...]:
     if not opening.train:
         raise BenchError(f"{opening.card.name} learns from a train split, and the task names none")
     return opening.train
+
+
+def _baseline(start: Callable[[Opening], Engine]) -> EngineKind:
+    return EngineKind(reads="item", architectures=frozenset({"baseline"}), opens=Standalone(start))
+
+
+CHANCE = _baseline(_chance)
+MAJORITY = _baseline(_majority)
+TFIDF = _baseline(_tfidf)

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from bench.inputs.adapter import Adapter
 from bench.inputs.model_card import ModelCard
-from bench.inputs.weights import NO_TRUST, RemoteWeights, Trust, Weights
+from bench.inputs.weights import NO_TRUST, Trust
 from bench.types import (
     Dtype,
     Encoded,
@@ -14,6 +14,7 @@ from bench.types import (
     Item,
     Message,
     Quantization,
+    Reads,
     ScoredBatch,
     ScoreRequest,
     Scores,
@@ -23,9 +24,6 @@ from bench.types import (
 
 ENGINE_VERSION = 2
 """Raised when a change moves scores: it is part of every cell's identity."""
-
-Reads = Literal["item", "prompt"]
-"""What an engine answers from: the question and its options themselves, or the prompt they become."""
 
 
 class Engine(Protocol):
@@ -85,13 +83,15 @@ class LanguageModel(Engine, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """What an engine is opened with. `dtype` and `weights` are None for a baseline."""
+    """What an engine is opened with, beside its weights where it has any.
+
+    `dtype` is None for an engine that takes none. `train` are the items that a baseline learns from.
+    """
 
     card: ModelCard
-    weights: Weights | RemoteWeights | None
-    dtype: Dtype | None
-    train: tuple[Item, ...]
-    seed: int
+    dtype: Dtype | None = None
+    train: tuple[Item, ...] = ()
+    seed: int = 0
     quantize: Quantization = "none"
     trust: Trust = NO_TRUST
     adapter: Adapter | None = None

@@ -1,6 +1,7 @@
 """An engine that plays a model: it is right as often as its card says. For trying boards and sweeps.
 
-    source: {engine: fake, settings: {accuracy: 0.4}}
+    engine: fake
+    settings: {accuracy: 0.4}
 
 Its answers are drawn by its name and the question, so they are the same in any order. It never
 reads a prompt, and its numbers say nothing of any model. A batch is of `batch` questions and takes
@@ -16,14 +17,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from bench.config import Strict
 from bench.engines.batching import plan_batches
-from bench.engines.engine import Engine, Opening, Reads
-from bench.errors import BenchError
-from bench.inputs.model_card import EngineSource
-from bench.types import Encoded, Item, ScoredBatch, ScoreRequest, Scores, Tree
+from bench.engines.engine import Engine, Opening
+from bench.engines.kinds import EngineKind, Standalone
+from bench.types import Encoded, Item, Reads, ScoredBatch, ScoreRequest, Scores, Tree
 
 
 class Settings(Strict):
@@ -80,13 +80,10 @@ def _fail(fault: str) -> None:
             pass
 
 
-def fake(opening: Opening) -> Engine:
-    source = opening.card.source
-    assert isinstance(source, EngineSource)
-    try:
-        settings = Settings.model_validate(source.settings)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"]))
-        raise BenchError(f"{opening.card.name}: source.settings.{key}: {first['msg']}") from error
-    return FakeEngine(opening.card.name, settings)
+def _open(opening: Opening) -> Engine:
+    return FakeEngine(opening.card.name, Settings.model_validate(opening.card.settings))
+
+
+FAKE = EngineKind(
+    reads="item", architectures=frozenset({"baseline"}), settings=Settings, opens=Standalone(_open)
+)

@@ -18,7 +18,7 @@ from bench.engines.adapters import add_adapter, check_tuned
 from bench.engines.check import best_path
 from bench.engines.engine import Opening
 from bench.engines.heap import keep_few_kernels
-from bench.engines.quantizing import FOUR_BITS, keep_unpacked, quantization
+from bench.engines.quantizing import FOUR_BITS, keep_unpacked, quantization, torch_dtype
 from bench.engines.transformer import TransformerEngine
 from bench.errors import BenchError, first_line
 from bench.inputs.model_card import ModelCard
@@ -44,19 +44,16 @@ def device_name() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def open_transformers(opening: Opening) -> TransformerEngine:
+def open_transformers(opening: Opening, weights: Weights) -> TransformerEngine:
     """Load model and tokenizer in the wanted dtype and put them on the device."""
     quieten()
-    weights = opening.weights
-    assert isinstance(weights, Weights)
-    assert opening.dtype is not None
     adapter = opening.adapter
     tuned = adapter if adapter and adapter.method == "full" else None
     folder = tuned.path if tuned else readable_folder(weights)
     device = device_name()
     if device == "cpu":
         keep_few_kernels()
-    model = load_model(opening, folder, device).eval()
+    model = load_model(opening, folder, device, pickled=weights.pickled and not tuned).eval()
     if adapter and tuned:
         check_tuned(adapter, readable_folder(weights))
     elif adapter:
@@ -83,19 +80,16 @@ def quieten() -> None:
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
 
 
-def load_model(opening: Opening, folder: Path, device: str) -> Any:
+def load_model(opening: Opening, folder: Path, device: str, *, pickled: bool = False) -> Any:
     """The model as transformers loads it, quantised as wanted; pickles only where they are allowed."""
-    assert opening.dtype is not None
     is_encoder_decoder = opening.card.architecture == "encoder-decoder"
     auto = AutoModelForSeq2SeqLM if is_encoder_decoder else AutoModelForCausalLM
     how = "" if opening.quantize == "none" else f" in {opening.quantize}"
-    tuned = opening.adapter is not None and opening.adapter.method == "full"
-    pickled = isinstance(opening.weights, Weights) and opening.weights.pickled and not tuned
     try:
         load: Any = auto.from_pretrained
         model, info = load(
             folder,
-            dtype=getattr(torch, opening.dtype),
+            dtype=torch_dtype(opening),
             local_files_only=True,
             use_safetensors=not pickled,
             output_loading_info=True,

@@ -7,6 +7,7 @@ from torch import Tensor
 from transformers import BitsAndBytesConfig
 
 from bench.engines.engine import Opening
+from bench.errors import BenchError
 
 FOUR_BITS = ("nf4", "fp4")
 SENSITIVE = {"decoder": ["lm_head"], "encoder-decoder": ["lm_head", "wo"]}
@@ -16,6 +17,13 @@ are the largest (transformers keeps it in float32 for the same reason)."""
 NO_OUTLIERS = 0.0
 """LLM.int8() keeps columns with an outlier anywhere in the batch in half precision, so a score would
 depend on what shares its batch. Without that every token has its own scale, alone."""
+
+
+def torch_dtype(opening: Opening) -> torch.dtype:
+    """Raises a BenchError where the opening names none."""
+    if opening.dtype is None:
+        raise BenchError(f"{opening.card.name} cannot be opened without a dtype")
+    return getattr(torch, opening.dtype)
 
 
 def quantization(opening: Opening) -> BitsAndBytesConfig | None:
@@ -32,7 +40,7 @@ def quantization(opening: Opening) -> BitsAndBytesConfig | None:
         load_in_4bit=True,
         bnb_4bit_quant_type=opening.quantize,
         bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=getattr(torch, opening.dtype or "float32"),
+        bnb_4bit_compute_dtype=torch_dtype(opening),
         llm_int8_skip_modules=_skipped(opening),
     )
 

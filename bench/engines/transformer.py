@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.engines import causal, chat, seq2seq, writing
-from bench.engines.engine import Reads
 from bench.engines.packing import Path
 from bench.engines.quantizing import footprint, keep_unpacked
 from bench.engines.tokenizing import encode_causal, encode_seq2seq
@@ -14,6 +13,7 @@ from bench.types import (
     Encoded,
     GenerateRequest,
     Message,
+    Reads,
     ScoredBatch,
     ScoreRequest,
     Tokens,

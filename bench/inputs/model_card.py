@@ -2,15 +2,16 @@
 
 import fnmatch
 import re
-from collections.abc import Callable, Iterable, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag, ValidationError, model_validator
 
-from bench.config import Name, Strict, display, read_yaml, yaml_files
-from bench.errors import FileError, Mistake, UsageError, did_you_mean
+from bench.config import Name, Strict, display, line_of, mistake_text, read_yaml, yaml_files
+from bench.errors import BenchError, FileError, Mistake, UsageError, did_you_mean
+from bench.inputs.engine_rules import RULES, TRANSFORMERS, Architecture, EngineRules, SourceKind
 from bench.types import PromptStyle
 
 
@@ -27,23 +28,23 @@ class PackageSource(Strict):
     requirement: str
 
 
+Settings = dict[str, str | int | float | bool]
+
+
 class PathSource(Strict):
     """A folder of safetensors weights, or a GGUF file; a relative path starts at the card's folder."""
 
     path: Annotated[str, Field(pattern=r"^[^\x00]+$")]
 
 
-class EngineSource(Strict):
-    """No weights: an engine registered under the entry point group `bench.engines`.
+class ProgramSource(Strict):
+    """A model that another program ran, as it was told to open it; no card in a file may say it."""
 
-    `settings` are the engine's own; they are part of a cell's identity.
-    """
-
-    engine: str
-    settings: dict[str, str | int | float | bool] = Field(default_factory=dict)
+    program: str
+    arguments: Settings = Field(default_factory=dict)
 
 
-_SOURCES = {"hub": HubSource, "package": PackageSource, "path": PathSource, "engine": EngineSource}
+_SOURCES = {"hub": HubSource, "package": PackageSource, "path": PathSource, "program": ProgramSource}
 
 
 def _kind(raw: Any) -> str | None:
@@ -57,23 +58,23 @@ Source = Annotated[
     Annotated[HubSource, Tag("hub source")]
     | Annotated[PackageSource, Tag("package source")]
     | Annotated[PathSource, Tag("path source")]
-    | Annotated[EngineSource, Tag("engine source")],
+    | Annotated[ProgramSource, Tag("program source")],
     Discriminator(
-        _kind,
-        custom_error_type="card_source",
-        custom_error_message="needs one of hub, package, path, engine",
+        _kind, custom_error_type="card_source", custom_error_message="needs one of hub, package, path"
     ),
 ]
 
-Architecture = Literal["decoder", "encoder-decoder", "baseline", "unknown"]
-"""`unknown` is of a model that another program ran and did not tell; no card in a file may say it."""
-
 
 class ModelCard(Strict):
+    """`engine` is None in the card of a model that another program ran, `source` for one without weights."""
+
     name: Name
     title: str
     family: str
-    source: Source
+    engine: str | None = TRANSFORMERS
+    settings: Settings = Field(default_factory=dict)
+    """The engine's own; they are part of a cell's identity."""
+    source: Source | None = None
     architecture: Architecture
     parameters: Annotated[int, Field(gt=0)] | None = None
     context: Annotated[int, Field(gt=0)] | None = None
@@ -91,83 +92,193 @@ class ModelCard(Strict):
     def style(self) -> PromptStyle:
         return self.prompt or ("chat" if self.chat else "plain")
 
+    @property
+    def is_baseline(self) -> bool:
+        """Whether it answers from the question itself and knows no language."""
+        return self.architecture == "baseline"
 
-class CardFile(Strict):
-    """A card and where it was read: a relative weights path starts at that folder.
+    @model_validator(mode="before")
+    @classmethod
+    def _engine_has_its_own_key(cls, raw: Any) -> Any:
+        """Cards used to say `source: {engine: NAME, settings: {…}}`."""
+        if not isinstance(raw, dict):
+            return raw
+        card = cast("dict[str, Any]", raw)
+        source = card.get("source")
+        if not isinstance(source, dict) or "engine" not in source:
+            return card
+        old = cast("dict[str, Any]", source)
+        if unknown := sorted(old.keys() - {"engine", "settings"}):
+            raise ValueError(f"source.{unknown[0]}: does not go with source.engine")
+        if twice := sorted(old.keys() & card.keys()):
+            raise ValueError(f"{twice[0]} is given twice, and once in source: write it beside source alone")
+        return {key: value for key, value in card.items() if key != "source"} | old
 
-    `mistake` says why it could not be read, and then nothing of the card but its name is known.
-    """
+
+@dataclass(frozen=True, slots=True)
+class CardFile:
+    """A card and where it was read: a relative weights path starts at that folder."""
 
     card: ModelCard
     path: Path
-    mistake: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.card.name
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenCard:
+    """A card that cannot be read, for the reasons in `mistake`; it is known by its file's name alone."""
+
+    name: str
+    path: Path
+    mistake: str
+
+
+AnyCard = CardFile | BrokenCard
 
 
 def read_card(path: Path) -> CardFile:
     """Read one card; raises a FileError with all its mistakes."""
     card = read_yaml(path, ModelCard)
-    if card.name != path.stem:
-        text = f"'{card.name}' must be the file's name, '{path.stem}'"
-        raise FileError([Mistake(display(path), 1, "name", text)])
+    mistakes = [_mistake(path, key, text) for key, text in _problems(card, path.stem)]
+    if mistakes:
+        raise FileError(mistakes)
+    return CardFile(card, path)
+
+
+def _mistake(path: Path, key: tuple[str, ...], text: str) -> Mistake:
+    lines = (line_of(path, key[:end]) for end in range(len(key), 0, -1))
+    old = (line_of(path, ("source", *key[:end])) for end in range(len(key), 0, -1))
+    return Mistake(display(path), next(filter(None, (*lines, *old)), 1), ".".join(key), text)
+
+
+Problem = tuple[tuple[str, ...], str]
+"""A key of a card, and what is wrong with it."""
+
+
+def _problems(card: ModelCard, stem: str) -> Iterator[Problem]:
+    """What a card alone cannot say wrong: its file's name, and what its engine takes."""
+    if card.name != stem:
+        yield ("name",), f"'{card.name}' must be the file's name, '{stem}'"
     if card.architecture == "unknown":
-        text = "must be decoder, encoder-decoder or baseline"
-        raise FileError([Mistake(display(path), 0, "architecture", text)])
-    return CardFile(card=card, path=path)
+        yield ("architecture",), "must be decoder, encoder-decoder or baseline"
+    if card.engine is None or isinstance(card.source, ProgramSource):
+        yield ("source",), "only an imported run has a model that another program ran"
+        return
+    try:
+        rules = RULES.get(card.engine)
+    except BenchError as error:
+        yield ("engine",), str(error)
+        return
+    yield from _engine_problems(card, rules)
+
+
+def _engine_problems(card: ModelCard, rules: EngineRules) -> Iterator[Problem]:
+    if card.architecture not in (*rules.architectures, "unknown"):
+        known = ", ".join(sorted(rules.architectures))
+        yield ("architecture",), f"the engine {card.engine} takes {known}, not {card.architecture}"
+    if card.is_baseline != (rules.reads == "item"):
+        yield (
+            ("architecture",),
+            f"the engine {card.engine} reads {rules.reads}s: "
+            + ("no baseline" if card.is_baseline else "a baseline"),
+        )
+    kind = source_kind(card)
+    if kind is None and rules.sources:
+        yield ("source",), f"missing: the engine {card.engine} needs weights, from {_listed(rules.sources)}"
+    elif kind is not None and kind not in rules.sources:
+        takes = f"weights from {_listed(rules.sources)}" if rules.sources else "no weights"
+        yield ("source",), f"the engine {card.engine} takes {takes}, not {kind}"
+    try:
+        rules.settings.model_validate(card.settings)
+    except ValidationError as error:
+        for detail in error.errors():
+            yield ("settings", *map(str, detail["loc"])), mistake_text(rules.settings, detail)
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names))
+
+
+def source_kind(card: ModelCard) -> SourceKind | None:
+    """The kind of place that the card's weights come from; None for a model without weights of its own."""
+    match card.source:
+        case HubSource():
+            return "hub"
+        case PackageSource():
+            return "package"
+        case PathSource():
+            return "path"
+        case _:
+            return None
 
 
 def all_cards() -> list[CardFile]:
     """Every card of the registry, sorted by name; raises a FileError over all files at once."""
-    return _read_cards(yaml_files("model_cards").values())
+    return _whole(map(_read, yaml_files("model_cards").values()))
 
 
 def cards_and_mistakes() -> tuple[list[CardFile], list[str]]:
     """Every card that can be read, and what is wrong with the others."""
-    files = _read_cards(yaml_files("model_cards").values(), broken=True)
-    return [file for file in files if not file.mistake], [file.mistake for file in files if file.mistake]
+    files = [read_any_card(path) for path in yaml_files("model_cards").values()]
+    whole = [file for file in files if isinstance(file, CardFile)]
+    return whole, [file.mistake for file in files if isinstance(file, BrokenCard)]
 
 
-def _unread(path: Path, mistake: str) -> CardFile:
-    name = re.sub(r"[^a-z0-9_.-]", "-", path.stem.lower()).lstrip("_.-") or "card"
-    card = ModelCard(
-        name=name,
-        title=path.stem,
-        family="unknown",
-        source=EngineSource(engine="none"),
-        architecture="baseline",
-        license="unknown",
-        note="Its card cannot be read, so nothing is known of it.",
-    )
-    return CardFile(card=card, path=path, mistake=mistake)
+def read_any_card(path: Path) -> AnyCard:
+    """One card, or what is wrong with it."""
+    file = _read(path)
+    return file if isinstance(file, CardFile) else BrokenCard(_name_of(path), path, str(file))
 
 
-def _read_cards(paths: Iterable[Path], *, broken: bool = False) -> list[CardFile]:
-    cards: list[CardFile] = []
-    mistakes: list[Mistake] = []
-    for path in paths:
-        try:
-            cards.append(read_card(path))
-        except FileError as error:
-            if broken:
-                cards.append(_unread(path, str(error)))
-            else:
-                mistakes += error.mistakes
+def _name_of(path: Path) -> str:
+    """A name that a folder can have."""
+    return re.sub(r"[^a-z0-9_.-]", "-", path.stem.lower()).lstrip("_.-") or "card"
+
+
+def _read(path: Path) -> CardFile | FileError:
+    try:
+        return read_card(path)
+    except FileError as error:
+        return error
+
+
+def _whole(files: Iterable[CardFile | FileError]) -> list[CardFile]:
+    """The cards; raises a FileError with the mistakes of all that cannot be read."""
+    results = list(files)
+    mistakes = [one for file in results if isinstance(file, FileError) for one in file.mistakes]
     if mistakes:
         raise FileError(mistakes)
-    return cards
+    return [file for file in results if isinstance(file, CardFile)]
 
 
-def find_cards(
-    selection: str, is_available: Callable[[CardFile], bool], *, broken: bool = False
-) -> list[CardFile]:
+def find_cards(selection: str, is_available: Callable[[CardFile], bool]) -> list[CardFile]:
     """The cards that a selection names; where it gives names alone, no other file is read.
 
-    Raises a FileError where one cannot be read, unless such are wanted too (`broken`).
+    Raises a FileError where one cannot be read.
     """
+    named = _named(selection)
+    if named:
+        return _whole(map(_read, named))
+    return [file for file in select_cards(selection, all_cards(), is_available) if isinstance(file, CardFile)]
+
+
+def find_any_cards(selection: str, is_available: Callable[[CardFile], bool]) -> list[AnyCard]:
+    """The same, with those that cannot be read among them: a name, a glob or `all` selects them."""
+    paths = _named(selection)
+    if paths:
+        return [read_any_card(path) for path in paths]
+    files = [read_any_card(path) for path in yaml_files("model_cards").values()]
+    return select_cards(selection, files, is_available)
+
+
+def _named(selection: str) -> list[Path]:
+    """The files of a selection that gives nothing but names of cards; none where it says more."""
     known = yaml_files("model_cards")
     names = sorted({term.strip() for term in selection.split(",") if term.strip()})
-    if names and all(name in known for name in names):
-        return _read_cards((known[name] for name in names), broken=broken)
-    return select_cards(selection, _read_cards(known.values(), broken=broken), is_available)
+    return [known[name] for name in names] if all(name in known for name in names) else []
 
 
 _COMPARISON = re.compile(r"^params(<=|>=|<|>)(\d+(?:\.\d+)?)([KMB]?)$", re.IGNORECASE)
@@ -175,41 +286,43 @@ _UNIT = {"": 1, "K": 10**3, "M": 10**6, "B": 10**9}
 
 
 def select_cards(
-    selection: str, cards: Sequence[CardFile], is_available: Callable[[CardFile], bool]
-) -> list[CardFile]:
+    selection: str, cards: Sequence[AnyCard], is_available: Callable[[CardFile], bool]
+) -> list[AnyCard]:
     """The cards that any comma-separated term names.
 
     A term is `all`, `available` (asks `is_available`), a name, a glob, `family:F` or `params<1B`;
     UsageError when one names nothing.
     """
-    chosen: dict[str, CardFile] = {}
+    chosen: dict[str, AnyCard] = {}
     for term in filter(None, (part.strip() for part in selection.split(","))):
-        wanted = is_available if term == "available" else partial(_matches, term)
-        found = [file for file in cards if wanted(file)]
-        if not found:
+        matches = [file for file in cards if _matches(term, file, is_available)]
+        if not matches:
             slip = term.startswith("params") and not _COMPARISON.match(term)
             hint = "; a size is as in params<500M" if slip else did_you_mean(term, _terms(cards))
             raise UsageError(f"no model matches '{term}'{hint} (bench models list)")
-        chosen |= {file.card.name: file for file in found}
+        chosen |= {file.name: file for file in matches}
     if not chosen:
         raise UsageError("no models are named; try --models all")
     return [chosen[name] for name in sorted(chosen)]
 
 
-def _terms(cards: Iterable[CardFile]) -> set[str]:
+def _terms(cards: Iterable[AnyCard]) -> set[str]:
     files = list(cards)
-    return {f.card.name for f in files} | {f"family:{f.card.family}" for f in files} | {"all", "available"}
+    families = {f"family:{file.card.family}" for file in files if isinstance(file, CardFile)}
+    return {file.name for file in files} | families | {"all", "available"}
 
 
-def _matches(term: str, file: CardFile) -> bool:
-    card = file.card
-    if term == "all":
+def _matches(term: str, file: AnyCard, is_available: Callable[[CardFile], bool]) -> bool:
+    if term == "all" or fnmatch.fnmatchcase(file.name, term):
         return True
+    if isinstance(file, BrokenCard):
+        return False
+    if term == "available":
+        return is_available(file)
     if term.startswith("family:"):
-        return card.family == term.removeprefix("family:")
-    if comparison := _COMPARISON.match(term):
-        return _compares(card.parameters, *comparison.groups())
-    return fnmatch.fnmatchcase(card.name, term)
+        return file.card.family == term.removeprefix("family:")
+    comparison = _COMPARISON.match(term)
+    return comparison is not None and _compares(file.card.parameters, *comparison.groups())
 
 
 def _compares(parameters: int | None, sign: str, number: str, unit: str) -> bool:

@@ -14,10 +14,11 @@ from functools import cache
 from pathlib import Path
 
 from bench.errors import BenchError, Unavailable, first_line
-from bench.inputs.model_card import CardFile, EngineSource, HubSource, PackageSource, PathSource
+from bench.inputs.engine_rules import RULES, TRANSFORMERS
+from bench.inputs.model_card import CardFile, HubSource, ModelCard, PackageSource, PathSource, ProgramSource
 
 PROBE_SECONDS = 3.0
-_FILES = ("*.safetensors", "*.json", "*.model", "*.txt", "*.jinja")
+FILES = ("*.safetensors", "*.json", "*.model", "*.txt", "*.jinja")
 """All that a model of ours is read from; also what is downloaded of a hub repository."""
 PICKLES = "pytorch_model*.bin"
 
@@ -32,7 +33,7 @@ class Trust:
 
     @property
     def files(self) -> tuple[str, ...]:
-        return (*_FILES, *([PICKLES] if self.pickle else []), *(["*.py"] if self.code else []))
+        return (*FILES, *([PICKLES] if self.pickle else []), *(["*.py"] if self.code else []))
 
 
 NO_TRUST = Trust()
@@ -65,6 +66,8 @@ class RemoteWeights:
     trust: Trust = NO_TRUST
     bytes: int | None = None
     """What is to be downloaded, where the hub tells."""
+    patterns: tuple[str, ...] = ()
+    """Of the files that another engine than transformers reads."""
 
 
 def hub_reachable(seconds: float = PROBE_SECONDS) -> bool:
@@ -104,25 +107,49 @@ def go_offline() -> None:
 
 
 def find_weights(file: CardFile, *, offline: bool, trust: Trust = NO_TRUST) -> Weights | RemoteWeights | None:
-    """The card's weights; None for a baseline. What is on this machine is not asked for on the hub.
+    """The card's weights; None for a model without any. What is on this machine is not asked for on the hub.
 
     Nothing is downloaded here. Raises Unavailable when the weights are not on this machine and
     `offline`, or not on the hub.
     """
     match file.card.source:
-        case EngineSource():
+        case None | ProgramSource():
             return None
         case PackageSource(package=package, file=name, requirement=requirement):
             return _in_package(package, name, requirement)
         case PathSource(path=path):
             place = (file.path.parent / path).resolve()
+            if patterns := other_patterns(file.card):
+                return _matching(place, patterns)
             return _gguf(place) if place.suffix == ".gguf" and place.is_file() else _in_folder(place, trust)
         case HubSource(hub=hub, revision=revision):
-            cached = _in_hub_cache(hub, revision, trust)
+            patterns = other_patterns(file.card)
+            cached = _in_hub_cache(hub, revision, trust, patterns)
             if cached is None and offline:
                 remedy = f"run once with the hub in reach, or: hf download {hub}"
                 raise Unavailable("the weights are not on this machine", remedy)
-            return cached or _on_hub(hub, revision, trust)
+            return cached or _on_hub(hub, revision, trust, patterns)
+
+
+def other_patterns(card: ModelCard) -> tuple[str, ...]:
+    """The patterns of the files that the card's engine reads; none for transformers, whose are known."""
+    if card.engine is None or card.engine == TRANSFORMERS:
+        return ()
+    return RULES.get(card.engine).files or ("*",)
+
+
+def _matching(place: Path, patterns: Sequence[str]) -> Weights:
+    """A file, or the files in a folder that match; the digest is over all of them."""
+    if not place.exists():
+        raise Unavailable(f"there is no {place}", "correct source.path, which starts at the card's folder")
+    files = [place] if place.is_file() else _files_in(place, patterns)
+    if not files:
+        raise Unavailable(f"{place} holds no {', '.join(patterns)}", "correct source.path in the card")
+    return Weights(place, f"sha256:{_sha256(files)}", sum(path.stat().st_size for path in files))
+
+
+def _files_in(folder: Path, patterns: Sequence[str]) -> list[Path]:
+    return sorted({path for pattern in patterns for path in folder.glob(pattern) if path.is_file()})
 
 
 def on_this_machine(file: CardFile) -> bool:
@@ -150,7 +177,7 @@ def _in_package(package: str, name: str, requirement: str) -> Weights:
 
 
 def _gguf(path: Path) -> Weights:
-    return Weights(path, f"sha256:{_sha256((path,))}", path.stat().st_size)
+    return Weights(path, f"sha256:{_sha256([path])}", path.stat().st_size)
 
 
 def _in_folder(folder: Path, trust: Trust) -> Weights:
@@ -169,8 +196,8 @@ def _in_folder(folder: Path, trust: Trust) -> Weights:
     if missing := _missing_shards(folder):
         raise Unavailable(f"{folder} lacks {missing[0]}", "copy the whole model")
     used = Trust(pickle=pickled, code=trust.code).files
-    files = sorted({path for pattern in used for path in folder.glob(pattern)})
-    return Weights(folder, f"sha256:{_sha256(tuple(files))}", _weights_bytes(folder, trust), pickled)
+    files = _files_in(folder, used)
+    return Weights(folder, f"sha256:{_sha256(files)}", _weights_bytes(folder, trust), pickled)
 
 
 def _is_pickled(folder: Path) -> bool:
@@ -196,22 +223,25 @@ def _weights_bytes(folder: Path, trust: Trust) -> int:
     return size or sum(path.stat().st_size for path in pickles)
 
 
-def _in_hub_cache(hub: str, revision: str, trust: Trust) -> Weights | None:
+def _in_hub_cache(hub: str, revision: str, trust: Trust, patterns: tuple[str, ...] = ()) -> Weights | None:
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
     try:
-        folder = _snapshot(hub, revision, trust, offline=True)
+        folder = _snapshot(hub, revision, patterns or trust.files, offline=True)
     except LocalEntryNotFoundError:
         return None
     except HFValidationError as error:
         raise Unavailable(f"'{hub}' is not a hub id", "correct source.hub in the card") from error
+    if patterns:
+        size = sum(path.stat().st_size for path in _files_in(folder, patterns))
+        return Weights(folder, folder.name, size) if size else None
     # The cache also holds models of which only a configuration, or a part, was ever fetched.
     whole = (folder / "config.json").is_file() and not _missing_shards(folder)
     size = _weights_bytes(folder, trust)
     return Weights(folder, folder.name, size, _is_pickled(folder)) if whole and size else None
 
 
-def _on_hub(hub: str, revision: str, trust: Trust) -> RemoteWeights:
+def _on_hub(hub: str, revision: str, trust: Trust, patterns: tuple[str, ...]) -> RemoteWeights:
     from huggingface_hub import HfApi
 
     try:
@@ -220,31 +250,32 @@ def _on_hub(hub: str, revision: str, trust: Trust) -> RemoteWeights:
         raise Unavailable(f"the hub did not tell about {hub}", first_line(error)) from error
     names = [file.rfilename for file in info.siblings or ()]
     pickled = any(fnmatch(name, PICKLES) for name in names) and trust.pickle
-    if not pickled and not any(name.endswith(".safetensors") for name in names):
+    if not patterns and not pickled and not any(name.endswith(".safetensors") for name in names):
         remedy = "choose a revision that has, or let pickles run with --allow-pickle"
         raise Unavailable(f"{hub} has no safetensors weights", remedy)
-    wanted = [file for file in info.siblings or () if any(fnmatch(file.rfilename, p) for p in trust.files)]
+    used = patterns or trust.files
+    wanted = [file for file in info.siblings or () if any(fnmatch(file.rfilename, p) for p in used)]
     sizes = [file.size for file in wanted if "/" not in file.rfilename]
     size = sum(filter(None, sizes)) if None not in sizes else None
-    return RemoteWeights(hub, revision, str(info.sha), trust, size)
+    return RemoteWeights(hub, revision, str(info.sha), trust, size, patterns)
 
 
 def fetch(remote: RemoteWeights) -> Weights:
     """Download the weights to the hub cache; a download that was cut off goes on where it was."""
     try:
         # By its name, so that the cache learns which commit that name is at, and finds it offline.
-        _snapshot(remote.hub, remote.ref, remote.trust, offline=False)
+        _snapshot(remote.hub, remote.ref, remote.patterns or remote.trust.files, offline=False)
     except hub_errors() as error:
         raise BenchError(f"{remote.hub} could not be downloaded: {first_line(error)}") from error
-    found = _in_hub_cache(remote.hub, remote.ref, remote.trust)
-    if found is None:
-        raise BenchError(f"{remote.hub} was downloaded, but has no config.json or not all of its weights")
-    if found.revision != remote.revision:
-        raise BenchError(f"{remote.hub} moved to {found.revision} meanwhile; run the command again")
-    return found
+    weights = _in_hub_cache(remote.hub, remote.ref, remote.trust, remote.patterns)
+    if weights is None:
+        raise BenchError(f"{remote.hub} was downloaded, and not all of its weights are there")
+    if weights.revision != remote.revision:
+        raise BenchError(f"{remote.hub} moved to {weights.revision} meanwhile; run the command again")
+    return weights
 
 
-def _snapshot(hub: str, ref: str, trust: Trust, *, offline: bool) -> Path:
+def _snapshot(hub: str, ref: str, patterns: Sequence[str], *, offline: bool) -> Path:
     """The folder of a model's files; the same patterns both ways, or what is whole would seem torn."""
     from huggingface_hub import snapshot_download
 
@@ -252,17 +283,23 @@ def _snapshot(hub: str, ref: str, trust: Trust, *, offline: bool) -> Path:
         snapshot_download(
             hub,
             revision=ref,
-            allow_patterns=list(trust.files),
+            allow_patterns=list(patterns),
             ignore_patterns=["*/*"],
             local_files_only=offline,
         )
     )
 
 
-@cache
 def _sha256(paths: Sequence[Path]) -> str:
+    """Read once for each state of the files: weights are large."""
+    states = ((path, path.stat()) for path in paths)
+    return _digest(tuple((path, state.st_size, state.st_mtime_ns) for path, state in states))
+
+
+@cache
+def _digest(files: tuple[tuple[Path, int, int], ...]) -> str:
     digest = hashlib.sha256()
-    for path in paths:
+    for path, _, _ in files:
         with path.open("rb") as stream:
             digest.update(hashlib.file_digest(stream, "sha256").digest())
     return digest.hexdigest()

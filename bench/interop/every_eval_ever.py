@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from bench.inputs.model_card import EngineSource, HubSource, PackageSource
+from bench.inputs.model_card import HubSource, ModelCard, PackageSource, ProgramSource
 from bench.interop.every_eval_ever_results import evaluation_results
 from bench.interop.every_eval_ever_samples import samples
 from bench.interop.sharing import (
@@ -67,7 +67,7 @@ def _developer(cell: CellFacts) -> str:
             return source.hub.partition("/")[0]
         case PackageSource():
             return source.package
-        case EngineSource():
+        case None | ProgramSource():
             return "slm-bench"
         case _:
             return "local"
@@ -165,7 +165,7 @@ def _model_info(result: DoneResult) -> dict[str, Any]:
         "deployment_type": "self_deployed",
         "model_availability": "open_weights" if open_weights else "unknown",
         "base_model": card.name if adapter else None,
-        "source": card.source.model_dump(mode="json"),
+        "source": _source(card),
         "weights": cell.weights,
         "architecture": card.architecture,
         "family": card.family,
@@ -193,3 +193,14 @@ def _model_info(result: DoneResult) -> dict[str, Any]:
         "additional_details": strings(details),
     }
     return known(info)
+
+
+def _source(card: ModelCard) -> dict[str, Any]:
+    """Where the weights came from, or what answers without any."""
+    match card.source:
+        case None:
+            return {"engine": card.engine, "settings": card.settings}
+        case ProgramSource(program=name, arguments=arguments):
+            return {"engine": name, "settings": arguments}
+        case source:
+            return source.model_dump(mode="json")

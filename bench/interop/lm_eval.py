@@ -17,8 +17,8 @@ from jinja2 import TemplateError
 from tqdm import tqdm
 
 from bench.engines.engine import Opening
+from bench.engines.kinds import open_engine, prepare
 from bench.engines.loading import best_dtype
-from bench.engines.opening import open_engine, prepare
 from bench.engines.transformer import TransformerEngine
 from bench.errors import BenchError, UsageError, did_you_mean
 from bench.inputs.model_card import CardFile, HubSource, find_cards
@@ -259,8 +259,7 @@ def _open(name: str, dtype: str | None) -> TransformerEngine:
     if len(cards) > 1:
         raise UsageError(f"'{name}' names {len(cards)} models, and one is wanted")
     [file] = cards
-    opening = Opening(file.card, _weights(file), wanted, (), 0)
-    engine = open_engine(prepare(opening))
+    engine = open_engine(Opening(file.card, wanted), prepare(file.card, _weights(file)))
     if not isinstance(engine, TransformerEngine):
         raise BenchError(f"{file.card.name} is no language model, and lm-eval asks for one")
     return engine

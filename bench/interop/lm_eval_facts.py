@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, get_args
 
 from bench.inputs.data import items_digest
-from bench.inputs.model_card import EngineSource, ModelCard
+from bench.inputs.model_card import ModelCard, ProgramSource
 from bench.interop.lm_eval_files import Results, ResultsFile, wrong
 from bench.interop.lm_eval_task import own_name, own_version
 from bench.runs.cell import identity
@@ -119,7 +119,8 @@ def _card(told: Results) -> ModelCard:
         name=re.sub(r"[^a-z0-9_.-]", "-", last.lower()).lstrip("_.-") or "model",
         title=last or "model",
         family="unknown",
-        source=EngineSource(engine=PROGRAM, settings=settings),
+        engine=None,
+        source=ProgramSource(program=PROGRAM, arguments=settings),
         architecture="unknown",
         parameters=count if count and count > 0 else None,
         context=told.max_length if told.max_length and told.max_length > 0 else None,

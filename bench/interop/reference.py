@@ -16,13 +16,11 @@ from bench.types import ScoreRequest
 Reference: Any = HFLM
 
 
-def open_reference(opening: Opening, batch: int) -> Any:
+def open_reference(opening: Opening, weights: Weights, batch: int) -> Any:
     """lm-eval's engine on a copy of the model, told the longest prompt so that it cuts none."""
-    assert isinstance(opening.weights, Weights)
-    assert opening.dtype is not None
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
-    folder = readable_folder(opening.weights)
-    model = load_model(opening, folder, device_name())
+    folder = readable_folder(weights)
+    model = load_model(opening, folder, device_name(), pickled=weights.pickled)
     # HFLM ties weights again after loading, and transformers 5 says that every T5 is tied: the
     # reference would lose FLAN-T5's own output head and score with the embeddings instead.
     if model.config.is_encoder_decoder:

@@ -23,6 +23,7 @@ from bench.engines.transformer import TransformerEngine
 from bench.evaluate import bare_scores, no_chat
 from bench.inputs.prompts import answer_text
 from bench.inputs.task import Scoring
+from bench.inputs.weights import Weights
 from bench.interop.memory import peak_memory_bytes, start_peak
 from bench.interop.reference import open_reference, reference_scores
 from bench.runs.provenance import provenance
@@ -107,6 +108,7 @@ class Pair:
 
 def verify(
     opening: Opening,
+    weights: Weights,
     asking: Asking,
     items: Sequence[Item],
     *,
@@ -115,11 +117,11 @@ def verify(
     tell: Callable[[str], None],
 ) -> Verification:
     """Score the items both ways, `rounds` times in turns; prompts are plain text."""
-    engine = open_transformers(opening)
+    engine = open_transformers(opening, weights)
     requests = tuple(score_request(asking, item, no_chat) for item in items)
     for request in requests:
         engine.encode(request)  # what does not fit is told before anything is measured
-    pair = Pair(engine, open_reference(opening, reference_batch), requests, asking)
+    pair = Pair(engine, open_reference(opening, weights, reference_batch), requests, asking)
     rate = matmul_flops(engine)
     longest = sorted(items, key=lambda item: len(item.question), reverse=True)[:LONGEST]
     laps = [_round(pair) for _ in range(rounds)]
@@ -137,8 +139,8 @@ def verify(
         path=engine.path,
         views=_compare(pair, laps[-1], asking.task.scoring),
         work=work,
-        peak_ours=peak("ours", opening, asking, longest, reference_batch),
-        peak_reference=peak("reference", opening, asking, longest, reference_batch),
+        peak_ours=peak("ours", opening, weights, asking, longest, reference_batch),
+        peak_reference=peak("reference", opening, weights, asking, longest, reference_batch),
         all_views_to_letters=work["all views"].median_ours / first,
         matmul_flops=rate,
         rate_share=flops(pair) / first / rate,
@@ -189,21 +191,25 @@ def _timing(work: Work, laps: Sequence[Round]) -> Timing:
     return Timing(ours=ours, reference=theirs, ratio=statistics.median(theirs) / statistics.median(ours))
 
 
-def peak(side: Side, opening: Opening, asking: Asking, items: Sequence[Item], batch: int) -> int | None:
+def peak(
+    side: Side, opening: Opening, weights: Weights, asking: Asking, items: Sequence[Item], batch: int
+) -> int | None:
     """Most memory that one side held while it made all views of the items, in a process of its own."""
     with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(_peak, side, opening, asking, items, batch).result()
+        return pool.submit(_peak, side, opening, weights, asking, items, batch).result()
 
 
-def _peak(side: Side, opening: Opening, asking: Asking, items: Sequence[Item], batch: int) -> int | None:
+def _peak(
+    side: Side, opening: Opening, weights: Weights, asking: Asking, items: Sequence[Item], batch: int
+) -> int | None:
     requests = [score_request(asking, item, no_chat) for item in items]
     if side == "ours":
-        engine = open_transformers(opening)
+        engine = open_transformers(opening, weights)
         start_peak()
         _score(engine, requests)
         bare_scores(asking, items, engine)
     else:
-        reference = open_reference(opening, batch)
+        reference = open_reference(opening, weights, batch)
         start_peak()
         reference_scores(reference, [*requests, *(_bare(asking, item) for item in items)])
     return peak_memory_bytes()

@@ -21,7 +21,7 @@ from bench.inputs.adapter import (
 )
 from bench.inputs.data import Split
 from bench.inputs.weights import RemoteWeights, Weights
-from bench.runs.cell import Cell, identity
+from bench.runs.cell import Cell, NeedsTuning, identity
 from bench.runs.result import Variant
 from bench.scoring.asking import Asking
 from bench.tuning.job import Job
@@ -45,7 +45,7 @@ def with_adapter(cell: Cell, adapter: Adapter) -> Cell:
     weights = _weights(cell)
     check_fits(adapter, cell.facts.model, weights)
     facts = adapter_facts(adapter, cell.items)
-    return replace(_with_facts(cell, facts), opening=replace(cell.opening, adapter=adapter), tuning=None)
+    return replace(_with_facts(cell, facts), opening=replace(cell.opening, adapter=adapter))
 
 
 def _with_facts(cell: Cell, adapter: AdapterFacts) -> Cell:
@@ -66,14 +66,14 @@ def _words(adapter: AdapterFacts, base: str) -> list[str]:
 
 
 def _weights(cell: Cell) -> Weights | RemoteWeights:
-    weights = cell.opening.weights
+    weights = cell.weights
     if weights is None:
         name = cell.facts.model.name
         raise Unavailable(f"{name} is an engine of its own, without weights to change", "leave it out")
     return weights
 
 
-def to_tune(cell: Cell, quick: Quick, train: Split, test: Split, seed: int) -> Cell:
+def to_tune(cell: Cell, quick: Quick, train: Split, test: Split, seed: int) -> Cell | NeedsTuning:
     """A quick tuning that was done before is used again; else it is what the cell begins with."""
     variant = cell.facts.variant
     if variant.dtype == "float16":
@@ -86,7 +86,7 @@ def to_tune(cell: Cell, quick: Quick, train: Split, test: Split, seed: int) -> C
     facts = AdapterFacts(
         name=QUICK, method="lora", sha256="", seen=None, recipe=recipe, outcome=None, learnt=None
     )
-    return replace(_with_facts(cell, facts), tuning=job)
+    return NeedsTuning(_with_facts(cell, facts), job)
 
 
 def quick_recipe(quick: Quick, variant: Variant, seed: int) -> Recipe:
@@ -125,7 +125,7 @@ def tuning_job(
         test=test.items,
         source=train.source,
         sha256=train.sha256,
-        weights=weights.revision,
+        weights=weights,
         out=out or cache_folder() / "adapters" / key.hexdigest()[:20],
         key=key.hexdigest(),
         tensorboard=tensorboard,

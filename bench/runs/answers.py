@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from bench.config import display
 from bench.errors import BenchError, FileError, Mistake
 from bench.runs.provenance import usable_cores
-from bench.runs.result import DoneResult, FailedResult, Texts
+from bench.runs.result import DoneResult, Texts, Unsuccessful
 from bench.runs.store import existing, read_run
 from bench.scoring.record import ParseStatus, Record
 from bench.types import ViewName
@@ -86,20 +86,31 @@ class Answers:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A run, less its words; `folder` is relative to the results folder. A failed run has no answers."""
+    """A finished run, less its words; `folder` is relative to the results folder."""
 
     folder: Path
-    result: DoneResult | FailedResult
-    answers: Answers | None
+    result: DoneResult
+    answers: Answers
 
     @property
     def right(self) -> NDArray[np.bool_]:
-        return self.answers.right if self.answers else np.zeros(0, dtype=np.bool_)
+        return self.answers.right
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """A run that failed."""
+
+    folder: Path
+    result: Unsuccessful
+
+
+AnyRun = Answered | Unanswered
 
 
 def read_answered(
     results: Path, texts: Literal["full", "answers", "none"] = "full"
-) -> list[Answered | FileError]:
+) -> list[AnyRun | FileError]:
     """Every run below the folder, sorted by path; a damaged one comes as its error.
 
     Unless `texts` are `full`, no word of a question, prompt or reply comes along. Raises a UsageError
@@ -128,7 +139,7 @@ def stamp_of(file: BinaryIO) -> tuple[int, int]:
     return found.st_size, found.st_mtime_ns
 
 
-def _read(results: Path, texts: Texts, path: Path) -> Answered | FileError:
+def _read(results: Path, texts: Texts, path: Path) -> AnyRun | FileError:
     try:
         str(path).encode()
         run = read_run(results, path)
@@ -137,8 +148,8 @@ def _read(results: Path, texts: Texts, path: Path) -> Answered | FileError:
         return FileError([Mistake(name, 0, "", "the folder's name is no text")])
     except FileError as error:
         return error
-    if isinstance(run.result, FailedResult):
-        return Answered(run.folder, run.result, None)
+    if not isinstance(run.result, DoneResult):
+        return Unanswered(run.folder, run.result)
     file = path.with_name("records.jsonl")
     try:
         with file.open("rb") as stream:

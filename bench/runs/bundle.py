@@ -12,7 +12,7 @@ import yaml
 from bench.config import display
 from bench.errors import BenchError, FileError, Mistake, Unavailable, UsageError
 from bench.inputs.data import Split, load_split
-from bench.inputs.model_card import CardFile, EngineSource
+from bench.inputs.model_card import CardFile
 from bench.inputs.task import Role, TaskFile
 from bench.inputs.weights import NO_TRUST, RemoteWeights, Weights, fetch, find_weights
 
@@ -140,10 +140,9 @@ def _put_model(out: Path, file: CardFile, *, offline: bool) -> int:
     """The card, pointing at a copy of its weights beside it; returns their bytes."""
     raw = file.card.model_dump(mode="json", exclude_defaults=True)
     size = 0
-    if not isinstance(file.card.source, EngineSource):
-        found = find_weights(file, offline=offline)
-        weights = fetch(found) if isinstance(found, RemoteWeights) else found
-        assert weights is not None
+    found = find_weights(file, offline=offline)
+    weights = fetch(found) if isinstance(found, RemoteWeights) else found
+    if weights is not None:
         raw["source"] = {"path": f"../weights/{_copy(weights, out / 'weights', file.card.name)}"}
         size = weights.bytes
     path = out / "model_cards" / f"{file.card.name}.yaml"

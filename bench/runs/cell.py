@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.engines.engine import Opening
-from bench.inputs.model_card import EngineSource
+from bench.inputs.engine_rules import TRANSFORMERS
+from bench.inputs.model_card import ProgramSource
 from bench.inputs.task import Task
-from bench.runs.result import CellFacts, Variant
+from bench.inputs.weights import RemoteWeights, Weights
+from bench.runs.result import CellFacts, SplitFacts, Variant
 from bench.scoring.asking import Asking
 from bench.tuning.job import Job
 from bench.types import Item
@@ -26,23 +28,84 @@ class Cell:
     asking: Asking
     items: tuple[Item, ...]
     opening: Opening
+    weights: Weights | RemoteWeights | None
     home: Path
     """The task file's folder, where its metrics' paths start."""
-    tuning: Job | None = None
-    """What must be done first: the adapter is not there yet, and the cell's identity not settled."""
-    reason: str = ""
-    """Why it cannot run, though this machine says it has what is needed: it fails without being tried."""
 
     @property
     def task(self) -> Task:
         return self.asking.task
 
     @property
+    def model_name(self) -> str:
+        return self.facts.model.name
+
+    @property
+    def slug(self) -> str:
+        """The variant in a few words that a folder can be named by."""
+        return self.facts.variant.slug
+
+    @property
+    def id(self) -> str:
+        return self.facts.id
+
+    @property
     def folder(self) -> Path:
         """Where the run goes, below the results folder."""
-        if self.reason:
-            return Path(self.facts.task.name) / self.facts.model.name / CANNOT_RUN
         return folder_of(self.facts)
+
+
+@dataclass(frozen=True, slots=True)
+class NeedsTuning:
+    """A cell whose adapter is not made yet: the job comes first. Its identity is provisional until then."""
+
+    cell: Cell
+    job: Job
+
+    @property
+    def task(self) -> Task:
+        return self.cell.task
+
+    @property
+    def model_name(self) -> str:
+        return self.cell.model_name
+
+    @property
+    def slug(self) -> str:
+        return self.cell.slug
+
+    @property
+    def id(self) -> str:
+        return self.cell.id
+
+    @property
+    def folder(self) -> Path:
+        return self.cell.folder
+
+
+@dataclass(frozen=True, slots=True)
+class CannotRun:
+    """A model that fails on a task without being tried, for a reason that is known: no variant of it can run.
+
+    Its card is broken, or names weights on this machine that are not there.
+    """
+
+    task: Task
+    test: SplitFacts
+    model_name: str
+    model_title: str
+    reason: str
+
+    @property
+    def id(self) -> str:
+        return str(self.folder)
+
+    @property
+    def folder(self) -> Path:
+        return Path(self.task.name) / self.model_name / CANNOT_RUN
+
+
+Planned = Cell | NeedsTuning | CannotRun
 
 
 def folder_of(facts: CellFacts) -> Path:
@@ -53,19 +116,26 @@ def folder_of(facts: CellFacts) -> Path:
 
 def identity(facts: CellFacts) -> str:
     """SHA-256 over what can change a number, and nothing else."""
-    source = facts.model.source
-    engine = source.engine if isinstance(source, EngineSource) else None
-    settings = {"settings": source.settings} if isinstance(source, EngineSource) and source.settings else {}
+    match facts.model.source:
+        case ProgramSource(program=engine, arguments=settings):
+            pass
+        case _:
+            engine, settings = facts.model.engine, facts.model.settings
     parts = {
         "task": [facts.task.name, facts.task.version, facts.task.sha256],
         "data": {role: split.sha256 for role, split in sorted(facts.data.items())},
-        "model": [facts.model.name, facts.weights, facts.model.context, facts.model.architecture, engine],
+        "model": [*_of_model(facts), None if engine == TRANSFORMERS else engine],
         "variant": _of_variant(facts.variant),
         "limit": facts.limit,
         "engine": facts.engine_version,
-        **settings,
     }
+    later = {"settings": settings, "package": facts.engine_package}
+    parts |= {name: value for name, value in later.items() if value}
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _of_model(facts: CellFacts) -> list[str | int | None]:
+    return [facts.model.name, facts.weights, facts.model.context, facts.model.architecture]
 
 
 def _of_variant(variant: Variant) -> dict[str, object]:

@@ -10,7 +10,7 @@ from typing import Any, cast
 from bench.errors import FileError
 from bench.runs.cell import CANNOT_RUN, identity
 from bench.runs.journal import NAME, Unfinished, read_journal
-from bench.runs.result import CellFacts, DoneResult, FailedResult, Texts
+from bench.runs.result import CannotRunResult, CellFacts, DoneResult, FailedResult, Result, Texts
 from bench.runs.sound import faults
 from bench.runs.store import read_records, read_result, vouched
 from bench.scoring.metrics import Metrics, measure, own_names
@@ -28,12 +28,15 @@ class Entry:
     """
 
     folder: Path
-    result: DoneResult | FailedResult | None
+    result: Result | None
     unfinished: Unfinished | None
     wrong: str = ""
 
     @property
     def cell(self) -> CellFacts | None:
+        """What was asked; None where that cannot be read, or nothing could be asked."""
+        if isinstance(self.result, CannotRunResult):
+            return None
         if self.result:
             return self.result.cell
         return self.unfinished.head.cell if self.unfinished else None
@@ -86,7 +89,7 @@ def entry_of(results: Path, folder: Path) -> Entry:
 
 
 def check(results: Path) -> Iterator[tuple[Path, str]]:
-    """(file, what is wrong with it), from everything that can be told without a model."""
+    """(file, what is wrong with it), from everything that can be checked without a model."""
     asked: dict[tuple[str, int | None, Texts], tuple[frozenset[str], Path]] = {}
     for entry in entries(results):
         folder = results / entry.folder
@@ -94,7 +97,7 @@ def check(results: Path) -> Iterator[tuple[Path, str]]:
             yield folder, entry.wrong
         elif isinstance(entry.result, DoneResult):
             try:
-                records = read_records(folder / "records.jsonl", entry.result.records_sha256)
+                records = read_records(folder / "records.jsonl", entry.result)
             except FileError as error:
                 yield folder / "records.jsonl", error.mistakes[0].text
             else:
@@ -105,15 +108,22 @@ def check(results: Path) -> Iterator[tuple[Path, str]]:
                 first, where = asked.setdefault(key, (questions, folder))
                 if questions != first:
                     yield folder / "records.jsonl", f"not the questions of {where}, on the same data"
-        if entry.result and entry.folder.name != CANNOT_RUN:
-            yield from _check_identity(folder, entry.folder, entry.result.cell)
+        yield from _check_place(folder, entry)
 
 
-def _check_identity(folder: Path, name: Path, cell: CellFacts) -> Iterator[tuple[Path, str]]:
-    if identity(cell) != cell.id:
-        yield folder / "result.json", "cell.id: not the identity of what the cell says was asked"
-    parents = (name.parent.parent.name, name.parent.name)
-    if not name.name.endswith(cell.id[:10]) or parents != (cell.task.name, cell.model.name):
+def _check_place(folder: Path, entry: Entry) -> Iterator[tuple[Path, str]]:
+    """Whether a run has the identity of what was asked, and lies in the folder that follows from it."""
+    match entry.result:
+        case None:
+            return
+        case CannotRunResult(task=task, model_name=model):
+            belongs = entry.folder == Path(task.name) / model / CANNOT_RUN
+        case DoneResult(cell=cell) | FailedResult(cell=cell):
+            if identity(cell) != cell.id:
+                yield folder / "result.json", "cell.id: not the identity of what the cell says was asked"
+            parent = Path(cell.task.name) / cell.model.name
+            belongs = entry.folder.name.endswith(cell.id[:10]) and entry.folder.parent == parent
+    if not belongs:
         yield folder, "not the folder that this run belongs in"
 
 

@@ -20,13 +20,12 @@ class Change:
 
 def changes(runs: Sequence[Answered]) -> list[Change]:
     """Every finished run of a quantised or tuned model with the runs it differs from by one such step."""
-    done = [run for run in runs if isinstance(run.result, DoneResult)]
     alike: dict[str, list[Answered]] = {}
-    for run in done:
+    for run in runs:
         alike.setdefault(_but_for_the_step(run.result.cell), []).append(run)
     return [
         _change(before, after, word)
-        for after in done
+        for after in runs
         for before in alike[_but_for_the_step(after.result.cell)]
         if (word := _step(before.result.cell.variant, after.result.cell.variant))
     ]
@@ -50,8 +49,6 @@ def _step(one: Variant, other: Variant) -> str:
 
 
 def _change(before: Answered, after: Answered, word: str) -> Change:
-    assert isinstance(before.result, DoneResult)
-    assert isinstance(after.result, DoneResult)
     return Change(word, before.result, after.result, paired(before.right, after.right))
 
 

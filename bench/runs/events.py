@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from bench.runs.result import DoneResult, FailedResult
+from bench.runs.result import CannotRunResult, DoneResult, FailedResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +24,11 @@ USUAL = Terms()
 
 @dataclass(frozen=True, slots=True)
 class Loading:
-    """The model is being opened; `done` questions were answered before the run was cut off."""
+    """The model is being opened; `done` of `total` questions were answered before the run was cut off."""
 
-    done: int = 0
+    done: int
+    total: int
+    slug: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,6 @@ class Blocked:
     reason: str
 
 
-Event = Loading | Progress | Again | Skipped | Busy | DoneResult | FailedResult
-LAST = (DoneResult, FailedResult, Skipped, Busy)
+Event = Loading | Progress | Again | Skipped | Busy | DoneResult | FailedResult | CannotRunResult
+LAST = (DoneResult, FailedResult, CannotRunResult, Skipped, Busy)
 """A cell ends with one of these."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from bench.inputs.weights import Weights
-from bench.runs.cell import Cell
+from bench.runs.cell import CannotRun, Cell, NeedsTuning, Planned
 from bench.runs.machine import has_accelerator, machine_of, this_machine
 from bench.runs.result import DoneResult
 from bench.types import Dtype, Quantization
@@ -32,30 +32,48 @@ def least(cell: Cell) -> int:
         return 0
     each = _QUANTISED.get(variant.quantize, _BYTES[variant.dtype])
     if parameters is None:
-        weights = cell.opening.weights
+        weights = cell.weights
         # On disk they are of four bytes at most.
         parameters = weights.bytes // 4 if isinstance(weights, Weights) else 0
     return int(parameters * each)
 
 
-def needed(cell: Cell, before: Iterable[DoneResult]) -> int:
-    """About how much a cell will hold at its peak, in bytes: as before, else by the card."""
+def uses_device(planned: Planned) -> bool:
+    """Whether it puts a model's weights on the accelerator, where there is one."""
+    match planned:
+        case Cell(facts=facts) | NeedsTuning(cell=Cell(facts=facts)):
+            return facts.variant.dtype is not None
+        case CannotRun():
+            return False
+
+
+def needed(planned: Planned, before: Iterable[DoneResult]) -> int:
+    """About how much it will hold at its peak, in bytes: as before, else by the card."""
+    match planned:
+        case Cell():
+            cell = planned
+        case NeedsTuning(cell=cell):
+            pass
+        case CannotRun():
+            return 0
     peaks = [result.cost.peak_memory_bytes for result in _like(cell, before)]
     if known := [peak for peak in peaks if peak]:
         return max(known)
     return int(LIBRARIES + LOADING * least(cell)) if cell.facts.variant.dtype else LIGHT
 
 
-def expected_seconds(cell: Cell, before: Iterable[DoneResult]) -> float | None:
+def expected_seconds(planned: Planned, before: Iterable[DoneResult]) -> float | None:
     """About how long it will take, as the last such run on a machine like this; None where there is none."""
-    alike = [result for result in _like(cell, before) if machine_of(result.provenance) == this_machine()]
+    if not isinstance(planned, Cell):
+        return None
+    alike = [result for result in _like(planned, before) if machine_of(result.provenance) == this_machine()]
     if not alike:
         return None
     last = max(alike, key=lambda result: result.provenance.finished)
     if last.cost.scoring_seconds is None or last.cost.load_seconds is None:
         return None
     each = last.cost.scoring_seconds / last.metrics.accuracy.total
-    return last.cost.load_seconds + each * len(cell.items)
+    return last.cost.load_seconds + each * len(planned.items)
 
 
 def _like(cell: Cell, before: Iterable[DoneResult]) -> list[DoneResult]:

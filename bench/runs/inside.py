@@ -10,13 +10,13 @@ from typing import Any
 
 import psutil
 
-from bench.engines.engine import Engine, Opening
-from bench.engines.opening import open_engine, prepare
+from bench.engines.engine import Engine
+from bench.engines.kinds import open_engine, prepare
 from bench.errors import BenchError
 from bench.evaluate import evaluate
 from bench.inputs.weights import Weights
 from bench.runs import journal
-from bench.runs.cell import CANNOT_RUN, Cell
+from bench.runs.cell import CANNOT_RUN, CannotRun, Cell
 from bench.runs.cost import ask_alone, latency, peak_device_memory_bytes, peak_memory_bytes
 from bench.runs.energy import Meter, counted
 from bench.runs.events import Blocked, Busy, Loading, Progress, Skipped, Terms
@@ -24,7 +24,7 @@ from bench.runs.forecast import told
 from bench.runs.journal import Batch, Head, Held, Unfinished
 from bench.runs.machine import machine_of, this_machine
 from bench.runs.provenance import provenance, usable_cores
-from bench.runs.result import Cost, DoneResult, EngineFacts, FailedResult
+from bench.runs.result import CannotRunResult, Cost, DoneResult, EngineFacts, FailedResult, task_facts
 from bench.runs.store import StoreError, digest, find_run, forget_failure, records_bytes, rewrite, write_run
 from bench.scoring.metrics import load_metrics, measure
 from bench.scoring.record import Record
@@ -56,7 +56,7 @@ def _result(cell: Cell, results: Path, terms: Terms, events: Any) -> DoneResult 
         journal.forget(results, cell.folder)  # another sweep was faster, or was killed a moment too late
         if not lacks_latency(run.result, terms):
             return Skipped(run.result)
-        engine = open_engine(prepare(cell.opening))
+        engine = open_engine(cell.opening, prepare(cell.opening.card, cell.weights))
         return _with_latency(cell, results, run.result, engine, run.records)
     except (BrokenPipeError, StoreError):
         raise
@@ -84,28 +84,43 @@ def failed(cell: Cell, results: Path, reason: str, trace: str = "") -> FailedRes
     return result
 
 
+def cannot_run(cell: CannotRun, results: Path) -> CannotRunResult:
+    """The reason why a model cannot run, kept as a result."""
+    result = CannotRunResult(
+        task=task_facts(cell.task),
+        test=cell.test,
+        model_name=cell.model_name,
+        model_title=cell.model_title,
+        reason=cell.reason,
+        provenance=provenance(),
+    )
+    with suppress(BenchError):
+        write_run(results, cell.folder, result, None)
+    return result
+
+
 def _score(cell: Cell, results: Path, terms: Terms, events: Any) -> DoneResult:
     # Side by side a cell has fewer threads, and in 16 bits other sums by rounding.
     machine = f"{this_machine()}, {terms.jobs} side by side"
     head = Head(cell=cell.facts, machine=machine, fresh=terms.fresh)
     before = journal.resumed(results, cell.folder, head, cell.items)
-    events.send(Loading(len(before.records)))
+    events.send(Loading(len(before.records), len(cell.items), cell.slug))
     metrics = load_metrics(cell.task.metrics, cell.home)
-    opening = prepare(cell.opening)
+    weights = prepare(cell.opening.card, cell.weights)
     start = time.perf_counter()
-    engine = open_engine(opening)
+    engine = open_engine(cell.opening, weights)
     loaded = time.perf_counter() - start
     batches = [*before.batches, *_batches(cell, engine, before, results, events)]
     found = {record.question_id: record for batch in batches for record in batch.records}
     records = [found[item.id] for item in cell.items]
     # Before the metrics, which are no cost of the model.
-    cost = _cost(opening, engine, batches, loaded, terms)
+    cost = _cost(weights, engine, batches, loaded, terms)
     data = records_bytes(records)
     result = DoneResult(
         cell=cell.facts,
         metrics=measure(records, cell.task.metrics, metrics),
         cost=cost,
-        engine=_engine_facts(opening, engine, batches),
+        engine=_engine_facts(cell, weights, engine, batches),
         provenance=provenance(jobs=terms.jobs, stops=before.head.stops),
         records_sha256=digest(data),
     )
@@ -164,14 +179,18 @@ def _batches(cell: Cell, engine: Engine, before: Unfinished, results: Path, even
         meter.begin()  # keeping and telling a batch is no cost of the model
 
 
-def _engine_facts(opening: Opening, engine: Engine, batches: Sequence[Batch]) -> EngineFacts:
-    pickled = isinstance(opening.weights, Weights) and opening.weights.pickled
+def _engine_facts(
+    cell: Cell, weights: Weights | None, engine: Engine, batches: Sequence[Batch]
+) -> EngineFacts:
+    pickled = weights is not None and weights.pickled
     sizes = [batch.batch_tokens for batch in batches if batch.batch_tokens]
     last = sizes[-1] if sizes else None
-    return EngineFacts(path=engine.path, batch_tokens=last, pickle=pickled, code=opening.trust.code)
+    return EngineFacts(path=engine.path, batch_tokens=last, pickle=pickled, code=cell.opening.trust.code)
 
 
-def _cost(opening: Opening, engine: Engine, batches: Sequence[Batch], loaded: float, terms: Terms) -> Cost:
+def _cost(
+    weights: Weights | None, engine: Engine, batches: Sequence[Batch], loaded: float, terms: Terms
+) -> Cost:
     """What the pass cost; prompts that did not fit the model were not scored and do not count."""
     scored = [r for batch in batches for r in batch.records if r.parse_status != "prompt_too_long"]
     seconds = sum(batch.seconds for batch in batches)
@@ -188,7 +207,7 @@ def _cost(opening: Opening, engine: Engine, batches: Sequence[Batch], loaded: fl
         new_tokens=written or None,
         peak_memory_bytes=max((peak for peak in peaks if peak), default=None),
         peak_device_memory_bytes=peak_device_memory_bytes(),
-        weights_bytes=opening.weights.bytes if isinstance(opening.weights, Weights) else None,
+        weights_bytes=weights.bytes if weights else None,
         model_bytes=engine.model_bytes,
         batched=latency([r.seconds for r in scored if r.seconds is not None]),
         joules=None if None in joules or terms.jobs > 1 else sum(filter(None, joules)),

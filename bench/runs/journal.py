@@ -6,12 +6,13 @@ at most, which is then scored again.
 """
 
 import errno
+import json
 import os
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, cast
 
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
@@ -19,6 +20,7 @@ from pydantic import ValidationError
 from bench.config import Strict
 from bench.runs.result import SCHEMA_VERSION, CellFacts
 from bench.runs.store import LOCKS, check_not_newer, make_folder, whole, writing
+from bench.runs.upgrade import upgraded_cell
 from bench.scoring.record import Record
 from bench.types import Item
 
@@ -32,7 +34,7 @@ class Head(Strict):
     up, and sums in 16 bits differ by rounding. `fresh` says that an older run is to be replaced.
     """
 
-    schema_version: Literal[5] = SCHEMA_VERSION
+    schema_version: Literal[6] = SCHEMA_VERSION
     cell: CellFacts
     machine: str
     fresh: bool = False
@@ -64,10 +66,20 @@ def read_journal(path: Path) -> Unfinished | None:
     """What can be read of it; None where there is none, or its beginning is not one of this version's."""
     try:
         first, *rest = path.read_bytes().split(b"\n")
-        head = Head.model_validate_json(first)
-    except (OSError, ValidationError):
+        head = Head.model_validate(_upgraded(json.loads(first)))
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
     return Unfinished(head, tuple(_batches(rest)))
+
+
+def _upgraded(raw: object) -> object:
+    """A head as this version has it: what was answered under an older one is gone on with."""
+    if not isinstance(raw, dict):
+        return raw
+    head = cast("dict[str, Any]", raw)
+    if head.get("schema_version") not in range(1, SCHEMA_VERSION):
+        return head
+    return head | {"schema_version": SCHEMA_VERSION, "cell": upgraded_cell(head["cell"])}
 
 
 def _batches(lines: Sequence[bytes]) -> Iterator[Batch]:

@@ -1,26 +1,27 @@
 """Tasks x models -> cells: what to run, under which identity, and what is not on this machine."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from bench.engines.engine import ENGINE_VERSION, Opening
+from bench.engines.kinds import engine_package
 from bench.errors import FileError, Unavailable, UsageError
 from bench.inputs.adapter import (
     Adapter,
 )
 from bench.inputs.data import Split, load_split, shared_questions
-from bench.inputs.model_card import CardFile, ModelCard, PathSource
+from bench.inputs.model_card import AnyCard, BrokenCard, CardFile, ModelCard, PathSource
 from bench.inputs.prompts import NO_EXEMPLARS, ExemplarChoice, Exemplars, choose_exemplars
 from bench.inputs.task import Generate, Role, Task, TaskFile
 from bench.inputs.weights import NO_TRUST, RemoteWeights, Trust, Weights, find_weights
 from bench.runs.adapting import Quick, to_tune, with_adapter
-from bench.runs.cell import Cell, identity
+from bench.runs.cell import CannotRun, Cell, NeedsTuning, Planned, identity
 from bench.runs.command import command_of
-from bench.runs.result import CellFacts, SplitFacts, TaskFacts, Variant
+from bench.runs.result import CellFacts, SplitFacts, Variant, task_facts
 from bench.scoring.asking import Asking
 from bench.types import Dtype, PromptStyle, Quantization
 
@@ -86,36 +87,36 @@ class TaskData:
 
 
 def plan(
-    tasks: Sequence[TaskFile], cards: Sequence[CardFile], wish: Wish, *, data_dir: Path | None, offline: bool
-) -> tuple[list[Cell], list[Missing]]:
+    tasks: Sequence[TaskFile], cards: Sequence[AnyCard], wish: Wish, *, data_dir: Path | None, offline: bool
+) -> tuple[list[Planned], list[Missing]]:
     """Every cell that can run on this machine, by task and model, and every one that cannot."""
     for file in tasks:
         _check_code(file.task, allowed=wish.allow_code)
-    weights = {file.card.name: _weights(file, wish.trust, offline=offline) for file in cards}
-    found: dict[str | Missing, Cell | Missing] = {}
+    weights = {file.name: _weights(file, wish.trust, offline=offline) for file in cards}
+    found: dict[str | Missing, Planned | Missing] = {}
     for file in tasks:
         data = _data(file, cards, wish, data_dir=data_dir, offline=offline)
         for card, way in _ways(cards, wish):
-            one = _planned(data, card, weights[card.card.name], wish, way)
-            found[one.facts.id if isinstance(one, Cell) else one] = one
-    cells = [one for one in found.values() if isinstance(one, Cell)]
+            one = _planned(data, card, weights[card.name], wish, way)
+            found[one if isinstance(one, Missing) else one.id] = one
+    cells = [one for one in found.values() if not isinstance(one, Missing)]
     return cells, [one for one in found.values() if isinstance(one, Missing)]
 
 
 def plan_all(
     tasks: Sequence[TaskFile],
-    cards: Sequence[CardFile],
+    cards: Sequence[AnyCard],
     wishes: Sequence[Wish],
     *,
     data_dir: Path | None,
     offline: bool,
-) -> tuple[list[Cell], list[Missing]]:
+) -> tuple[list[Planned], list[Missing]]:
     """The cells of several wishes, task by task, each once."""
-    cells: dict[str, Cell] = {}
+    cells: dict[str, Planned] = {}
     missing: dict[Missing, None] = {}
     for wish in wishes:
         found, lacking = plan(tasks, cards, wish, data_dir=data_dir, offline=offline)
-        cells |= {cell.facts.id: cell for cell in found}
+        cells |= {cell.id: cell for cell in found}
         missing |= dict.fromkeys(lacking)
     places = {file.task.name: at for at, file in enumerate(tasks)}
     return sorted(cells.values(), key=lambda cell: places[cell.task.name]), list(missing)
@@ -123,20 +124,20 @@ def plan_all(
 
 def _planned(
     data: TaskData,
-    file: CardFile,
+    file: AnyCard,
     weights: Weights | RemoteWeights | Unavailable | None,
     wish: Wish,
     way: Way,
-) -> Cell | Missing:
+) -> Planned | Missing:
     try:
-        if file.mistake:
-            return _cannot_run(data, file, wish, file.mistake)
+        if isinstance(file, BrokenCard):
+            return _cannot_run(data, file.name, file.name, file.mistake)
         if isinstance(weights, Unavailable) and isinstance(file.card.source, PathSource):
             # The card says that they are here, and they are not: that is a failure.
-            return _cannot_run(data, file, wish, str(weights))
+            return _cannot_run(data, file.name, file.card.title, str(weights))
         return _cell(data, file, weights, wish, way)
     except Unavailable as error:
-        task, model = data.file.task.name, file.card.name
+        task, model = data.file.task.name, file.name
         what = f"{model} on {task}"
         if error is weights:
             what = f"model {model}"
@@ -145,16 +146,14 @@ def _planned(
         return Missing(what, error.reason, error.remedy)
 
 
-def _cannot_run(data: TaskData, card: CardFile, wish: Wish, reason: str) -> Cell:
-    """One for the model on the task, whatever variants are wished."""
-    plain = Wish(exemplars=0, limit=wish.limit, dtype="float32")
-    return replace(_cell(data, card, None, plain, Way()), reason=reason)
+def _cannot_run(data: TaskData, name: str, title: str, reason: str) -> CannotRun:
+    return CannotRun(data.file.task, _split_facts(data.split("test")), name, title, reason)
 
 
-def _ways(cards: Sequence[CardFile], wish: Wish) -> Iterator[tuple[CardFile, Way]]:
+def _ways(cards: Sequence[AnyCard], wish: Wish) -> Iterator[tuple[AnyCard, Way]]:
     """Every card in each way that is wished; a baseline has no weights to hold otherwise or to tune."""
     for card in cards:
-        if card.card.architecture == "baseline":
+        if isinstance(card, BrokenCard) or card.card.is_baseline:
             yield card, Way()
         else:
             yield from ((card, Way(*one)) for one in product(wish.quantize, wish.adapters))
@@ -166,7 +165,9 @@ def _check_code(task: Task, *, allowed: bool) -> None:
         raise UsageError(f"task {task.name}: its metric {code} is Python code; --allow-code lets it run")
 
 
-def _weights(file: CardFile, trust: Trust, *, offline: bool) -> Weights | RemoteWeights | Unavailable | None:
+def _weights(file: AnyCard, trust: Trust, *, offline: bool) -> Weights | RemoteWeights | Unavailable | None:
+    if isinstance(file, BrokenCard):
+        return None
     try:
         return find_weights(file, offline=offline, trust=trust)
     except Unavailable as error:
@@ -174,7 +175,7 @@ def _weights(file: CardFile, trust: Trust, *, offline: bool) -> Weights | Remote
 
 
 def _data(
-    file: TaskFile, cards: Sequence[CardFile], wish: Wish, *, data_dir: Path | None, offline: bool
+    file: TaskFile, cards: Sequence[AnyCard], wish: Wish, *, data_dir: Path | None, offline: bool
 ) -> TaskData:
     def load(role: Role) -> Split | Unavailable | None:
         try:
@@ -184,20 +185,23 @@ def _data(
 
     roles: set[Role] = set()
     for card in cards:
+        if isinstance(card, BrokenCard):
+            roles.add("test")
+            continue
         roles.update(_roles(card.card, _exemplar_count(file.task, card.card, wish), wish.adapters))
     return TaskData(file, {role: load(role) for role in roles})
 
 
 def _roles(card: ModelCard, exemplars: int, adapters: Sequence[Adapter | Quick | None] = ()) -> list[Role]:
     """The splits that a cell reads."""
-    tuned = card.architecture != "baseline" and any(isinstance(one, Quick) for one in adapters)
+    tuned = not card.is_baseline and any(isinstance(one, Quick) for one in adapters)
     learnt: list[Role] = [card.learns_from] if card.learns_from else ["train"] if tuned else []
     shown: list[Role] = ["exemplars"] if exemplars else []
     return ["test", *learnt, *shown]
 
 
 def _exemplar_count(task: Task, card: ModelCard, wish: Wish) -> int:
-    if card.architecture == "baseline":
+    if card.is_baseline:
         return 0
     return task.exemplars if wish.exemplars is None else wish.exemplars
 
@@ -208,7 +212,7 @@ def _cell(
     weights: Weights | RemoteWeights | Unavailable | None,
     wish: Wish,
     way: Way,
-) -> Cell:
+) -> Cell | NeedsTuning:
     if isinstance(weights, Unavailable):
         raise weights
     task, card = data.file.task, file.card
@@ -227,7 +231,7 @@ def _cell(
     limit = wish.limit if wish.limit is not None and wish.limit < len(test) else None
     facts = CellFacts(
         id="",
-        task=_task_facts(task),
+        task=task_facts(task),
         model=card,
         weights=weights.revision if weights else None,
         variant=variant,
@@ -235,6 +239,7 @@ def _cell(
         exemplar_ids=_shown(exemplars),
         limit=limit,
         engine_version=ENGINE_VERSION,
+        engine_package=engine_package(card),
         command=command_of(data.file, card, variant, limit, splits["test"], wish.trust),
     )
     train = splits[card.learns_from].items if card.learns_from else ()
@@ -242,7 +247,8 @@ def _cell(
         facts=facts.model_copy(update={"id": identity(facts)}),
         asking=Asking(task, exemplars, variant.prompt, variant.generate, wish.seed),
         items=test[:limit],
-        opening=Opening(card, weights, variant.dtype, train, wish.seed, way.quantize, wish.trust),
+        opening=Opening(card, variant.dtype, train, wish.seed, way.quantize, wish.trust),
+        weights=weights,
         home=data.file.path.parent,
     )
     match way.adapter:
@@ -261,7 +267,7 @@ def _shown(exemplars: Exemplars) -> tuple[str, ...]:
 
 def _variant(task: Task, card: ModelCard, wish: Wish, exemplars: int, quantize: Quantization) -> Variant:
     """Raises Unavailable where the card or the task does not go with what is wished."""
-    if card.architecture == "baseline":
+    if card.is_baseline:
         return Variant(dtype=None, exemplars=0, seed=wish.seed)
     style = wish.prompt or card.style
     dtype = wish.dtype or _best_dtype()
@@ -301,11 +307,6 @@ def _best_dtype() -> Dtype:
     from bench.engines.loading import best_dtype
 
     return best_dtype()
-
-
-def _task_facts(task: Task) -> TaskFacts:
-    words = {"name", "version", "title", "description", "notice", "license", "prompt", "system"}
-    return TaskFacts(sha256=task.digest(), view=task.scoring.view, **task.model_dump(include=words))
 
 
 def _split_facts(split: Split) -> SplitFacts:

@@ -1,7 +1,7 @@
 """`result.json`: the summary of a run, with everything that is needed to repeat it."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal, Self, cast
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, TypeAdapter, model_validator
 
@@ -9,11 +9,11 @@ from bench.config import Name, Strict
 from bench.inputs.adapter import AdapterFacts
 from bench.inputs.model_card import ModelCard
 from bench.inputs.prompts import ExemplarChoice
-from bench.inputs.task import Generate, Role
+from bench.inputs.task import Generate, Role, Task
 from bench.scoring.metrics import Metrics
 from bench.types import Dtype, PromptStyle, Quantization, ViewName
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 """Raised when a field changes meaning or name; readers upgrade older files step by step."""
 
 
@@ -68,6 +68,11 @@ class TaskFacts(Strict):
     system: str = ""
 
 
+def task_facts(task: Task) -> TaskFacts:
+    words = {"name", "version", "title", "description", "notice", "license", "prompt", "system"}
+    return TaskFacts(sha256=task.digest(), view=task.scoring.view, **task.model_dump(include=words))
+
+
 class SplitFacts(Strict):
     """`rows` items were there; `sha256` is over what they say."""
 
@@ -89,6 +94,8 @@ class CellFacts(Strict):
     exemplar_ids: tuple[str, ...]
     limit: int | None
     engine_version: int
+    engine_package: str = ""
+    """Name and version of the package that the engine came from, "" for this one."""
     command: str
 
     @model_validator(mode="after")
@@ -185,7 +192,7 @@ Texts = Literal["full", "answers"]
 
 
 class DoneResult(Strict):
-    schema_version: Literal[5] = SCHEMA_VERSION
+    schema_version: Literal[6] = SCHEMA_VERSION
     status: Literal["done"] = "done"
     cell: CellFacts
     metrics: Metrics
@@ -198,6 +205,22 @@ class DoneResult(Strict):
     """The program that made it and its version, where it was not this one."""
 
     @property
+    def task(self) -> TaskFacts:
+        return self.cell.task
+
+    @property
+    def test(self) -> SplitFacts:
+        return self.cell.data["test"]
+
+    @property
+    def model_name(self) -> str:
+        return self.cell.model.name
+
+    @property
+    def model_title(self) -> str:
+        return self.cell.model.title
+
+    @property
     def origin(self) -> str:
         """The same in words, "" where it was this one."""
         return f"imported from {self.imported}" if self.imported else ""
@@ -206,36 +229,43 @@ class DoneResult(Strict):
 class FailedResult(Strict):
     """A cell that did not finish: a row with its reason, never a zero."""
 
-    schema_version: Literal[5] = SCHEMA_VERSION
+    schema_version: Literal[6] = SCHEMA_VERSION
     status: Literal["failed"] = "failed"
     cell: CellFacts
     reason: str
     traceback: str
     provenance: Provenance
 
+    @property
+    def task(self) -> TaskFacts:
+        return self.cell.task
 
-Result = Annotated[DoneResult | FailedResult, Field(discriminator="status")]
-RESULT: TypeAdapter[DoneResult | FailedResult] = TypeAdapter(Result)
+    @property
+    def test(self) -> SplitFacts:
+        return self.cell.data["test"]
+
+    @property
+    def model_name(self) -> str:
+        return self.cell.model.name
+
+    @property
+    def model_title(self) -> str:
+        return self.cell.model.title
 
 
-def upgraded(raw: dict[str, Any]) -> dict[str, Any]:
-    """A result file of an older version as one of this version.
+class CannotRunResult(Strict):
+    """A model of which no variant can run on the task: its card is broken, or its weights are not there."""
 
-    From 4 to 5: nothing moved, results got fields.
-    From 3 to 4: nothing moved, costs and provenance got fields.
-    From 2 to 3: nothing moved, variants and costs got fields.
-    From 1 to 2: metrics got intervals, views and statuses. They are left to be measured again from
-    the records; only the accuracy, which the records must confirm, is taken over.
-    """
-    version = raw.get("schema_version")
-    if version not in (1, 2, 3, 4):
-        return raw
-    new = raw | {"schema_version": SCHEMA_VERSION}
-    if version == 1 and raw.get("status") == "done":
-        metrics = cast("dict[str, Any]", raw["metrics"])
-        empty: dict[str, Any] = {"groups": {}, "statuses": {}, "views": {}, "disagreements": ()}
-        values = {name: {"value": value} for name, value in metrics["values"].items()}
-        new |= {"metrics": metrics | empty | {"values": values}}
-        baseline = raw["cell"]["model"]["architecture"] == "baseline"
-        new |= {"engine": {"path": "" if baseline else "plain", "batch_tokens": None}}
-    return new
+    schema_version: Literal[6] = SCHEMA_VERSION
+    status: Literal["cannot-run"] = "cannot-run"
+    task: TaskFacts
+    test: SplitFacts
+    model_name: Name
+    model_title: str
+    reason: str
+    provenance: Provenance
+
+
+Result = DoneResult | FailedResult | CannotRunResult
+Unsuccessful = FailedResult | CannotRunResult
+RESULT: TypeAdapter[Result] = TypeAdapter(Annotated[Result, Field(discriminator="status")])

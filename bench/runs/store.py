@@ -16,8 +16,9 @@ from pydantic import ValidationError
 
 from bench.config import display
 from bench.errors import BenchError, FileError, Mistake, UsageError
-from bench.runs.result import RESULT, SCHEMA_VERSION, DoneResult, FailedResult, upgraded
+from bench.runs.result import RESULT, SCHEMA_VERSION, DoneResult, Result, Unsuccessful
 from bench.runs.sound import check_records
+from bench.runs.upgrade import upgraded, upgraded_record
 from bench.scoring.metrics import measure, own_names
 from bench.scoring.record import Record
 
@@ -27,7 +28,7 @@ class Run:
     """A run on disk; `folder` is relative to the results folder."""
 
     folder: Path
-    result: DoneResult | FailedResult
+    result: Result
     records: tuple[Record, ...]
 
 
@@ -98,7 +99,7 @@ def digest(data: bytes) -> str:
 def write_run(
     results: Path,
     folder: Path,
-    result: DoneResult | FailedResult,
+    result: Result,
     records: bytes | None,
     *,
     unless: Callable[[], bool] | None = None,
@@ -163,7 +164,8 @@ def find_run(results: Path, folder: Path, cell_id: str) -> Run | None:
         raise
     except FileError:
         return None
-    return run if run.records and run.result.cell.id == cell_id else None
+    same = isinstance(run.result, DoneResult) and run.result.cell.id == cell_id
+    return run if run.records and same else None
 
 
 def forget_failure(results: Path, folder: Path) -> None:
@@ -171,7 +173,7 @@ def forget_failure(results: Path, folder: Path) -> None:
     path = results / folder / "result.json"
     if path.is_file():
         with suppress(FileError, OSError):
-            if isinstance(read_result(path), FailedResult):
+            if isinstance(read_result(path), Unsuccessful):
                 path.unlink()
                 path.parent.rmdir()
 
@@ -208,7 +210,7 @@ def read_results(results: Path) -> Iterator[DoneResult]:
                 yield result
 
 
-def read_result(path: Path) -> DoneResult | FailedResult:
+def read_result(path: Path) -> Result:
     """One result file; raises a FileError that says what is wrong with which file."""
     file = display(path)
     try:
@@ -231,14 +233,18 @@ def read_result(path: Path) -> DoneResult | FailedResult:
         raise FileError([Mistake(file, 0, "", f"not a result file: {error!r}")]) from error
 
 
-def read_records(path: Path, expected_sha256: str) -> tuple[Record, ...]:
+def read_records(path: Path, result: DoneResult) -> tuple[Record, ...]:
     """The records that the summary vouches for; raises a FileError when they are not those."""
-    data = vouched(path, expected_sha256)
+    data = vouched(path, result.records_sha256)
     try:
-        return tuple(Record.model_validate_json(line) for line in data.splitlines())
+        records = tuple(Record.model_validate_json(line) for line in data.splitlines())
     except ValidationError as error:
         text = f"not a record: {error.errors()[0]['msg']}"
         raise FileError([Mistake(display(path), 0, "", text)]) from error
+    view = result.cell.task.view
+    if not result.cell.model.is_baseline or view not in result.metrics.views:
+        return records
+    return tuple(upgraded_record(record, view) for record in records)
 
 
 def vouched(path: Path, expected_sha256: str) -> bytes:
@@ -267,9 +273,9 @@ def read_run(results: Path, path: Path) -> Run:
     """The run of a `result.json`; raises a FileError where its files are not what they should be."""
     result = read_result(path)
     folder = path.parent.relative_to(results)
-    if isinstance(result, FailedResult):
+    if not isinstance(result, DoneResult):
         return Run(folder, result, ())
-    records = read_records(path.parent / "records.jsonl", result.records_sha256)
+    records = read_records(path.parent / "records.jsonl", result)
     check_records(result, records, path)
     if not result.metrics.statuses:  # of an older version
         result = result.model_copy(update={"metrics": measure(records, own_names(result.metrics))})

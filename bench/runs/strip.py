@@ -21,7 +21,7 @@ def strip(results: Path, out: Path, task: str | None = None) -> Iterator[str]:
     for run in read_runs(results):
         if isinstance(run, FileError):
             yield f"left out: {run}"
-        elif task in (None, run.result.cell.task.name):
+        elif task in (None, run.result.task.name):
             yield _copy(run, out)
 
 

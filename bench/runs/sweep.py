@@ -12,10 +12,10 @@ import psutil
 from bench.errors import BenchError
 from bench.inputs.adapter import Adapter
 from bench.runs.adapting import QUICK, with_adapter
-from bench.runs.cell import CANNOT_RUN, Cell
+from bench.runs.cell import CANNOT_RUN, CannotRun, Cell, NeedsTuning, Planned
 from bench.runs.events import USUAL, Busy, Event, Skipped, Terms
-from bench.runs.forecast import needed
-from bench.runs.inside import failed, lacks_latency
+from bench.runs.forecast import needed, uses_device
+from bench.runs.inside import cannot_run, failed, lacks_latency
 from bench.runs.journal import NAME, is_held
 from bench.runs.machine import has_accelerator
 from bench.runs.result import DoneResult
@@ -50,10 +50,12 @@ class _Over:
     busy: bool = False
 
 
-_Said = tuple[Cell, SweepEvent | _Over]
+_Said = tuple[Planned, SweepEvent | _Over]
 
 
-def sweep(cells: Sequence[Cell], results: Path, terms: Terms = USUAL) -> Iterator[tuple[Cell, SweepEvent]]:
+def sweep(
+    cells: Sequence[Planned], results: Path, terms: Terms = USUAL
+) -> Iterator[tuple[Planned, SweepEvent]]:
     """Run the cells; each ends with its result, or is skipped with the one it has.
 
     Cells that another sweep works on wait until it is done with them. Raises a FileError before
@@ -69,9 +71,9 @@ def sweep(cells: Sequence[Cell], results: Path, terms: Terms = USUAL) -> Iterato
         held: set[str] = set()
         while waiting or crew.running:
             for cell in crew.start_of(waiting):
-                if cell.facts.id not in held:
+                if cell.id not in held:
                     yield cell, Busy()
-                held.add(cell.facts.id)
+                held.add(cell.id)
             for cell, event in crew.heard(seconds=AGAIN if waiting else None):
                 if isinstance(event, Busy):  # taken a moment ago
                     waiting.append(cell)
@@ -91,33 +93,33 @@ class _Crew:
         self.free = HEADROOM * psutil.virtual_memory().available
         self.before = list(read_results(results)) if terms.jobs > 1 else []
 
-    def has_room_for(self, cell: Cell) -> bool:
+    def has_room_for(self, cell: Planned) -> bool:
         """Whether another cell may start; one at a time always may."""
         if not self.running:
             return True
-        if len(self.running) >= self.terms.jobs or (has_accelerator() and cell.facts.variant.dtype):
+        if len(self.running) >= self.terms.jobs or (has_accelerator() and uses_device(cell)):
             return False  # an accelerator holds one model at a time
         used, wanted = sum(size for _, size in self.running.values()), needed(cell, self.before)
         now = HEADROOM * psutil.virtual_memory().available
         return used + wanted <= self.free and wanted <= now
 
-    def start_of(self, waiting: list[Cell]) -> Iterator[Cell]:
+    def start_of(self, waiting: list[Planned]) -> Iterator[Planned]:
         """Start what there is room for, and take it off the list; yields what another sweep works on."""
         for cell in list(waiting):
             if not self.has_room_for(cell):
                 return
-            if is_held(self.results, cell.facts.id):
+            if is_held(self.results, cell.id):
                 yield cell
             else:
                 waiting.remove(cell)
                 self.start(cell)
 
-    def start(self, cell: Cell) -> None:
+    def start(self, cell: Planned) -> None:
         thread = threading.Thread(target=self._listen, args=(cell,), daemon=True)
-        self.running[cell.facts.id] = thread, needed(cell, self.before)
+        self.running[cell.id] = thread, needed(cell, self.before)
         thread.start()
 
-    def _listen(self, cell: Cell) -> None:
+    def _listen(self, cell: Planned) -> None:
         error: BaseException | None = None
         busy = False
         try:
@@ -129,14 +131,14 @@ class _Crew:
             error = caught
         self.said.put((cell, _Over(error, busy)))
 
-    def heard(self, *, seconds: float | None) -> Iterator[tuple[Cell, SweepEvent]]:
+    def heard(self, *, seconds: float | None) -> Iterator[tuple[Planned, SweepEvent]]:
         """The next thing that a cell says, if it says one in that time."""
         with suppress(Empty):
             cell, event = self.said.get(timeout=seconds)
             if not isinstance(event, _Over):
                 yield cell, event
                 return
-            self.running.pop(cell.facts.id)[0].join()
+            self.running.pop(cell.id)[0].join()
             if event.error is not None:
                 raise event.error
             if event.busy:
@@ -148,13 +150,17 @@ class _Crew:
             thread.join()
 
 
-def _events(cell: Cell, results: Path, terms: Terms, stop: threading.Event) -> Iterator[SweepEvent]:
-    if cell.reason:
-        yield failed(cell, results, cell.reason)
-        return
-    if cell.tuning is not None:
-        yield from _tuned(cell, cell.tuning, results, terms, stop)
-        return
+def _events(cell: Planned, results: Path, terms: Terms, stop: threading.Event) -> Iterator[SweepEvent]:
+    match cell:
+        case CannotRun():
+            yield cannot_run(cell, results)
+        case NeedsTuning():
+            yield from _tuned(cell.cell, cell.job, results, terms, stop)
+        case Cell():
+            yield from _scored(cell, results, terms, stop)
+
+
+def _scored(cell: Cell, results: Path, terms: Terms, stop: threading.Event) -> Iterator[SweepEvent]:
     done = None if terms.fresh else _found(cell, results)
     if done is None or lacks_latency(done, terms) or (results / cell.folder / NAME).is_file():
         yield from run_cell(cell, results, terms, stop)
@@ -192,7 +198,7 @@ def _when_free(cell: Cell, results: Path, terms: Terms, stop: threading.Event) -
 
 def _found(cell: Cell, results: Path) -> DoneResult | None:
     """The cell's finished result, with any metric that the task names since then added to it."""
-    run = find_run(results, cell.folder, cell.facts.id)
+    run = find_run(results, cell.folder, cell.id)
     if run is None or not isinstance(run.result, DoneResult):
         return None
     if set(cell.task.metrics) <= run.result.metrics.values.keys():

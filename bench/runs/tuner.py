@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
-from bench.engines.opening import prepare
+from bench.engines.kinds import prepare
 from bench.errors import BenchError
 from bench.inputs.adapter import CARD, Adapter, read_adapter
 from bench.runs.cost import peak_device_memory_bytes, peak_memory_bytes
@@ -67,11 +67,12 @@ def _work(job: "Job", events: Any) -> None:
             quieten()
             from bench.tuning.training import tune
 
-            opening = prepare(job.opening)
+            weights = prepare(job.opening.card, job.weights)
+            assert weights is not None  # a job has some
             job.out.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(job.out.parent / f".{job.out.name}.lock"):
                 if job.fresh or not (job.out / CARD).is_file():  # another sweep may have made it meanwhile
-                    tune(replace(job, opening=opening, own_process=True), events.send, _peaks)
+                    tune(replace(job, own_process=True), weights, events.send, _peaks)
             events.send(_Finished())
         except BrokenPipeError:
             raise

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from bench.engines.engine import Opening
 from bench.inputs.adapter import Leak, Recipe
+from bench.inputs.weights import RemoteWeights, Weights
 from bench.scoring.asking import Asking
 from bench.types import Item
 
@@ -24,7 +25,7 @@ class Job:
     test: tuple[Item, ...]
     source: str
     sha256: str
-    weights: str
+    weights: Weights | RemoteWeights
     out: Path
     key: str
     tensorboard: Path | None = None

@@ -34,6 +34,7 @@ from bench.engines.transformer import TransformerEngine
 from bench.errors import BenchError, first_line
 from bench.inputs.adapter import CARD, AdapterCard, Leak, Learnt, Outcome, Recipe, question_digest
 from bench.inputs.model_card import HubSource
+from bench.inputs.weights import Weights
 from bench.tuning.collate import collate_causal, collate_seq2seq
 from bench.tuning.examples import Example, examples, held_out, with_fewer_options
 from bench.tuning.job import Job, Peaks, Prepared, Tell
@@ -64,7 +65,7 @@ class _Data:
     fewer: int
 
 
-def tune(job: Job, tell: Tell, peaks: Peaks) -> AdapterCard:
+def tune(job: Job, weights: Weights, tell: Tell, peaks: Peaks) -> AdapterCard:
     """Train, keep the best checkpoint, and write the adapter with its card to `job.out`, whole or not at all.
 
     A half-done folder of the same job is gone on with.
@@ -72,7 +73,7 @@ def tune(job: Job, tell: Tell, peaks: Peaks) -> AdapterCard:
     # A budget counts from when the process began, its imports included.
     started = time.monotonic() - (time.time() - psutil.Process().create_time() if job.own_process else 0.0)
     set_seed(job.recipe.seed)
-    engine = open_transformers(job.opening)
+    engine = open_transformers(job.opening, weights)
     data = _data(engine, job)
     work = _work_folder(job)
     checkpoint = _last_checkpoint(work)
@@ -317,7 +318,7 @@ def _card(job: Job, data: _Data, outcome: Outcome) -> AdapterCard:
     return AdapterCard(
         bench_version=bench.__version__,
         base=job.opening.card.name,
-        weights=job.weights,
+        weights=job.weights.revision,
         recipe=job.recipe,
         learnt=Learnt(
             task=task.name,

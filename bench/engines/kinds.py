@@ -1,0 +1,108 @@
+"""The kinds of engine that a card can name, and opening one. Nothing heavy is imported before it is needed.
+
+Another package declares its own as an entry point of the group `bench.engines`: docs/plugin/ is a whole one.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bench.engines.engine import Engine, LanguageModel, Opening
+from bench.errors import BenchError
+from bench.inputs.engine_rules import EngineRules
+from bench.inputs.model_card import ModelCard
+from bench.inputs.weights import FILES, RemoteWeights, Weights, fetch
+from bench.plugins import Registry
+
+OURS = "slm-bench"
+
+
+@dataclass(frozen=True, slots=True)
+class FromWeights:
+    """An engine is opened with the weights of its card, which are on this machine.
+
+    `prepare` does what is done once and is no cost of the model (a conversion): it runs before the clock
+    starts.
+    """
+
+    open: Callable[[Opening, Weights], Engine]
+    prepare: Callable[[Weights], None] = lambda _weights: None
+
+
+@dataclass(frozen=True, slots=True)
+class Standalone:
+    """An engine is opened without weights: a baseline, or one that asks a server."""
+
+    open: Callable[[Opening], Engine]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineKind(EngineRules):
+    """What a card's `engine` names: what the engine takes, and how it is opened."""
+
+    opens: FromWeights | Standalone
+
+
+ENGINES = Registry("bench.engines", "engine", EngineKind)
+
+
+def engine_kind(card: ModelCard) -> EngineKind:
+    """The engine of a card; raises a UsageError where it is not installed."""
+    if card.engine is None:
+        raise BenchError(f"{card.name} was run by another program, and no engine here is known for it")
+    return ENGINES.get(card.engine)
+
+
+def engine_package(card: ModelCard) -> str:
+    """Name and version of the package that the card's engine comes from, "" for ours."""
+    package = ENGINES.package(card.engine) if card.engine else ""
+    return "" if package.partition(" ")[0] == OURS else package
+
+
+def prepare(card: ModelCard, weights: Weights | RemoteWeights | None) -> Weights | None:
+    """Do what is no cost of the model: download, convert, import libraries. The weights, on this machine."""
+    local = fetch(weights) if isinstance(weights, RemoteWeights) else weights
+    match engine_kind(card).opens:
+        case FromWeights(prepare=ready) if local is not None:
+            ready(local)
+        case _:
+            pass
+    return local
+
+
+def open_engine(opening: Opening, weights: Weights | None) -> Engine:
+    """Load the model. Raises a BenchError where the engine wants weights and there are none."""
+    kind, name = engine_kind(opening.card), opening.card.engine
+    match kind.opens:
+        case FromWeights(open=load):
+            if weights is None:
+                raise BenchError(f"the engine {name} needs weights; give {opening.card.name}'s card a source")
+            engine = load(opening, weights)
+        case Standalone(open=start):
+            engine = start(opening)
+    if getattr(engine, "reads", None) != kind.reads:
+        raise BenchError(f"the engine {name} declares that it reads {kind.reads}s, and its object does not")
+    if "generate" in kind.choices and not isinstance(engine, LanguageModel):
+        raise BenchError(f"the engine {name} declares that it writes, and what it opens cannot")
+    return engine
+
+
+def _prepare_transformers(weights: Weights) -> None:
+    from bench.engines.loading import readable_folder
+
+    readable_folder(weights)
+
+
+def _open_transformers(opening: Opening, weights: Weights) -> Engine:
+    from bench.engines.loading import open_transformers
+
+    return open_transformers(opening, weights)
+
+
+TRANSFORMERS = EngineKind(
+    reads="prompt",
+    architectures=frozenset({"decoder", "encoder-decoder"}),
+    sources=frozenset({"hub", "package", "path"}),
+    files=(*FILES, "*.gguf"),
+    choices=frozenset({"dtype", "quantize", "lora", "adapter", "prompt", "generate"}),
+    opens=FromWeights(_open_transformers, _prepare_transformers),
+)

@@ -1,0 +1,78 @@
+"""Files of older versions as ones of this version. Raises KeyError or TypeError on what is no such file."""
+
+from typing import Any
+
+from bench.runs.result import SCHEMA_VERSION
+from bench.scoring.record import Record
+
+Raw = dict[str, Any]
+
+
+def upgraded(raw: Raw) -> Raw:
+    """A result file of an older version as one of this version.
+
+    From 5 to 6: an engine has a key of its own in the card, a model that another program ran says so, and
+    one of which no variant can run has no invented card.
+    From 2 to 5: nothing moved, results got fields.
+    From 1 to 2: metrics got intervals, views and statuses. They are left to be measured again from
+    the records; only the accuracy, which the records must confirm, is taken over.
+    """
+    version = raw.get("schema_version")
+    if version not in range(1, SCHEMA_VERSION):
+        return raw
+    new: Raw = raw | {"schema_version": SCHEMA_VERSION}
+    if version == 1 and raw.get("status") == "done":
+        new |= _with_metrics(raw)
+    cell = raw["cell"]
+    if raw.get("status") == "failed" and cell["weights"] is None and _says_weights(cell["model"]):
+        return _cannot_run(new)
+    if raw.get("status") == "done" and _is_older_baseline(raw):
+        new |= {"metrics": _in_view(new["metrics"], cell["task"]["view"])}
+    return new | {"cell": upgraded_cell(cell)}
+
+
+def upgraded_cell(cell: Raw) -> Raw:
+    """What was asked, of a version before 6; also the head of an unfinished run has it."""
+    model, program = cell["model"], cell["variant"].get("program")
+    if not program or "engine" not in model["source"]:
+        return cell
+    source = {"program": model["source"]["engine"], "arguments": model["source"].get("settings", {})}
+    return cell | {"model": model | {"engine": None, "source": source}}
+
+
+def _with_metrics(raw: Raw) -> Raw:
+    metrics = raw["metrics"]
+    empty: Raw = {"groups": {}, "statuses": {}, "views": {}, "disagreements": ()}
+    values = {name: {"value": value} for name, value in metrics["values"].items()}
+    baseline = raw["cell"]["model"]["architecture"] == "baseline"
+    engine = {"path": "" if baseline else "plain", "batch_tokens": None}
+    return {"metrics": metrics | empty | {"values": values}, "engine": engine}
+
+
+def _says_weights(model: Raw) -> bool:
+    """Whether a model needs weights; a card that could not be read was kept as one of an engine `none`."""
+    return model["source"].get("engine", "none") == "none"
+
+
+def _cannot_run(raw: Raw) -> Raw:
+    cell = raw["cell"]
+    names = {"model_name": cell["model"]["name"], "model_title": cell["model"]["title"]}
+    kept = {key: raw[key] for key in ("schema_version", "reason", "provenance")}
+    return kept | names | {"status": "cannot-run", "task": cell["task"], "test": cell["data"]["test"]}
+
+
+def _is_older_baseline(raw: Raw) -> bool:
+    """Whether its weights were kept under `letter`, though the task ranks by another view."""
+    return raw["cell"]["model"]["architecture"] == "baseline" and raw["cell"]["task"]["view"] != "letter"
+
+
+def _in_view(metrics: Raw, view: str) -> Raw:
+    views = metrics["views"]
+    return metrics if "letter" not in views else metrics | {"views": {view: views["letter"]}}
+
+
+def upgraded_record(record: Record, view: str) -> Record:
+    """A baseline's record with its weights under the view that ranks, where they were under `letter`."""
+    if view in record.scores or set(record.scores) != {"letter"}:
+        return record
+    return record.model_copy(update={"scores": {view: record.scores["letter"]}})
