@@ -13,7 +13,7 @@ from bench.cli.console import stdout
 from bench.inputs.weights import RemoteWeights
 from bench.runs.cell import Cell
 from bench.runs.events import Terms
-from bench.runs.forecast import expected_seconds, needed
+from bench.runs.forecast import expected_peak_bytes, expected_seconds
 from bench.runs.inside import lacks_latency
 from bench.runs.journal import NAME, read_journal
 from bench.runs.plan import Missing
@@ -109,7 +109,7 @@ def _planned(cell: Cell, results: Path, before: Sequence[DoneResult], terms: Ter
         answered=len(unfinished.records) if unfinished and run is None else 0,
         reason=cell.reason,
         download_bytes=weights.bytes if isinstance(weights, RemoteWeights) else 0,
-        memory_bytes=needed(cell, before),
+        memory_bytes=expected_peak_bytes(cell, before),
         seconds=expected_seconds(cell, before),
         folder=str(results / cell.folder),
     )
