@@ -18,11 +18,14 @@ import psutil
 
 from bench.inputs.model_card import CardFile, ModelCard
 from bench.inputs.task import read_task
+from bench.runs.cell import Cell
 from bench.runs.check import entries
+from bench.runs.events import DEFAULT_TERMS, Event
+from bench.runs.executor import LOCAL
 from bench.runs.plan import Wish, plan
-from bench.runs.process import Ended, in_process
+from bench.runs.process import Exit, run_in_process
 from bench.runs.result import DoneResult
-from bench.runs.sweep import sweep
+from bench.runs.sweep import run_sweep
 
 TASK = """\
 name: overhead
@@ -48,7 +51,7 @@ def bare(modules: tuple[str, ...], events: Any) -> None:
 
 def start_seconds() -> float:
     before = time.perf_counter()
-    assert isinstance(list(in_process(bare, MODULES, name="bare"))[-1], Ended)
+    assert isinstance(list(run_in_process(bare, MODULES, name="bare"))[-1], Exit)
     return time.perf_counter() - before
 
 
@@ -96,13 +99,15 @@ def main(number: int = 1000) -> None:
     )
 
 
-def run(cells: list[Any], results: Path) -> tuple[list[float], list[float], list[int]]:
+def run(cells: list[Cell], results: Path) -> tuple[list[float], list[float], list[int]]:
     """Seconds of each cell, seconds of bare processes between them, the parent's memory on the way."""
     took: list[float] = []
     bares: list[float] = []
     memory: list[int] = []
     start = time.perf_counter()
-    for _, event in sweep(cells, results):
+
+    def watch(_cell: Cell, event: Event) -> None:
+        nonlocal start
         if isinstance(event, DoneResult):
             took.append(time.perf_counter() - start)
             if len(took) % EVERY == 0:
@@ -110,6 +115,8 @@ def run(cells: list[Any], results: Path) -> tuple[list[float], list[float], list
             if len(took) % max(1, len(cells) // 10) == 0:
                 memory.append(psutil.Process().memory_info().rss)
             start = time.perf_counter()
+
+    run_sweep(cells, results, DEFAULT_TERMS, LOCAL, watch)
     return took, bares, memory
 
 

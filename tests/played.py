@@ -1,6 +1,8 @@
-"""Played models: cards of the fake engine, and their cells run whole or in part."""
+"""Played models: cards of the fake engine, and their cells run alone or in sweeps, whole or in part."""
 
 import json
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +12,12 @@ from bench.inputs.task import read_task
 from bench.runs import journal
 from bench.runs.answers import Answered, AnyRun, Unanswered, answers_of
 from bench.runs.cell import Cell
-from bench.runs.events import Progress
+from bench.runs.events import DEFAULT_TERMS, Event, Progress, Terms
+from bench.runs.local import LocalProcesses
 from bench.runs.plan import Wish, plan
 from bench.runs.result import DoneResult
 from bench.runs.store import Run
+from bench.runs.sweep import sweep as sweep_with
 from bench.runs.worker import run_cell
 
 
@@ -49,6 +53,12 @@ def run_to_end(cell: Cell, results: Path) -> DoneResult:
     *_, last = run_cell(cell, results)
     assert isinstance(last, DoneResult), last
     return last
+
+
+def sweep(cells: Sequence[Cell], results: Path, terms: Terms = DEFAULT_TERMS) -> Iterator[tuple[Cell, Event]]:
+    """The events of a sweep in processes of this machine."""
+    with closing(LocalProcesses(results, terms)) as executor:
+        yield from sweep_with(cells, results, terms, executor)
 
 
 def journal_of(cell: Cell, results: Path, keep: int) -> Path:

@@ -13,9 +13,8 @@ from bench.runs.check import check, entries
 from bench.runs.events import Skipped
 from bench.runs.prune import KINDS
 from bench.runs.store import digest
-from bench.runs.sweep import sweep
 from conftest import ROOT
-from played import cell_of, fake_card, journal_of, run_to_end
+from played import cell_of, fake_card, journal_of, run_to_end, sweep
 
 
 def only(results: Path, name: str) -> Path:

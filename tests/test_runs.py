@@ -18,14 +18,14 @@ from bench.inputs.model_card import CardFile, ModelCard, all_cards, select_cards
 from bench.inputs.task import find_tasks, read_task
 from bench.inputs.weights import Trust
 from bench.runs.cell import Cell, identity
-from bench.runs.events import Again, Loading, Skipped, Terms
+from bench.runs.events import Loading, Retry, Skipped, Terms
 from bench.runs.plan import Wish, plan
 from bench.runs.result import SCHEMA_VERSION, DoneResult, FailedResult
 from bench.runs.store import Run, check_writable, read_records, read_result, read_runs
-from bench.runs.sweep import sweep
 from bench.runs.worker import run_cell
 from bench.scoring.metrics import measure
 from conftest import ITEMS, ROOT, TASK, TRAIN, write_lines
+from played import sweep
 from tiny import save_causal, save_t5
 
 
@@ -391,7 +391,7 @@ def test_speeds_count_only_the_prompts_that_were_scored(anatomy: Path, project: 
 def test_a_worker_that_is_killed_twice_is_a_failed_cell(anatomy: Path, project: Path) -> None:
     events = run_cell(path_cell(anatomy, save_causal(project / "m", "llama")), project / "results")
     for _ in range(2):
-        assert isinstance(next(event for event in events if not isinstance(event, Again)), Loading)
+        assert isinstance(next(event for event in events if not isinstance(event, Retry)), Loading)
         [worker] = multiprocessing.active_children()
         assert worker.pid
         os.kill(worker.pid, 9)

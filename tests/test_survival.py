@@ -18,13 +18,12 @@ from click.testing import Result
 from bench.inputs.model_card import ModelCard
 from bench.runs import journal
 from bench.runs.cell import Cell
-from bench.runs.events import Again, Busy, Loading, Progress, Skipped, Terms
+from bench.runs.events import Busy, Loading, Progress, Retry, Skipped, Terms
 from bench.runs.result import DoneResult, FailedResult
 from bench.runs.store import Run, StoreError, begin, read_result, read_runs
-from bench.runs.sweep import sweep
 from bench.runs.worker import run_cell
 from conftest import QUESTIONS
-from played import add_fake, cell_of, fake_card, journal_of, run_to_end
+from played import add_fake, cell_of, fake_card, journal_of, run_to_end, sweep
 from tiny import save_causal
 
 
@@ -61,9 +60,9 @@ def test_a_worker_that_is_killed_anywhere_goes_on_and_the_numbers_are_the_same(
     seen: list[object] = []
     for event in run_cell(cell, project / "killed"):
         seen.append(event)
-        if isinstance(event, Progress) and event.done == 2 * stop + 2 and Again not in map(type, seen):
+        if isinstance(event, Progress) and event.done == 2 * stop + 2 and Retry not in map(type, seen):
             kill_worker(cell)
-    assert Counter(map(type, seen))[Again] == 1
+    assert Counter(map(type, seen))[Retry] == 1
     assert told(seen[-1]) == whole
     assert lines(project / "killed") == records
 
@@ -131,7 +130,7 @@ def test_a_real_model_that_was_cut_off_gives_the_same_scores(quiz: Path, project
     assert done is not None
     assert 0 < len(done.records) < QUESTIONS
     events = list(run_cell(cell, project / "cut"))
-    assert events[0] == Loading(len(done.records))
+    assert events[0] == Loading(len(done.records), QUESTIONS, cell.slug)
     assert told(events[-1]) == told(whole)
     assert lines(project / "cut") == lines(project / "whole")
     assert isinstance(events[-1], DoneResult)
@@ -323,7 +322,7 @@ def test_cells_run_side_by_side_only_where_memory_holds_them(
         return most
 
     assert most_at_once(project / "many") == 2
-    monkeypatch.setattr("bench.runs.forecast.LIGHT", 10**15)
+    monkeypatch.setattr("bench.runs.forecast.BASELINE_BYTES", 10**15)
     assert most_at_once(project / "few") == 1
     one = read_result(next((project / "many").rglob("result.json")))
     assert one.provenance.jobs == 2

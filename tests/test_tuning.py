@@ -32,7 +32,6 @@ from bench.runs.compare import changes, told
 from bench.runs.events import Skipped
 from bench.runs.plan import Wish, plan
 from bench.runs.result import DoneResult, FailedResult
-from bench.runs.sweep import sweep
 from bench.runs.tuner import run_tuning
 from bench.stats.paired import mcnemar, paired
 from bench.tuning.examples import held_out, with_fewer_options
@@ -42,6 +41,7 @@ from bench.tuning.pace import Pace
 from bench.tuning.training import tune
 from bench.types import Item, Quantization, ScoreRequest
 from conftest import TASK, write_lines
+from played import sweep
 from tiny import ITEM, prompts, save_causal, save_t5
 
 WORDS = ["scurvy", "insulin", "fever", "cough", "liver", "pancreas", "spleen", "kidney", "vitamin"]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from bench.cli import options
+from bench.errors import BenchError
 
 if TYPE_CHECKING:
     from bench.engines.abilities import Abilities
@@ -62,6 +63,7 @@ def _findings(*, offline: bool) -> Iterator[Finding]:
     yield from _bits(able)
     yield _cache()
     yield from _models()
+    yield from _executors()
     yield _energy()
 
 
@@ -88,11 +90,11 @@ def _versions() -> Iterator[Finding]:
 def _memory() -> Iterator[Finding]:
     import psutil
 
-    from bench.runs.forecast import LIBRARIES, LOADING, told
+    from bench.runs.forecast import LIBRARY_BYTES, LOADING_FACTOR, told
     from bench.runs.provenance import usable_cores
 
     memory = psutil.virtual_memory()
-    room = max(0, memory.available - LIBRARIES) / LOADING
+    room = max(0, memory.available - LIBRARY_BYTES) / LOADING_FACTOR
     holds = f"about {room / 2e9:.1f} B parameters in 16 bits, {room / 0.5e9:.1f} B in 4"
     text = f"{told(memory.available)} of {told(memory.total)} free: {holds}"
     remedy = "" if room > 5e8 else "close other programs; the smallest models need about 1.3 GB"
@@ -153,6 +155,16 @@ def _models() -> Iterator[Finding]:
     yield Finding("models", "good", f"{len(here)} of {len(cards)} are on this machine: {', '.join(here)}")
     for mistake in mistakes:
         yield Finding("models", "bad", mistake, "correct the card")
+
+
+def _executors() -> Iterator[Finding]:
+    from bench.runs.executor import EXECUTORS
+
+    for name in EXECUTORS.names():
+        try:
+            yield Finding("executors", "good", f"{name}: {EXECUTORS.get(name).help}")
+        except BenchError as error:
+            yield Finding("executors", "bad", str(error), "install another version of its package, or none")
 
 
 def _energy() -> Finding:

@@ -13,7 +13,7 @@ from bench.cli.console import stdout
 from bench.inputs.weights import RemoteWeights
 from bench.runs.cell import CannotRun, Cell, NeedsTuning, Planned
 from bench.runs.events import Terms
-from bench.runs.forecast import expected_seconds, needed
+from bench.runs.forecast import expected_peak_bytes, expected_seconds
 from bench.runs.inside import lacks_latency
 from bench.runs.journal import NAME, read_journal
 from bench.runs.plan import Missing
@@ -113,8 +113,8 @@ def _planned(planned: Planned, results: Path, before: Sequence[DoneResult], term
         answered=len(unfinished.records) if unfinished and run is None else 0,
         reason="",
         download_bytes=cell.weights.bytes if isinstance(cell.weights, RemoteWeights) else 0,
-        memory_bytes=needed(planned, before),
-        seconds=expected_seconds(planned, before),
+        memory_bytes=expected_peak_bytes(cell, before),
+        seconds=expected_seconds(cell, before),
         folder=str(results / cell.folder),
     )
 

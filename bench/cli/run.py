@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from bench.runs.adapting import Quick
     from bench.runs.cell import Planned
     from bench.runs.events import Terms
+    from bench.runs.executor import ExecutorKind
 
 NOTHING_COULD_RUN = 5
 LM_EVAL = "lm-eval:"
@@ -54,6 +55,12 @@ def _adapters(
 
     ways = [Quick(minutes) if kind == "quick" else None for kind in lora] if given or not named else []
     return (*ways, *(find_adapter(name, offline=offline) for name in named))
+
+
+def _executor(_context: click.Context, _parameter: click.Parameter, name: str) -> "ExecutorKind":
+    from bench.runs.executor import EXECUTORS
+
+    return EXECUTORS.get(name)
 
 
 def _sweep_file(context: click.Context, _parameter: click.Parameter, path: Path | None) -> "Sweep | None":
@@ -176,6 +183,15 @@ def _sweep_file(context: click.Context, _parameter: click.Parameter, path: Path 
     "fewer threads scores in 16 bits differ by rounding. Compare cells of one N.",
 )
 @click.option(
+    "--executor",
+    default="local",
+    show_default=True,
+    metavar="NAME",
+    callback=_executor,
+    help="Where cells run: local is processes on this machine, --jobs of them at a time; installed "
+    "packages can add others.",
+)
+@click.option(
     "--timeout",
     type=click.FloatRange(0, min_open=True),
     metavar="SECONDS",
@@ -209,6 +225,7 @@ def run(
     results: Path,
     fresh: bool,
     jobs: int,
+    executor: "ExecutorKind",
     timeout: float | None,
     latency: bool,
     offline: bool,
@@ -264,7 +281,7 @@ def run(
     if dry_run:
         show_plan(cells, results, terms, as_json=as_json)
     else:
-        raise SystemExit(_sweep(cells, results, terms, as_json=as_json))
+        raise SystemExit(_sweep(cells, results, terms, executor, as_json=as_json))
 
 
 def _variants(sweep: "Sweep | None") -> "Iterator[dict[str, Any]]":
@@ -290,17 +307,21 @@ def _as_flags(variant: "SweepVariant") -> dict[str, Any]:
     return {several.get(key, key): (value,) if key in several else value for key, value in found.items()}
 
 
-def _sweep(cells: "Sequence[Planned]", results: Path, terms: "Terms", *, as_json: bool) -> int:
+def _sweep(
+    cells: "Sequence[Planned]", results: Path, terms: "Terms", executor: "ExecutorKind", *, as_json: bool
+) -> int:
     """Run the cells and report; returns the exit code."""
-    from bench.cli.progress import run_with_progress
+    from bench.cli.progress import progress
     from bench.cli.report import show_results
     from bench.runs.store import check_writable
+    from bench.runs.sweep import run_sweep
 
     check_writable(results)
     # Being told to end is as being interrupted: the running worker ends too, what is done is kept.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        finished = run_with_progress(cells, results, terms)
+        with progress(cells) as watch:
+            finished = run_sweep(cells, results, terms, executor, watch)
     except KeyboardInterrupt:
         click.echo("every answer so far is kept; the same command goes on from there", err=True)
         raise

@@ -41,9 +41,13 @@ class Cell:
         return self.facts.model.name
 
     @property
+    def variant(self) -> Variant:
+        return self.facts.variant
+
+    @property
     def slug(self) -> str:
         """The variant in a few words that a folder can be named by."""
-        return self.facts.variant.slug
+        return self.variant.slug
 
     @property
     def id(self) -> str:
@@ -71,8 +75,8 @@ class NeedsTuning:
         return self.cell.model_name
 
     @property
-    def slug(self) -> str:
-        return self.cell.slug
+    def variant(self) -> Variant:
+        return self.cell.variant
 
     @property
     def id(self) -> str:
@@ -105,7 +109,8 @@ class CannotRun:
         return Path(self.task.name) / self.model_name / CANNOT_RUN
 
 
-Planned = Cell | NeedsTuning | CannotRun
+Runnable = Cell | NeedsTuning
+Planned = Runnable | CannotRun
 
 
 def folder_of(facts: CellFacts) -> Path:

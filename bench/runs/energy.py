@@ -27,7 +27,7 @@ class Meter:
     """Laps of time and energy: each from `begin` to `lap`."""
 
     def __init__(self, counters: tuple[Counter, ...] | None = None) -> None:
-        self.counters = _found()[0] if counters is None else counters
+        self.counters = _counters()[0] if counters is None else counters
         self.begin()
 
     def begin(self) -> None:
@@ -37,7 +37,7 @@ class Meter:
     def lap(self) -> tuple[float, float | None]:
         """Seconds and joules since it began; None where nothing counts them."""
         seconds = time.perf_counter() - self.start
-        spent = [_since(one, before) for one, before in zip(self.counters, self.before, strict=True)]
+        spent = [_since(counter, before) for counter, before in zip(self.counters, self.before, strict=True)]
         return seconds, sum(spent) if spent else None
 
 
@@ -48,16 +48,16 @@ def _since(counter: Counter, before: float) -> float:
 
 
 def counted() -> str:
-    """What counts energy here, or why nothing does."""
-    counters, lacking = _found()
+    """Which counters this machine has, or why it has none."""
+    counters, lacking = _counters()
     if counters:
         return f"counters of {', '.join(counter.name for counter in counters)}, whole devices"
     return f"no counter ({'; '.join(lacking)})"
 
 
 @cache
-def _found() -> tuple[tuple[Counter, ...], tuple[str, ...]]:
-    """The counters, and why there are not more."""
+def _counters() -> tuple[tuple[Counter, ...], tuple[str, ...]]:
+    """The energy counters of this machine, and the reasons why others cannot be read."""
     counters: list[Counter] = []
     lacking: list[str] = []
     for find in (rapl, _nvml):

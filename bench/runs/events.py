@@ -1,8 +1,9 @@
-"""What a running cell says on its way, and the terms it runs under."""
+"""What a cell reports while it runs, and the terms it runs under: values that can be pickled."""
 
 from dataclasses import dataclass
 
 from bench.runs.result import CannotRunResult, DoneResult, FailedResult
+from bench.tuning.job import Prepared, Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +20,12 @@ class Terms:
     latency: bool = False
 
 
-USUAL = Terms()
+DEFAULT_TERMS = Terms()
 
 
 @dataclass(frozen=True, slots=True)
 class Loading:
-    """The model is being opened; `done` of `total` questions were answered before the run was cut off."""
+    """The model is being opened; `done` of `total` questions were answered before the run was interrupted."""
 
     done: int
     total: int
@@ -41,11 +42,11 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
-class Again:
-    """The cell was killed, for `reason`; it goes on once more, with smaller batches if memory was short."""
+class Retry:
+    """The cell's process was killed, for `reason`; it is started once more."""
 
     reason: str
-    smaller: bool
+    smaller_batches: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +63,13 @@ class Busy:
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """The results folder takes no more."""
+    """The results folder cannot be written: the sweep ends. Sent by a cell's process, never by `run_cell`."""
 
     reason: str
 
 
-Event = Loading | Progress | Again | Skipped | Busy | DoneResult | FailedResult | CannotRunResult
-LAST = (DoneResult, FailedResult, CannotRunResult, Skipped, Busy)
+Last = DoneResult | FailedResult | CannotRunResult | Skipped | Busy
 """A cell ends with one of these."""
+Event = Loading | Progress | Retry | Prepared | Step | Last
+RETRY_SECONDS = 1.0
+"""The time between two looks at a cell that another sweep works on."""

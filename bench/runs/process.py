@@ -1,4 +1,4 @@
-"""Work in a process of its own: what it says on the way, how it ends, and that it ends with its parent."""
+"""A function run in a process of its own: what it sends, how it exits, and that it ends with its parent."""
 
 import faulthandler
 import multiprocessing
@@ -13,26 +13,26 @@ from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
-LOOK = 0.2
-"""Seconds between looks at whether to stop or whether the time is up."""
+POLL_SECONDS = 0.2
+"""The time between two looks at whether to stop or whether the time is up."""
 _LEFT_TO_THE_PARENT = {signal.SIGINT, signal.SIGTERM}
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
-    """The process is over; `how` says it in words, `trace` where a crash below Python was.
+class Exit:
+    """How a process ended: in words, and as its exit code, negative for the signal that ended it.
 
-    `code` is its exit code, negative for the signal that ended it; `late` says that its time was up.
+    `trace` is the stack of a crash below Python, "" for any other end.
     """
 
     code: int
-    how: str
+    text: str
     trace: str = ""
-    late: bool = False
+    timed_out: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class Limits:
     """When a process is ended from outside: after `seconds`, or as soon as `stop` is set."""
 
     seconds: float | None = None
@@ -43,21 +43,21 @@ class Bounds:
         return self.stop is not None and self.stop.is_set()
 
 
-UNBOUND = Bounds()
+NO_LIMITS = Limits()
 
 
-def in_process(
-    target: Callable[..., None], *args: object, name: str, bounds: Bounds = UNBOUND
+def run_in_process(
+    target: Callable[..., None], *args: object, name: str, limits: Limits = NO_LIMITS
 ) -> Generator[Any]:
-    """Run `target(*args, connection)` and yield what it sends, and last how it ended.
+    """Run `target(*args, connection)` in a new process; yields what it sends, and its Exit at the end.
 
     The process ends with this generator, also when that is closed early, and with this process.
-    Nothing more comes once `bounds.stop` is set.
+    Nothing more is yielded once `limits.stop` is set.
     """
     context = multiprocessing.get_context("spawn")
     pipe: tuple[Any, Any] = context.Pipe(duplex=False)
     ours, theirs = pipe
-    late = False
+    timed_out = False
     with tempfile.NamedTemporaryFile(prefix="slm-bench-", suffix=".crash") as crash:
         process = context.Process(target=_main, args=(target, args, crash.name, theirs), name=name)
         # Ctrl-C and a plain kill reach the whole group of processes: the child leaves them to its
@@ -71,18 +71,18 @@ def in_process(
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
         theirs.close()
         try:
-            late = yield from _received(ours, bounds)
-            process.join(timeout=0 if late or bounds.stopped else 10)
+            timed_out = yield from _received(ours, limits)
+            process.join(timeout=0 if timed_out or limits.stopped else 10)
         finally:
             process.kill()
             process.join()
             ours.close()
         trace = Path(crash.name).read_text(encoding="utf-8", errors="replace")
-    if not bounds.stopped:
-        yield Ended(_code(process), _exit_text(_code(process)), trace, late)
+    if not limits.stopped:
+        yield Exit(_exit_code(process), _exit_text(_exit_code(process)), trace, timed_out)
 
 
-def _code(process: Any) -> int:
+def _exit_code(process: Any) -> int:
     """The exit code of a process that is over."""
     # Starting one in another thread looks after all: it may have this one's code a moment earlier.
     while process.exitcode is None:
@@ -90,14 +90,14 @@ def _code(process: Any) -> int:
     return process.exitcode
 
 
-def _received(connection: Any, bounds: Bounds) -> Generator[Any, None, bool]:
-    """What comes until the pipe closes or is not listened to any more; returns whether time was up."""
-    end = None if bounds.seconds is None else time.monotonic() + bounds.seconds
-    while not bounds.stopped:
+def _received(connection: Any, limits: Limits) -> Generator[Any, None, bool]:
+    """What is sent until the pipe closes or a limit is reached; returns whether that was the time."""
+    end = None if limits.seconds is None else time.monotonic() + limits.seconds
+    while not limits.stopped:
         if end is not None and time.monotonic() > end:
             return True
         try:
-            if connection.poll(LOOK):
+            if connection.poll(POLL_SECONDS):
                 yield connection.recv()
         except (EOFError, OSError):
             break

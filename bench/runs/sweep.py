@@ -1,203 +1,124 @@
-"""The cells of one command, as many side by side as asked and as memory holds, skipping what is done."""
+"""The cells of one command: which of them runs next, and what they come to."""
 
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import closing, suppress
-from dataclasses import dataclass, replace
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
-from queue import Empty, SimpleQueue
-
-import psutil
 
 from bench.errors import BenchError
-from bench.inputs.adapter import Adapter
-from bench.runs.adapting import QUICK, with_adapter
-from bench.runs.cell import CANNOT_RUN, CannotRun, Cell, NeedsTuning, Planned
-from bench.runs.events import USUAL, Busy, Event, Skipped, Terms
-from bench.runs.forecast import needed, uses_device
-from bench.runs.inside import cannot_run, failed, lacks_latency
+from bench.runs.cell import CANNOT_RUN, CannotRun, Cell, NeedsTuning, Planned, Runnable
+from bench.runs.events import RETRY_SECONDS, Busy, Event, Last, Skipped, Terms
+from bench.runs.executor import Executor, ExecutorKind
+from bench.runs.inside import cannot_run, lacks_latency
 from bench.runs.journal import NAME, is_held
-from bench.runs.machine import has_accelerator
-from bench.runs.result import DoneResult
-from bench.runs.store import (
-    begin,
-    check_not_newer,
-    find_run,
-    forget_failure,
-    read_results,
-    rewrite,
-)
-from bench.runs.tuner import TuningFailed, run_tuning
-from bench.runs.worker import run_cell
+from bench.runs.result import CannotRunResult, DoneResult, FailedResult, Result
+from bench.runs.store import begin, check_not_newer, find_run, forget_failure, rewrite
 from bench.scoring.metrics import load_metrics, measure
-from bench.tuning.job import Job, Prepared, Step
 
-SweepEvent = Event | Prepared | Step
-AGAIN = 1.0
-"""Seconds between looks at cells that another sweep works on."""
-HEADROOM = 0.95
-"""The share of the free memory that cells side by side may be expected to need."""
+Watch = Callable[[Planned, Event], None]
+"""Called with every event of a sweep, in the thread of the sweep."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Over:
-    """A cell's last word was said; `error` is what nobody expected of it.
+def run_sweep(
+    cells: Sequence[Planned], results: Path, terms: Terms, kind: ExecutorKind, watch: Watch
+) -> list[Result]:
+    """Run the cells and show each event to `watch`; returns the results in the order of the cells.
 
-    `busy` says that another sweep took it a moment ago.
+    Raises as `sweep` does.
     """
-
-    error: BaseException | None = None
-    busy: bool = False
-
-
-_Said = tuple[Planned, SweepEvent | _Over]
+    ended: dict[str, Result] = {}
+    terms = replace(terms, jobs=max(1, min(terms.jobs, len(cells))))
+    with closing(kind.open(results, terms)) as executor:
+        for cell, event in sweep(cells, results, terms, executor):
+            watch(cell, event)
+            match event:
+                case DoneResult() | FailedResult() | CannotRunResult():
+                    ended[cell.id] = event
+                case Skipped(result=result):
+                    ended[cell.id] = result
+                case _:
+                    pass
+    return [ended[cell.id] for cell in cells if cell.id in ended]
 
 
 def sweep(
-    cells: Sequence[Planned], results: Path, terms: Terms = USUAL
-) -> Iterator[tuple[Planned, SweepEvent]]:
-    """Run the cells; each ends with its result, or is skipped with the one it has.
+    cells: Sequence[Planned], results: Path, terms: Terms, executor: Executor
+) -> Iterator[tuple[Planned, Event]]:
+    """Run the cells in their order, as the executor has room; yields the events of each to its last.
 
-    Cells that another sweep works on wait until it is done with them. Raises a FileError before
-    anything runs where a cell's result was written by a newer version, and a StoreError where the
-    results folder takes no more.
+    A cell that is done is skipped. One that another sweep works on waits for that, and others run
+    meanwhile. Raises a FileError before anything runs where a newer version wrote a cell's result, and
+    a StoreError where the results folder cannot be written.
     """
+    _prepare(cells, results)
+    yield from ((cell, cannot_run(cell, results)) for cell in cells if isinstance(cell, CannotRun))
+    runnable = [cell for cell in cells if not isinstance(cell, CannotRun)]
+    yield from _run(runnable, results, terms, executor)
+
+
+def _run(
+    cells: Sequence[Runnable], results: Path, terms: Terms, executor: Executor
+) -> Iterator[tuple[Runnable, Event]]:
+    waiting = {cell.id: cell for cell in cells}
+    running: set[str] = set()
+    reported: set[str] = set()
+    while waiting or running:
+        for cell, end in _turns(waiting, reported, results, terms, executor):
+            if end is None:
+                running.add(cell.id)
+                executor.start(cell)
+            else:
+                yield cell, end
+        if not running:
+            time.sleep(RETRY_SECONDS if waiting else 0)  # other sweeps work on all that waits
+        elif report := executor.next_event(RETRY_SECONDS if waiting else None):
+            cell, event = report
+            if isinstance(event, Last):
+                running.remove(cell.id)
+            if isinstance(event, Busy):  # another sweep was faster to start it
+                waiting[cell.id] = cell
+            else:
+                yield cell, event
+
+
+def _prepare(cells: Sequence[Planned], results: Path) -> None:
     begin(results)
     for cell in cells:
         check_not_newer(results / cell.folder / "result.json")
-    terms = replace(terms, jobs=max(1, min(terms.jobs, len(cells))))
-    with closing(_Crew(results, terms)) as crew:
-        waiting = list(cells)
-        held: set[str] = set()
-        while waiting or crew.running:
-            for cell in crew.start_of(waiting):
-                if cell.id not in held:
-                    yield cell, Busy()
-                held.add(cell.id)
-            for cell, event in crew.heard(seconds=AGAIN if waiting else None):
-                if isinstance(event, Busy):  # taken a moment ago
-                    waiting.append(cell)
-                else:
-                    yield cell, event
 
 
-class _Crew:
-    """The running cells: a thread each, which listens to the cell's process. Closing it ends them."""
+def _turns(
+    waiting: dict[str, Runnable], reported: set[str], results: Path, terms: Terms, executor: Executor
+) -> Iterator[tuple[Runnable, Busy | Skipped | None]]:
+    """Take each cell that has room off the waiting ones, with its end if it needs no run, None to start it.
 
-    def __init__(self, results: Path, terms: Terms) -> None:
-        self.results = results
-        self.terms = terms
-        self.stop = threading.Event()
-        self.said: SimpleQueue[_Said] = SimpleQueue()
-        self.running: dict[str, tuple[threading.Thread, int]] = {}
-        self.free = HEADROOM * psutil.virtual_memory().available
-        self.before = list(read_results(results)) if terms.jobs > 1 else []
-
-    def has_room_for(self, cell: Planned) -> bool:
-        """Whether another cell may start; one at a time always may."""
-        if not self.running:
-            return True
-        if len(self.running) >= self.terms.jobs or (has_accelerator() and uses_device(cell)):
-            return False  # an accelerator holds one model at a time
-        used, wanted = sum(size for _, size in self.running.values()), needed(cell, self.before)
-        now = HEADROOM * psutil.virtual_memory().available
-        return used + wanted <= self.free and wanted <= now
-
-    def start_of(self, waiting: list[Planned]) -> Iterator[Planned]:
-        """Start what there is room for, and take it off the list; yields what another sweep works on."""
-        for cell in list(waiting):
-            if not self.has_room_for(cell):
-                return
-            if is_held(self.results, cell.id):
-                yield cell
-            else:
-                waiting.remove(cell)
-                self.start(cell)
-
-    def start(self, cell: Planned) -> None:
-        thread = threading.Thread(target=self._listen, args=(cell,), daemon=True)
-        self.running[cell.id] = thread, needed(cell, self.before)
-        thread.start()
-
-    def _listen(self, cell: Planned) -> None:
-        error: BaseException | None = None
-        busy = False
-        try:
-            for event in _events(cell, self.results, self.terms, self.stop):
-                busy = isinstance(event, Busy)
-                if not busy:
-                    self.said.put((cell, event))
-        except BaseException as caught:  # noqa: BLE001 (it is raised again where the sweep is)
-            error = caught
-        self.said.put((cell, _Over(error, busy)))
-
-    def heard(self, *, seconds: float | None) -> Iterator[tuple[Planned, SweepEvent]]:
-        """The next thing that a cell says, if it says one in that time."""
-        with suppress(Empty):
-            cell, event = self.said.get(timeout=seconds)
-            if not isinstance(event, _Over):
-                yield cell, event
-                return
-            self.running.pop(cell.id)[0].join()
-            if event.error is not None:
-                raise event.error
-            if event.busy:
-                yield cell, Busy()
-
-    def close(self) -> None:
-        self.stop.set()
-        for thread, _ in self.running.values():
-            thread.join()
+    A cell that another sweep works on stays, and is `reported` once.
+    """
+    for cell in tuple(waiting.values()):
+        if not executor.has_room(cell):
+            return
+        if not is_held(results, cell.id):
+            del waiting[cell.id]
+            yield cell, _skipped(cell, results, terms)
+        elif cell.id not in reported:
+            reported.add(cell.id)
+            yield cell, Busy()
 
 
-def _events(cell: Planned, results: Path, terms: Terms, stop: threading.Event) -> Iterator[SweepEvent]:
-    match cell:
-        case CannotRun():
-            yield cannot_run(cell, results)
-        case NeedsTuning():
-            yield from _tuned(cell.cell, cell.job, results, terms, stop)
-        case Cell():
-            yield from _scored(cell, results, terms, stop)
+def _skipped(cell: Runnable, results: Path, terms: Terms) -> Skipped | None:
+    """How a cell ends that is done; None for one that is to run."""
+    if isinstance(cell, NeedsTuning) or terms.fresh:
+        return None
+    result = _finished_result(cell, results)
+    if result is None or lacks_latency(result, terms) or (results / cell.folder / NAME).is_file():
+        return None
+    forget_failure(results, cell.folder.parent / CANNOT_RUN)
+    return Skipped(result)
 
 
-def _scored(cell: Cell, results: Path, terms: Terms, stop: threading.Event) -> Iterator[SweepEvent]:
-    done = None if terms.fresh else _found(cell, results)
-    if done is None or lacks_latency(done, terms) or (results / cell.folder / NAME).is_file():
-        yield from run_cell(cell, results, terms, stop)
-    else:
-        forget_failure(results, cell.folder.parent / CANNOT_RUN)
-        yield Skipped(done)
-
-
-def _tuned(cell: Cell, job: Job, results: Path, terms: Terms, stop: threading.Event) -> Iterator[SweepEvent]:
-    """Tune, then score with what came of it."""
-    for event in run_tuning(job, stop):
-        match event:
-            case Adapter():
-                ready = with_adapter(cell, replace(event, name=QUICK))
-                forget_failure(results, cell.folder)
-                yield from _when_free(ready, results, terms, stop)
-            case TuningFailed(reason=reason, traceback=trace):
-                yield failed(cell, results, f"tuning failed: {reason}", trace)
-            case _:
-                yield event
-
-
-def _when_free(cell: Cell, results: Path, terms: Terms, stop: threading.Event) -> Iterator[SweepEvent]:
-    """A cell that was tuned first; while another sweep works on it, wait here."""
-    busy = True
-    while busy and not stop.is_set():
-        busy = False
-        for event in _events(cell, results, terms, stop):
-            busy = isinstance(event, Busy)
-            if not busy:
-                yield event
-        if busy:
-            stop.wait(AGAIN)
-
-
-def _found(cell: Cell, results: Path) -> DoneResult | None:
-    """The cell's finished result, with any metric that the task names since then added to it."""
+def _finished_result(cell: Cell, results: Path) -> DoneResult | None:
+    """The result of the cell's finished run, with the metrics that its task has named since then."""
     run = find_run(results, cell.folder, cell.id)
     if run is None or not isinstance(run.result, DoneResult):
         return None
@@ -205,7 +126,7 @@ def _found(cell: Cell, results: Path) -> DoneResult | None:
         return run.result
     try:
         loaded = load_metrics(cell.task.metrics, cell.home)
-    except BenchError:  # what is done stays done; the cells that are not yet done say what is wrong
+    except BenchError:  # what is done stays done; cells that are still to run report the fault
         return run.result
     result = run.result.model_copy(update={"metrics": measure(run.records, cell.task.metrics, loaded)})
     rewrite(results, cell.folder, result)

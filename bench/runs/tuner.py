@@ -14,7 +14,7 @@ from bench.engines.kinds import prepare
 from bench.errors import BenchError
 from bench.inputs.adapter import CARD, Adapter, read_adapter
 from bench.runs.cost import peak_device_memory_bytes, peak_memory_bytes
-from bench.runs.process import Bounds, Ended, in_process
+from bench.runs.process import Exit, Limits, run_in_process
 
 if TYPE_CHECKING:
     from bench.tuning.job import Job, Prepared, Step
@@ -35,29 +35,29 @@ def run_tuning(
     job: "Job", stop: threading.Event | None = None
 ) -> "Iterator[Prepared | Step | Adapter | TuningFailed]":
     """Tune; the last event is the adapter, which is on disk, or why there is none; none after `stop`."""
-    ended: TuningFailed | _Finished | None = None
-    bounds = Bounds(stop=stop)
-    with closing(in_process(_work, job, name=f"tune {job.out.name}", bounds=bounds)) as process:
+    end: TuningFailed | _Finished | None = None
+    limits = Limits(stop=stop)
+    with closing(run_in_process(_tune, job, name=f"tune {job.out.name}", limits=limits)) as process:
         for event in process:
             if isinstance(event, (TuningFailed, _Finished)):
-                ended = event
-            elif not isinstance(event, Ended):
+                end = event
+            elif not isinstance(event, Exit):
                 yield event
-            elif ended is None:
-                ended = TuningFailed(f"the tuning died with {event.how}")
-    if not bounds.stopped:
-        yield ended if isinstance(ended, TuningFailed) else _made(job)
+            elif end is None:
+                end = TuningFailed(f"the tuning died with {event.text}")
+    if not limits.stopped:
+        yield end if isinstance(end, TuningFailed) else _read(job)
 
 
-def _made(job: "Job") -> Adapter | TuningFailed:
+def _read(job: "Job") -> Adapter | TuningFailed:
     try:
         return read_adapter(job.out)
     except BenchError as error:
         return TuningFailed(str(error))
 
 
-def _work(job: "Job", events: Any) -> None:
-    """The process's main function; what goes wrong in it is the sweep's to tell."""
+def _tune(job: "Job", events: Any) -> None:
+    """The process's main function; its errors are sent, for the sweep to report."""
     with suppress(BrokenPipeError):
         try:
             from bench.engines.loading import quieten

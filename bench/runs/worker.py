@@ -1,102 +1,163 @@
-"""A cell in a process of its own, seen from outside: what it says, and what becomes of one that dies."""
+"""A cell run in a process of its own, from its first event to its last, whatever becomes of the process."""
 
 import signal
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
 
-from bench.runs.cell import Cell
-from bench.runs.events import LAST, USUAL, Again, Blocked, Event, Loading, Progress, Terms
-from bench.runs.forecast import least, told
+from bench.inputs.adapter import Adapter
+from bench.runs.adapting import QUICK, with_adapter
+from bench.runs.cell import Cell, NeedsTuning, Runnable
+from bench.runs.events import (
+    DEFAULT_TERMS,
+    RETRY_SECONDS,
+    Blocked,
+    Busy,
+    Event,
+    Last,
+    Progress,
+    Retry,
+    Skipped,
+    Terms,
+)
+from bench.runs.forecast import told, weights_bytes
 from bench.runs.inside import failed, work
 from bench.runs.machine import out_of_memory_kills
-from bench.runs.process import Bounds, Ended, in_process
-from bench.runs.result import DoneResult
-from bench.runs.store import StoreError, begin, find_run
+from bench.runs.process import Exit, Limits, run_in_process
+from bench.runs.result import DoneResult, FailedResult
+from bench.runs.store import StoreError, begin, find_run, forget_failure
+from bench.runs.tuner import TuningFailed, run_tuning
+from bench.tuning.job import Job
 
 SMALLER = 0.25
-"""The share of the usual batch with which a cell goes on that the system has killed."""
+"""The share of the usual batch with which a cell goes on after the system has killed its process."""
 
 
 @dataclass(frozen=True, slots=True)
 class Death:
-    """A worker that ended without a result: the most it held, the questions answered, and what was free.
+    """The end of a process that sent no last event.
 
-    `kills` is how many processes the system ended for memory meanwhile, None where it does not say.
+    `peak_bytes` is the most memory that it held, `free_bytes` what was free when it started, and `kills`
+    how many processes the system ended for memory meanwhile, None where it does not say.
     """
 
-    end: Ended
-    peak: int
+    exit: Exit
+    peak_bytes: int
     answered: int
-    free: int
+    free_bytes: int
     kills: int | None
 
     @property
     def was_killed(self) -> bool:
-        return self.end.code == -signal.SIGKILL and not self.end.late
+        return self.exit.code == -signal.SIGKILL and not self.exit.timed_out
 
 
 def run_cell(
-    cell: Cell, results: Path, terms: Terms = USUAL, stop: threading.Event | None = None
-) -> Iterator[Event]:
-    """Run one cell in a process of its own; the last event is its result, which is on disk too.
+    cell: Runnable, results: Path, terms: Terms = DEFAULT_TERMS, stop: threading.Event | None = None
+) -> Generator[Event]:
+    """Run a cell to its last event, after tuning its model where the cell asks for that.
 
-    There is none once `stop` is set. Raises a StoreError where the results folder takes no more.
+    When the last event comes, the process has ended and the result is on disk. There is none once
+    `stop` is set; that and closing the generator end the process. Raises a StoreError where the
+    results folder cannot be written.
     """
     begin(results)
+    stop = stop or threading.Event()
+    match cell:
+        case Cell():
+            yield from _score(cell, results, terms, stop)
+        case NeedsTuning(cell=tuned, job=job):
+            yield from _tune_and_score(tuned, job, results, terms, stop)
+
+
+def _tune_and_score(
+    cell: Cell, job: Job, results: Path, terms: Terms, stop: threading.Event
+) -> Generator[Event]:
+    for event in run_tuning(job, stop):
+        match event:
+            case Adapter():
+                tuned = with_adapter(cell, replace(event, name=QUICK))
+                forget_failure(results, cell.folder)
+                yield from _score_when_free(tuned, results, terms, stop)
+            case TuningFailed(reason=reason, traceback=trace):
+                yield failed(cell, results, f"tuning failed: {reason}", trace)
+            case _:
+                yield event
+
+
+def _score_when_free(cell: Cell, results: Path, terms: Terms, stop: threading.Event) -> Generator[Event]:
+    """Score a cell once no other sweep works on it: which cell it is was not known before its tuning."""
+    busy = True
+    while busy and not stop.is_set():
+        busy = False
+        for event in _score(cell, results, terms, stop):
+            busy = isinstance(event, Busy)
+            if not busy:
+                yield event
+        if busy:
+            stop.wait(RETRY_SECONDS)
+
+
+def _score(cell: Cell, results: Path, terms: Terms, stop: threading.Event) -> Generator[Event]:
     memory = psutil.virtual_memory()
-    # What others hold side by side, they give back.
+    # The memory that other cells of the sweep hold becomes free again.
     free = memory.available if terms.jobs == 1 else memory.total
-    if (wanted := least(cell)) > free:
+    if (wanted := weights_bytes(cell)) > free:
         reason = f"not started: its weights alone need {told(wanted)} of memory, {told(free)} are free"
         yield failed(cell, results, reason)
         return
-    bounds = Bounds(terms.timeout, stop)
-    death = yield from _attempt(cell, results, terms, bounds)
+    limits = Limits(terms.timeout, stop)
+    death = yield from _attempt(cell, results, terms, limits)
     if death and death.was_killed:
         smaller = death.kills != 0
-        yield Again(_why(death, cell, terms), smaller=smaller)
+        yield Retry(_reason(death, cell, terms), smaller_batches=smaller)
         opening = replace(cell.opening, batch=SMALLER) if smaller else cell.opening
-        death = yield from _attempt(replace(cell, opening=opening), results, terms, bounds)
+        death = yield from _attempt(replace(cell, opening=opening), results, terms, limits)
     if death:
         run = find_run(results, cell.folder, cell.facts.id)
         if run and isinstance(run.result, DoneResult) and not terms.fresh:
             yield run.result  # only its latency was still to be measured
             return
-        yield failed(cell, results, _why(death, cell, terms), death.end.trace)
+        yield failed(cell, results, _reason(death, cell, terms), death.exit.trace)
 
 
-def _attempt(cell: Cell, results: Path, terms: Terms, bounds: Bounds) -> Generator[Event, None, Death | None]:
-    """Pass on what the process says; its death, if it ends without a last word."""
+def _attempt(cell: Cell, results: Path, terms: Terms, limits: Limits) -> Generator[Event, None, Death | None]:
+    """The events of one process, the last one when it has ended; returns its death if there was none."""
     free, kills = psutil.virtual_memory().available, out_of_memory_kills()
-    over, peak, answered = False, 0, 0
+    last: Last | None = None
+    end: Exit | None = None
+    peak, answered = 0, 0
     name = f"bench {cell.folder}"
-    with closing(in_process(work, cell, results, terms, name=name, bounds=bounds)) as process:
+    with closing(run_in_process(work, cell, results, terms, name=name, limits=limits)) as process:
         for event in process:
             match event:
                 case Blocked(reason=reason):
                     raise StoreError(reason)
-                case Ended():
-                    now = out_of_memory_kills()
-                    more = None if kills is None or now is None else now - kills
-                    return None if over else Death(event, peak, answered, free, more)
-                case Loading(done=answered):
-                    pass
-                case Progress(done=answered, memory_bytes=held):
-                    peak = max(peak, held or 0)
+                case Exit():
+                    end = event
+                case DoneResult() | FailedResult() | Skipped() | Busy():
+                    last = event
                 case _:
-                    pass
-            over |= isinstance(event, LAST)
-            yield event
-    return None
+                    if isinstance(event, Progress):
+                        peak = max(peak, event.memory_bytes or 0)
+                    answered = event.done
+                    yield event
+    if last is not None:
+        yield last
+        return None
+    if end is None:
+        return None
+    now = out_of_memory_kills()
+    more_kills = None if kills is None or now is None else now - kills
+    return Death(end, peak, answered, free, more_kills)
 
 
-def _why(death: Death, cell: Cell, terms: Terms) -> str:
-    if death.end.late:
+def _reason(death: Death, cell: Cell, terms: Terms) -> str:
+    if death.exit.timed_out:
         reason = f"not finished after {terms.timeout:g} s (--timeout)"
         if death.answered:
             return f"{reason}: {death.answered} of {len(cell.items)} answered; the same command goes on"
@@ -104,7 +165,7 @@ def _why(death: Death, cell: Cell, terms: Terms) -> str:
     if death.was_killed and death.kills == 0:
         return "killed from outside (signal 9), and not by the system for memory"
     if death.was_killed:
-        wanted = max(death.peak, least(cell))
-        size = f": {told(wanted)} or more needed, {told(death.free)} free" if wanted else ""
+        wanted = max(death.peak_bytes, weights_bytes(cell))
+        size = f": {told(wanted)} or more needed, {told(death.free_bytes)} free" if wanted else ""
         return f"killed, most likely out of memory{size}"
-    return f"the worker died with {death.end.how}"
+    return f"the worker died with {death.exit.text}"
