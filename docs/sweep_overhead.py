@@ -16,13 +16,15 @@ from typing import Any
 
 import psutil
 
+from bench.inputs.choices import Choices
 from bench.inputs.model_card import CardFile, ModelCard
 from bench.inputs.task import read_task
 from bench.runs.check import entries
-from bench.runs.plan import Wish, plan
+from bench.runs.plan import plan
 from bench.runs.process import Ended, in_process
 from bench.runs.result import DoneResult
 from bench.runs.sweep import sweep
+from bench.runs.wish import Wish
 
 TASK = """\
 name: overhead
@@ -75,7 +77,7 @@ def main(number: int = 1000) -> None:
         (here / "overhead.yaml").write_text(TASK, encoding="utf-8")
         task = read_task(here / "overhead.yaml")
         start = time.perf_counter()
-        cells, _ = plan([task], cards(number, task.path), Wish(), data_dir=None, offline=True)
+        cells, _ = plan([task], cards(number, task.path), [Wish(Choices())], data_dir=None, offline=True)
         planned = time.perf_counter() - start
         took, bares, memory = run(cells, here / "results")
         start = time.perf_counter()

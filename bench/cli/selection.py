@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from bench.errors import BenchError, UsageError
 
 if TYPE_CHECKING:
+    from bench.inputs.choices import Choices
     from bench.inputs.task import TaskFile
     from bench.runs.cell import Cell
-    from bench.runs.plan import Wish
+    from bench.runs.wish import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,9 @@ class Selected:
     offline: bool
 
 
-def one_cell(model: str, task: str, wish: "Wish", data_dir: Path | None, *, offline: bool) -> Selected:
+def one_cell(
+    model: str, task: str, choices: "Choices", settings: "Settings", data_dir: Path | None, *, offline: bool
+) -> Selected:
     """Plan one model on one task; raises where that is not one, or is not to be had here."""
     from bench.cli.network import settle_offline
     from bench.inputs.data import data_folder
@@ -30,13 +33,14 @@ def one_cell(model: str, task: str, wish: "Wish", data_dir: Path | None, *, offl
     from bench.inputs.task import find_tasks
     from bench.inputs.weights import on_this_machine
     from bench.runs.plan import plan
+    from bench.runs.wish import Wish
 
     files, cards = find_tasks([task]), find_cards(model, on_this_machine)
     if len(cards) != 1 or cards[0].card.architecture == "baseline":
         raise UsageError("name one model that has weights (bench models list)")
     folder = data_folder(data_dir)
     offline = settle_offline(files, cards, folder, offline=offline)
-    cells, missing = plan(files, cards, wish, data_dir=folder, offline=offline)
+    cells, missing = plan(files, cards, [Wish(choices)], settings, data_dir=folder, offline=offline)
     if not cells:
         raise BenchError(f"{missing[0].what}: {missing[0].reason}; {missing[0].remedy}")
     return Selected(cells[0], files[0], folder, offline)

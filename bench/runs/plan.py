@@ -1,6 +1,6 @@
 """Tasks x models -> cells: what to run, under which identity, and what is not on this machine."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -9,54 +9,20 @@ from pydantic import ValidationError
 
 from bench.engines.engine import ENGINE_VERSION, Opening
 from bench.errors import FileError, Unavailable, UsageError
-from bench.inputs.adapter import (
-    Adapter,
-)
+from bench.inputs.adapter import Adapter
+from bench.inputs.choices import Choices, flag
 from bench.inputs.data import Split, load_split, shared_questions
 from bench.inputs.model_card import CardFile, ModelCard, PathSource
-from bench.inputs.prompts import NO_EXEMPLARS, ExemplarChoice, Exemplars, choose_exemplars
+from bench.inputs.prompts import NO_EXEMPLARS, Exemplars, choose_exemplars
 from bench.inputs.task import Generate, Role, Task, TaskFile
-from bench.inputs.weights import NO_TRUST, RemoteWeights, Trust, Weights, find_weights
-from bench.runs.adapting import Quick, to_tune, with_adapter
+from bench.inputs.weights import RemoteWeights, Trust, Weights, find_weights
+from bench.runs.adapting import to_tune, with_adapter
 from bench.runs.cell import Cell, identity
 from bench.runs.command import command_of
 from bench.runs.result import CellFacts, SplitFacts, TaskFacts, Variant
+from bench.runs.wish import DEFAULTS, UNTOUCHED, Change, Quick, Settings, Untouched, Wish
 from bench.scoring.asking import Asking
-from bench.types import Dtype, PromptStyle, Quantization
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """How a model's weights are held and changed."""
-
-    quantize: Quantization = "none"
-    adapter: "Adapter | Quick | None" = None
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """The flags of a sweep that can change a number; None leaves it to the task or the card.
-
-    `dtype` None is the device's best. `samples` and `max_new_tokens` are the task's own when None.
-    """
-
-    dtype: Dtype | None = None
-    exemplars: int | None = None
-    exemplar_choice: ExemplarChoice | None = None
-    prompt: PromptStyle | None = None
-    generate: bool = False
-    samples: int | None = None
-    temperature: float | None = None
-    max_new_tokens: int | None = None
-    limit: int | None = None
-    seed: int = 0
-    quantize: tuple[Quantization, ...] = ("none",)
-    """Each of them is a variant of every model that has weights."""
-    adapters: tuple[Adapter | Quick | None, ...] = (None,)
-    """Each is a variant too: the untouched model, an adapter that is there, or a quick tuning."""
-    trust: Trust = NO_TRUST
-    allow_code: bool = False
-    """Whether metrics that are code of their own may run; it changes no score."""
+from bench.types import Dtype
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,39 +52,29 @@ class TaskData:
 
 
 def plan(
-    tasks: Sequence[TaskFile], cards: Sequence[CardFile], wish: Wish, *, data_dir: Path | None, offline: bool
-) -> tuple[list[Cell], list[Missing]]:
-    """Every cell that can run on this machine, by task and model, and every one that cannot."""
-    for file in tasks:
-        _check_code(file.task, allowed=wish.allow_code)
-    weights = {file.card.name: _weights(file, wish.trust, offline=offline) for file in cards}
-    found: dict[str | Missing, Cell | Missing] = {}
-    for file in tasks:
-        data = _data(file, cards, wish, data_dir=data_dir, offline=offline)
-        for card, way in _ways(cards, wish):
-            one = _planned(data, card, weights[card.card.name], wish, way)
-            found[one.facts.id if isinstance(one, Cell) else one] = one
-    cells = [one for one in found.values() if isinstance(one, Cell)]
-    return cells, [one for one in found.values() if isinstance(one, Missing)]
-
-
-def plan_all(
     tasks: Sequence[TaskFile],
     cards: Sequence[CardFile],
     wishes: Sequence[Wish],
+    settings: Settings = DEFAULTS,
     *,
     data_dir: Path | None,
     offline: bool,
 ) -> tuple[list[Cell], list[Missing]]:
-    """The cells of several wishes, task by task, each once."""
+    """Every cell that can run on this machine, by task, model and variant, and every one that cannot."""
+    for file in tasks:
+        _check_code(file.task, allowed=settings.allow_code)
+    weights = {file.card.name: _weights(file, settings.trust, offline=offline) for file in cards}
     cells: dict[str, Cell] = {}
     missing: dict[Missing, None] = {}
-    for wish in wishes:
-        found, lacking = plan(tasks, cards, wish, data_dir=data_dir, offline=offline)
-        cells |= {cell.facts.id: cell for cell in found}
-        missing |= dict.fromkeys(lacking)
-    places = {file.task.name: at for at, file in enumerate(tasks)}
-    return sorted(cells.values(), key=lambda cell: places[cell.task.name]), list(missing)
+    for file in tasks:
+        data = _data(file, cards, wishes, data_dir=data_dir, offline=offline)
+        for card, wish in product(cards, wishes):
+            match _planned(data, card, weights[card.card.name], wish, settings):
+                case Cell() as cell:
+                    cells[cell.facts.id] = cell
+                case Missing() as lack:
+                    missing[lack] = None
+    return list(cells.values()), list(missing)
 
 
 def _planned(
@@ -126,15 +82,15 @@ def _planned(
     file: CardFile,
     weights: Weights | RemoteWeights | Unavailable | None,
     wish: Wish,
-    way: Way,
+    settings: Settings,
 ) -> Cell | Missing:
     try:
         if file.mistake:
-            return _cannot_run(data, file, wish, file.mistake)
+            return _cannot_run(data, file, settings, file.mistake)
         if isinstance(weights, Unavailable) and isinstance(file.card.source, PathSource):
             # The card says that they are here, and they are not: that is a failure.
-            return _cannot_run(data, file, wish, str(weights))
-        return _cell(data, file, weights, wish, way)
+            return _cannot_run(data, file, settings, str(weights))
+        return _cell(data, file, weights, wish, settings)
     except Unavailable as error:
         task, model = data.file.task.name, file.card.name
         what = f"{model} on {task}"
@@ -145,19 +101,10 @@ def _planned(
         return Missing(what, error.reason, error.remedy)
 
 
-def _cannot_run(data: TaskData, card: CardFile, wish: Wish, reason: str) -> Cell:
+def _cannot_run(data: TaskData, card: CardFile, settings: Settings, reason: str) -> Cell:
     """One for the model on the task, whatever variants are wished."""
-    plain = Wish(exemplars=0, limit=wish.limit, dtype="float32")
-    return replace(_cell(data, card, None, plain, Way()), reason=reason)
-
-
-def _ways(cards: Sequence[CardFile], wish: Wish) -> Iterator[tuple[CardFile, Way]]:
-    """Every card in each way that is wished; a baseline has no weights to hold otherwise or to tune."""
-    for card in cards:
-        if card.card.architecture == "baseline":
-            yield card, Way()
-        else:
-            yield from ((card, Way(*one)) for one in product(wish.quantize, wish.adapters))
+    plain = Wish(Choices(exemplars=0, dtype="float32"))
+    return replace(_cell(data, card, None, plain, Settings(limit=settings.limit)), reason=reason)
 
 
 def _check_code(task: Task, *, allowed: bool) -> None:
@@ -174,7 +121,7 @@ def _weights(file: CardFile, trust: Trust, *, offline: bool) -> Weights | Remote
 
 
 def _data(
-    file: TaskFile, cards: Sequence[CardFile], wish: Wish, *, data_dir: Path | None, offline: bool
+    file: TaskFile, cards: Sequence[CardFile], wishes: Sequence[Wish], *, data_dir: Path | None, offline: bool
 ) -> TaskData:
     def load(role: Role) -> Split | Unavailable | None:
         try:
@@ -183,23 +130,29 @@ def _data(
             return error
 
     roles: set[Role] = set()
-    for card in cards:
-        roles.update(_roles(card.card, _exemplar_count(file.task, card.card, wish), wish.adapters))
+    for card, wish in product(cards, wishes):
+        roles.update(_roles(card.card, _exemplar_count(file.task, card.card, wish.choices)))
+        if isinstance(_change(card.card, wish), Quick):
+            roles.add("train")
     return TaskData(file, {role: load(role) for role in roles})
 
 
-def _roles(card: ModelCard, exemplars: int, adapters: Sequence[Adapter | Quick | None] = ()) -> list[Role]:
+def _roles(card: ModelCard, exemplars: int) -> list[Role]:
     """The splits that a cell reads."""
-    tuned = card.architecture != "baseline" and any(isinstance(one, Quick) for one in adapters)
-    learnt: list[Role] = [card.learns_from] if card.learns_from else ["train"] if tuned else []
+    learnt: list[Role] = [card.learns_from] if card.learns_from else []
     shown: list[Role] = ["exemplars"] if exemplars else []
     return ["test", *learnt, *shown]
 
 
-def _exemplar_count(task: Task, card: ModelCard, wish: Wish) -> int:
+def _exemplar_count(task: Task, card: ModelCard, choices: Choices) -> int:
     if card.architecture == "baseline":
         return 0
-    return task.exemplars if wish.exemplars is None else wish.exemplars
+    return task.exemplars if choices.exemplars is None else choices.exemplars
+
+
+def _change(card: ModelCard, wish: Wish) -> Change:
+    """A baseline has no weights to change."""
+    return UNTOUCHED if card.architecture == "baseline" else wish.change
 
 
 def _cell(
@@ -207,24 +160,24 @@ def _cell(
     file: CardFile,
     weights: Weights | RemoteWeights | Unavailable | None,
     wish: Wish,
-    way: Way,
+    settings: Settings,
 ) -> Cell:
     if isinstance(weights, Unavailable):
         raise weights
-    task, card = data.file.task, file.card
-    count = _exemplar_count(task, card, wish)
+    task, card, change = data.file.task, file.card, _change(file.card, wish)
+    count = _exemplar_count(task, card, wish.choices)
     splits: dict[Role, Split] = {role: data.split(role) for role in _roles(card, count)}
     leaks = {
         m: None for role in splits if role != "test" for m in shared_questions(splits["test"], splits[role])
     }
     if leaks:
         raise FileError(list(leaks))
-    variant = _variant(task, card, wish, count, way.quantize)
+    variant = _variant(task, card, wish.choices, count, settings.seed)
     exemplars = NO_EXEMPLARS
     if count:
-        exemplars = choose_exemplars(splits["exemplars"].items, count, wish.seed, variant.exemplar_choice)
+        exemplars = choose_exemplars(splits["exemplars"].items, count, settings.seed, variant.exemplar_choice)
     test = splits["test"].items
-    limit = wish.limit if wish.limit is not None and wish.limit < len(test) else None
+    limit = settings.limit if settings.limit is not None and settings.limit < len(test) else None
     facts = CellFacts(
         id="",
         task=_task_facts(task),
@@ -235,23 +188,32 @@ def _cell(
         exemplar_ids=_shown(exemplars),
         limit=limit,
         engine_version=ENGINE_VERSION,
-        command=command_of(data.file, card, variant, limit, splits["test"], wish.trust),
+        command=command_of(data.file, card, variant, change, settings, limit, splits["test"]),
     )
     train = splits[card.learns_from].items if card.learns_from else ()
     cell = Cell(
         facts=facts.model_copy(update={"id": identity(facts)}),
-        asking=Asking(task, exemplars, variant.prompt, variant.generate, wish.seed),
+        asking=Asking(task, exemplars, variant.prompt, variant.generate, settings.seed),
         items=test[:limit],
-        opening=Opening(card, weights, variant.dtype, train, wish.seed, way.quantize, wish.trust),
+        opening=Opening(
+            card,
+            weights,
+            variant.dtype,
+            train,
+            settings.seed,
+            variant.quantize,
+            settings.trust,
+            more=variant.more,
+        ),
         home=data.file.path.parent,
     )
-    match way.adapter:
-        case None:
+    match change:
+        case Untouched():
             return cell
         case Adapter():
-            return with_adapter(cell, way.adapter)
+            return with_adapter(cell, change)
         case Quick():
-            return to_tune(cell, way.adapter, data.split("train"), splits["test"], wish.seed)
+            return to_tune(cell, change, data.split("train"), splits["test"], settings.seed)
 
 
 def _shown(exemplars: Exemplars) -> tuple[str, ...]:
@@ -259,42 +221,42 @@ def _shown(exemplars: Exemplars) -> tuple[str, ...]:
     return tuple(item.id for item in exemplars.pool) if exemplars.choice == "fixed" else ()
 
 
-def _variant(task: Task, card: ModelCard, wish: Wish, exemplars: int, quantize: Quantization) -> Variant:
-    """Raises Unavailable where the card or the task does not go with what is wished."""
+def _variant(task: Task, card: ModelCard, choices: Choices, exemplars: int, seed: int) -> Variant:
+    """Raises Unavailable where the card or the task does not go with the choices."""
     if card.architecture == "baseline":
-        return Variant(dtype=None, exemplars=0, seed=wish.seed)
-    style = wish.prompt or card.style
-    dtype = wish.dtype or _best_dtype()
+        return Variant(dtype=None, exemplars=0, seed=seed, more=choices.outside)
+    style = choices.prompt or card.style
+    dtype = _best_dtype() if choices.dtype in (None, "auto") else choices.dtype
     if dtype == "float16" and card.architecture == "encoder-decoder":
         reason = f"{card.name} is an encoder-decoder: T5's activations overflow in float16"
         raise Unavailable(reason, "use --dtype bfloat16 or float32")
     if style == "chat" and not card.chat:
         raise Unavailable(f"{card.name} is no chat model", "leave --prompt chat out")
-    generate = _generate(task, wish) if wish.generate else None
+    generate = _generate(task, choices) if choices.generate else None
     # Without exemplars or samples nothing is drawn, and the seed changes no number.
     draws = exemplars or (generate and generate.temperature)
     return Variant(
         dtype=dtype,
         exemplars=exemplars,
-        seed=wish.seed if draws else 0,
+        seed=seed if draws else 0,
         prompt=style,
-        exemplar_choice=(wish.exemplar_choice or task.exemplar_choice) if exemplars else "fixed",
+        exemplar_choice=(choices.exemplar_choice or task.exemplar_choice) if exemplars else "fixed",
         generate=generate,
-        quantize=quantize,
+        quantize=choices.quantize or "none",
+        more=choices.outside,
     )
 
 
-def _generate(task: Task, wish: Wish) -> Generate:
+def _generate(task: Task, choices: Choices) -> Generate:
     if task.generate is None:
         raise Unavailable(f"task {task.name} says nothing on generating", "add a generate section to it")
-    wished = {"samples": wish.samples, "temperature": wish.temperature, "max_new_tokens": wish.max_new_tokens}
-    given = {key: value for key, value in wished.items() if value is not None}
+    given = choices.model_dump(include={"samples", "temperature", "max_new_tokens"}, exclude_none=True)
     try:
         return Generate.model_validate(task.generate.model_dump() | given)
     except ValidationError as error:
         first = error.errors()[0]
-        flag = "".join(f"--{str(key).replace('_', '-')}: " for key in first["loc"])
-        raise UsageError(flag + first["msg"].removeprefix("Value error, ")) from error
+        flags = "".join(f"{flag(str(key))}: " for key in first["loc"])
+        raise UsageError(flags + first["msg"].removeprefix("Value error, ")) from error
 
 
 def _best_dtype() -> Dtype:

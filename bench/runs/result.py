@@ -1,5 +1,6 @@
 """`result.json`: the summary of a run, with everything that is needed to repeat it."""
 
+import re
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self, cast
 
@@ -11,7 +12,7 @@ from bench.inputs.model_card import ModelCard
 from bench.inputs.prompts import ExemplarChoice
 from bench.inputs.task import Generate, Role
 from bench.scoring.metrics import Metrics
-from bench.types import Dtype, PromptStyle, Quantization, ScoredView
+from bench.types import Dtype, PromptStyle, Quantization, ScoredView, Value
 
 SCHEMA_VERSION = 5
 """Raised when a field changes meaning or name; readers upgrade older files step by step."""
@@ -21,6 +22,8 @@ class Variant(Strict):
     """How a model is run. `dtype` is None for a baseline, `generate` where options are scored.
 
     `program` is the one that ran it, "" where that was this one; it need not tell its dtype.
+    `more` holds the choices that other packages add, by name; where there are none, neither a file nor
+    an identity mentions it.
     """
 
     dtype: Dtype | None
@@ -32,6 +35,7 @@ class Variant(Strict):
     quantize: Quantization = "none"
     adapter: AdapterFacts | None = None
     program: str = ""
+    more: dict[str, Value] = Field(default_factory=dict[str, Value], exclude_if=lambda more: not more)
 
     @property
     def precision(self) -> str | None:
@@ -50,7 +54,13 @@ class Variant(Strict):
         words += ["each"] if self.exemplar_choice == "per_question" else []
         words += ["generate"] if self.generate else []
         words += [f"{self.generate.samples}samples"] if self.generate and self.generate.samples > 1 else []
+        words += [f"{name}={_safe(value)}" for name, value in self.more.items()]
         return "-".join(words)
+
+
+def _safe(value: Value) -> str:
+    """The value as part of a folder's name."""
+    return re.sub(r"[^\w.-]", "_", str(value), flags=re.ASCII)[:32]
 
 
 class TaskFacts(Strict):
