@@ -124,6 +124,8 @@ def test_a_wrong_value_of_a_choice_is_named_by_its_flag_or_by_file_line_and_key(
     said = bench("run", "-m", "chance", "--window", "1,10")
     assert said.exit_code == 2
     assert "Invalid value for '--window': 10 is not in the range 1<=x<=9." in said.stderr
+    said = bench("run", "-m", "chance", "--lora-minutes", "inf")
+    assert (said.exit_code, said.stderr) == (2, "bench: --lora-minutes: Input should be a finite number\n")
     (project / "sweep.yaml").write_text(
         "models: [chance]\n"
         "variants:\n"
@@ -277,3 +279,9 @@ def test_the_command_of_a_run_asks_for_the_same_cell(
     params = params_of(*shlex.split(cell.facts.command)[2:])
     again = planned(anatomy, card, params["choices"].variants(), Settings(seed=params["seed"]))
     assert again.facts == cell.facts
+
+
+def test_a_baseline_is_one_cell_whatever_is_chosen_for_its_weights(anatomy: Path, bench: Bench) -> None:
+    plan = ("run", "-m", "chance", "-t", "anatomy", "--dry-run", "--json")
+    [row] = rows(bench(*plan))
+    assert rows(bench(*plan, "--lora", "none,quick", "--quantize", "none,nf4", "--exemplars", "0,1")) == [row]

@@ -13,7 +13,7 @@ from bench.errors import BenchError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bench.inputs.adapter import Adapter, Method
+    from bench.inputs.adapter import Adapter, AdapterCard, Method
     from bench.inputs.choices import Choices
     from bench.inputs.data import Split
     from bench.runs.cell import Cell
@@ -214,13 +214,21 @@ def _follow(job: "Job", *, as_json: bool, data_dir: Path | None) -> None:
                     click.echo(card.model_dump_json(indent=1))
                 else:
                     click.echo(tuning.outcome(card.outcome))
-                    words = f"bench run --models {card.base} --tasks {job.asking.task.name}"
-                    quantized = card.recipe.quantize
-                    words += f" --quantize {quantized}" if quantized != "none" else ""
-                    words += f" --data-dir {shlex.quote(str(data_dir))}" if data_dir else ""
-                    click.echo(f"kept in {job.out}; score it: {words} --lora none --adapter {job.out}")
+                    click.echo(f"kept in {job.out}; score it: {_scoring(card, job, data_dir)}")
             case _:
                 pass
+
+
+def _scoring(card: "AdapterCard", job: "Job", data_dir: Path | None) -> str:
+    """The command that scores the untouched model and the tuned one."""
+    from bench.inputs.choices import Choices, flags_of
+
+    quantize = None if card.recipe.quantize == "none" else card.recipe.quantize
+    words = ["bench", "run", "--models", card.base, "--tasks", job.asking.task.name]
+    words += flags_of(Choices(quantize=quantize).made)
+    words += ["--data-dir", str(data_dir)] if data_dir else []
+    words += flags_of(Choices(lora="none").made) + flags_of(Choices(adapter=str(job.out)).made)
+    return shlex.join(words)
 
 
 def _shown(

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationInfo, create_model, field_validator
+from pydantic import ConfigDict, Field, ValidationInfo, create_model, field_validator
 from pydantic.errors import PydanticUserError
 
 from bench.config import Strict
@@ -34,6 +34,8 @@ class Choices(Strict):
 
     The order of the fields is that of the flags in a command that repeats a run.
     """
+
+    model_config = ConfigDict(allow_inf_nan=False)
 
     dtype: Annotated[
         Literal["auto", Dtype] | None,
@@ -82,7 +84,7 @@ class Choices(Strict):
         ),
     ] = None
     lora_minutes: Annotated[
-        Annotated[float, Field(gt=0, allow_inf_nan=False)] | None,
+        Annotated[float, Field(gt=0)] | None,
         Field(description="Time budget of --lora quick; 10 when left out."),
     ] = None
     adapter: Annotated[
