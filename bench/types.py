@@ -23,6 +23,8 @@ Dtype = Literal["float32", "bfloat16", "float16"]
 PromptStyle = Literal["plain", "chat"]
 Quantization = Literal["none", "int8", "nf4", "fp4"]
 """How a model's linear layers are held: `none` in the dtype; 8 or 4 bits a weight by bitsandbytes."""
+Value = str | int | float | bool
+"""Of a choice that makes a variant."""
 
 
 @dataclass(frozen=True, slots=True)

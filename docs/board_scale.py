@@ -17,12 +17,14 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
+from bench.inputs.choices import Choices
 from bench.inputs.model_card import CardFile, ModelCard
 from bench.inputs.task import read_task
 from bench.runs.events import Terms
 from bench.runs.inside import work
-from bench.runs.plan import Wish, plan
+from bench.runs.plan import plan
 from bench.runs.store import begin
+from bench.runs.wish import Wish
 
 TASK = """\
 name: scale
@@ -127,7 +129,7 @@ def main(models: int, number: int, place: Path) -> None:
         )
         for n in range(models)
     ]
-    cells, _ = plan([task], cards, Wish(), data_dir=None, offline=True)
+    cells, _ = plan([task], cards, [Wish(Choices())], data_dir=None, offline=True)
     begin(place / "results")
     start = time.perf_counter()
     for cell in cells:

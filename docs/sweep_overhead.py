@@ -16,16 +16,18 @@ from typing import Any
 
 import psutil
 
+from bench.inputs.choices import Choices
 from bench.inputs.model_card import CardFile, ModelCard
 from bench.inputs.task import read_task
 from bench.runs.cell import Cell
 from bench.runs.check import entries
 from bench.runs.events import DEFAULT_TERMS, Event
 from bench.runs.executor import LOCAL
-from bench.runs.plan import Wish, plan
+from bench.runs.plan import plan
 from bench.runs.process import Exit, run_in_process
 from bench.runs.result import DoneResult
 from bench.runs.sweep import run_sweep
+from bench.runs.wish import Wish
 
 TASK = """\
 name: overhead
@@ -78,7 +80,7 @@ def main(number: int = 1000) -> None:
         (here / "overhead.yaml").write_text(TASK, encoding="utf-8")
         task = read_task(here / "overhead.yaml")
         start = time.perf_counter()
-        cells, _ = plan([task], cards(number, task.path), Wish(), data_dir=None, offline=True)
+        cells, _ = plan([task], cards(number, task.path), [Wish(Choices())], data_dir=None, offline=True)
         planned = time.perf_counter() - start
         took, bares, memory = run(cells, here / "results")
         start = time.perf_counter()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.inputs.choices import Choices
 from bench.inputs.model_card import CardFile, ModelCard
 from bench.inputs.task import read_task
 from bench.runs import journal
@@ -14,10 +15,11 @@ from bench.runs.answers import Answered, AnyRun, Unanswered, answers_of
 from bench.runs.cell import Cell
 from bench.runs.events import DEFAULT_TERMS, Event, Progress, Terms
 from bench.runs.local import LocalProcesses
-from bench.runs.plan import Wish, plan
+from bench.runs.plan import plan
 from bench.runs.result import DoneResult
 from bench.runs.store import Run
 from bench.runs.sweep import sweep as sweep_with
+from bench.runs.wish import Wish
 from bench.runs.worker import run_cell
 
 
@@ -44,7 +46,7 @@ def answered(run: Run) -> AnyRun:
 
 def cell_of(task: Path, card: ModelCard) -> Cell:
     files = [read_task(task)], [CardFile(card=card, path=task)]
-    [cell], _ = plan(*files, Wish(dtype="float32"), data_dir=None, offline=True)
+    [cell], _ = plan(*files, [Wish(Choices(dtype="float32"))], data_dir=None, offline=True)
     assert isinstance(cell, Cell)
     return cell
 

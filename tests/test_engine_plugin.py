@@ -63,6 +63,7 @@ def test_a_model_of_a_plugin_is_scored_in_every_view_and_stands_on_the_board(
     assert ran.exit_code == 0, ran.output
     [result] = runs()
     assert result.cell.engine_package == "slm-bench-unigram 0.1.0"
+    assert result.cell.variant.slug == "unigram"
     assert result.cell.weights is not None
     assert result.cell.weights.startswith("sha256:")
     assert result.cost.weights_bytes == Path("words.json").stat().st_size
@@ -145,6 +146,22 @@ def test_what_an_engine_does_not_take_is_a_mistake_of_the_card(
     broken = read_any_card(plugin)
     assert isinstance(broken, BrokenCard)
     assert f"model_cards/unigram.yaml:{mistake}" in broken.mistake
+
+
+@pytest.mark.parametrize(
+    ("words", "flag"),
+    [
+        (("--quantize", "none,nf4"), "--quantize"),
+        (("--dtype", "float32"), "--dtype"),
+        (("--lora", "quick"), "--lora"),
+    ],
+)
+def test_a_choice_that_an_engine_does_not_take_is_unavailable_and_the_rest_runs(
+    bench: Bench, plugin: Path, anatomy: Path, words: tuple[str, str], flag: str
+) -> None:
+    ran = run(bench, *words)
+    assert f"unigram's engine, unigram, does not take {flag}; leave {flag} out for it" in ran.stderr
+    assert ran.exit_code == (0 if "none" in words[1] else 5)
 
 
 def test_without_its_package_a_card_is_a_mistake_and_its_runs_are_still_shown(

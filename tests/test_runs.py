@@ -14,24 +14,33 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from bench.errors import BenchError, FileError, UsageError
+from bench.inputs.choices import Choices
 from bench.inputs.model_card import CardFile, ModelCard, all_cards, select_cards
 from bench.inputs.task import find_tasks, read_task
 from bench.inputs.weights import Trust
 from bench.runs.cell import Cell, identity
 from bench.runs.events import Loading, Retry, Skipped, Terms
-from bench.runs.plan import Wish, plan
+from bench.runs.plan import plan
 from bench.runs.result import SCHEMA_VERSION, DoneResult, FailedResult
 from bench.runs.store import Run, check_writable, read_records, read_result, read_runs
+from bench.runs.wish import DEFAULTS, Settings, Wish
 from bench.runs.worker import run_cell
 from bench.scoring.metrics import measure
 from conftest import ITEMS, ROOT, TASK, TRAIN, write_lines
 from played import sweep
 from tiny import save_causal, save_t5
 
+OPEN = Choices()
 
-def cells(task: Path, models: str = "family:baseline", wish: Wish | None = None) -> list[Cell]:
+
+def cells(
+    task: Path,
+    models: str = "family:baseline",
+    settings: Settings = DEFAULTS,
+    choices: Choices = OPEN,
+) -> list[Cell]:
     cards = select_cards(models, all_cards(), lambda _file: True)
-    found, _ = plan([read_task(task)], cards, wish or Wish(), data_dir=None, offline=True)
+    found, _ = plan([read_task(task)], cards, [Wish(choices)], settings, data_dir=None, offline=True)
     return found
 
 
@@ -45,7 +54,7 @@ def path_cell(task: Path, weights: Path, **facts: object) -> Cell:
     [cell], _ = plan(
         [read_task(task)],
         [CardFile(card=tiny_card(weights, **facts), path=task)],
-        Wish(dtype="float32"),
+        [Wish(Choices(dtype="float32"))],
         data_dir=None,
         offline=True,
     )
@@ -74,8 +83,8 @@ def test_an_identity_holds_still_and_moves_with_all_that_can_change_a_number(ana
     [before] = cells(anatomy, "majority")
     identities = {before.facts.id}
 
-    def moved(wish: Wish | None = None) -> bool:
-        [cell] = cells(anatomy, "majority", wish)
+    def moved(settings: Settings = DEFAULTS) -> bool:
+        [cell] = cells(anatomy, "majority", settings)
         new = cell.facts.id not in identities
         identities.add(cell.facts.id)
         return new
@@ -85,9 +94,9 @@ def test_an_identity_holds_still_and_moves_with_all_that_can_change_a_number(ana
     assert not moved(), "words about the task change no number"
     anatomy.write_text(TASK + "metrics: [accuracy]\n", encoding="utf-8")
     assert not moved(), "nor does a metric more or less"
-    assert not moved(Wish(limit=3)), "a limit of everything is no limit"
-    assert moved(Wish(seed=1))
-    assert moved(Wish(limit=2))
+    assert not moved(Settings(limit=3)), "a limit of everything is no limit"
+    assert moved(Settings(seed=1))
+    assert moved(Settings(limit=2))
     anatomy.write_text(TASK.replace("Answer:", "Reply:"), encoding="utf-8")
     assert moved()
     anatomy.write_text(TASK.replace("version: 1", "version: 2"), encoding="utf-8")
@@ -108,12 +117,15 @@ def test_each_quantisation_is_a_variant_of_every_model_with_weights(anatomy: Pat
     weights = save_causal(project / "m", "llama")
     [whole] = [path_cell(anatomy, weights)]
     card = CardFile(card=whole.facts.model, path=anatomy)
-    wish = Wish(dtype="float32", quantize=("none", "nf4"))
-    found, _ = plan([read_task(anatomy)], [card], wish, data_dir=None, offline=True)
+    variants = [Choices(dtype="float32", quantize="none"), Choices(dtype="float32", quantize="nf4")]
+    wishes = [Wish(choices) for choices in variants]
+    found, _ = plan([read_task(anatomy)], [card], wishes, data_dir=None, offline=True)
     assert [cell.facts.variant.quantize for cell in found] == ["none", "nf4"]
     assert found[0].facts.id == whole.facts.id != found[1].facts.id
     assert "--quantize nf4" in found[1].facts.command
-    assert len(cells(anatomy, "chance", wish)) == 1
+    chance = select_cards("chance", all_cards(), lambda _file: True)
+    once, _ = plan([read_task(anatomy)], chance, wishes, data_dir=None, offline=True)
+    assert len(once) == 1
     *_, last = run_cell(found[1], project / "results")
     assert isinstance(last, DoneResult)
     assert last.cost.model_bytes
@@ -129,10 +141,11 @@ def test_pickles_are_read_only_when_allowed_and_the_run_says_so(anatomy: Path, p
     (weights / "model.safetensors").unlink()
     card = CardFile(card=tiny_card(weights), path=anatomy)
     tasks = [read_task(anatomy)]
-    [failing], [] = plan(tasks, [card], Wish(dtype="float32"), data_dir=None, offline=True)
+    wishes = [Wish(Choices(dtype="float32"))]
+    [failing], [] = plan(tasks, [card], wishes, data_dir=None, offline=True)
     assert "pickles, which can run any code" in failing.reason
-    wish = Wish(dtype="float32", trust=Trust(pickle=True))
-    [cell], _ = plan(tasks, [card], wish, data_dir=None, offline=True)
+    settings = Settings(trust=Trust(pickle=True))
+    [cell], _ = plan(tasks, [card], wishes, settings, data_dir=None, offline=True)
     *_, last = run_cell(cell, project / "results")
     assert isinstance(last, DoneResult), last
     assert last.engine.pickle
@@ -317,7 +330,7 @@ def test_a_metric_that_is_code_runs_only_when_allowed_and_its_failure_costs_no_r
         UsageError, match=r"task anatomy: its metric evaluate:broken.py is Python code; --allow"
     ):
         cells(anatomy, "majority")
-    allowed = cells(anatomy, "majority,chance", Wish(allow_code=True))
+    allowed = cells(anatomy, "majority,chance", Settings(allow_code=True))
     by_model = {cell.facts.model.name: event for cell, event in sweep(allowed, project / "results")}
     assert isinstance(by_model["majority"], Skipped)
     failed = by_model["chance"]
@@ -402,7 +415,7 @@ def test_a_worker_that_is_killed_twice_is_a_failed_cell(anatomy: Path, project: 
 
 def test_what_is_not_on_this_machine_is_missing_and_the_rest_is_planned(anatomy: Path) -> None:
     cards = select_cards("phi-2,chance", all_cards(), lambda _file: True)
-    found, missing = plan([read_task(anatomy)], cards, Wish(), data_dir=None, offline=True)
+    found, missing = plan([read_task(anatomy)], cards, [Wish(Choices())], data_dir=None, offline=True)
     assert [cell.facts.model.name for cell in found] == ["chance"]
     assert [(one.what, one.remedy.split(", or: ")[1]) for one in missing] == [
         ("model phi-2", "hf download microsoft/phi-2")
@@ -412,11 +425,12 @@ def test_what_is_not_on_this_machine_is_missing_and_the_rest_is_planned(anatomy:
 def test_exemplars_belong_to_language_models_and_are_the_same_for_every_question(
     anatomy: Path, project: Path
 ) -> None:
-    [baseline] = cells(anatomy, "chance", Wish(exemplars=2))
+    [baseline] = cells(anatomy, "chance", choices=Choices(exemplars=2))
     assert baseline.asking.exemplars.count == 0
     card = path_cell(anatomy, save_causal(project / "m", "llama")).opening.card
     [cell], _ = plan(
-        [read_task(anatomy)], [CardFile(card=card, path=anatomy)], Wish(dtype="float32", exemplars=2),
+        [read_task(anatomy)], [CardFile(card=card, path=anatomy)],
+        [Wish(Choices(dtype="float32", exemplars=2))],
         data_dir=None, offline=True,
     )  # fmt: skip
     shown = cell.asking.exemplars.pool
@@ -429,23 +443,23 @@ def test_exemplars_belong_to_language_models_and_are_the_same_for_every_question
 def test_exemplars_without_a_split_or_too_many_are_one_missing_cell(anatomy: Path, project: Path) -> None:
     card = CardFile(card=path_cell(anatomy, save_causal(project / "m", "llama")).opening.card, path=anatomy)
 
-    def missing(wish: Wish) -> list[tuple[str, str]]:
-        cells, missing = plan([read_task(anatomy)], [card], wish, data_dir=None, offline=True)
+    def missing(choices: Choices) -> list[tuple[str, str]]:
+        cells, missing = plan([read_task(anatomy)], [card], [Wish(choices)], data_dir=None, offline=True)
         assert cells == []
         return [(one.reason, one.remedy) for one in missing]
 
     too_many = "9 exemplars are wanted, the exemplars split has 3 items"
-    assert missing(Wish(dtype="float32", exemplars=9)) == [(too_many, "ask for fewer")]
+    assert missing(Choices(dtype="float32", exemplars=9)) == [(too_many, "ask for fewer")]
     anatomy.write_text(TASK.replace(", exemplars: train", ""), encoding="utf-8")
     no_split = "the task names no exemplars split", "add data.splits.exemplars to it"
-    assert missing(Wish(dtype="float32", exemplars=1)) == [no_split]
+    assert missing(Choices(dtype="float32", exemplars=1)) == [no_split]
 
 
 def test_an_encoder_decoder_does_not_run_in_float16(anatomy: Path, project: Path) -> None:
     weights = save_t5(project / "m")
     card = path_cell(anatomy, weights, architecture="encoder-decoder").opening.card
     files = [read_task(anatomy)], [CardFile(card=card, path=anatomy)]
-    found, [missing] = plan(*files, Wish(dtype="float16"), data_dir=None, offline=True)
+    found, [missing] = plan(*files, [Wish(Choices(dtype="float16"))], data_dir=None, offline=True)
     assert found == []
     assert "T5's activations overflow in float16" in missing.reason
 
@@ -456,39 +470,40 @@ def test_how_a_model_is_asked_is_part_of_its_identity(anatomy: Path, project: Pa
     anatomy.write_text(task, encoding="utf-8")
     chat = path_cell(anatomy, weights, chat=True).opening.card
 
-    def cell(wish: Wish) -> Cell:
+    def cell(choices: Choices, seed: int = 0) -> Cell:
         files = [read_task(anatomy)], [CardFile(card=chat, path=anatomy)]
-        [found], _ = plan(*files, replace(wish, dtype="float32"), data_dir=None, offline=True)
+        wish = Wish(choices.model_copy(update={"dtype": "float32"}))
+        [found], _ = plan(*files, [wish], Settings(seed=seed), data_dir=None, offline=True)
         return found
 
-    wishes = [
-        Wish(),
-        Wish(prompt="plain"),
-        Wish(exemplars=2),
-        Wish(exemplars=2, seed=1),
-        Wish(exemplars=2, exemplar_choice="per_question"),
-        Wish(generate=True),
-        Wish(generate=True, max_new_tokens=9),
-        Wish(generate=True, temperature=0.5),
-        Wish(generate=True, temperature=0.5, samples=3),
-        Wish(generate=True, temperature=0.5, samples=3, seed=1),
+    variants = [
+        (Choices(), 0),
+        (Choices(prompt="plain"), 0),
+        (Choices(exemplars=2), 0),
+        (Choices(exemplars=2), 1),
+        (Choices(exemplars=2, exemplar_choice="per_question"), 0),
+        (Choices(generate=True), 0),
+        (Choices(generate=True, max_new_tokens=9), 0),
+        (Choices(generate=True, temperature=0.5), 0),
+        (Choices(generate=True, temperature=0.5, samples=3), 0),
+        (Choices(generate=True, temperature=0.5, samples=3), 1),
     ]
-    cells = [cell(wish) for wish in wishes]
-    assert len({one.facts.id for one in cells}) == len(wishes)
+    cells = [cell(choices, seed) for choices, seed in variants]
+    assert len({one.facts.id for one in cells}) == len(variants)
     assert cells[0].facts.variant.slug == "float32-chat"
     assert cells[-1].facts.variant.slug == "float32-chat-generate-3samples"
-    assert cell(Wish(seed=5)).facts.id == cells[0].facts.id, "nothing is drawn, so the seed is none"
+    assert cell(Choices(), seed=5).facts.id == cells[0].facts.id, "nothing is drawn, so the seed is none"
     anatomy.write_text(task + "system: Be brief.\n", encoding="utf-8")
-    assert cell(Wish()).facts.id != cells[0].facts.id
+    assert cell(Choices()).facts.id != cells[0].facts.id
     anatomy.write_text(task.replace("Think.", "Think well."), encoding="utf-8")
-    assert cell(Wish()).facts.id == cells[0].facts.id, "what is written changes no score"
-    assert cell(Wish(generate=True)).facts.id != cells[5].facts.id
+    assert cell(Choices()).facts.id == cells[0].facts.id, "what is written changes no score"
+    assert cell(Choices(generate=True)).facts.id != cells[5].facts.id
 
 
 def test_a_task_without_a_train_split_stops_only_the_baselines_that_learn(anatomy: Path) -> None:
     anatomy.write_text(TASK.replace("train: train, ", ""), encoding="utf-8")
     cards = select_cards("family:baseline", all_cards(), lambda _file: True)
-    found, missing = plan([read_task(anatomy)], cards, Wish(), data_dir=None, offline=True)
+    found, missing = plan([read_task(anatomy)], cards, [Wish(Choices())], data_dir=None, offline=True)
     assert [cell.facts.model.name for cell in found] == ["chance"]
     assert [one.what for one in missing] == ["majority on anatomy", "tfidf on anatomy"]
 

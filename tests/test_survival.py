@@ -19,7 +19,7 @@ from bench.inputs.model_card import ModelCard
 from bench.runs import journal
 from bench.runs.cell import Cell
 from bench.runs.events import Busy, Loading, Progress, Retry, Skipped, Terms
-from bench.runs.result import DoneResult, FailedResult
+from bench.runs.result import CannotRunResult, DoneResult, FailedResult, Unsuccessful
 from bench.runs.store import Run, StoreError, begin, read_result, read_runs
 from bench.runs.worker import run_cell
 from conftest import QUESTIONS
@@ -158,7 +158,7 @@ def test_a_damaged_line_costs_its_batch_and_no_more(quiz: Path, project: Path, d
     events = list(run_cell(cell, project / "cut"))
     lost = {"torn": 1, "garbage": 1, "twice": 0, "other questions": 1, "no head": len(batches)}[damage]
     kept = len(batches) - lost - (damage == "twice")
-    assert events[0] == Loading(2 * kept)
+    assert events[0] == Loading(2 * kept, QUESTIONS, cell.slug)
     assert told(events[-1]) == whole
     assert lines(project / "cut") == records
 
@@ -167,7 +167,7 @@ def test_a_fresh_run_takes_only_from_one_that_was_begun_fresh(quiz: Path, projec
     cell = cell_of(quiz, fake_card(seconds=0.05))
     journal_of(cell, project / "cut", keep=3)
     fresh = run_cell(cell, project / "cut", Terms(fresh=True))
-    assert next(fresh) == Loading(0)
+    assert next(fresh) == Loading(0, QUESTIONS, cell.slug)
     assert any(isinstance(event, Progress) and event.done == 4 for event in fresh)
     fresh.close()  # type: ignore[attr-defined]
     again = next(run_cell(cell, project / "cut", Terms(fresh=True)))
@@ -182,7 +182,7 @@ def test_what_was_begun_on_another_machine_is_begun_anew(quiz: Path, project: Pa
     head, *batches = path.read_text().splitlines()
     elsewhere = json.loads(head) | {"machine": "Cray-1, 1 cores, 8 MB, 1 side by side"}
     path.write_text("\n".join([json.dumps(elsewhere), *batches]) + "\n")
-    assert next(iter(run_cell(cell, project / "cut"))) == Loading(0)
+    assert next(iter(run_cell(cell, project / "cut"))) == Loading(0, QUESTIONS, cell.slug)
 
 
 def test_an_unfinished_run_of_a_newer_version_is_not_written_over(quiz: Path, project: Path) -> None:
@@ -261,14 +261,17 @@ def test_each_fault_is_one_failed_cell_and_the_others_are_done(
     done = bench("run", "-m", models, "-t", "quiz", "--timeout", "3", "--jobs", "2", "--offline")
     assert done.exit_code == 1, done.output
     runs = [run for run in read_runs(project / "results") if isinstance(run, Run)]
-    failed = {run.result.cell.model.name: run.result for run in runs if isinstance(run.result, FailedResult)}
-    assert {run.result.cell.model.name for run in runs} - failed.keys() == {"good", "chance"}
+    failed = {run.result.model_name: run.result for run in runs if isinstance(run.result, Unsuccessful)}
+    assert {run.result.model_name for run in runs} - failed.keys() == {"good", "chance"}
     assert failed.keys() == {*(f"faulty-{fault}" for fault in FAULTS), "unreadable", "lost"}
     for fault, reason in FAULTS.items():
         assert failed[f"faulty-{fault}"].reason.startswith(reason)
         assert f"faulty-{fault}: {reason}" in done.stdout
-    assert "Fatal Python error: Segmentation fault" in failed["faulty-crash"].traceback
-    assert "MemoryError" in failed["faulty-memory"].traceback
+    for fault, trace in (("crash", "Fatal Python error: Segmentation fault"), ("memory", "MemoryError")):
+        result = failed[f"faulty-{fault}"]
+        assert isinstance(result, FailedResult)
+        assert trace in result.traceback
+    assert isinstance(failed["lost"], CannotRunResult)
     assert "unreadable.yaml:1" in failed["unreadable"].reason
     assert "there is no folder" in failed["lost"].reason
     again = next(line for line in done.stdout.splitlines() if line.startswith("only these again: "))

@@ -21,18 +21,20 @@ from bench.engines.transformer import TransformerEngine
 from bench.errors import BenchError, FileError
 from bench.evaluate import evaluate
 from bench.inputs.adapter import Adapter, AdapterCard, Method, Recipe, read_adapter
+from bench.inputs.choices import Choices
 from bench.inputs.data import Split, load_split
 from bench.inputs.model_card import Architecture, CardFile, ModelCard
 from bench.inputs.task import read_task
 from bench.inputs.weights import Weights, find_weights
-from bench.runs.adapting import QUICK, Quick, tuning_job
+from bench.runs.adapting import QUICK, tuning_job
 from bench.runs.answers import Answered, read_answered
 from bench.runs.cell import Cell
 from bench.runs.compare import changes, told
 from bench.runs.events import Skipped
-from bench.runs.plan import Wish, plan
+from bench.runs.plan import plan
 from bench.runs.result import DoneResult, FailedResult
 from bench.runs.tuner import run_tuning
+from bench.runs.wish import UNTOUCHED, Change, Quick, Wish
 from bench.stats.paired import mcnemar, paired
 from bench.tuning.examples import held_out, with_fewer_options
 from bench.tuning.job import Job, Prepared, Step
@@ -79,9 +81,10 @@ def base(folder: Path, family: str) -> Path:
     return save_t5(folder, factor=1.0) if family == "t5" else save_causal(folder, family)
 
 
-def cell_of(task: Path, weights: Path, **wish: Any) -> Cell:
+def cell_of(task: Path, weights: Path, quantize: Quantization = "none", change: Change = UNTOUCHED) -> Cell:
     card = CardFile(card=model_card(weights), path=task)
-    [cell], _ = plan([read_task(task)], [card], Wish(dtype="float32", **wish), data_dir=None, offline=True)
+    wish = Wish(Choices(dtype="float32", quantize=quantize), change)
+    [cell], _ = plan([read_task(task)], [card], [wish], data_dir=None, offline=True)
     return cell
 
 
@@ -93,7 +96,7 @@ def split(task: Path, role: Any) -> Split:
 
 def job_of(task: Path, weights: Path, out: Path, **recipe: Any) -> Job:
     given = {"steps": 60, "learning_rate": 1e-2, "held_out": 0.0, "dtype": "float32", "prompt": "plain"}
-    cell = cell_of(task, weights, quantize=(recipe.get("quantize", "none"),))
+    cell = cell_of(task, weights, quantize=recipe.get("quantize", "none"))
     made = Recipe.model_validate(given | recipe)
     return tuning_job(cell, made, split(task, "train"), split(task, "test"), out)
 
@@ -289,8 +292,8 @@ def test_an_adapter_for_another_model_is_refused(task: Path, tmp_path: Path) -> 
 
     def missing(weights: Path, name: str) -> str:
         file = CardFile(card=model_card(weights, name), path=task)
-        wish = Wish(dtype="float32", adapters=(adapter,))
-        found, [one] = plan([read_task(task)], [file], wish, data_dir=None, offline=True)
+        wish = Wish(Choices(dtype="float32"), adapter)
+        found, [one] = plan([read_task(task)], [file], [wish], data_dir=None, offline=True)
         assert found == []
         return one.reason
 
@@ -344,10 +347,11 @@ def test_a_quick_tuning_is_scored_beside_the_untouched_model_and_used_again(
     monkeypatch.setenv("BENCH_CACHE_DIR", str(tmp_path / "cache"))
     weights, results = save_causal(tmp_path / "m", "llama"), tmp_path / "results"
     file = CardFile(card=model_card(weights), path=task)
-    wish = Wish(dtype="float32", adapters=(None, Quick(minutes=0.5)))
+    choices = Choices(dtype="float32")
+    wishes = [Wish(choices), Wish(choices, Quick(minutes=0.5))]
 
     def cells() -> list[Cell]:
-        found, _ = plan([read_task(task)], [file], wish, data_dir=None, offline=True)
+        found, _ = plan([read_task(task)], [file], wishes, data_dir=None, offline=True)
         return found
 
     events = list(sweep(cells(), results))
@@ -375,8 +379,9 @@ def test_a_tuning_that_fails_is_a_failed_cell_and_the_next_one_runs(
     monkeypatch.setenv("BENCH_CACHE_DIR", str(tmp_path / "cache"))
     write_lines(task.parent / "train.jsonl", questions(12, start=100))  # all of it is tested
     file = CardFile(card=model_card(save_causal(tmp_path / "m", "llama")), path=task)
-    wish = Wish(dtype="float32", adapters=(Quick(minutes=0.05), None))
-    cells, _ = plan([read_task(task)], [file], wish, data_dir=None, offline=True)
+    choices = Choices(dtype="float32")
+    wishes = [Wish(choices, Quick(minutes=0.05)), Wish(choices)]
+    cells, _ = plan([read_task(task)], [file], wishes, data_dir=None, offline=True)
     ends = [e for _, e in sweep(cells, tmp_path / "r") if isinstance(e, (DoneResult, FailedResult))]
     failed, done = ends
     assert isinstance(failed, FailedResult)
@@ -391,7 +396,7 @@ def test_questions_that_an_adapter_was_trained_on_are_counted_where_they_are_ask
     job = job_of(task, weights, tmp_path / "a", steps=2)
     tuned(job)
     write_lines(task.parent / "test.jsonl", [*questions(5), *questions(3, start=200)])
-    seen = cell_of(task, weights, adapters=(read_adapter(job.out),)).facts.variant.adapter
+    seen = cell_of(task, weights, change=read_adapter(job.out)).facts.variant.adapter
     assert seen
     assert seen.seen == 5
 
@@ -498,7 +503,7 @@ def test_tune_and_run_from_the_command_line(
     assert "tiny, LoRA: " in both.stdout
     assert "McNemar's p = " in both.stdout
     assert bench(*run, "--adapter", "nowhere").stderr == "bench: there is no adapter folder nowhere\n"
-    assert "'nf5' is not one of none, int8" in bench(*run, "--quantize", "nf5").stderr
+    assert "'nf5' is not one of 'none', 'int8'" in bench(*run, "--quantize", "nf5").stderr
     assert "give one of --minutes" in bench(*words, "--minutes", "1").stderr
 
 

@@ -19,23 +19,6 @@ data_dir = click.option(
 offline = click.option("--offline", is_flag=True, help="Do not ask the hub.")
 
 
-def _dtype(_context: click.Context, _parameter: click.Parameter, value: str) -> str | None:
-    return None if value == "auto" else value
-
-
-dtype = click.option(
-    "--dtype",
-    type=click.Choice(["auto", "float32", "bfloat16", "float16"]),
-    default="auto",
-    show_default=True,
-    callback=_dtype,
-    help="auto is bfloat16 where the device multiplies it natively, else float32.",
-)
-prompt = click.option(
-    "--prompt",
-    type=click.Choice(["chat", "plain"]),
-    help="Through the model's chat template, or as plain text; the card's own style when left out.",
-)
 trust_remote_code = click.option(
     "--trust-remote-code", is_flag=True, help="Run the code that comes with weights."
 )

@@ -1,60 +1,28 @@
 """`bench run`: plan a sweep, run it, say what came out."""
 
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING
 
 import click
-from click.core import ParameterSource
 
 from bench.cli import options
+from bench.cli.choices import ChoiceCommand, ChosenFlags, variant_flags
 from bench.errors import BenchError, UsageError
-from bench.types import Quantization
 
 if TYPE_CHECKING:
-    from bench.inputs.adapter import Adapter
+    from bench.inputs.choices import Choices
     from bench.inputs.model_card import AnyCard
-    from bench.inputs.sweep import Sweep, SweepVariant
+    from bench.inputs.sweep import Sweep
     from bench.inputs.task import TaskFile
-    from bench.runs.adapting import Quick
     from bench.runs.cell import Planned
     from bench.runs.events import Terms
     from bench.runs.executor import ExecutorKind
+    from bench.runs.wish import Settings
 
 NOTHING_COULD_RUN = 5
 LM_EVAL = "lm-eval:"
-
-
-def _kinds(_context: click.Context, _parameter: click.Parameter, value: str) -> tuple[str, ...]:
-    return _listed(value, get_args(Quantization))
-
-
-def _listed(value: str, known: Sequence[str]) -> tuple[str, ...]:
-    """ "none,nf4" -> ("none", "nf4")."""
-    kinds = tuple(dict.fromkeys(part.strip() for part in value.split(",")))
-    for kind in kinds:
-        if kind not in known:
-            raise click.BadParameter(f"'{kind}' is not one of {', '.join(known)}")
-    return kinds
-
-
-def _lora(_context: click.Context, _parameter: click.Parameter, value: str) -> tuple[str, ...]:
-    return _listed(value, ("none", "quick"))
-
-
-def _adapters(
-    lora: Sequence[str], minutes: float, named: Sequence[str], *, given: bool, offline: bool
-) -> "tuple[Adapter | Quick | None, ...]":
-    """The untouched model, a quick tuning and given adapters, each as one way to run a model.
-
-    An adapter alone stands for itself; `lora` that is `given` beside it counts too.
-    """
-    from bench.inputs.adapter import find_adapter
-    from bench.runs.adapting import Quick
-
-    ways = [Quick(minutes) if kind == "quick" else None for kind in lora] if given or not named else []
-    return (*ways, *(find_adapter(name, offline=offline) for name in named))
 
 
 def _executor(_context: click.Context, _parameter: click.Parameter, name: str) -> "ExecutorKind":
@@ -75,7 +43,7 @@ def _sweep_file(context: click.Context, _parameter: click.Parameter, path: Path 
     return sweep
 
 
-@click.command()
+@click.command(cls=ChoiceCommand)
 @click.option(
     "--sweep",
     type=click.Path(path_type=Path),
@@ -90,14 +58,14 @@ def _sweep_file(context: click.Context, _parameter: click.Parameter, path: Path 
     multiple=True,
     required=True,
     metavar="SELECTION",
-    help="all, available, names, globs, family:qwen, 'params<1B'; several with commas are put together.",
+    help="all, available, names, globs, family:qwen, 'params<1B'; separate several with commas.",
 )
 @click.option(
     "--tasks",
     "-t",
     multiple=True,
     metavar="NAMES",
-    help="Task names, YAML files or lm-eval:NAME, with commas; every task of the registry when left out.",
+    help="Task names, YAML files or lm-eval:NAME, separated by commas; every task when left out.",
 )
 @click.option(
     "--include-path",
@@ -105,63 +73,7 @@ def _sweep_file(context: click.Context, _parameter: click.Parameter, path: Path 
     metavar="DIR",
     help="A folder of lm-eval's YAML files, for lm-eval:NAME.",
 )
-@options.dtype
-@click.option(
-    "--exemplars",
-    type=click.IntRange(0, 100),
-    metavar="K",
-    help="Solved examples in the prompt; the task's own number when left out.",
-)
-@click.option(
-    "--exemplar-choice",
-    type=click.Choice(["fixed", "per_question"]),
-    help="The same exemplars for every question, or drawn for each; the task's own when left out.",
-)
-@options.prompt
-@click.option(
-    "--quantize",
-    default="none",
-    show_default=True,
-    metavar="KINDS",
-    callback=_kinds,
-    help="none, int8, nf4, fp4: the bits of a weight; each of several, with commas, is a variant.",
-)
-@click.option(
-    "--lora",
-    default="none",
-    show_default=True,
-    metavar="KINDS",
-    callback=_lora,
-    help="none, quick: tune a LoRA adapter on the task's train split (or take the one made before).",
-)
-@click.option(
-    "--lora-minutes",
-    type=click.FloatRange(0, min_open=True),
-    default=10,
-    show_default=True,
-    metavar="M",
-    help="The budget of --lora quick.",
-)
-@click.option(
-    "--adapter",
-    "adapters",
-    multiple=True,
-    metavar="PATH|HUB_ID",
-    help="Score a model with this adapter; of the models, those that it was made for.",
-)
-@click.option(
-    "--generate/--no-generate",
-    default=False,
-    help="Let models reason and answer in words, as the task's generate section says, instead of scoring.",
-)
-@click.option(
-    "--samples",
-    type=click.IntRange(1, 100),
-    metavar="N",
-    help="With --generate: the commonest of N answers counts; needs a temperature.",
-)
-@click.option("--temperature", type=click.FloatRange(0, 10), metavar="T", help="With --generate.")
-@click.option("--max-new-tokens", type=click.IntRange(1), metavar="N", help="With --generate.")
+@variant_flags
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N items: a partial run.")
 @click.option(
     "--seed",
@@ -219,6 +131,7 @@ def run(
     models: tuple[str, ...],
     tasks: tuple[str, ...],
     include_path: Path | None,
+    choices: ChosenFlags,
     limit: int | None,
     seed: int,
     data_dir: Path | None,
@@ -235,76 +148,55 @@ def run(
     trust_remote_code: bool,
     allow_code: bool,
     as_json: bool,
-    **_of_variants: Any,  # see _variants, which also asks whether they were given
 ) -> None:
     """Score models on tasks and keep every answer.
+
+    Flags marked [,...] take several values, separated by commas: each combination is one variant.
 
     \b
     Exit codes: 0 done, 1 a cell failed, 2 usage, 3 a file is wrong, 5 nothing could run.
     """  # noqa: D301 (click reads the backspace as "keep these lines")
-    from bench.cli.dry_run import show_missing, show_plan
-    from bench.cli.network import settle_offline
-    from bench.inputs.data import data_folder
+    from bench.cli.dry_run import show_plan
     from bench.inputs.weights import Trust
     from bench.runs.events import Terms
-    from bench.runs.plan import Wish, plan_all
+    from bench.runs.wish import Settings
 
-    files, cards, offline = _selected(tasks, models, include_path, offline=offline)
-    folder = data_folder(data_dir)
-    offline = settle_offline(files, cards, folder, offline=offline)
-    wishes = [
-        Wish(
-            dtype=one["dtype"],
-            exemplars=one["exemplars"],
-            exemplar_choice=one["exemplar_choice"],
-            prompt=one["prompt"],
-            generate=one["generate"],
-            samples=one["samples"],
-            temperature=one["temperature"],
-            max_new_tokens=one["max_new_tokens"],
-            limit=limit,
-            seed=seed,
-            quantize=one["quantize"],
-            adapters=_adapters(
-                one["lora"], one["lora_minutes"], one["adapters"], given=one["lora_given"], offline=offline
-            ),
-            trust=Trust(pickle=allow_pickle, code=trust_remote_code),
-            allow_code=allow_code,
-        )
-        for one in _variants(sweep)
-    ]
-    cells, missing = plan_all(files, cards, wishes, data_dir=folder, offline=offline)
-    show_missing(missing)
-    if strict and missing:
-        raise BenchError(f"--strict was given, and not everything is on this machine (cells: {len(missing)})")
+    settings = Settings(limit, seed, Trust(pickle=allow_pickle, code=trust_remote_code), allow_code)
     terms = Terms(fresh=fresh, timeout=timeout, jobs=jobs, latency=latency)
+    variants = choices.variants(sweep.variants if sweep else ())
+    files, cards, offline = _selected(tasks, models, include_path, offline=offline)
+    cells = _planned(files, cards, variants, settings, data_dir, offline=offline, strict=strict)
     if dry_run:
         show_plan(cells, results, terms, as_json=as_json)
     else:
         raise SystemExit(_sweep(cells, results, terms, executor, as_json=as_json))
 
 
-def _variants(sweep: "Sweep | None") -> "Iterator[dict[str, Any]]":
-    """The flags' values once for each variant of the file; a flag that is given overrides all of them."""
-    context = click.get_current_context()
-    flags: dict[str, Any] = dict(context.params)
-    for variant in (sweep and sweep.variants) or [None]:
-        own = _as_flags(variant) if variant else {}
-        given = {key for key in own if context.get_parameter_source(key) is ParameterSource.COMMANDLINE}
-        one = flags | {key: value for key, value in own.items() if key not in given}
-        asked = context.get_parameter_source("lora") is ParameterSource.COMMANDLINE
-        one["lora_given"] = asked or "lora" in own
-        if not one["generate"] and not (
-            one["samples"] is one["temperature"] is one["max_new_tokens"] is None
-        ):
-            raise UsageError("--samples, --temperature and --max-new-tokens go with --generate")
-        yield one
+def _planned(
+    files: "Sequence[TaskFile]",
+    cards: "Sequence[AnyCard]",
+    variants: "Sequence[Choices]",
+    settings: "Settings",
+    data_dir: Path | None,
+    *,
+    offline: bool,
+    strict: bool,
+) -> "list[Planned]":
+    """The cells that can run on this machine; shows those that cannot, which `strict` makes an error."""
+    from bench.cli.dry_run import show_missing
+    from bench.cli.network import settle_offline
+    from bench.inputs.data import data_folder
+    from bench.runs.plan import plan
+    from bench.runs.wish import wishes_of
 
-
-def _as_flags(variant: "SweepVariant") -> dict[str, Any]:
-    found = variant.model_dump(exclude_none=True)
-    several = {"quantize": "quantize", "lora": "lora", "adapter": "adapters"}
-    return {several.get(key, key): (value,) if key in several else value for key, value in found.items()}
+    folder = data_folder(data_dir)
+    offline = settle_offline(files, cards, folder, offline=offline)
+    wishes = wishes_of(variants, offline=offline)
+    cells, missing = plan(files, cards, wishes, settings, data_dir=folder, offline=offline)
+    show_missing(missing)
+    if strict and missing:
+        raise BenchError(f"--strict was given, and not everything is on this machine (cells: {len(missing)})")
+    return cells
 
 
 def _sweep(

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from bench.errors import BenchError, UsageError
 
 if TYPE_CHECKING:
+    from bench.inputs.choices import Choices
     from bench.inputs.task import TaskFile
     from bench.runs.cell import Cell
-    from bench.runs.plan import Wish
+    from bench.runs.wish import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,9 @@ class Selected:
     offline: bool
 
 
-def one_cell(model: str, task: str, wish: "Wish", data_dir: Path | None, *, offline: bool) -> Selected:
+def one_cell(
+    model: str, task: str, choices: "Choices", settings: "Settings", data_dir: Path | None, *, offline: bool
+) -> Selected:
     """Plan one model on one task; raises where that is not one, or is not to be had here."""
     from bench.cli.network import settle_offline
     from bench.inputs.data import data_folder
@@ -32,13 +35,14 @@ def one_cell(model: str, task: str, wish: "Wish", data_dir: Path | None, *, offl
     from bench.inputs.weights import on_this_machine
     from bench.runs.cell import CannotRun, Cell
     from bench.runs.plan import plan
+    from bench.runs.wish import Wish
 
     files, cards = find_tasks([task]), find_cards(model, on_this_machine)
     if len(cards) != 1 or cards[0].card.engine != TRANSFORMERS:
         raise UsageError(f"name one model of the engine {TRANSFORMERS} (bench models list)")
     folder = data_folder(data_dir)
     offline = settle_offline(files, cards, folder, offline=offline)
-    cells, missing = plan(files, cards, wish, data_dir=folder, offline=offline)
+    cells, missing = plan(files, cards, [Wish(choices)], settings, data_dir=folder, offline=offline)
     match cells:
         case [Cell() as cell]:
             return Selected(cell, files[0], folder, offline)

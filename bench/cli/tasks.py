@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 import click
 
 from bench.cli import options
+from bench.cli.choices import ChoiceCommand, choice_flags
 from bench.errors import BenchError, FileError, Unavailable, UsageError, did_you_mean
 from bench.types import PromptStyle
 
 if TYPE_CHECKING:
+    from bench.inputs.choices import Choices
     from bench.inputs.data import Split
     from bench.inputs.task import Role, TaskFile
     from bench.scoring.asking import Asking
@@ -45,23 +47,19 @@ def list_tasks(*, as_json: bool) -> None:
     stdout().print(table)
 
 
-@tasks.command()
+@tasks.command(cls=ChoiceCommand)
 @click.argument("name")
 @click.option("--item", "number", type=click.IntRange(1), default=1, show_default=True, metavar="N")
-@click.option(
-    "--exemplars", type=click.IntRange(0, 100), metavar="K", help="Instead of the task's own number."
-)
 @click.option("--model", metavar="NAME", help="Show the tokens as this model gets them.")
-@options.prompt
+@choice_flags("exemplars", "prompt")
 @options.data_dir
 @options.offline
 def show(
     *,
     name: str,
     number: int,
-    exemplars: int | None,
     model: str | None,
-    prompt: PromptStyle | None,
+    choices: "Choices",
     data_dir: Path | None,
     offline: bool,
 ) -> None:
@@ -78,11 +76,11 @@ def show(
     test = _split(file, "test", folder, offline=offline)
     if number > len(test.items):
         raise UsageError(f"{name} has {len(test.items)} items; give --item 1 to {len(test.items)}")
-    count = file.task.exemplars if exemplars is None else exemplars
+    count = file.task.exemplars if choices.exemplars is None else choices.exemplars
     pool = _split(file, "exemplars", folder, offline=offline).items if count else ()
     exemplar_pool = choose_exemplars(pool, count, 0, file.task.exemplar_choice)
-    asking = Asking(file.task, exemplar_pool, prompt or "plain")
-    _show_request(asking, test.items[number - 1], model, prompt)
+    asking = Asking(file.task, exemplar_pool, choices.prompt or "plain")
+    _show_request(asking, test.items[number - 1], model, choices.prompt)
 
 
 def _split(file: "TaskFile", role: "Role", folder: Path | None, *, offline: bool) -> "Split":

@@ -7,24 +7,25 @@ from typing import TYPE_CHECKING
 import click
 
 from bench.cli import options
+from bench.cli.choices import ChoiceCommand, choice_flags
 from bench.errors import BenchError, UsageError
-from bench.types import Dtype, PromptStyle, Quantization
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bench.inputs.adapter import Adapter, Method
+    from bench.inputs.adapter import Adapter, AdapterCard, Method
+    from bench.inputs.choices import Choices
     from bench.inputs.data import Split
     from bench.runs.cell import Cell
-    from bench.runs.plan import Wish
     from bench.runs.tuner import TuningFailed
+    from bench.runs.wish import Settings
     from bench.tuning.job import Job, Prepared, Step
 
 MINUTES = 10.0
 EPOCHS = 3
 
 
-@click.command()
+@click.command(cls=ChoiceCommand)
 @click.option("--model", "-m", required=True, metavar="NAME")
 @click.option("--task", "-t", required=True, metavar="NAME")
 @click.option(
@@ -59,15 +60,7 @@ EPOCHS = 3
     metavar="SHARE",
     help="Of the training questions, at most 64: they choose the checkpoint and end the tuning. 0: none.",
 )
-@click.option(
-    "--quantize",
-    type=click.Choice(["none", "int8", "nf4", "fp4"]),
-    default="none",
-    show_default=True,
-    help="Train over a base held in so many bits (QLoRA).",
-)
-@options.dtype
-@options.prompt
+@choice_flags("quantize", "dtype", "prompt")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True)
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N training questions.")
 @click.option(
@@ -102,9 +95,7 @@ def tune(
     learning_rate: float | None,
     batch: int,
     held_out: float,
-    quantize: Quantization,
-    dtype: Dtype | None,
-    prompt: PromptStyle | None,
+    choices: "Choices",
     seed: int,
     limit: int | None,
     train_file: Path | None,
@@ -125,19 +116,20 @@ def tune(
     from bench.inputs.adapter import Recipe
     from bench.inputs.weights import Trust
     from bench.runs.adapting import LEARNING_RATE, tuning_job
-    from bench.runs.plan import Wish
+    from bench.runs.wish import Settings
 
     if sum(budget is not None for budget in (minutes, steps, epochs)) > 1:
         raise UsageError("give one of --minutes, --steps and --epochs")
-    if method == "full" and quantize != "none":
+    if method == "full" and choices.quantize not in (None, "none"):
         raise UsageError("--method full trains the weights themselves: leave --quantize out")
     if minutes is steps is epochs is None:
         minutes, epochs = (None, EPOCHS) if method == "full" else (MINUTES, None)
-    wish = Wish(
-        dtype=dtype, exemplars=0, prompt=prompt, quantize=(quantize,), seed=seed,
-        trust=Trust(pickle=allow_pickle, code=trust_remote_code), allow_code=True,  # no metric runs
-    )  # fmt: skip
-    cell, train, test = _cell_and_splits(model, task, wish, train_file, limit, data_dir, offline=offline)
+    trust = Trust(pickle=allow_pickle, code=trust_remote_code)
+    settings = Settings(seed=seed, trust=trust, allow_code=True)  # no metric runs
+    choices = choices.model_copy(update={"exemplars": 0})
+    cell, train, test = _cell_and_splits(
+        model, task, choices, settings, train_file, limit, data_dir, offline=offline
+    )
     variant = cell.facts.variant
     assert variant.dtype is not None
     if variant.dtype == "float16":
@@ -145,7 +137,7 @@ def tune(
     recipe = Recipe(
         method=method, minutes=minutes, steps=steps, epochs=epochs, rank=rank, target=target,
         learning_rate=learning_rate or LEARNING_RATE[method], batch=batch, held_out=held_out, seed=seed,
-        quantize=quantize, dtype=variant.dtype, prompt=variant.prompt,
+        quantize=variant.quantize, dtype=variant.dtype, prompt=variant.prompt,
     )  # fmt: skip
     place = out or Path("adapters") / f"{cell.facts.model.name}-{cell.task.name}-{method}"
     _check_free(place, fresh=fresh)
@@ -173,7 +165,8 @@ def _check_tensorboard(folder: Path | None) -> None:
 def _cell_and_splits(
     model: str,
     task: str,
-    wish: "Wish",
+    choices: "Choices",
+    settings: "Settings",
     train_file: Path | None,
     limit: int | None,
     data_dir: Path | None,
@@ -184,18 +177,18 @@ def _cell_and_splits(
     from bench.cli.selection import one_cell
     from bench.inputs.data import first_rows, load_split, read_rows
 
-    found = one_cell(model, task, wish, data_dir, offline=offline)
-    folder, offline = found.folder, found.offline
-    test = load_split(found.task, "test", data_dir=folder, offline=offline)
+    selected = one_cell(model, task, choices, settings, data_dir, offline=offline)
+    folder, offline = selected.folder, selected.offline
+    test = load_split(selected.task, "test", data_dir=folder, offline=offline)
     train = (
         read_rows(train_file)
         if train_file
-        else load_split(found.task, "train", data_dir=folder, offline=offline)
+        else load_split(selected.task, "train", data_dir=folder, offline=offline)
     )
     if train is None:
         raise UsageError(f"task {task} names no train split: add data.splits.train, or give --train-file")
     assert test is not None
-    return found.cell, first_rows(train, limit), test
+    return selected.cell, first_rows(train, limit), test
 
 
 def _run(job: "Job", *, as_json: bool, data_dir: Path | None) -> None:
@@ -221,13 +214,21 @@ def _follow(job: "Job", *, as_json: bool, data_dir: Path | None) -> None:
                     click.echo(card.model_dump_json(indent=1))
                 else:
                     click.echo(tuning.outcome(card.outcome))
-                    words = f"bench run --models {card.base} --tasks {job.asking.task.name}"
-                    quantized = card.recipe.quantize
-                    words += f" --quantize {quantized}" if quantized != "none" else ""
-                    words += f" --data-dir {shlex.quote(str(data_dir))}" if data_dir else ""
-                    click.echo(f"kept in {job.out}; score it: {words} --lora none --adapter {job.out}")
+                    click.echo(f"kept in {job.out}; score it: {_scoring(card, job, data_dir)}")
             case _:
                 pass
+
+
+def _scoring(card: "AdapterCard", job: "Job", data_dir: Path | None) -> str:
+    """The command that scores the untouched model and the tuned one."""
+    from bench.inputs.choices import Choices, flags_of
+
+    quantize = None if card.recipe.quantize == "none" else card.recipe.quantize
+    words = ["bench", "run", "--models", card.base, "--tasks", job.asking.task.name]
+    words += flags_of(Choices(quantize=quantize).made)
+    words += ["--data-dir", str(data_dir)] if data_dir else []
+    words += flags_of(Choices(lora="none").made) + flags_of(Choices(adapter=str(job.out)).made)
+    return shlex.join(words)
 
 
 def _shown(

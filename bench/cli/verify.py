@@ -6,20 +6,20 @@ from typing import TYPE_CHECKING
 import click
 
 from bench.cli import options
+from bench.cli.choices import ChoiceCommand, choice_flags
 from bench.errors import UsageError
-from bench.types import Dtype
 
 if TYPE_CHECKING:
+    from bench.inputs.choices import Choices
     from bench.interop.verify import Verification
     from bench.runs.cell import Cell
 
 
-@click.command()
+@click.command(cls=ChoiceCommand)
 @click.option("--model", "-m", required=True, metavar="NAME")
 @click.option("--task", "-t", required=True, metavar="NAME")
 @click.option("--limit", type=click.IntRange(1), default=128, show_default=True, metavar="N")
-@click.option("--exemplars", type=click.IntRange(0, 100), metavar="K")
-@options.dtype
+@choice_flags("exemplars", "dtype")
 @click.option("--rounds", type=click.IntRange(1), default=3, show_default=True, metavar="N")
 @click.option(
     "--reference-batch",
@@ -44,8 +44,7 @@ def verify(
     model: str,
     task: str,
     limit: int,
-    exemplars: int | None,
-    dtype: Dtype | None,
+    choices: "Choices",
     rounds: int,
     reference_batch: int,
     data_dir: Path | None,
@@ -59,7 +58,7 @@ def verify(
     from bench.runs.store import check_writable
 
     check_writable(out)
-    cell = _cell(model, task, limit, exemplars, dtype, data_dir)
+    cell = _cell(model, task, limit, choices, data_dir)
     from bench.interop.lm_eval_task import not_installed
 
     try:
@@ -73,7 +72,7 @@ def verify(
     if weights is None:
         raise UsageError(f"{model} has no weights to compare")
 
-    found = compare(
+    result = compare(
         cell.opening,
         weights,
         cell.asking,
@@ -82,47 +81,49 @@ def verify(
         reference_batch=reference_batch,
         tell=lambda text: click.echo(text, err=True),
     )
-    path = save(found, out)
-    if as_json:
-        click.echo(found.model_dump_json(indent=1))
-    else:
-        _show(found)
+    path = save(result, out)
+    _show(result, as_json=as_json)
     click.echo(f"kept in {path}", err=True)
 
 
-def _cell(
-    model: str, task: str, limit: int, exemplars: int | None, dtype: Dtype | None, data_dir: Path | None
-) -> "Cell":
+def _cell(model: str, task: str, limit: int, choices: "Choices", data_dir: Path | None) -> "Cell":
     from bench.cli.selection import one_cell
-    from bench.runs.plan import Wish
+    from bench.runs.wish import Settings
 
-    wish = Wish(dtype=dtype, exemplars=exemplars, prompt="plain", limit=limit)
-    return one_cell(model, task, wish, data_dir, offline=False).cell
+    plain = choices.model_copy(update={"prompt": "plain"})
+    return one_cell(model, task, plain, Settings(limit=limit), data_dir, offline=False).cell
 
 
-def _show(found: "Verification") -> None:
+def _show(result: "Verification", *, as_json: bool) -> None:
+    if as_json:
+        click.echo(result.model_dump_json(indent=1))
+    else:
+        _show_tables(result)
+
+
+def _show_tables(result: "Verification") -> None:
     from rich.table import Table
 
     from bench.cli.console import stdout
     from leaderboard.formats import size
 
     console = stdout()
-    shots = f", {found.exemplars} exemplars" if found.exemplars else ""
-    console.print(f"{found.model} on {found.items} of {found.task}{shots}, {found.dtype}, {found.path}")
+    shots = f", {result.exemplars} exemplars" if result.exemplars else ""
+    console.print(f"{result.model} on {result.items} of {result.task}{shots}, {result.dtype}, {result.path}")
     views = Table("view", "largest difference", "same answer", box=None, header_style="bold")
-    for view, check in found.views.items():
+    for view, check in result.views.items():
         views.add_row(view, f"{check.max_difference:.2g}", f"{check.agree}/{check.items}")
     console.print(views)
     work = Table(box=None, header_style="bold")
     for name in ("work", "ours", "lm-eval", "times as fast"):
         work.add_column(name, justify="left" if name == "work" else "right")
-    for name, timing in found.work.items():
+    for name, timing in result.work.items():
         seconds = timing.median_ours, timing.median_reference
         work.add_row(name, *(f"{value:.2f} s" for value in seconds), f"{timing.ratio:.2f}")
     console.print(work)
-    console.print(f"peak memory: {size(found.peak_ours)}, lm-eval's {size(found.peak_reference)}")
-    console.print(f"all views take {found.all_views_to_letters:.2f} times the letters alone")
+    console.print(f"peak memory: {size(result.peak_ours)}, lm-eval's {size(result.peak_reference)}")
+    console.print(f"all views take {result.all_views_to_letters:.2f} times the letters alone")
     console.print(
-        f"matrix products: {found.matmul_flops / 1e9:,.0f} GFLOP/s on this machine, "
-        f"{found.rate_share:.0%} of that in the letters' linear layers"
+        f"matrix products: {result.matmul_flops / 1e9:,.0f} GFLOP/s on this machine, "
+        f"{result.rate_share:.0%} of that in the letters' linear layers"
     )

@@ -1,7 +1,7 @@
 """The narrow waist: everything that can answer a question fits this protocol."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from bench.inputs.adapter import Adapter
@@ -19,6 +19,7 @@ from bench.types import (
     ScoreRequest,
     Scores,
     Tokens,
+    Value,
     WrittenBatch,
 )
 
@@ -97,6 +98,8 @@ class Opening:
     adapter: Adapter | None = None
     batch: float = 1.0
     """Batches hold this share of the usual tokens: less after memory ran out."""
+    more: Mapping[str, Value] = field(default_factory=dict[str, Value])
+    """The choices that other packages add, by name."""
 
 
 def in_order(batches: Iterable[ScoredBatch]) -> list[Scores]:

@@ -1,33 +1,12 @@
 """A sweep file: a YAML that says which models, tasks and variants to run, as the flags of `bench run` do."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, create_model
 
 from bench.config import Strict, read_yaml
-from bench.inputs.prompts import ExemplarChoice
-from bench.types import Dtype, PromptStyle, Quantization
-
-
-class SweepVariant(Strict):
-    """One way to run every model; what is left out is as the flags say, else the task's or the card's.
-
-    Paths start where the command runs, as on the command line.
-    """
-
-    dtype: Dtype | None = None
-    quantize: Quantization | None = None
-    lora: Literal["none", "quick"] | None = None
-    lora_minutes: Annotated[float, Field(gt=0)] | None = None
-    adapter: str | None = None
-    exemplars: Annotated[int, Field(ge=0, le=100)] | None = None
-    exemplar_choice: ExemplarChoice | None = None
-    prompt: PromptStyle | None = None
-    generate: bool | None = None
-    samples: Annotated[int, Field(ge=1, le=100)] | None = None
-    temperature: Annotated[float, Field(ge=0, le=10)] | None = None
-    max_new_tokens: Annotated[int, Field(ge=1)] | None = None
+from bench.inputs.choices import Choices, choices_model
 
 
 class Sweep(Strict):
@@ -39,7 +18,7 @@ class Sweep(Strict):
     title: str = ""
     models: Annotated[tuple[str, ...], Field(min_length=1)]
     tasks: tuple[str, ...] = ()
-    variants: tuple[SweepVariant, ...] = ()
+    variants: tuple[Choices, ...] = ()
     limit: Annotated[int, Field(ge=1)] | None = None
     seed: Annotated[int, Field(ge=0, lt=2**32)] | None = None
     jobs: Annotated[int, Field(ge=1, le=64)] | None = None
@@ -49,4 +28,5 @@ class Sweep(Strict):
 
 def read_sweep(path: Path) -> Sweep:
     """Raises a FileError with all the file's mistakes."""
-    return read_yaml(path, Sweep)
+    variants = tuple[choices_model(), ...]
+    return read_yaml(path, create_model("Sweep", __base__=Sweep, variants=(variants, ())))

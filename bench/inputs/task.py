@@ -17,6 +17,10 @@ METRICS = ("accuracy", "balanced_accuracy", "macro_f1")
 MetricName = Annotated[str, Field(pattern=rf"^({'|'.join(METRICS)}|evaluate:.+)$")]
 """One of ours, or `evaluate:` and a local path or an id of the evaluate library."""
 Role = Literal["test", "train", "exemplars"]
+ExemplarCount = Annotated[int, Field(ge=0, le=100)]
+SampleCount = Annotated[int, Field(ge=1, le=100)]
+Temperature = Annotated[float, Field(ge=0, le=10)]
+NewTokens = Annotated[int, Field(ge=1, le=32768)]
 
 
 class Columns(Strict):
@@ -132,10 +136,10 @@ class Generate(Strict):
 
     prompt: str
     system: str = ""
-    max_new_tokens: Annotated[int, Field(ge=1, le=32768)] = 256
+    max_new_tokens: NewTokens = 256
     stop: tuple[Annotated[str, Field(min_length=1)], ...] = ()
-    temperature: Annotated[float, Field(ge=0, le=10)] = 0.0
-    samples: Annotated[int, Field(ge=1, le=100)] = 1
+    temperature: Temperature = 0.0
+    samples: SampleCount = 1
 
     @field_validator("prompt")
     @classmethod
@@ -167,7 +171,7 @@ class Task(Strict):
     system: str = ""
     scoring: Scoring = Scoring()
     generate: Generate | None = None
-    exemplars: Annotated[int, Field(ge=0, le=100)] = 0
+    exemplars: ExemplarCount = 0
     exemplar_choice: ExemplarChoice = "fixed"
     metrics: tuple[MetricName, ...] = ("accuracy", "macro_f1")
 

@@ -2,9 +2,8 @@
 
 import hashlib
 import json
-import shlex
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from bench.config import cache_folder
@@ -23,6 +22,7 @@ from bench.inputs.data import Split
 from bench.inputs.weights import RemoteWeights, Weights
 from bench.runs.cell import Cell, NeedsTuning, identity
 from bench.runs.result import Variant
+from bench.runs.wish import Quick
 from bench.scoring.asking import Asking
 from bench.tuning.job import Job
 
@@ -31,13 +31,6 @@ TUNING_VERSION = 1
 LEARNING_RATE: dict[Method, float] = {"lora": 2e-4, "full": 5e-5}
 
 QUICK = "quick tuning"
-
-
-@dataclass(frozen=True, slots=True)
-class Quick:
-    """A LoRA tuning of so many minutes, with the usual recipe."""
-
-    minutes: float = 10.0
 
 
 def with_adapter(cell: Cell, adapter: Adapter) -> Cell:
@@ -50,19 +43,8 @@ def with_adapter(cell: Cell, adapter: Adapter) -> Cell:
 
 def _with_facts(cell: Cell, adapter: AdapterFacts) -> Cell:
     variant = cell.facts.variant.model_copy(update={"adapter": adapter})
-    base = cell.facts.command.removesuffix(" --fresh").split(" --lora ")[0]
-    command = f"{base} {shlex.join(_words(adapter, base))} --fresh"
-    facts = cell.facts.model_copy(update={"variant": variant, "command": command})
+    facts = cell.facts.model_copy(update={"variant": variant})
     return replace(cell, facts=facts.model_copy(update={"id": identity(facts)}))
-
-
-def _words(adapter: AdapterFacts, base: str) -> list[str]:
-    recipe = adapter.recipe
-    if adapter.name != QUICK or recipe is None:
-        return ["--adapter", adapter.name]
-    minutes = [] if recipe.minutes == Quick().minutes else ["--lora-minutes", f"{recipe.minutes:g}"]
-    seed = ["--seed", str(recipe.seed)] if recipe.seed and " --seed " not in base else []
-    return ["--lora", "quick", *minutes, *seed]
 
 
 def _weights(cell: Cell) -> Weights | RemoteWeights:

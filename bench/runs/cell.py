@@ -67,6 +67,10 @@ class NeedsTuning:
     job: Job
 
     @property
+    def facts(self) -> CellFacts:
+        return self.cell.facts
+
+    @property
     def task(self) -> Task:
         return self.cell.task
 

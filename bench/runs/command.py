@@ -1,47 +1,79 @@
 """The command that repeats a run."""
 
 import shlex
+from typing import TypeVar
 
 from bench.config import yaml_files
+from bench.inputs.adapter import Adapter
+from bench.inputs.choices import Choices, flags_of
 from bench.inputs.data import Split
 from bench.inputs.model_card import ModelCard
 from bench.inputs.task import Task, TaskFile
-from bench.inputs.weights import Trust
 from bench.runs.result import Variant
+from bench.runs.wish import Change, Quick, Settings, Untouched
+
+T = TypeVar("T")
 
 
 def command_of(
-    file: TaskFile, card: ModelCard, variant: Variant, limit: int | None, test: Split, trust: Trust
+    file: TaskFile,
+    card: ModelCard,
+    variant: Variant,
+    change: Change,
+    settings: Settings,
+    limit: int | None,
+    test: Split,
 ) -> str:
-    """The command that repeats the run; a mirror's folder and an unregistered task are the reader's own."""
-    task, shots = file.task, variant.exemplars
+    """The command that repeats the run; a mirror's folder and an unregistered task are the reader's own.
+
+    `change` stands for the adapter of the variant, which may not be made yet.
+    """
+    task = file.task
     known = yaml_files("tasks").get(task.name)
     registered = known is not None and known.resolve() == file.path.resolve()
     name = file.named or (task.name if registered else file.path.name)
+    seed = settings.seed if isinstance(change, Quick) else variant.seed
     words = ["bench", "run", "--models", card.name, "--tasks", name]
-    words += ["--dtype", variant.dtype] if variant.dtype else []
-    words += ["--exemplars", str(shots)] if variant.dtype and shots != task.exemplars else []
-    words += ["--prompt", variant.prompt] if variant.dtype and variant.prompt != card.style else []
-    words += ["--quantize", variant.quantize] if variant.quantize != "none" else []
-    if shots and variant.exemplar_choice != task.exemplar_choice:
-        words += ["--exemplar-choice", variant.exemplar_choice]
-    words += _generate_words(task, variant)
-    words += ["--seed", str(variant.seed)] if variant.seed else []
+    words += flags_of(explicit_choices(task, card, variant).made | variant.more)
+    words += ["--seed", str(seed)] if seed else []
     words += ["--limit", str(limit)] if limit else []
     words += ["--data-dir", "DIR"] if test.mirrored else []
     words += ["--include-path", "DIR"] if file.included else []
-    words += ["--allow-pickle"] if trust.pickle else []
-    words += ["--trust-remote-code"] if trust.code else []
+    words += ["--allow-pickle"] if settings.trust.pickle else []
+    words += ["--trust-remote-code"] if settings.trust.code else []
     words += ["--allow-code"] if any(name.startswith("evaluate:") for name in task.metrics) else []
+    words += flags_of(_choices_of(change).made)
     return shlex.join([*words, "--fresh"])
 
 
-def _generate_words(task: Task, variant: Variant) -> list[str]:
-    if variant.generate is None:
-        return []
-    words = ["--generate"]
-    for key in ("samples", "temperature", "max_new_tokens"):
-        value = getattr(variant.generate, key)
-        if value != getattr(task.generate, key):
-            words += [f"--{key.replace('_', '-')}", str(value)]
-    return words
+def explicit_choices(task: Task, card: ModelCard, variant: Variant) -> Choices:
+    """The choices of a variant that a command must name, as neither the task nor the card makes them."""
+    if variant.dtype is None:
+        return Choices()
+    written, usual = variant.generate, task.generate
+    choice = variant.exemplar_choice if variant.exemplars else task.exemplar_choice
+    return Choices(
+        dtype=variant.dtype,
+        exemplars=_unless(variant.exemplars, task.exemplars),
+        prompt=_unless(variant.prompt, card.style),
+        quantize=_unless(variant.quantize, "none"),
+        exemplar_choice=_unless(choice, task.exemplar_choice),
+        generate=True if written else None,
+        samples=_unless(written and written.samples, usual and usual.samples),
+        temperature=_unless(written and written.temperature, usual and usual.temperature),
+        max_new_tokens=_unless(written and written.max_new_tokens, usual and usual.max_new_tokens),
+    )
+
+
+def _unless(value: T, usual: T) -> T | None:
+    return None if value == usual else value
+
+
+def _choices_of(change: Change) -> Choices:
+    match change:
+        case Untouched():
+            return Choices()
+        case Adapter(name=name):
+            return Choices(adapter=name)
+        case Quick(minutes=minutes):
+            return Choices(lora="quick", lora_minutes=_unless(minutes, Quick().minutes))

@@ -1,5 +1,6 @@
 """`result.json`: the summary of a run, with everything that is needed to repeat it."""
 
+import re
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
@@ -11,7 +12,7 @@ from bench.inputs.model_card import ModelCard
 from bench.inputs.prompts import ExemplarChoice
 from bench.inputs.task import Generate, Role, Task
 from bench.scoring.metrics import Metrics
-from bench.types import Dtype, PromptStyle, Quantization, ViewName
+from bench.types import Dtype, PromptStyle, Quantization, Value, ViewName
 
 SCHEMA_VERSION = 6
 """Raised when a field changes meaning or name; readers upgrade older files step by step."""
@@ -21,6 +22,9 @@ class Variant(Strict):
     """How a model is run. `dtype` is None for a baseline, `generate` where options are scored.
 
     `program` is the one that ran it, "" where that was this one; it need not tell its dtype.
+    `engine` is the one that ran it where that takes no dtype, "" for a baseline and for any other.
+    `more` holds the choices that other packages add, by name; where there are none, neither a file nor
+    an identity mentions them.
     """
 
     dtype: Dtype | None
@@ -32,6 +36,8 @@ class Variant(Strict):
     quantize: Quantization = "none"
     adapter: AdapterFacts | None = None
     program: str = ""
+    engine: str = Field(default="", exclude_if=lambda engine: not engine)
+    more: dict[str, Value] = Field(default_factory=dict[str, Value], exclude_if=lambda more: not more)
 
     @property
     def precision(self) -> str | None:
@@ -41,8 +47,9 @@ class Variant(Strict):
 
     @property
     def slug(self) -> str:
-        words: list[str] = [self.program] if self.program else []
-        words += [self.dtype] if self.dtype else [] if self.program else ["baseline"]
+        ran = self.program or self.engine
+        words: list[str] = [ran] if ran else []
+        words += [self.dtype] if self.dtype else [] if ran else ["baseline"]
         words += [self.quantize] if self.quantize != "none" else []
         words += [self.adapter.method] if self.adapter else []
         words += ["chat"] if self.prompt == "chat" else []
@@ -50,7 +57,13 @@ class Variant(Strict):
         words += ["each"] if self.exemplar_choice == "per_question" else []
         words += ["generate"] if self.generate else []
         words += [f"{self.generate.samples}samples"] if self.generate and self.generate.samples > 1 else []
+        words += [f"{name}={_safe(value)}" for name, value in self.more.items()]
         return "-".join(words)
+
+
+def _safe(value: Value) -> str:
+    """The value as part of a folder's name."""
+    return re.sub(r"[^\w.-]", "_", str(value), flags=re.ASCII)[:32]
 
 
 class TaskFacts(Strict):

@@ -1,0 +1,213 @@
+"""Command-line flags for the choices of a variant, made from the model that a sweep file is read with.
+
+The model needs pydantic, which `bench --help` does without: flags are made when their command is called.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from bench.errors import BenchError, UsageError
+from bench.types import Value
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
+    from bench.inputs.choices import Choices
+
+F = TypeVar("F", bound=Callable[..., None])
+TUNINGS = ("lora", "adapter")
+"""A quick tuning and an adapter exclude each other, so that they are values of one choice."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenFlags:
+    """The values of each flag that was given, by choice; each combination of them is a variant."""
+
+    model: "type[Choices]"
+    values: Mapping[str, tuple[Value, ...]]
+
+    def variants(self, written: "Sequence[Choices]" = ()) -> "tuple[Choices, ...]":
+        """Each variant of a sweep file, or one where there is none, with the flags in place of its own."""
+        return tuple(choices for own in written or (self.model(),) for choices in self._over(own))
+
+    def _over(self, own: "Choices") -> "Iterator[Choices]":
+        values = {name: (value,) for name, value in own.made.items()} | dict(self.values)
+        names = [name for name in self.model.model_fields if name in values]
+        axes = [[(name, value) for value in values[name]] for name in names if name not in TUNINGS]
+        tunings = [(name, value) for name in TUNINGS for value in values.get(name, ())]
+        for combination in product(*axes, *([tunings] if tunings else [])):
+            yield _checked(self.model, dict(combination))
+
+
+def _checked(model: "type[Choices]", values: Mapping[str, Value]) -> "Choices":
+    from pydantic import ValidationError
+
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise UsageError(_by_flag(error)) from error
+
+
+def _by_flag(error: "ValidationError") -> str:
+    """What is wrong, by the names of the flags."""
+    from bench.inputs.choices import NeedsGenerate, flag
+
+    texts: list[str] = []
+    for detail in error.errors():
+        name = flag(str(detail["loc"][0]))
+        match detail:
+            case {"ctx": {"error": NeedsGenerate()}}:
+                texts.append(f"{name} needs --generate")
+            case _:
+                texts.append(f"{name}: {detail['msg'].removeprefix('Value error, ')}")
+    return "; ".join(texts)
+
+
+class _Several(click.Option):
+    """An option that takes several values, separated by commas."""
+
+    def type_cast_value(self, ctx: click.Context, value: str | None) -> tuple[Value, ...]:
+        parts = [] if value is None else value.split(",")
+        return tuple(dict.fromkeys(self.type(part.strip(), self, ctx) for part in parts))
+
+    def make_metavar(self, ctx: click.Context) -> str:
+        return f"{super().make_metavar(ctx)}[,...]"
+
+
+class _Placeholder(click.Option):
+    """Where the flags of some choices stand among a command's options, of all where none is named.
+
+    It is no flag itself.
+    """
+
+    def __init__(self, declarations: Sequence[str], *, names: Sequence[str], several: bool) -> None:
+        super().__init__(declarations)
+        self.names = names
+        self.several = several
+
+    @property
+    def model(self) -> "type[Choices]":
+        """With the choices of other packages only where all are wanted."""
+        from bench.inputs.choices import Choices, choices_model
+
+        return Choices if self.names else choices_model()
+
+    def options(self) -> list[click.Option]:
+        schemas: dict[str, Mapping[str, Any]] = self.model.model_json_schema()["properties"]
+        return [_option(name, schemas[name], several=self.several) for name in self.names or schemas]
+
+    def chosen(self, params: dict[str, Any]) -> "ChosenFlags | Choices":
+        """Takes the values of the flags out of a command's; a single variant where none has several."""
+        model = self.model
+        given = {name: _tuple(params.pop(name)) for name in self.names or model.model_fields}
+        values = {name: several for name, several in given.items() if several}
+        flags = ChosenFlags(model, values)
+        return flags if self.several else flags.variants()[0]
+
+
+def _tuple(value: Value | tuple[Value, ...] | None) -> tuple[Value, ...]:
+    match value:
+        case None:
+            return ()
+        case tuple():
+            return value
+        case _:
+            return (value,)
+
+
+class ChoiceCommand(click.Command):
+    """A command that has flags for choices."""
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        params = super().get_params(ctx)
+        own = [param for param in params if not isinstance(param, _Placeholder)]
+        made: list[click.Parameter] = []
+        for param in params:
+            if isinstance(param, _Placeholder):
+                made += [_free(option, own) for option in param.options()]
+            else:
+                made.append(param)
+        return made
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        rest = super().parse_args(ctx, args)
+        for param in self.params:
+            if isinstance(param, _Placeholder):
+                ctx.params["choices"] = param.chosen(ctx.params)
+        return rest
+
+
+def variant_flags(function: F) -> F:
+    """Flags for all choices, each with one value or several; `choices` is a ChosenFlags.
+
+    The command is a ChoiceCommand.
+    """
+    return click.option("--choices", cls=_Placeholder, names=(), several=True)(function)
+
+
+def choice_flags(*names: str) -> Callable[[F], F]:
+    """Flags for these choices with one value each; `choices` is a Choices. The command is a ChoiceCommand."""
+    return click.option("--choices", cls=_Placeholder, names=names, several=False)
+
+
+def _free(option: click.Option, others: Sequence[click.Parameter]) -> click.Option:
+    """The option; raises a BenchError where another has its name."""
+    from bench.inputs.choices import origin
+
+    taken = {name for other in others for name in (other.name, *other.opts, *other.secondary_opts)}
+    if taken & {option.name, *option.opts, *option.secondary_opts}:
+        raise BenchError(
+            f"{origin(option.name or '')} has the name of another flag; its package must rename it"
+        )
+    return option
+
+
+def _option(name: str, schema: Mapping[str, Any], *, several: bool) -> click.Option:
+    from bench.inputs.choices import flag, origin
+
+    text = str(schema["description"])
+    value = next(part for part in schema.get("anyOf", [schema]) if part.get("type") != "null")
+    kind = _type(value)
+    if kind is None:
+        raise BenchError(f"{origin(name)} has a type that no flag can take; see CONTRIBUTING.md")
+    if kind is click.BOOL:
+        return click.Option([f"{flag(name)}/{flag(f'no_{name}')}"], default=None, help=text)
+    if kind is click.STRING:  # may hold a comma
+        return click.Option([flag(name)], multiple=several, metavar=name.upper(), help=text)
+    option = _Several if several else click.Option
+    metavar = None if isinstance(kind, click.Choice) else "N"
+    return option([flag(name)], type=kind, metavar=metavar, help=text)
+
+
+def _type(schema: Mapping[str, Any]) -> click.ParamType[Value] | None:
+    """The click type of a value with that JSON schema, None where there is none."""
+    match schema:
+        case {"enum": [*words]}:
+            return click.Choice(words)
+        case {"const": word}:
+            return click.Choice([word])
+        case {"type": "integer"}:
+            return click.IntRange(*_bounds(schema))
+        case {"type": "number"}:
+            return click.FloatRange(*_bounds(schema))
+        case {"type": "boolean"}:
+            return click.BOOL
+        case {"type": "string"}:
+            return click.STRING
+        case _:
+            return None
+
+
+def _bounds(schema: Mapping[str, Any]) -> tuple[Any, Any, bool, bool]:
+    """Lowest and highest value, and whether each is excluded."""
+    low, high = schema.get("exclusiveMinimum"), schema.get("exclusiveMaximum")
+    return (
+        schema.get("minimum") if low is None else low,
+        schema.get("maximum") if high is None else high,
+        low is not None,
+        high is not None,
+    )

@@ -1,0 +1,87 @@
+"""Choices, task, card and engine -> the variant that a cell runs."""
+
+from pydantic import ValidationError
+
+from bench.errors import Unavailable, UsageError
+from bench.inputs.choices import Choices, flag
+from bench.inputs.engine_rules import EngineRules
+from bench.inputs.model_card import ModelCard
+from bench.inputs.task import Generate, Task
+from bench.runs.result import Variant
+from bench.types import Dtype, PromptStyle, Value
+
+BY_THE_ENGINE = ("dtype", "quantize", "lora", "adapter", "prompt", "generate")
+"""Of our own choices those that an engine carries out; the others shape the prompt alone."""
+_AS_IT_IS: dict[str, Value] = {
+    "dtype": "auto", "quantize": "none", "lora": "none", "prompt": "plain", "generate": False,
+}  # fmt: skip
+"""What every engine can do: nothing of it."""
+
+
+def variant_of(
+    task: Task, card: ModelCard, rules: EngineRules, choices: Choices, exemplars: int, seed: int
+) -> Variant:
+    """Raises Unavailable where the engine, the card or the task does not go with the choices."""
+    more = {name: value for name, value in choices.outside.items() if name in rules.choices}
+    if rules.reads == "item":
+        return Variant(dtype=None, exemplars=0, seed=seed, more=more)
+    _check_engine(card, rules, choices)
+    generate = _generate(task, choices) if choices.generate else None
+    # Without exemplars or samples nothing is drawn, and the seed changes no number.
+    draws = exemplars or (generate and generate.temperature)
+    return Variant(
+        dtype=_dtype(card, choices) if "dtype" in rules.choices else None,
+        exemplars=exemplars,
+        seed=seed if draws else 0,
+        prompt=_style(card, rules, choices),
+        exemplar_choice=(choices.exemplar_choice or task.exemplar_choice) if exemplars else "fixed",
+        generate=generate,
+        quantize=choices.quantize or "none",
+        engine="" if card.engine is None or "dtype" in rules.choices else card.engine,
+        more=more,
+    )
+
+
+def _check_engine(card: ModelCard, rules: EngineRules, choices: Choices) -> None:
+    """Raises Unavailable for a choice that the engine would have to carry out, and does not take."""
+    for name, value in choices.made.items():
+        asked = name in choices.outside or (name in BY_THE_ENGINE and value != _AS_IT_IS.get(name))
+        if asked and name not in rules.choices:
+            reason = f"{card.name}'s engine, {card.engine}, does not take {flag(name)}"
+            raise Unavailable(reason, f"leave {flag(name)} out for it")
+
+
+def _dtype(card: ModelCard, choices: Choices) -> Dtype:
+    dtype = _best_dtype() if choices.dtype in (None, "auto") else choices.dtype
+    if dtype == "float16" and card.architecture == "encoder-decoder":
+        reason = f"{card.name} is an encoder-decoder: T5's activations overflow in float16"
+        raise Unavailable(reason, "use --dtype bfloat16 or float32")
+    return dtype
+
+
+def _best_dtype() -> Dtype:
+    from bench.engines.loading import best_dtype
+
+    return best_dtype()
+
+
+def _style(card: ModelCard, rules: EngineRules, choices: Choices) -> PromptStyle:
+    style = choices.prompt or card.style
+    if style == "chat" and not card.chat:
+        raise Unavailable(f"{card.name} is not a chat model", "leave --prompt chat out")
+    if style == "chat" and "prompt" not in rules.choices:
+        reason = f"{card.name}'s engine, {card.engine}, has no chat templates"
+        raise Unavailable(reason, "use --prompt plain, or say prompt: plain in the card")
+    return style
+
+
+def _generate(task: Task, choices: Choices) -> Generate:
+    if task.generate is None:
+        raise Unavailable(f"task {task.name} has no generate section", "add one to it")
+    given = choices.model_dump(include={"samples", "temperature", "max_new_tokens"}, exclude_none=True)
+    try:
+        return Generate.model_validate(task.generate.model_dump() | given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        flags = "".join(f"{flag(str(key))}: " for key in first["loc"])
+        raise UsageError(flags + first["msg"].removeprefix("Value error, ")) from error

@@ -1,0 +1,63 @@
+"""What a sweep is asked to run: its variants, and the settings that they share."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from bench.inputs.adapter import Adapter, find_adapter
+from bench.inputs.choices import Choices
+from bench.inputs.weights import NO_TRUST, Trust
+
+
+@dataclass(frozen=True, slots=True)
+class Untouched:
+    """The model with its own weights."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quick:
+    """A LoRA tuning of so many minutes, with the usual recipe."""
+
+    minutes: float = 10.0
+
+
+Change = Untouched | Adapter | Quick
+UNTOUCHED = Untouched()
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What is the same for all variants. `limit` takes the first items only.
+
+    `allow_code` says whether metrics that are code of their own may run; it changes no score.
+    """
+
+    limit: int | None = None
+    seed: int = 0
+    trust: Trust = NO_TRUST
+    allow_code: bool = False
+
+
+DEFAULTS = Settings()
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A variant to run; `change` is what its `lora`, `lora_minutes` and `adapter` ask for."""
+
+    choices: Choices
+    change: Change = UNTOUCHED
+
+
+def wishes_of(variants: Sequence[Choices], *, offline: bool) -> list[Wish]:
+    """The variants with their adapters, each read once; raises a BenchError where one cannot be had."""
+    names = dict.fromkeys(choices.adapter for choices in variants if choices.adapter is not None)
+    adapters = {name: find_adapter(name, offline=offline) for name in names}
+    return [Wish(choices, _change(choices, adapters)) for choices in variants]
+
+
+def _change(choices: Choices, adapters: Mapping[str, Adapter]) -> Change:
+    if choices.adapter is not None:
+        return adapters[choices.adapter]
+    if choices.lora == "quick":
+        return Quick() if choices.lora_minutes is None else Quick(choices.lora_minutes)
+    return UNTOUCHED
