@@ -1,0 +1,323 @@
+"""What the documents say is true: commands run or parse, keys and errors are all there, links lead somewhere.
+
+What stands after the language of a fenced block is for these tests, and no reader sees it:
+
+    ```bash              its `bench` commands must parse
+    ```bash run          they are run, in the page's order, in a temporary project
+    ```bash later        they need what is not there yet
+    ```yaml PATH         the file is written to the project before the page's commands run
+"""
+
+import importlib
+import inspect
+import json
+import re
+import shlex
+import shutil
+import typing
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from click.testing import Result
+from pydantic import BaseModel
+
+from bench import errors
+from bench.cli import main
+from bench.inputs.model_card import ModelCard
+from bench.inputs.sweep import Sweep
+from bench.inputs.task import Task
+from bench.scoring.record import Record
+from conftest import ROOT
+
+PAGES = sorted(
+    str(path.relative_to(ROOT))
+    for path in (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"))
+    if path.name != "cli.md"  # made from the commands' own help
+)
+GROUPS = {
+    f"bench.{name}"
+    for name in ("choices", "columns", "engines", "executors", "exports", "metrics", "pages", "views")
+}
+OF_OTHER_PROGRAMS = {"--constraint", "--log_samples", "--output_path"}
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A fenced block: its language, what stands after that, and its text."""
+
+    language: str
+    note: str
+    text: str
+
+
+def text_of(page: str) -> str:
+    return (ROOT / page).read_text(encoding="utf-8")
+
+
+def blocks(page: str) -> list[Block]:
+    found = re.findall(r"^```(\w*) ?([^\n]*)\n(.*?)^```$", text_of(page), re.DOTALL | re.MULTILINE)
+    return [Block(*parts) for parts in found]
+
+
+def prose(page: str) -> str:
+    """The page without its fenced blocks."""
+    return re.sub(r"^```.*?^```$", "", text_of(page), flags=re.DOTALL | re.MULTILINE)
+
+
+def commands(block: Block) -> Iterator[list[str]]:
+    """The words after `bench` of every command of a block."""
+    for line in block.text.replace("\\\n", " ").splitlines():
+        words = shlex.split(line, comments=True)
+        while words:
+            end = words.index("&&") if "&&" in words else len(words)
+            if words[0] == "bench":
+                yield words[1:end]
+            words = words[end + 1 :]
+
+
+def follow(page: str, bench: Callable[..., Result], project: Path) -> None:
+    """Do what the page says, in a project with the committed runs of the sample."""
+    shutil.copytree(ROOT / "results" / "medqa_sample", project / "results" / "medqa_sample")
+    for block in blocks(page):
+        if block.note and block.language != "bash":
+            path = project / block.note
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(block.text, encoding="utf-8")
+    for block in blocks(page):
+        for words in commands(block) if (block.language, block.note) == ("bash", "run") else ():
+            # The embedded model has tests of its own; baselines are quick.
+            result = bench(*("family:baseline" if word == "available" else word for word in words))
+            assert result.exit_code == 0, f"{shlex.join(words)}: {result.output}"
+
+
+def test_a_task_and_a_card_written_from_the_readme_alone_work(
+    bench: Callable[..., Result], project: Path
+) -> None:
+    follow("README.md", bench, project)
+    assert "Capitals of Europe" in (project / "site" / "index.html").read_text(encoding="utf-8")
+    shown = bench("models", "show", "my-model")
+    assert shown.exit_code == 0
+    assert "correct source.path, which starts at the card's folder" in shown.stdout
+
+
+RUN = [page for page in PAGES if any(block.note == "run" for block in blocks(page)) and page != "README.md"]
+
+
+@pytest.mark.parametrize("page", RUN)
+def test_the_commands_that_a_page_marks_work_in_its_order(
+    page: str, bench: Callable[..., Result], project: Path
+) -> None:
+    follow(page, bench, project)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_command_on_a_page_exists_with_its_options(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)  # sweep files are read with their option
+    for block in blocks(page):
+        if block.language != "bash":
+            continue
+        assert block.note in ("", "run", "later"), f"no such mark: {block.note}"
+        for words in commands(block) if block.note == "" else ():
+            command, rest = resolved(words)
+            command.make_context("bench", rest)
+
+
+def resolved(words: list[str]) -> tuple[click.Command, list[str]]:
+    """The command that words name, and its own words."""
+    command: click.Command = main
+    while isinstance(command, click.Group):
+        command, words = command.commands[words[0]], words[1:]
+    return command, words
+
+
+def options(command: click.Command) -> Iterator[str]:
+    for parameter in command.params:
+        yield from (*parameter.opts, *parameter.secondary_opts)
+    for child in command.commands.values() if isinstance(command, click.Group) else ():
+        yield from options(child)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_flag_that_a_page_names_is_an_option(page: str) -> None:
+    known = {*options(main), "--help", "--version", *OF_OTHER_PROGRAMS}
+    named = {
+        flag for code in re.findall(r"`([^`]+)`", prose(page)) for flag in re.findall(r"--[a-z][\w-]*", code)
+    }
+    assert not named - known
+
+
+def keys(model: type[BaseModel], above: str = "") -> set[str]:
+    """Every key of a file of that form, with the keys above it: `data.splits.test`."""
+    found: set[str] = set()
+    for name, field in model.model_fields.items():
+        found.add(above + name)
+        for inner in models_in(field.annotation):
+            found |= keys(inner, f"{above}{name}.")
+    return found
+
+
+def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if inspect.isclass(annotation) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in typing.get_args(annotation):
+        yield from models_in(part)
+
+
+def explained(page: str, head: str) -> set[str]:
+    """What stands as code in the first column of the page's tables with that heading."""
+    found: set[str] = set()
+    for table in re.findall(rf"^\| {head} \|.*\n\|[-:| ]+\|\n((?:\|.*\n)+)", text_of(page), re.MULTILINE):
+        for row in table.splitlines():
+            found.update(re.findall(r"`([^`]+)`", row.split("|")[1]))
+    return found
+
+
+def test_every_key_of_a_task_is_explained_and_no_other() -> None:
+    assert explained("docs/data.md", "key") == keys(Task)
+
+
+def test_every_key_of_a_model_card_is_explained_and_no_other() -> None:
+    # An engine is named beside the source, and in older cards within it.
+    either = {"engine", "settings", "source.engine", "source.settings"}
+    assert explained("docs/models.md", "key") | either == keys(ModelCard) | either
+    assert either <= explained("docs/models.md", "key")
+
+
+def test_every_key_and_every_choice_of_a_sweep_file_is_explained_and_no_other() -> None:
+    found = keys(Sweep)
+    assert explained("docs/sweeps.md", "key") == {key for key in found if "." not in key}
+    choices = {key.removeprefix("variants.") for key in found if key.startswith("variants.")}
+    assert explained("docs/sweeps.md", "choice") == choices
+    assert "quantize" in choices
+
+
+def test_everything_that_is_kept_of_an_answer_is_explained() -> None:
+    leaves = {key for key in keys(Record) if not any(other.startswith(f"{key}.") for other in keys(Record))}
+    assert explained("docs/scoring.md", "key") == leaves
+    statuses = set(literals(Record.model_fields["parse_status"].annotation))
+    assert explained("docs/scoring.md", "`parse_status`") == statuses
+
+
+def literals(annotation: Any) -> Iterator[str]:
+    for part in typing.get_args(annotation):
+        if isinstance(part, str):
+            yield part
+        else:
+            yield from literals(part)
+
+
+def test_every_error_is_explained_with_its_exit_code() -> None:
+    classes = {
+        name: kind
+        for name, kind in vars(errors).items()
+        if inspect.isclass(kind) and issubclass(kind, BaseException) and kind.__module__ == errors.__name__
+    }
+    assert explained("docs/sweeps.md", "class") == classes.keys()
+    assert all(name in (errors.__doc__ or "") for name in classes)
+    codes = {int(code) for code in re.findall(r"^\| (\d+) \|", text_of("docs/sweeps.md"), re.MULTILINE)}
+    assert {kind.exit_code for kind in classes.values()} < codes
+
+
+def test_every_group_of_entry_points_has_a_place_in_the_documents() -> None:
+    text = "".join(map(prose, PAGES))
+    assert {group for group in GROUPS if f"`{group}`" in text} == GROUPS
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_module_function_and_file_that_a_page_names_exists(page: str) -> None:
+    for code in re.findall(r"`([^`\n]+)`", prose(page)):
+        if re.fullmatch(r"bench(\.\w+)+", code) and code not in GROUPS:
+            assert is_importable(code), code
+        if re.fullmatch(r"(bench|leaderboard|docs|tests|sweeps|\.github)/[\w./-]+", code):
+            assert (ROOT / code).exists(), code
+
+
+def is_importable(name: str) -> bool:
+    """Whether a module has that name, or holds what has it."""
+    try:
+        importlib.import_module(name)
+    except ModuleNotFoundError:
+        module, _, attribute = name.rpartition(".")
+        return bool(module) and hasattr(importlib.import_module(module), attribute)
+    return True
+
+
+def anchors(page: Path) -> set[str]:
+    """The headings of a page as GitHub links to them."""
+    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_between_documents_leads_somewhere(page: str) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", prose(page)):
+        if target.startswith(("https://", "http://")):
+            continue
+        name, _, anchor = target.partition("#")
+        path = (ROOT / page).parent / name if name else ROOT / page
+        assert path.exists(), target
+        assert not anchor or anchor in anchors(path), target
+
+
+def test_the_readme_leads_to_every_page_and_has_fewer_than_200_lines() -> None:
+    assert len(text_of("README.md").splitlines()) < 200
+    linked = set(re.findall(r"\]\(([^)#\s]+)\)", text_of("README.md")))
+    assert {page for page in PAGES if page != "README.md"} <= linked
+
+
+def test_the_glossary_says_each_word_once() -> None:
+    words = re.findall(r"^\| ([a-z][^|]*) \|", text_of("docs/glossary.md"), re.MULTILINE)
+    words = [word for word in words if word != "word"]
+    assert len(words) == len(set(words)) > 40
+
+
+def test_what_the_readme_answers_is_what_the_committed_runs_say(bench: Callable[..., Result]) -> None:
+    [answer] = re.findall(
+        r"^\*\*What this board answers:\*\*.*?\n\n", text_of("README.md"), re.DOTALL | re.MULTILINE
+    )
+    shown = bench("export", "json", "--task", "medqa", "--results", str(ROOT / "results"))
+    rows: list[dict[str, Any]] = json.loads(shown.stdout)
+    models = [row for row in rows if row["family"] != "baseline"]
+    [chance] = [row for row in rows if row["model"] == "chance"]
+    best = max(models, key=lambda row: row["accuracy"])
+    low, high = (f"{100 * best[end]:.1f}" for end in ("low", "high"))
+    assert f"{100 * best['accuracy']:.1f} % (95 % interval {low}–{high} %)" in " ".join(answer.split())
+    assert f"{100 * chance['accuracy']:.1f} %" in answer
+    assert (chance["rank_best"], chance["rank_worst"]) == (1, len(rows))  # no row is better, and none worse
+    assert {row["title"].partition(" (")[0] for row in models} == {"SmolLM2 135M Instruct"}
+    assert (len(models), "seven variants" in answer) == (7, True)
+
+
+def test_the_table_of_speeds_is_that_of_the_committed_comparisons() -> None:
+    names = (
+        "smollm2-135m-instruct-q4_1-medqa-0shot",
+        "smollm2-135m-instruct-q4_1-medqa-5shot",
+        "random-t5-small-medqa-0shot",
+    )
+    files = [ROOT / "results" / "verify" / f"{name}-bfloat16.json" for name in names]
+    found: list[dict[str, Any]] = [json.loads(path.read_bytes()) for path in files]
+    work = {"letters": "letters", "option texts": "texts", "all views": "all views"}
+    for row, key in work.items():
+        assert numbers("docs/verify.md", row) == [f"{one['work'][key]['ratio']:.1f}" for one in found]
+    peaks = [f"{one['peak_ours'] / one['peak_reference']:.2f}" for one in found]
+    assert numbers("docs/verify.md", "peak memory") == peaks
+
+
+def test_the_scores_equal_the_references_as_far_as_the_documents_say() -> None:
+    path = ROOT / "results" / "verify" / "smollm2-135m-instruct-q4_1-medqa-0shot-float32.json"
+    views: dict[str, dict[str, Any]] = json.loads(path.read_bytes())["views"]
+    assert {view["agree"] for view in views.values()} == {view["items"] for view in views.values()} == {128}
+    [apart, of_two] = re.findall(r"\d(?:\.\d)?e-\d", text_of("docs/verify.md"))
+    assert max(views[name]["max_difference"] for name in ("letter", "text")) <= float(apart)
+    assert f"{views['text_pmi']['max_difference']:.1e}" == f"{float(of_two):.1e}"
+
+
+def numbers(page: str, row: str) -> list[str]:
+    """The first number of each further cell in the table row that begins so."""
+    [cells] = re.findall(rf"^\| {row} \|(.*)\|$", text_of(page), re.MULTILINE)
+    return [found[0] for cell in cells.split("|") if (found := re.findall(r"[\d.]+", cell))]
