@@ -11,7 +11,7 @@ from bench.runs.answers import Answered, Answers
 from bench.runs.compare import Change, changes
 from bench.runs.result import CellFacts, DoneResult, FailedResult, Provenance, TaskFacts
 from bench.types import ScoredView
-from leaderboard.formats import short_digest
+from bench.wording import short_digest
 from leaderboard.standing import Standing, Standings, standings
 
 ONE_LETTER = 0.9

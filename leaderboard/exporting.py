@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from leaderboard import formats
+from bench.wording import DASH, number, percent, size
 from leaderboard.board import Row, TaskBoard
 
 COLUMNS = ("Rank", "Model", "Variant", "Accuracy", "95 % interval", "Questions/s", "Peak memory")
@@ -16,13 +16,13 @@ _LATEX = {
 def _cells(row: Row) -> tuple[str, ...]:
     rate, cost, cell = row.result.metrics.accuracy, row.result.cost, row.result.cell
     return (
-        row.standing.text if row.standing else formats.DASH,
+        row.standing.text if row.standing else DASH,
         cell.model.title,
         cell.variant.slug,
-        formats.percent(rate.value),
-        f"{formats.percent(rate.low)} – {formats.percent(rate.high)}",
-        formats.number(cost.items_per_second),
-        formats.size(cost.peak_memory_bytes),
+        percent(rate.value),
+        f"{percent(rate.low)} – {percent(rate.high)}",
+        number(cost.items_per_second),
+        size(cost.peak_memory_bytes),
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from bench.runs.result import DoneResult
-from leaderboard import formats
+from bench.wording import count, latency, percent, size
 from leaderboard.board import Row, TaskBoard
 from leaderboard.standing import memory
 
@@ -64,10 +64,10 @@ def frontiers(table: TaskBoard) -> list[Frontier]:
     """
     models = [row for row in table.rows if row.result.cell.model.architecture != "baseline"]
     costs: tuple[tuple[str, str, Callable[[DoneResult], float | None], Callable[[float], str]], ...] = (
-        ("memory", "peak memory", memory, lambda v: formats.size(int(v))),
-        ("time", "seconds a question in its batch", _seconds, formats.brief),
-        ("latency", "seconds a question alone", lambda r: r.cost.alone and r.cost.alone.p50, formats.brief),
-        ("size", "parameters", lambda r: r.cell.model.parameters, lambda v: formats.count(int(v))),
+        ("memory", "peak memory", memory, lambda v: size(int(v))),
+        ("time", "seconds a question in its batch", _seconds, latency),
+        ("latency", "seconds a question alone", lambda r: r.cost.alone and r.cost.alone.p50, latency),
+        ("size", "parameters", lambda r: r.cell.model.parameters, lambda v: count(int(v))),
     )
     found: list[Frontier] = []
     for name, axis, cost, text in costs if table.machine else costs[-1:]:
@@ -109,7 +109,7 @@ def _frontier(
         axis=axis,
         points=_labelled(points),
         across=tuple(Tick(across(value), text(value)) for value in _round_numbers(first, last)),
-        up=tuple(Tick(up(share), formats.percent(share, 0)) for share in _shares(bottom, top)),
+        up=tuple(Tick(up(share), percent(share, 0)) for share in _shares(bottom, top)),
         path=" ".join(f"{point.x},{point.y}" for point in line),
         chance=up(chance),
     )

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from bench import wording
 from bench.runs.answers import UNREAD, Answered
 from bench.runs.compare import told
 from leaderboard import formats
@@ -199,7 +200,7 @@ class _Cells:
         if (links := self.kept.get((task, root))) is None:
             links = self.kept[task, root] = [self.asked(question, root) for question in questions]
         answered = row.answers
-        letters = answered.chosen.replace(UNREAD, formats.DASH)
+        letters = answered.chosen.replace(UNREAD, wording.DASH)
         each = zip(letters, answered.truth, answered.right.tolist(), strict=True)
         parts = zip(links, each, strict=True)
         return Markup("\n".join(f"{link}{self.given(*one)}" for link, one in parts))  # noqa: S704
@@ -229,9 +230,9 @@ def _environment(options: Options) -> Environment:
     )
     own: tuple[Callable[..., Any], ...] = (told, kinds, choices, row_names, page_of_model, frontiers)
     shown: tuple[Callable[..., Any], ...] = (
-        formats.percent, formats.count, formats.cut, formats.size, formats.number, formats.seconds,
-        formats.or_dash, formats.short_digest, formats.estimate, formats.metric_name, formats.view_name,
-        formats.status_name, formats.differ, formats.costs, formats.circumstances, formats.points,
+        wording.percent, wording.count, wording.cut, wording.size, wording.number, wording.seconds,
+        wording.or_dash, wording.short_digest, formats.estimate, formats.metric_name, formats.view_name,
+        formats.status_name, formats.differ, formats.costs, formats.circumstances, wording.points,
         formats.told_reason,
     )  # fmt: skip
     filters: dict[str, Any] = {one.__name__: one for one in (*own, *shown)}

@@ -24,7 +24,6 @@ from bench.runs.result import DoneResult
 from bench.runs.store import Run, read_runs
 from bench.scoring.metrics import measure
 from conftest import ITEMS, TASK, write_lines
-from leaderboard import formats
 from leaderboard.board import Board, make_board
 from leaderboard.build import make_site, write_site
 from leaderboard.exporting import as_latex, as_markdown
@@ -243,31 +242,6 @@ def test_without_results_the_command_says_what_to_do(bench: Bench) -> None:
     assert "there is no results folder results: run 'bench run' first" in built.stderr
     served = bench("leaderboard", "serve")
     assert "run 'bench leaderboard build' first" in served.stderr
-
-
-@given(st.floats(0, 1))
-def test_a_percentage_is_never_further_off_than_its_last_digit(value: float) -> None:
-    assert abs(float(formats.percent(value).split("\u202f")[0]) - value * 100) <= 0.0501
-
-
-@pytest.mark.parametrize(
-    ("shown", "expected"),
-    [
-        (formats.count(134515008), "135M"),
-        (formats.count(1543714304), "1.54B"),
-        (formats.count(None), "—"),
-        (formats.size(98362432), "98.4\u202fMB"),
-        (formats.size(None), "—"),
-        (formats.number(17164.9), "17,165"),
-        (formats.number(9.949), "9.95"),
-        (formats.seconds(127.9), "2\u202fmin 8\u202fs"),
-        (formats.seconds(4.21), "4.2\u202fs"),
-        (formats.short_digest("sha256:16399c58348341"), "sha256:16399c5834"),
-        (formats.short_digest(None), "—"),
-    ],
-)
-def test_numbers_as_people_read_them(shown: str, expected: str) -> None:
-    assert shown == expected
 
 
 def finished(records: int, right: int, title: str, memory: int, kind: str = "decoder") -> Answered:

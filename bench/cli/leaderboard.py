@@ -11,6 +11,7 @@ import click
 
 from bench.cli import options
 from bench.errors import UsageError
+from bench.wording import number, size
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -111,8 +112,6 @@ def _ranked(found: "TaskBoard") -> "Table":
     """A task's rows with their ranks and costs."""
     from rich.table import Table
 
-    from leaderboard import formats
-
     table = Table(title=found.task.title, title_justify="left", title_style="bold", box=None)
     for name in ("rank", "model", "variant"):
         table.add_column(name)
@@ -128,8 +127,8 @@ def _ranked(found: "TaskBoard") -> "Table":
             f"{rate.value:.1%}",
             f"{rate.low * 100:.1f}–{rate.high * 100:.1f}",
             f"{row.standing.above_chance:.1%}",
-            formats.number(cost.items_per_second),
-            formats.size(cost.peak_memory_bytes),
+            number(cost.items_per_second),
+            size(cost.peak_memory_bytes),
         )
     return table
 
@@ -210,8 +209,6 @@ def _sending(built: "Built", to: str, remote: str, *, public: bool) -> "Sending"
 
 def _contents(built: "Built") -> Iterator[str]:
     """How much there is to send, and what most of it is."""
-    from leaderboard.formats import size
-
     largest = sorted(built.files, key=lambda name: (-len(built.files[name]), name))[:3]
     told = ", ".join(f"{name} ({size(len(built.files[name]))})" for name in largest)
     yield f"{built.folder}: {len(built.files)} files, {size(built.bytes)}; the largest: {told}"

@@ -36,7 +36,7 @@ from bench.runs.result import DoneResult, FailedResult
 from bench.runs.store import find_run, read_results
 from bench.runs.sweep import SweepEvent, sweep
 from bench.tuning.job import Prepared, Step
-from leaderboard import formats
+from bench.wording import number, seconds, size
 
 Finished = DoneResult | FailedResult
 
@@ -73,16 +73,14 @@ def show_plan(cells: Sequence[Cell], results: Path, terms: Terms, *, as_json: bo
             table.add_row(*words, "cannot run" if row["reason"] else "done")
             continue
         state = f"{row['answered']} answered" if row["answered"] else row["state"]
-        download = formats.size(row["download_bytes"]) if row["download_bytes"] != 0 else ""
-        table.add_row(
-            *words, state, download, formats.size(row["memory_bytes"]), formats.seconds(row["seconds"])
-        )
+        download = size(row["download_bytes"]) if row["download_bytes"] != 0 else ""
+        table.add_row(*words, state, download, size(row["memory_bytes"]), seconds(row["seconds"]))
     stdout().print(table)
     todo = [row for row in rows if row["state"] != "done" and not row["reason"]]
     known = [row["seconds"] for row in todo if row["seconds"] is not None]
     text = f"{len(todo)} of {len(rows)} to do"
     if known:
-        text += f"; {len(known)} of them as before on this machine: about {formats.seconds(sum(known))}"
+        text += f"; {len(known)} of them as before on this machine: about {seconds(sum(known))}"
     click.echo(text, err=True)
 
 
@@ -309,8 +307,8 @@ def _table(task: str, results: Sequence[Finished]) -> Table:
             f"{rate.value:.1%}",
             f"{rate.low * 100:.1f}–{rate.high * 100:.1f}",
             f"{rate.correct}/{rate.total}",
-            formats.number(cost.items_per_second),
-            formats.size(cost.peak_memory_bytes),
+            number(cost.items_per_second),
+            size(cost.peak_memory_bytes),
         )
     return table
 

@@ -7,6 +7,7 @@ import click
 
 from bench.cli import options
 from bench.types import Dtype
+from bench.wording import size
 
 if TYPE_CHECKING:
     from bench.interop.verify import Verification
@@ -98,7 +99,6 @@ def _show(found: "Verification") -> None:
     from rich.table import Table
 
     from bench.cli.report import stdout
-    from leaderboard.formats import size
 
     console = stdout()
     shots = f", {found.exemplars} exemplars" if found.exemplars else ""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from bench.runs.answers import Answered
 from bench.runs.result import CellFacts, DoneResult, Variant
 from bench.stats.paired import Paired, paired
+from bench.wording import size
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +79,14 @@ def _costs(change: Change) -> Iterator[str]:
     if before.quantize != change.after.cell.variant.quantize:
         held, now = change.before.cost.model_bytes, change.after.cost.model_bytes
         if held and now:
-            yield f"weights in memory {held / 1e6:,.0f} → {now / 1e6:,.0f} MB ({now / held:.0%})"
+            yield f"weights in memory {size(held)} → {size(now)} ({now / held:.0%})"
         speed, slower = change.before.cost.items_per_second, change.after.cost.items_per_second
         if speed and slower and _machine(change.before) == _machine(change.after):
             yield f"{slower / speed:.2f} times the speed"
     elif adapter:
         if adapter.outcome:
             peak = adapter.outcome.peak_device_memory_bytes or adapter.outcome.peak_memory_bytes
-            memory = f" and {peak / 1e9:.2f} GB" if peak else ""
+            memory = f" and {size(peak)}" if peak else ""
             yield f"tuning took {adapter.outcome.seconds / 60:.1f} min{memory}"
         if adapter.seen:
             yield f"{adapter.seen} of the test questions were trained on: this is no held-out result"

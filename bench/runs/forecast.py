@@ -9,6 +9,7 @@ from bench.runs.cell import Cell
 from bench.runs.provenance import provenance
 from bench.runs.result import DoneResult, Provenance
 from bench.types import Dtype, Quantization
+from bench.wording import size
 
 LIBRARIES = 700_000_000
 """What a worker holds beside its weights: libraries, tokenizer, kernels, activations."""
@@ -84,7 +85,7 @@ def this_machine() -> str:
 
 def machine_of(found: Provenance) -> str:
     """What two runs must share for their times to be added or compared."""
-    memory = "unknown" if found.memory_bytes is None else told(found.memory_bytes)
+    memory = "unknown" if found.memory_bytes is None else size(found.memory_bytes)
     return f"{found.machine}, {memory}"
 
 
@@ -95,8 +96,3 @@ def out_of_memory_kills() -> int | None:
     except OSError:
         return None
     return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), None)
-
-
-def told(size: int) -> str:
-    """4_310_000_000 -> "4.31 GB" (decimal units, as the page has them)."""
-    return f"{size / 1e9:.3g} GB" if size >= 10**9 else f"{size / 1e6:.3g} MB"

@@ -11,11 +11,12 @@ import psutil
 
 from bench.runs.cell import Cell
 from bench.runs.events import LAST, USUAL, Again, Blocked, Event, Loading, Progress, Terms
-from bench.runs.forecast import least, out_of_memory_kills, told
+from bench.runs.forecast import least, out_of_memory_kills
 from bench.runs.inside import failed, work
 from bench.runs.process import Bounds, Ended, in_process
 from bench.runs.result import DoneResult
 from bench.runs.store import StoreError, begin, find_run
+from bench.wording import size
 
 SMALLER = 0.25
 """The share of the usual batch with which a cell goes on that the system has killed."""
@@ -51,7 +52,7 @@ def run_cell(
     # What others hold side by side, they give back.
     free = memory.available if terms.jobs == 1 else memory.total
     if (wanted := least(cell)) > free:
-        reason = f"not started: its weights alone need {told(wanted)} of memory, {told(free)} are free"
+        reason = f"not started: its weights alone need {size(wanted)} of memory, {size(free)} are free"
         yield failed(cell, results, reason)
         return
     bounds = Bounds(terms.timeout, stop)
@@ -104,6 +105,6 @@ def _why(death: Death, cell: Cell, terms: Terms) -> str:
         return "killed from outside (signal 9), and not by the system for memory"
     if death.was_killed:
         wanted = max(death.peak, least(cell))
-        size = f": {told(wanted)} or more needed, {told(death.free)} free" if wanted else ""
-        return f"killed, most likely out of memory{size}"
+        needs = f": {size(wanted)} or more needed, {size(death.free)} free" if wanted else ""
+        return f"killed, most likely out of memory{needs}"
     return f"the worker died with {death.end.how}"
