@@ -1,11 +1,17 @@
 """A board's tables in forms for papers, pages and programs."""
 
-from collections.abc import Sequence
+import csv
+import io
+import json
+from collections.abc import Iterable, Sequence
+from typing import Literal
 
-from bench.wording import DASH, number, percent, size
 from leaderboard.board import Row, TaskBoard
+from leaderboard.column import Column, Value, rounded
+from leaderboard.listing import INTERVAL, columns_of, known
 
-COLUMNS = ("Rank", "Model", "Variant", "Accuracy", "95 % interval", "Questions/s", "Peak memory")
+Alignment = Literal["left", "center", "right"]
+_RULES: dict[Alignment, str] = {"left": "---", "center": ":---:", "right": "---:"}
 _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
     "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
@@ -13,26 +19,50 @@ _LATEX = {
 }  # fmt: skip
 
 
-def _cells(row: Row) -> tuple[str, ...]:
-    rate, cost, cell = row.result.metrics.accuracy, row.result.cost, row.result.cell
-    return (
-        row.standing.text if row.standing else DASH,
-        cell.model.title,
-        cell.variant.slug,
-        percent(rate.value),
-        f"{percent(rate.low)} – {percent(rate.high)}",
-        number(cost.items_per_second),
-        size(cost.peak_memory_bytes),
-    )
+def row_values(rows: Sequence[Row]) -> list[dict[str, Value]]:
+    """Every row by column; floats have four decimals."""
+    columns = known(columns_of("export"), rows)
+    return [{column.name: rounded(column.value(row)) for column in columns} for row in rows]
+
+
+def as_csv(rows: Sequence[Row]) -> str:
+    """RFC 4180, with a header; an unknown value is an empty field."""
+    out = io.StringIO()
+    columns = known(columns_of("export"), rows)
+    writer = csv.writer(out, lineterminator="\r\n")
+    writer.writerow(column.name for column in columns)
+    writer.writerows([_no_formula(rounded(column.value(row))) for column in columns] for row in rows)
+    return out.getvalue()
+
+
+def _no_formula(value: Value) -> Value:
+    """A text that a spreadsheet would take for a formula is marked as text."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@")) else value
+
+
+def as_json(rows: Sequence[Row]) -> str:
+    return json.dumps(row_values(rows), indent=1, ensure_ascii=False) + "\n"
 
 
 def as_markdown(table: TaskBoard) -> str:
-    """A heading, what the table comes to, and a pipe table; nothing of a model's words is markup."""
+    """A heading, the headline, and a pipe table; no text of a model is taken for markup."""
+    columns = columns_of("paper")
     lines = [f"## {_escaped(table.task.title)}", "", _escaped(table.headline), ""]
-    lines += [f"| {' | '.join(COLUMNS)} |", "| --- | --- | --- | ---: | :---: | ---: | ---: |"]
-    lines += [f"| {' | '.join(_escaped(cell) for cell in _cells(row))} |" for row in table.rows]
+    lines += [
+        _pipes(column.title for column in columns),
+        _pipes(_RULES[_alignment(column)] for column in columns),
+    ]
+    lines += [_pipes(_escaped(column.format(row)) for column in columns) for row in table.rows]
     note = f"{table.items} questions, {table.task.name} version {table.task.version}; ranks are ranges."
     return "\n".join([*lines, "", f"{note} {_escaped(table.task.notice)}".rstrip(), ""])
+
+
+def _pipes(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _alignment(column: Column) -> Alignment:
+    return "center" if column is INTERVAL else "right" if column.number else "left"
 
 
 def _escaped(text: str) -> str:
@@ -44,17 +74,22 @@ def _escaped(text: str) -> str:
 
 def as_latex(table: TaskBoard) -> str:
     """A tabular for booktabs, with its caption."""
+    columns = columns_of("paper")
+    alignments = "".join(_alignment(column)[0] for column in columns)
     lines = [
         r"\begin{table}",
         r"\centering",
         rf"\caption{{{_tex(table.task.title)}. {_tex(table.headline)}}}",
+        rf"\begin{{tabular}}{{{alignments}}}",
+        r"\toprule",
+        _line(column.title for column in columns),
+        r"\midrule",
     ]
-    lines += [r"\begin{tabular}{lllrcrr}", r"\toprule", _line(COLUMNS), r"\midrule"]
-    lines += [_line(_cells(row)) for row in table.rows]
+    lines += [_line(column.format(row) for column in columns) for row in table.rows]
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table}", ""])
 
 
-def _line(cells: Sequence[str]) -> str:
+def _line(cells: Iterable[str]) -> str:
     return " & ".join(map(_tex, cells)) + r" \\"
 
 

@@ -1,112 +1,220 @@
-"""A table's rows as plain values: what can be sorted, filtered, and taken away as CSV and JSON."""
+"""The columns of a board's tables: one table of them for the page, the terminal, papers, CSV and JSON.
 
-import csv
-import io
-import json
+A package adds columns of its own by an entry point of the group `bench.columns` that names a `Columns`.
+"""
+
+from collections import Counter
 from collections.abc import Sequence
+from typing import get_args
 
-from leaderboard.board import Row, TaskBoard
+from bench.errors import BenchError
+from bench.plugins import Registry
+from bench.types import ScoredView
+from bench.wording import count, number, or_dash, percent, size
+from leaderboard.board import TaskBoard
+from leaderboard.column import Column, Columns, Measured, Suite
+from leaderboard.formats import view_name
 
-Value = str | int | float | None
-SIZES = ((2 * 10**8, "below 200M"), (10**9, "200M to 1B"), (4 * 10**9, "1B to 4B"))
-
-
-def values(row: Row) -> dict[str, Value]:
-    """One row by column; numbers are plain, shares are in [0, 1], sizes in bytes."""
-    cell, cost, rate = row.result.cell, row.result.cost, row.result.metrics.accuracy
-    standing = row.standing
-    found: dict[str, Value] = {
-        "rank_best": standing.best if standing else None,
-        "rank_worst": standing.worst if standing else None,
-        "model": cell.model.name,
-        "title": cell.model.title,
-        "variant": cell.variant.slug,
-        "family": cell.model.family,
-        "view": cell.task.view,
-        "accuracy": rate.value,
-        "low": rate.low,
-        "high": rate.high,
-        "above_chance": standing.above_chance if standing else None,
-        "right": rate.correct,
-        "questions": rate.total,
-        **{f"accuracy_{view}": one.value for view, one in row.result.metrics.views.items()},
-        "parameters": cell.model.parameters,
-        "precision": cell.variant.precision,
-        "tuned": cell.variant.adapter.method if cell.variant.adapter else None,
-        "exemplars": cell.variant.exemplars,
-        "prompt": cell.variant.prompt,
-        "questions_per_second": cost.items_per_second,
-        "peak_memory_bytes": cost.peak_memory_bytes,
-        "weights_in_memory_bytes": cost.model_bytes,
-        "weights_on_disk_bytes": cost.weights_bytes,
-        "seconds_alone_p50": cost.alone.p50 if cost.alone else None,
-        "joules": cost.joules,
-        "licence": cell.model.license,
-        "hardware": row.result.provenance.machine,
-        "finished": row.result.provenance.finished,
-        "imported": row.result.imported or None,
-        "run": cell.id,
-    }
-    return {name: _short(value) for name, value in found.items()}
+_SIZES = ((2 * 10**8, "below 200M"), (10**9, "200M to 1B"), (4 * 10**9, "1B to 4B"))
 
 
-def _short(value: Value) -> Value:
-    """Four decimals, and whole numbers as such: the same digits in every program."""
-    if not isinstance(value, float):
-        return value
-    return int(value) if value.is_integer() else round(value, 4)
+COLUMNS = Registry("bench.columns", "suite of columns", Columns)
 
 
-def kinds(row: Row) -> dict[str, str]:
-    """What a row can be chosen by: a word for each kind."""
-    found = values(row)
-    is_model = row.result.cell.model.architecture != "baseline"
-    return {
-        "family": str(found["family"]),
-        "size": _size(row.result.cell.model.parameters) if is_model else "baseline",
-        "precision": str(found["precision"] or "unknown") if is_model else "baseline",
-        "tuned": {"lora": "LoRA", "full": "all weights"}.get(str(found["tuned"]), "as published"),
-        "licence": str(found["licence"]),
-        "hardware": str(found["hardware"]),
-    }
+def columns_of(suite: Suite) -> list[Column]:
+    """The columns of that suite, ours first; raises a BenchError where two have one name."""
+    added = [each for each in COLUMNS.all().values() if suite in each.suites]
+    columns = [*_SUITES[suite], *(column for each in added for column in each.columns)]
+    [(name, times)] = Counter(column.name for column in columns).most_common(1)
+    if times > 1:
+        raise BenchError(f"{times} columns are named '{name}'; uninstall a package that adds one")
+    return columns
 
 
-def _size(parameters: int | None) -> str:
+def known(columns: Sequence[Column], rows: Sequence[Measured]) -> list[Column]:
+    """The columns without the optional ones of which no row has a value."""
+    return [
+        column
+        for column in columns
+        if not column.optional or any(column.value(row) is not None for row in rows)
+    ]
+
+
+def filter_words(table: TaskBoard) -> list[tuple[Column, list[str]]]:
+    """The columns that the table's rows can be chosen by, each with its words, where it has several."""
+    words = [(column, sorted({column.format(row) for row in table.rows})) for column in columns_of("filters")]
+    return [(column, several) for column, several in words if len(several) > 1]
+
+
+def _is_baseline(row: Measured) -> bool:
+    return row.result.cell.model.architecture == "baseline"
+
+
+def _rank_key(row: Measured) -> int | None:
+    """Sorts by the best rank, then by the worst."""
+    return row.standing.best * 10_000 + row.standing.worst if row.standing else None
+
+
+def _interval(row: Measured) -> str:
+    rate = row.result.metrics.accuracy
+    return f"{percent(rate.low)} – {percent(rate.high)}"
+
+
+def _short_interval(row: Measured) -> str:
+    rate = row.result.metrics.accuracy
+    return f"{rate.low * 100:.1f}–{rate.high * 100:.1f}"
+
+
+def _variant(row: Measured) -> str:
+    cell = row.result.cell
+    return cell.variant.slug + (f", first {cell.limit}" if cell.limit else "")
+
+
+def _right(row: Measured) -> str:
+    rate = row.result.metrics.accuracy
+    return f"{rate.correct}/{rate.total}"
+
+
+def _tuned(row: Measured) -> str:
+    adapter = row.result.cell.variant.adapter
+    return "as published" if adapter is None else "LoRA" if adapter.method == "lora" else "all weights"
+
+
+def _size_class(row: Measured) -> str:
+    parameters = row.result.cell.model.parameters
+    if _is_baseline(row):
+        return "baseline"
     if parameters is None:
         return "unknown"
-    return next((name for bound, name in SIZES if parameters < bound), "4B and more")
+    return next((name for bound, name in _SIZES if parameters < bound), "4B and more")
 
 
-def choices(table: TaskBoard) -> dict[str, list[str]]:
-    """Each kind of filter that has more than one word in the table, with its words."""
-    found: dict[str, set[str]] = {}
-    for row in table.rows:
-        for kind, word in kinds(row).items():
-            found.setdefault(kind, set()).add(word)
-    return {kind: sorted(words) for kind, words in found.items() if len(words) > 1}
+def _precision_class(row: Measured) -> str:
+    return "baseline" if _is_baseline(row) else row.result.cell.variant.precision or "unknown"
 
 
-def listed(rows: Sequence[Row]) -> list[dict[str, Value]]:
-    """Every row with every column that any of them has."""
-    found = [values(row) for row in rows]
-    names = list(dict.fromkeys(name for one in sorted(found, key=len, reverse=True) for name in one))
-    return [{name: one.get(name) for name in names} for one in found]
+def _accuracy_by(view: ScoredView) -> Column:
+    def value(row: Measured) -> float | None:
+        rate = row.result.metrics.views.get(view)
+        return rate.value if rate else None
+
+    return Column(f"accuracy_{view}", f"Accuracy by {view_name(view)}", value, optional=True)
 
 
-def as_csv(rows: Sequence[Row]) -> str:
-    """RFC 4180, with a header; what is not known is an empty field."""
-    found = listed(rows)
-    out = io.StringIO()
-    writer = csv.DictWriter(out, list(found[0]) if found else [], lineterminator="\r\n")
-    writer.writeheader()
-    writer.writerows({name: _plain(value) for name, value in one.items()} for one in found)
-    return out.getvalue()
+RANK = Column("rank", "Rank", _rank_key, lambda row: or_dash(row.standing and row.standing.text))
+RANK_BEST = Column("rank_best", "Best rank", lambda row: row.standing and row.standing.best)
+RANK_WORST = Column("rank_worst", "Worst rank", lambda row: row.standing and row.standing.worst)
+MODEL = Column("model", "Model", lambda row: row.result.cell.model.name)
+TITLE = Column("title", "Model", lambda row: row.result.cell.model.title)
+VARIANT = Column("variant", "Variant", lambda row: row.result.cell.variant.slug, short_text=_variant)
+FAMILY = Column("family", "Family", lambda row: row.result.cell.model.family)
+VIEW = Column("view", "View", lambda row: row.result.cell.task.view)
+ACCURACY = Column(
+    "accuracy",
+    "Accuracy",
+    lambda row: row.result.metrics.accuracy.value,
+    lambda row: percent(row.result.metrics.accuracy.value),
+    number=True,
+    short_text=lambda row: f"{row.result.metrics.accuracy.value:.1%}",
+    highest_first=True,
+)
+INTERVAL = Column(
+    "interval", "95 % interval", _interval, number=True, short_text=_short_interval, sortable=False
+)
+LOW = Column("low", "Low", lambda row: row.result.metrics.accuracy.low)
+HIGH = Column("high", "High", lambda row: row.result.metrics.accuracy.high)
+ABOVE_CHANCE = Column(
+    "above_chance",
+    "Above chance",
+    lambda row: row.standing and row.standing.above_chance,
+    lambda row: percent(row.standing.above_chance) if row.standing else or_dash(None),
+    number=True,
+    short_text=lambda row: f"{row.standing.above_chance:.1%}" if row.standing else or_dash(None),
+)
+RIGHT = Column("right", "Right", lambda row: row.result.metrics.accuracy.correct, _right, number=True)
+QUESTIONS = Column("questions", "Questions", lambda row: row.result.metrics.accuracy.total)
+BY_VIEW = tuple(_accuracy_by(view) for view in get_args(ScoredView))
+PARAMETERS = Column(
+    "parameters",
+    "Parameters",
+    lambda row: row.result.cell.model.parameters,
+    lambda row: count(row.result.cell.model.parameters),
+    number=True,
+)
+SIZE_CLASS = Column("size", "Size", _size_class)
+PRECISION = Column("precision", "Precision", lambda row: row.result.cell.variant.precision)
+PRECISION_CLASS = Column("precision", "Precision", _precision_class)
+TUNED = Column(
+    "tuned",
+    "Tuned",
+    lambda row: row.result.cell.variant.adapter and row.result.cell.variant.adapter.method,
+    _tuned,
+)
+EXEMPLARS = Column("exemplars", "Exemplars", lambda row: row.result.cell.variant.exemplars)
+PROMPT = Column("prompt", "Prompt", lambda row: row.result.cell.variant.prompt)
+SPEED = Column(
+    "questions_per_second",
+    "Questions/s",
+    lambda row: row.result.cost.items_per_second,
+    lambda row: number(row.result.cost.items_per_second),
+    number=True,
+    short_title="items/s",
+    sort_key="speed",
+    highest_first=True,
+)
+MEMORY = Column(
+    "peak_memory_bytes",
+    "Peak memory",
+    lambda row: row.result.cost.peak_memory_bytes,
+    lambda row: size(row.result.cost.peak_memory_bytes),
+    number=True,
+    short_title="memory",
+    sort_key="memory",
+)
+HELD = Column(
+    "weights_in_memory_bytes",
+    "Weights in memory",
+    lambda row: row.result.cost.model_bytes,
+    lambda row: size(row.result.cost.model_bytes),
+    number=True,
+)
+DISK = Column(
+    "weights_on_disk_bytes",
+    "On disk",
+    lambda row: row.result.cost.weights_bytes,
+    lambda row: size(row.result.cost.weights_bytes),
+    number=True,
+    sort_key="disk",
+)
+ALONE = Column("seconds_alone_p50", "Alone", lambda row: row.result.cost.alone and row.result.cost.alone.p50)
+JOULES = Column("joules", "Energy in joules", lambda row: row.result.cost.joules)
+LICENCE = Column("licence", "Licence", lambda row: row.result.cell.model.license)
+HARDWARE = Column("hardware", "Hardware", lambda row: row.result.provenance.machine)
+FINISHED = Column(
+    "finished",
+    "Date",
+    lambda row: row.result.provenance.finished,
+    lambda row: row.result.provenance.finished[:10],
+    sort_key="date",
+    highest_first=True,
+)
+IMPORTED = Column("imported", "Imported", lambda row: row.result.imported or None)
+RUN = Column("run", "Run", lambda row: row.result.cell.id)
 
-
-def _plain(value: Value) -> Value:
-    """A text that a spreadsheet would take for a formula is marked as text."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@")) else value
-
-
-def as_json(rows: Sequence[Row]) -> str:
-    return json.dumps(listed(rows), indent=1, ensure_ascii=False) + "\n"
+_SUITES: dict[Suite, tuple[Column, ...]] = {
+    "export": (
+        RANK_BEST, RANK_WORST, MODEL, TITLE, VARIANT, FAMILY, VIEW,
+        ACCURACY, LOW, HIGH, ABOVE_CHANCE, RIGHT, QUESTIONS, *BY_VIEW,
+        PARAMETERS, PRECISION, TUNED, EXEMPLARS, PROMPT,
+        SPEED, MEMORY, HELD, DISK, ALONE, JOULES,
+        LICENCE, HARDWARE, FINISHED, IMPORTED, RUN,
+    ),
+    "terminal": (RANK, TITLE, VARIANT, ACCURACY, INTERVAL, ABOVE_CHANCE, SPEED, MEMORY),
+    "sweep": (MODEL, VARIANT, ACCURACY, INTERVAL, RIGHT, SPEED, MEMORY),
+    "paper": (RANK, TITLE, VARIANT, ACCURACY, INTERVAL, SPEED, MEMORY),
+    "page": (
+        RANK, TITLE, ACCURACY, INTERVAL, PARAMETERS, PRECISION, SPEED, MEMORY, DISK, LICENCE, FINISHED,
+    ),
+    "variants": (RANK, ACCURACY, INTERVAL, SPEED, MEMORY, HELD),
+    "filters": (FAMILY, SIZE_CLASS, PRECISION_CLASS, TUNED, LICENCE, HARDWARE),
+}  # fmt: skip

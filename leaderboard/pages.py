@@ -15,8 +15,9 @@ from bench.runs.compare import told
 from leaderboard import formats
 from leaderboard.board import Board, Row, TaskBoard, page_of
 from leaderboard.comparing import against_first, answers_script, row_names, script
+from leaderboard.exporting import as_csv, as_json, row_values
 from leaderboard.frontier import frontiers
-from leaderboard.listing import as_csv, as_json, choices, kinds, listed
+from leaderboard.listing import columns_of, filter_words, known
 from leaderboard.models import ModelPage, model_pages, page_of_model
 from leaderboard.questions import Listing, Question, answers, listings, prompts, questions_of
 
@@ -131,7 +132,7 @@ class _Renderer:
         if page.path.startswith("data/answers/"):
             return answers_script(table, self.questions(page.task))
         if page.path.endswith(".js"):
-            return script(table.task.name, listed(table.rows))
+            return script(table.task.name, row_values(table.rows))
         return as_csv(table.rows) if page.path.endswith(".csv") else as_json(table.rows)
 
     def _compare(self, page: Page) -> str:
@@ -228,7 +229,7 @@ def _environment(options: Options) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    own: tuple[Callable[..., Any], ...] = (told, kinds, choices, row_names, page_of_model, frontiers)
+    own: tuple[Callable[..., Any], ...] = (told, filter_words, known, row_names, page_of_model, frontiers)
     shown: tuple[Callable[..., Any], ...] = (
         wording.percent, wording.count, wording.cut, wording.size, wording.number, wording.seconds,
         wording.or_dash, wording.short_digest, formats.estimate, formats.metric_name, formats.view_name,
@@ -236,7 +237,7 @@ def _environment(options: Options) -> Environment:
         formats.told_reason,
     )  # fmt: skip
     filters: dict[str, Any] = {one.__name__: one for one in (*own, *shown)}
-    given: dict[str, Any] = {"options": options}
+    given: dict[str, Any] = {"options": options, "columns_of": cache(columns_of)}
     environment.filters.update(filters)
     environment.globals.update(given)
     return environment

@@ -20,7 +20,7 @@ from bench.runs.result import DoneResult
 from bench.runs.store import Run, read_runs
 from foreign import DOCS, LETTERS, write_task
 from leaderboard.board import Board, make_board
-from leaderboard.listing import as_json
+from leaderboard.exporting import as_json
 from played import add_fake
 from tiny import save_causal
 

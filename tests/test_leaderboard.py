@@ -26,9 +26,8 @@ from bench.scoring.metrics import measure
 from conftest import ITEMS, TASK, write_lines
 from leaderboard.board import Board, make_board
 from leaderboard.build import make_site, write_site
-from leaderboard.exporting import as_latex, as_markdown
+from leaderboard.exporting import as_csv, as_latex, as_markdown
 from leaderboard.frontier import efficient, frontiers
-from leaderboard.listing import as_csv
 from leaderboard.pages import Site, pages_of, renderer
 from played import answered
 

@@ -112,8 +112,7 @@ def _of_model(tables: "list[TaskBoard]", model: str) -> "list[TaskBoard]":
 
 
 def _print(form: str, tables: "list[TaskBoard]") -> None:
-    from leaderboard.exporting import as_latex, as_markdown
-    from leaderboard.listing import as_csv, as_json
+    from leaderboard.exporting import as_csv, as_json, as_latex, as_markdown
 
     if form in ("csv", "json") and len(tables) > 1:
         names = ", ".join(table.task.name for table in tables)

@@ -11,13 +11,10 @@ import click
 
 from bench.cli import options
 from bench.errors import UsageError
-from bench.wording import number, size
+from bench.wording import size
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from bench.interop.publishing import Built, Sending
-    from leaderboard.board import TaskBoard
 
 
 @click.group()
@@ -88,49 +85,29 @@ def show(*, results: Path) -> None:
 
     Above chance: 0 % is guessing, 100 % all right.
     """
-    from bench.cli.report import stdout
+    from bench.cli.report import stdout, table_of
     from leaderboard.build import read_board
+    from leaderboard.listing import columns_of, known
 
     board, _ = read_board(results, [])
     if not board.tasks:
         click.echo(f"no runs are in {results} (bench run --help)")
-    for found in board.tasks:
-        stdout().print(_ranked(found))
-        click.echo(found.headline or "no whole run yet")
-        for row in found.apart:
-            click.echo(
-                f"set apart: {row.result.cell.model.title}, {row.result.cell.variant.slug}: {row.apart}"
-            )
-        for failure in found.failures:
+    all_columns = columns_of("terminal")
+    for task in board.tasks:
+        columns = known(all_columns, task.rows)
+        table = table_of(task.task.title, columns)
+        for row in task.rows:
+            table.add_row(*(column.format_short(row) for column in columns))
+        stdout().print(table)
+        click.echo(task.headline or "no whole run yet")
+        for row in task.apart:
+            cell = row.result.cell
+            click.echo(f"set apart: {cell.model.title}, {cell.variant.slug}: {row.apart}")
+        for failure in task.failures:
             click.echo(f"failed: {failure.result.cell.model.title}: {failure.result.reason}")
         click.echo()
     for text in board.damaged:
         click.echo(f"not shown: {text}", err=True)
-
-
-def _ranked(found: "TaskBoard") -> "Table":
-    """A task's rows with their ranks and costs."""
-    from rich.table import Table
-
-    table = Table(title=found.task.title, title_justify="left", title_style="bold", box=None)
-    for name in ("rank", "model", "variant"):
-        table.add_column(name)
-    for name in ("accuracy", "95 % interval", "above chance", "items/s", "memory"):
-        table.add_column(name, justify="right")
-    for row in found.rows:
-        assert row.standing is not None
-        rate, cost, cell = row.result.metrics.accuracy, row.result.cost, row.result.cell
-        table.add_row(
-            row.standing.text,
-            cell.model.title,
-            cell.variant.slug,
-            f"{rate.value:.1%}",
-            f"{rate.low * 100:.1f}–{rate.high * 100:.1f}",
-            f"{row.standing.above_chance:.1%}",
-            number(cost.items_per_second),
-            size(cost.peak_memory_bytes),
-        )
-    return table
 
 
 @leaderboard.command()

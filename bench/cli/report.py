@@ -36,7 +36,9 @@ from bench.runs.result import DoneResult, FailedResult
 from bench.runs.store import find_run, read_results
 from bench.runs.sweep import SweepEvent, sweep
 from bench.tuning.job import Prepared, Step
-from bench.wording import number, seconds, size
+from bench.wording import seconds, size
+from leaderboard.column import Column, Unranked
+from leaderboard.listing import columns_of
 
 Finished = DoneResult | FailedResult
 
@@ -290,26 +292,24 @@ def _rank(result: Finished) -> tuple[float, str]:
 
 
 def _table(task: str, results: Sequence[Finished]) -> Table:
-    table = Table(title=task, title_justify="left", title_style="bold", box=None, header_style="bold")
-    table.add_column("model", overflow="fold")
-    table.add_column("variant", overflow="fold")
-    for name in ("accuracy", "95 % interval", "right", "items/s", "memory"):
-        table.add_column(name, justify="right", no_wrap=True)
+    columns = columns_of("sweep")
+    table = table_of(task, columns)
     for result in results:
-        name, variant = result.cell.model.name, result.cell.variant.slug
         if isinstance(result, FailedResult):
-            table.add_row(name, variant, "failed")
+            table.add_row(result.cell.model.name, result.cell.variant.slug, "failed")
             continue
-        rate, cost = result.metrics.accuracy, result.cost
-        table.add_row(
-            name,
-            variant + (f", first {result.cell.limit}" if result.cell.limit else ""),
-            f"{rate.value:.1%}",
-            f"{rate.low * 100:.1f}–{rate.high * 100:.1f}",
-            f"{rate.correct}/{rate.total}",
-            number(cost.items_per_second),
-            size(cost.peak_memory_bytes),
-        )
+        table.add_row(*(column.format_short(Unranked(result)) for column in columns))
+    return table
+
+
+def table_of(title: str, columns: Sequence[Column]) -> Table:
+    """A table with those columns and no row yet."""
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, header_style="bold")
+    for column in columns:
+        if column.number:
+            table.add_column(column.terminal_title, justify="right", no_wrap=True)
+        else:
+            table.add_column(column.terminal_title, overflow="fold")
     return table
 
 
