@@ -27,6 +27,11 @@ PromptStyle = Literal["plain", "chat"]
 Quantization = Literal["none", "int8", "nf4", "fp4"]
 """How a model's linear layers are held: `none` in the dtype; 8 or 4 bits a weight by bitsandbytes."""
 
+Texts = Literal["full", "answers"]
+"""What a run holds: `answers` is without the texts of questions, options, prompts and replies."""
+PublishedTexts = Literal[Texts, "none"]
+"""What a site shows of its runs: `none` is totals, and no question."""
+
 
 @dataclass(frozen=True, slots=True)
 class Item:

@@ -9,8 +9,9 @@ from bench.inputs.model_card import CardFile
 from bench.runs.answers import MANY, Answered, read_answered, workers
 from bench.runs.check import entry_of, run_folders
 from bench.runs.result import DoneResult
+from bench.types import PublishedTexts
 from leaderboard.board import Board, make_board
-from leaderboard.pages import Options, Page, Site, Texts, pages_of, renderer
+from leaderboard.pages import Options, Page, Site, pages_of, renderer
 
 MARK = ".slm-bench-site"
 """Lists what an earlier build wrote, so that the next one may replace it and nothing else."""
@@ -19,10 +20,10 @@ CHUNK = 50
 
 
 def read_board(
-    results: Path, cards: Sequence[CardFile], texts: Texts = "full"
+    results: Path, cards: Sequence[CardFile], texts: PublishedTexts = "full"
 ) -> tuple[Board, list[Answered]]:
     """The board of a results folder, and its runs."""
-    found = read_answered(results, texts)
+    found = read_answered(results, "full" if texts == "full" else "answers")
     runs, copies = _without_copies([run for run in found if isinstance(run, Answered)])
     errors = [str(error) for error in found if not isinstance(error, Answered)]
     damaged = (*errors, *copies, *_without_result(results))

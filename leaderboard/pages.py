@@ -12,6 +12,7 @@ from markupsafe import Markup
 from bench import wording
 from bench.runs.answers import UNREAD, Answered
 from bench.runs.compare import told
+from bench.types import PublishedTexts
 from leaderboard import formats
 from leaderboard.board import Board, Row, TaskBoard, page_of
 from leaderboard.comparing import against_first, answers_script, row_names, script
@@ -22,8 +23,6 @@ from leaderboard.models import ModelPage, model_pages, page_of_model
 from leaderboard.questions import Listing, Question, answers, listings, prompts, questions_of
 
 STATIC = Path(__file__).parent / "static"
-Texts = Literal["full", "answers", "none"]
-"""All words; answers without the words of questions, prompts and replies; nothing but totals."""
 Kind = Literal["index", "404", "nojekyll", "static", "data", "compare", "list", "question", "model", "run"]
 
 
@@ -31,7 +30,7 @@ Kind = Literal["index", "404", "nojekyll", "static", "data", "compare", "list", 
 class Options:
     """`url` is where the site will stand, with a slash at its end, `picture` a PNG of it."""
 
-    texts: Texts = "full"
+    texts: PublishedTexts = "full"
     noindex: bool = False
     url: str = ""
     picture: bytes = b""

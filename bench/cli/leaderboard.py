@@ -5,12 +5,13 @@ from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, get_args
 
 import click
 
 from bench.cli import options
 from bench.errors import UsageError
+from bench.types import PublishedTexts
 from bench.wording import size
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def leaderboard() -> None:
 @options.site
 @click.option(
     "--texts",
-    type=click.Choice(["full", "answers", "none"]),
+    type=click.Choice(get_args(PublishedTexts)),
     default="full",
     show_default=True,
     help="answers: no words of questions, prompts and replies; none: totals alone.",
@@ -43,7 +44,7 @@ def build(
     *,
     results: Path,
     out: Path,
-    texts: Literal["full", "answers", "none"],
+    texts: PublishedTexts,
     noindex: bool,
     url: str,
     picture: Path | None,

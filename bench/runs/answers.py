@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from bench.config import display
 from bench.errors import BenchError, FileError, Mistake
 from bench.runs.provenance import usable_cores
-from bench.runs.result import DoneResult, FailedResult, Texts
+from bench.runs.result import DoneResult, FailedResult
 from bench.runs.store import existing, read_run
 from bench.scoring.record import ParseStatus, Record
 from bench.scoring.views import best
-from bench.types import LETTERS, ScoredView
+from bench.types import LETTERS, ScoredView, Texts
 
 UNREAD = "-"
 """Stands for an answer that could not be read."""
@@ -98,16 +98,14 @@ class Answered:
         return self.answers.right if self.answers else np.zeros(0, dtype=np.bool_)
 
 
-def read_answered(
-    results: Path, texts: Literal["full", "answers", "none"] = "full"
-) -> list[Answered | FileError]:
+def read_answered(results: Path, texts: Texts = "full") -> list[Answered | FileError]:
     """Every run below the folder, sorted by path; a damaged one comes as its error.
 
-    Unless `texts` are `full`, no word of a question, prompt or reply comes along. Raises a UsageError
+    Of `answers`, no text of a question, option, prompt or reply comes along. Raises a UsageError
     where there is no such folder.
     """
     paths = sorted(existing(results).rglob("result.json"))
-    read = partial(_read, results, "full" if texts == "full" else "answers")
+    read = partial(_read, results, texts)
     if len(paths) < MANY:
         return [read(path) for path in paths]
     try:
