@@ -11,7 +11,8 @@ from bench.runs.check import entry_of, run_folders
 from bench.runs.result import DoneResult
 from bench.types import PublishedTexts
 from leaderboard.board import Board, make_board
-from leaderboard.pages import Options, Page, Site, pages_of, renderer
+from leaderboard.pages import Page, pages_of, renderer
+from leaderboard.site import Content, Options, Site, content_of
 
 MARK = ".slm-bench-site"
 """Lists what an earlier build wrote, so that the next one may replace it and nothing else."""
@@ -63,8 +64,9 @@ def _texts(run: Answered) -> str:
 
 def write_site(site: Site, out: Path) -> int:
     """Replace what an earlier build wrote in the folder, and say how many files that makes."""
-    pages = pages_of(site)
-    replace_site(out, {page.path for page in pages}, lambda: _write_pages(site, pages, out))
+    content = content_of(site)
+    pages = pages_of(content)
+    replace_site(out, {page.path for page in pages}, lambda: _write_pages(content, pages, out))
     return len(pages)
 
 
@@ -91,12 +93,12 @@ def replace_site(out: Path, names: Collection[str], write: Callable[[], None]) -
         raise BenchError("a process that renders pages was ended from outside; is memory short?") from error
 
 
-def _write_pages(site: Site, pages: Sequence[Page], out: Path) -> None:
-    if len(site.runs) < MANY:
-        _render(renderer(site), pages, out)
+def _write_pages(content: Content, pages: Sequence[Page], out: Path) -> None:
+    if len(content.site.runs) < MANY:
+        _render(renderer(content), pages, out)
         return
     chunks = [pages[at : at + CHUNK] for at in range(0, len(pages), CHUNK)]
-    with workers(initializer=_begin, initargs=(site, out)) as pool:
+    with workers(initializer=_begin, initargs=(content.site, out)) as pool:
         list(pool.map(_render_here, chunks))
 
 
@@ -110,7 +112,7 @@ _here: list[Callable[[Sequence[Page]], None]] = []
 
 
 def _begin(site: Site, out: Path) -> None:
-    render = renderer(site)
+    render = renderer(content_of(site))
     _here.append(lambda pages: _render(render, pages, out))
 
 

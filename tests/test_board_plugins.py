@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
+from leaderboard import build
+
 Bench = Callable[..., Result]
 Install = Callable[[str, str], None]
 
@@ -31,6 +33,26 @@ WORDS = Columns(
     )
 )
 TWICE = Columns((Column("accuracy", "Accuracy", lambda row: 1.0),))
+"""
+
+PAGES = """\
+from leaderboard.pages import PageKind
+
+TEXT = '{% extends "base.html" %}{% block main %}{{ title }} has {{ rows|length }} rows{% endblock %}'
+
+
+def paths(content):
+    return [f"notes/{task}.html" for task in content.tables]
+
+
+def render(content, path):
+    [table] = content.tables.values()
+    template = content.environment.from_string(TEXT)
+    return content.render(template, path, title=table.task.title, rows=table.rows)
+
+
+NOTES = PageKind(paths, render)
+INDEX = PageKind(lambda content: ["index.html"], render)
 """
 
 
@@ -85,3 +107,25 @@ def test_two_columns_of_one_name_are_refused(bench: Bench, results: Path, instal
     said = bench("leaderboard", "show")
     assert said.exit_code == 1
     assert "2 columns are named 'accuracy'" in said.stderr
+
+
+def test_a_page_of_another_package_is_in_the_site(
+    bench: Bench, results: Path, install: Install, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(PAGES, "[bench.pages]\nnotes = extras:NOTES\n")
+    assert bench("leaderboard", "build").exit_code == 0
+    page = Path("site/notes/anatomy.html").read_text(encoding="utf-8")
+    assert "Anatomy has 3 rows" in page
+    assert 'href="../style.css"' in page
+    # So it is where several processes render.
+    monkeypatch.setattr(build, "MANY", 2)
+    assert bench("leaderboard", "build", "--out", "again").exit_code == 0
+    assert Path("again/notes/anatomy.html").read_text(encoding="utf-8") == page
+
+
+def test_two_pages_of_one_path_are_refused(bench: Bench, results: Path, install: Install) -> None:
+    install(PAGES, "[bench.pages]\nother = extras:INDEX\n")
+    said = bench("leaderboard", "build")
+    assert said.exit_code == 1
+    assert "two kinds of page have the path index.html: index and other" in said.stderr
+    assert not Path("site").exists()

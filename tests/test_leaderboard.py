@@ -28,7 +28,8 @@ from leaderboard.board import Board, make_board
 from leaderboard.build import make_site, write_site
 from leaderboard.exporting import as_csv, as_latex, as_markdown
 from leaderboard.frontier import efficient, frontiers
-from leaderboard.pages import Site, pages_of, renderer
+from leaderboard.pages import pages_of, renderer
+from leaderboard.site import Site, content_of
 from played import answered
 
 Bench = Callable[..., Result]
@@ -36,8 +37,9 @@ Bench = Callable[..., Result]
 
 def files(site: Site) -> dict[str, bytes]:
     """Every file of the site, rendered."""
-    render = renderer(site)
-    return {page.path: render(page) for page in pages_of(site)}
+    content = content_of(site)
+    render = renderer(content)
+    return {page.path: render(page) for page in pages_of(content)}
 
 
 def board(results: Path) -> Board:

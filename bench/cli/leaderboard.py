@@ -52,7 +52,7 @@ def build(
     """Make the static site from the results."""
     from bench.inputs.model_card import cards_and_mistakes
     from leaderboard.build import make_site, write_site
-    from leaderboard.pages import Options
+    from leaderboard.site import Options
 
     wanted = Options(texts, noindex, _with_slash(url), _png(picture) if picture else b"")
     if picture and not url:
