@@ -1,47 +1,47 @@
-"""Two runs side by side: whether they may be compared, and what that comes to in words."""
+"""Two runs compared on the same questions: whether that is possible, and the result in a sentence. Pure."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.runs.answers import Answered
-from bench.runs.compare import in_points
+from bench.runs.compare import format_difference
 from bench.stats.paired import Paired, paired
 from leaderboard.board import Row, TaskBoard, comparable
 from leaderboard.formats import names_of
-from leaderboard.questions import Question
+
+SIGNIFICANT = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Against:
-    """A row beside the first of its table: the difference is the row's accuracy less the first's."""
+class Comparison:
+    """A row compared with the first of its table, in that order: first, row."""
 
     row: Row
-    found: Paired
+    paired: Paired
 
 
-def why_not(first: Answered, second: Answered) -> str:
-    """Why the two may not be compared; "" where they may."""
-    one, other = first.result.cell, second.result.cell
-    if one.limit != other.limit:
+def reason_not_comparable(first: Answered, second: Answered) -> str:
+    """Why the two cannot be compared; "" where they can."""
+    cells = first.result.cell, second.result.cell
+    if cells[0].limit != cells[1].limit:
         return "they were asked different numbers of questions"
-    if comparable(one) != comparable(other):
-        return "they are of other versions of the task, its data or the engine"
+    if comparable(cells[0]) != comparable(cells[1]):
+        return "they have different versions of the task, its data or the engine"
     if not first.answers or not second.answers or first.answers.truth != second.answers.truth:
-        return "they were asked other questions"
+        return "they were asked different questions"
     return ""
 
 
-def words(first: str, second: str, found: Paired) -> str:
-    """The difference in a sentence, with its interval and p."""
-    both = f"{found.both + found.only_first} and {found.both + found.only_second} right"
-    total = found.both + found.only_first + found.only_second + found.neither
-    if found.p > 0.05:
-        verdict = f"{first} and {second} cannot be told apart"
+def describe_pair(first: str, second: str, pair: Paired) -> str:
+    """The difference in a sentence, with its interval and p; `static/compare.js` says the same."""
+    right = f"{pair.both + pair.only_first} and {pair.both + pair.only_second} right"
+    total = pair.both + pair.only_first + pair.only_second + pair.neither
+    if pair.p > SIGNIFICANT:
+        verdict = f"No significant difference between {first} and {second}"
     else:
-        better, worse = (second, first) if found.difference > 0 else (first, second)
-        verdict = f"{better} is better than {worse}"
-    return f"{verdict}: {both} of {total}, the second {in_points(found)}."
+        better, worse = (second, first) if pair.difference > 0 else (first, second)
+        verdict = f"{better} is significantly better than {worse}"
+    return f"{verdict}: {right} of {total}; second minus first: {format_difference(pair)}."
 
 
 def row_names(table: TaskBoard) -> list[str]:
@@ -49,25 +49,7 @@ def row_names(table: TaskBoard) -> list[str]:
     return names_of([row.result.cell for row in table.rows])
 
 
-def against_first(table: TaskBoard) -> list[Against]:
-    """Every row but the first beside the first."""
-    return [Against(row, paired(table.rows[0].answers.right, row.answers.right)) for row in table.rows[1:]]
-
-
-def answers_script(table: TaskBoard, questions: Sequence[Question]) -> str:
-    """Every row's answers as a script that a page may load from the disk, where it may not read files."""
-    kept = {
-        "questions": [[one.record.question_id, one.page.rpartition("/")[2]] for one in questions],
-        "truth": table.rows[0].answers.truth if table.rows else "",
-        "runs": [
-            [row.result.cell.id, name, row.answers.chosen]
-            for row, name in zip(table.rows, row_names(table), strict=True)
-        ],
-    }
-    return script(f"answers/{table.task.name}", kept)
-
-
-def script(name: str, kept: object) -> str:
-    """A script that keeps a value under a name in `benchData`."""
-    value = json.dumps(kept, ensure_ascii=False, separators=(",", ":"))
-    return f"(self.benchData ??= {{}})[{json.dumps(name)}] = {value};\n"
+def compared_with_first(table: TaskBoard) -> Sequence[Comparison]:
+    """Every row but the first, compared with the first."""
+    first, *others = table.rows
+    return [Comparison(row, paired(first.answers.right, row.answers.right)) for row in others]

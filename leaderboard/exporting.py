@@ -45,7 +45,7 @@ def as_json(rows: Sequence[Row]) -> str:
 
 
 def as_markdown(table: TaskBoard) -> str:
-    """A heading, the headline, and a pipe table; no text of a model is taken for markup."""
+    """A heading, the headline, and a pipe table; text of models is escaped."""
     columns = columns_of("paper")
     lines = [f"## {_escaped(table.task.title)}", "", _escaped(table.headline), ""]
     lines += [

@@ -1,4 +1,4 @@
-"""Facts of a run as people read them."""
+"""Facts of a run as people read them: costs, circumstances, and the names of what was measured."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from bench.runs.result import CellFacts, Cost, FailedResult, Latency, Provenance
 from bench.scoring.metrics import Estimate, Metrics
 from bench.scoring.record import ParseStatus
-from bench.types import ScoredView
+from bench.types import PublishedTexts, ScoredView
 from bench.wording import DASH, latency, number, or_dash, seconds, size
 
 _VIEWS: dict[ScoredView, str] = {
@@ -19,20 +19,22 @@ _VIEWS: dict[ScoredView, str] = {
 _STATUSES: dict[ParseStatus, str] = {
     "scored": "scored",
     "parsed": "an answer was read",
-    "no_answer": "no answer in it",
-    "several_answers": "several answers in it",
+    "no_answer": "no answer found",
+    "several_answers": "several answers found",
     "unfinished": "not finished at the token limit",
     "prompt_too_long": "the prompt does not fit the model",
 }
 
 
-def told_reason(failed: FailedResult, texts: str) -> str:
-    """Why a run failed. What an exception says may quote a question, so without texts it is its kind."""
-    return failed.reason if texts == "full" or not failed.traceback else failed.reason.partition(":")[0]
+def failure_reason(result: FailedResult, texts: PublishedTexts) -> str:
+    """Why a run failed; without texts, of an exception only its class: its message may quote a question."""
+    if texts == "full" or not result.traceback:
+        return result.reason
+    return result.reason.partition(":")[0]
 
 
 def names_of(cells: Sequence[CellFacts]) -> list[str]:
-    """Runs' names in a comparison: title and variant, with the run's id where that is another's too."""
+    """Names for runs in a comparison: title and variant, and an id prefix where two are equal."""
     names = [f"{cell.model.title} ({cell.variant.slug})" for cell in cells]
     counts = Counter(names)
     return [
@@ -50,67 +52,73 @@ def status_name(status: ParseStatus) -> str:
 
 
 def metric_name(name: str) -> str:
-    """ "macro_f1" -> "Macro F1"; a metric of the evaluate library by the last part of its name."""
+    """ "macro_f1" -> "Macro F1"; of a metric of the evaluate library, the last part of its name."""
     if name.startswith("evaluate:"):
         return name.rpartition("/")[2].removeprefix("evaluate:")
     return name.replace("_", " ").replace("f1", "F1").capitalize().replace(" f1", " F1")
 
 
-def estimate(found: Estimate) -> str:
-    """0.253 with its interval where it has one."""
-    if found.value is None:
+def estimate(metric: Estimate) -> str:
+    """ "0.253", with its interval where it has one."""
+    if metric.value is None:
         return DASH
-    if found.low is None or found.high is None:
-        return f"{found.value:.3f}"
-    return f"{found.value:.3f} ({found.low:.3f}–{found.high:.3f})"
+    if metric.low is None or metric.high is None:
+        return f"{metric.value:.3f}"
+    return f"{metric.value:.3f} ({metric.low:.3f}–{metric.high:.3f})"
 
 
 def costs(cost: Cost) -> list[tuple[str, str]]:
-    """What a run cost, by name, as page and terminal show it."""
-    found = [
+    """What a run cost, as pairs of name and value, for the page and the terminal."""
+    facts = [
         ("Loading", seconds(cost.load_seconds)),
         ("Scoring", seconds(cost.scoring_seconds)),
         ("Questions/s", number(cost.items_per_second)),
         ("Prompt tokens/s", number(cost.tokens_per_second)),
-        ("Written tokens", "" if cost.new_tokens is None else f"{cost.new_tokens:,}"),
-        ("A question in its batch, p50 and p95", _latency(cost.batched)),
-        ("A question alone, p50 and p95", _latency(cost.alone)),
+        ("Generated tokens", "" if cost.new_tokens is None else f"{cost.new_tokens:,}"),
+        ("Latency in batches, p50 and p95", _latencies(cost.batched)),
+        ("Latency one by one, p50 and p95", _latencies(cost.alone)),
         ("Peak memory", size(cost.peak_memory_bytes)),
         ("Peak device memory", size(cost.peak_device_memory_bytes)),
         ("Weights in memory", size(cost.model_bytes)),
         ("On disk", size(cost.weights_bytes)),
         ("Energy", f"{number(cost.joules)}\u202fJ" if cost.joules is not None else cost.joules_note or DASH),
     ]
-    return [(name, value) for name, value in found if value]
+    return [(name, value) for name, value in facts if value]
 
 
-def _latency(found: Latency | None) -> str:
-    if found is None:
+def _latencies(measured: Latency | None) -> str:
+    if measured is None:
         return DASH
-    return f"{latency(found.p50)} and {latency(found.p95)} ({found.questions} questions)"
+    return f"{latency(measured.p50)} and {latency(measured.p95)} ({measured.questions} questions)"
 
 
-def circumstances(p: Provenance) -> list[tuple[str, str]]:
-    """When, on what and with what a run was made."""
-    found = [
-        ("Finished", or_dash(p.finished).replace("T", " ").replace("+00:00", " UTC")),
-        ("Interrupted", "" if not p.stops else "once" if p.stops == 1 else f"{p.stops} times"),
-        ("Side by side", "" if p.jobs == 1 else f"{p.jobs} cells, each slower for it"),
-        ("Processor", or_dash(p.processor)),
-        ("Cores", or_dash(p.cores)),
-        ("Threads", or_dash(p.threads)),
-        ("Memory", size(p.memory_bytes)),
-        ("Device", p.device + (f", driver {p.driver}" if p.driver else "")),
-        ("System", p.system),
-        ("Python", p.python),
-        ("SLM Bench", p.bench_version and p.bench_version + (f", commit {p.git}" if p.git else "")),
-        *p.libraries.items(),
+def circumstances(where: Provenance) -> list[tuple[str, str]]:
+    """When, on what and with what software a run was made, as pairs of name and value."""
+    facts = [
+        ("Finished", or_dash(where.finished).replace("T", " ").replace("+00:00", " UTC")),
+        ("Interrupted", "" if not where.stops else "once" if where.stops == 1 else f"{where.stops} times"),
+        ("Run in parallel", "" if where.jobs == 1 else f"{where.jobs} cells, which slows each"),
+        ("Processor", or_dash(where.processor)),
+        ("Cores", or_dash(where.cores)),
+        ("Threads", or_dash(where.threads)),
+        ("Memory", size(where.memory_bytes)),
+        ("Device", where.device + (f", driver {where.driver}" if where.driver else "")),
+        ("System", where.system),
+        ("Python", where.python),
+        ("SLM Bench", _version(where)),
+        *where.libraries.items(),
     ]
-    return [(name, value) for name, value in found if value]
+    return [(name, value) for name, value in facts if value]
 
 
-def differ(metrics: Metrics, view: ScoredView, main: ScoredView) -> str:
-    """On how many questions a view answers otherwise than the main one."""
-    pairs = {frozenset(one.views): one.items for one in metrics.disagreements}
-    items = pairs.get(frozenset((view, main)))
+def _version(where: Provenance) -> str:
+    if not where.bench_version or not where.git:
+        return where.bench_version
+    return f"{where.bench_version}, commit {where.git}"
+
+
+def different_answers(metrics: Metrics, view: ScoredView, main: ScoredView) -> str:
+    """On how many questions a view gives another answer than the main view."""
+    counts = {frozenset(pair.views): pair.items for pair in metrics.disagreements}
+    items = counts.get(frozenset((view, main)))
     return DASH if items is None else str(items)

@@ -35,9 +35,9 @@ class LongLists:
             self.kept[task, "names"] = [self.naming(row) for row in table.rows]
         names = self.kept[task, "names"]
         lines = [
-            f"{head}{question.number}{name}{self.answer(one.letter, one.is_right, one.status)}{one.scores}"
-            f"{self.wrote(one.completion) if one.completion else ''}</td></tr>"
-            for head, name, one in zip(heads, names, answers(table, question), strict=True)
+            f"{head}{question.number}{name}{self.answer(given.letter, given.is_right, given.status)}"
+            f"{given.scores}{self.wrote(given.completion) if given.completion else ''}</td></tr>"
+            for head, name, given in zip(heads, names, answers(table, question), strict=True)
         ]
         return Markup("\n".join(lines))  # noqa: S704 (parts that a template escaped, and numbers)
 
@@ -48,4 +48,4 @@ class LongLists:
         letters = row.answers.chosen.replace(UNREAD, DASH)
         each = zip(letters, row.answers.truth, row.answers.right.tolist(), strict=True)
         parts = zip(links, each, strict=True)
-        return Markup("\n".join(f"{link}{self.given(*one)}" for link, one in parts))  # noqa: S704
+        return Markup("\n".join(f"{link}{self.given(*answer)}" for link, answer in parts))  # noqa: S704

@@ -1,4 +1,4 @@
-"""A model's runs side by side, task by task: what its page shows. Pure."""
+"""A model's runs on each task: what its page shows. Pure."""
 
 from dataclasses import dataclass
 
@@ -10,8 +10,8 @@ from leaderboard.board import Board, Row, TaskBoard
 
 
 @dataclass(frozen=True, slots=True)
-class OnTask:
-    """A model's rows of a table, those set apart last, and what quantising or tuning did to it there."""
+class ModelOnTask:
+    """A model's rows of a table, the comparable ones first, and what quantising or tuning did to it there."""
 
     table: TaskBoard
     rows: tuple[Row, ...]
@@ -19,33 +19,36 @@ class OnTask:
 
     @property
     def groups(self) -> list[tuple[str, list[Rate | None]]]:
-        """Each group with every row's accuracy in it."""
+        """Each group of questions, with every row's accuracy in it."""
         names = sorted({name for row in self.rows for name in row.result.metrics.groups})
-        found = [(name, [row.result.metrics.groups.get(name) for row in self.rows]) for name in names]
-        return [(name, [one.accuracy if one else None for one in each]) for name, each in found]
+        return [(name, [_accuracy_in(name, row) for row in self.rows]) for name in names]
 
     @property
     def views(self) -> list[tuple[ScoredView, list[Rate | None]]]:
-        """Each view with every row's accuracy by it; empty where there is one view alone."""
-        found: dict[ScoredView, None] = {view: None for row in self.rows for view in row.result.metrics.views}
-        names = list(found)
-        if len(names) < 2:
+        """Each view with every row's accuracy by it; empty where there is one view only."""
+        views: dict[ScoredView, None] = {view: None for row in self.rows for view in row.result.metrics.views}
+        if len(views) < 2:
             return []
-        return [(name, [row.result.metrics.views.get(name) for row in self.rows]) for name in names]
+        return [(view, [row.result.metrics.views.get(view) for row in self.rows]) for view in views]
 
     @property
     def letters(self) -> list[tuple[str, float, list[float]]]:
-        """Each letter: how often it is right in the first row's questions, and chosen in each row."""
+        """Per letter, how often it is right in the first row's questions, and how often each row chose it."""
         metrics = [row.result.metrics for row in self.rows]
-        names = sorted({name for one in metrics for name in (*one.truth, *one.chosen)})
+        letters = sorted({letter for each in metrics for letter in (*each.truth, *each.chosen)})
         return [
             (
-                name,
-                metrics[0].truth.get(name, 0) / metrics[0].accuracy.total,
-                [one.chosen.get(name, 0) / one.accuracy.total for one in metrics],
+                letter,
+                metrics[0].truth.get(letter, 0) / metrics[0].accuracy.total,
+                [each.chosen.get(letter, 0) / each.accuracy.total for each in metrics],
             )
-            for name in names
+            for letter in letters
         ]
+
+
+def _accuracy_in(group: str, row: Row) -> Rate | None:
+    measured = row.result.metrics.groups.get(group)
+    return measured.accuracy if measured else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,7 @@ class ModelPage:
 
     card: ModelCard
     page: str
-    tasks: tuple[OnTask, ...]
+    tasks: tuple[ModelOnTask, ...]
 
 
 def page_of_model(name: str) -> str:
@@ -63,15 +66,15 @@ def page_of_model(name: str) -> str:
 
 def model_pages(board: Board) -> list[ModelPage]:
     """A page for every model that has a finished run, by name."""
-    tasks: dict[str, list[OnTask]] = {}
+    tasks: dict[str, list[ModelOnTask]] = {}
     cards: dict[str, ModelCard] = {}
     for table in board.tasks:
-        rows: dict[str, list[Row]] = {}
+        rows_of: dict[str, list[Row]] = {}
         for row in (*table.rows, *table.apart):
-            rows.setdefault(row.result.cell.model.name, []).append(row)
-        for name, found in rows.items():
-            tasks.setdefault(name, []).append(OnTask(table, tuple(found), _changes_of(table, name)))
-            cards.setdefault(name, found[0].result.cell.model)
+            rows_of.setdefault(row.result.cell.model.name, []).append(row)
+        for name, rows in rows_of.items():
+            tasks.setdefault(name, []).append(ModelOnTask(table, tuple(rows), _changes_of(table, name)))
+            cards.setdefault(name, rows[0].result.cell.model)
     return [ModelPage(cards[name], page_of_model(name), tuple(tasks[name])) for name in sorted(cards)]
 
 

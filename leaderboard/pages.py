@@ -12,9 +12,10 @@ from markupsafe import Markup
 from bench.errors import BenchError
 from bench.plugins import Registry
 from leaderboard.board import Row, TaskBoard
-from leaderboard.comparing import against_first, answers_script, script
+from leaderboard.comparing import compared_with_first
 from leaderboard.exporting import as_csv, as_json, row_values
 from leaderboard.questions import prompts
+from leaderboard.scripts import answers_script, script
 from leaderboard.site import Content, root_of
 
 STATIC = Path(__file__).parent / "static"
@@ -109,7 +110,7 @@ def _compare_paths(content: Content) -> Iterator[str]:
 
 def _compare(content: Content, path: str) -> str:
     table = content.tables[PurePosixPath(path).stem]
-    return content.render("compare.html", path, table=table, against=against_first(table))
+    return content.render("compare.html", path, table=table, comparisons=compared_with_first(table))
 
 
 def _tables_with_questions(content: Content) -> Iterator[str]:

@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from bench import wording
 from bench.runs.answers import Answered
-from bench.runs.compare import told
+from bench.runs.compare import describe_change
 from bench.types import PublishedTexts
 from leaderboard import formats
 from leaderboard.board import Board, Row, TaskBoard, page_of
@@ -125,9 +125,9 @@ def _environment(options: Options) -> Environment:
     functions: tuple[Callable[..., Any], ...] = (
         wording.percent, wording.count, wording.cut, wording.size, wording.number, wording.seconds,
         wording.or_dash, wording.short_digest, wording.points,
-        formats.estimate, formats.metric_name, formats.view_name, formats.status_name, formats.differ,
-        formats.costs, formats.circumstances, formats.told_reason,
-        told, filter_words, known, row_names, page_of_model, frontiers,
+        formats.estimate, formats.metric_name, formats.view_name, formats.status_name,
+        formats.different_answers, formats.costs, formats.circumstances, formats.failure_reason,
+        describe_change, filter_words, known, row_names, page_of_model, frontiers,
     )  # fmt: skip
     filters: dict[str, Any] = {function.__name__: function for function in functions}
     values: dict[str, Any] = {"options": options, "columns_of": cache(columns_of)}

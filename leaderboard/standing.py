@@ -1,4 +1,4 @@
-"""Who can be told from whom: rank ranges over a table's rows, and what they come to in words. Pure."""
+"""Rank ranges over a table's rows, and the table's headline. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ from bench.types import ScoredView
 from leaderboard.formats import names_of
 
 FRUGAL = 0.67
-"""A model that takes at most this share of the best one's memory is told of."""
-NAMED = 3
+"""The headline names a model that needs at most this share of the best one's memory."""
+MOST_NAMES = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Of a row: the ranks that are not excluded, from 1, and its accuracy, also above chance (0 to 1)."""
+    """A row's rank range, from 1, its accuracy, and its accuracy above chance (0 guessing, 1 all right)."""
 
     best: int
     worst: int
@@ -33,73 +33,82 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Standings:
-    """`rows` are in the order of the table's; `told_apart` is the difference that so many questions find."""
+    """`rows` are in the table's order; `by_view` is empty where there is one view only.
+
+    `detectable` is the smallest difference of two accuracies that so many questions usually show.
+    """
 
     rows: tuple[Standing, ...]
-    told_apart: float
+    detectable: float
     headline: str
     by_view: Mapping[ScoredView, tuple[Standing, ...]]
 
 
 def standings(results: Sequence[DoneResult], answers: Sequence[Answers], chance: float) -> Standings:
-    """Compare the rows on the questions that all were asked; there must be at least one row."""
-    right = np.array([one.right for one in answers])
+    """Rank the rows on the questions that all were asked; there must be at least one row."""
+    right = np.array([each.right for each in answers])
     ranking = rank(right)
-    rows = _stand(right, ranking, chance)
-    apart = detectable(right.shape[1], median_differ(ranking))
-    views: dict[ScoredView, None] = {view: None for one in answers for view in one.views}
+    views: dict[ScoredView, None] = {view: None for each in answers for view in each.views}
     by_view: dict[ScoredView, tuple[Standing, ...]] = {}
     for view in views if len(views) > 1 else ():
-        found = np.array([one.views.get(view, one.right) for one in answers])
-        by_view[view] = _stand(found, rank(found), chance)
-    return Standings(rows, apart, headline(results, ranking), by_view)
+        right_by_view = np.array([each.views.get(view, each.right) for each in answers])
+        by_view[view] = _standings(right_by_view, rank(right_by_view), chance)
+    return Standings(
+        rows=_standings(right, ranking, chance),
+        detectable=detectable(right.shape[1], median_differ(ranking)),
+        headline=headline(results, ranking),
+        by_view=by_view,
+    )
 
 
-def _stand(right: NDArray[np.bool_], ranking: Ranking, chance: float) -> tuple[Standing, ...]:
-    accuracy = right.mean(axis=1)
+def _standings(right: NDArray[np.bool_], ranking: Ranking, chance: float) -> tuple[Standing, ...]:
+    accuracies: list[float] = right.mean(axis=1).tolist()
     return tuple(
-        Standing(best, worst, float(one), chance_corrected(float(one), chance))
-        for best, worst, one in zip(ranking.best, ranking.worst, accuracy, strict=True)
+        Standing(best, worst, accuracy, chance_corrected(accuracy, chance))
+        for best, worst, accuracy in zip(ranking.best, ranking.worst, accuracies, strict=True)
     )
 
 
 def headline(results: Sequence[DoneResult], ranking: Ranking) -> str:
-    """Who is best, who cannot be told from them, and who of those is the most frugal."""
+    """Which models are best, and which of several needs much less memory."""
     top = [result for result, best in zip(results, ranking.best, strict=True) if best == 1]
     leader = max(top, key=lambda result: result.metrics.accuracy.value)
     baselines = [result for result in top if _is_baseline(result)]
     models = [result for result in top if not _is_baseline(result)]
-    if not any(not _is_baseline(result) for result in results):
-        return "Only baselines were run yet."
+    if all(_is_baseline(result) for result in results):
+        return "Only baselines have been run so far."
     if len(results) == 1:
-        return f"{_name(leader, results)} is the only run yet."
+        return f"{_name(leader, results)} is the only run so far."
     if not models:
-        names = _together([result.cell.model.title for result in baselines])
-        are = "is" if len(baselines) == 1 else "are"
-        return f"Every model is worse than {names}, which {are} best and {_know(baselines)} no language."
+        return f"Every model ranks below {_baselines(baselines)}."
     if baselines:
-        names = _together([result.cell.model.title for result in baselines])
-        text = f"No model can be told from {names}, which {_know(baselines)} no language"
+        text = f"No model is significantly better than {_baselines(baselines)}"
     elif len(top) == 1:
-        return f"{_name(leader, results)} is best, beyond chance."
+        return f"{_name(leader, results)} is best, by a significant margin."
     else:
-        shown = sorted(models, key=lambda result: -result.metrics.accuracy.value)
-        names = [_name(result, results) for result in shown]
-        text = f"{_together(names)} are best and cannot be told apart"
+        by_accuracy = sorted(models, key=lambda result: -result.metrics.accuracy.value)
+        names = _join([_name(result, results) for result in by_accuracy])
+        text = f"{names} are best, with no significant difference between them"
     return f"{text}{_frugal(leader, models, results)}."
 
 
+def _baselines(results: Sequence[DoneResult]) -> str:
+    """ "the baselines Chance and Majority letter"."""
+    noun = "the baseline" if len(results) == 1 else "the baselines"
+    return f"{noun} {_join([result.cell.model.title for result in results])}"
+
+
 def _frugal(leader: DoneResult, models: Sequence[DoneResult], results: Sequence[DoneResult]) -> str:
-    """The least memory among equals, where it is much less than the leader's."""
+    """The model that needs least memory among equals, where that is much less than the leader's."""
     device = leader.provenance.device
-    alike = [result for result in models if result is not leader and result.provenance.device == device]
-    sized = [(size, result) for result in alike if (size := memory(result))]
+    others = [result for result in models if result is not leader and result.provenance.device == device]
+    sizes = [(size, result) for result in others if (size := memory(result))]
     most = memory(leader)
-    if not sized or not most or _is_baseline(leader):
+    if not sizes or not most or _is_baseline(leader):
         return ""
-    size, least = min(sized, key=lambda pair: pair[0])
+    size, least = min(sizes, key=lambda pair: pair[0])
     share = size / most
-    return f"; {_name(least, results)} takes {share:.0%} of the memory" if share <= FRUGAL else ""
+    return f"; {_name(least, results)} needs {share:.0%} of the memory" if share <= FRUGAL else ""
 
 
 def memory(result: DoneResult) -> int | None:
@@ -111,19 +120,15 @@ def _is_baseline(result: DoneResult) -> bool:
     return result.cell.model.architecture == "baseline"
 
 
-def _know(baselines: Sequence[DoneResult]) -> str:
-    return "knows" if len(baselines) == 1 else "know"
-
-
 def _name(result: DoneResult, results: Sequence[DoneResult]) -> str:
-    """The model's title, and its variant where several of the model are in the table."""
+    """The model's title, and its variant where the table has several of the model."""
     cell = result.cell
-    alike = [one.cell for one in results if one.cell.model.name == cell.model.name]
-    return names_of(alike)[alike.index(cell)] if len(alike) > 1 else cell.model.title
+    cells = [other.cell for other in results if other.cell.model.name == cell.model.name]
+    return names_of(cells)[cells.index(cell)] if len(cells) > 1 else cell.model.title
 
 
-def _together(names: Sequence[str]) -> str:
+def _join(names: Sequence[str]) -> str:
     """["a", "b", "c", "d", "e"] -> "a, b, c and 2 more"."""
-    rest = len(names) - NAMED
-    shown = [*names[:NAMED], f"{rest} more"] if rest > 0 else list(names)
+    rest = len(names) - MOST_NAMES
+    shown = [*names[:MOST_NAMES], f"{rest} more"] if rest > 0 else list(names)
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"

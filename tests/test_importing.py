@@ -213,7 +213,7 @@ def test_our_own_run_of_the_task_is_another_cell_and_never_in_its_table(
     [table] = board().tasks
     assert [row.result.imported for row in table.rows] == [""]
     [apart] = table.apart
-    assert apart.apart == "scored by lm-eval; the table shows what our engine scored"
+    assert apart.apart == "scored by lm-eval; the table shows runs of our engine"
     assert "nothing of that kind" in bench("results", "prune", "outdated", "--dry-run").stdout
     assert (
         "other versions of the task"

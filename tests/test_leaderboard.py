@@ -68,7 +68,7 @@ def test_rows_stand_by_accuracy_with_the_chance_level_and_the_models_not_measure
         ("limit", "partial run: the first 2 of 3 questions"),
         ("version", "version 1 of the task; the table shows version 2"),
         ("task", "the task file was different, though its version was the same"),
-        ("data", "other test data"),
+        ("data", "different test data"),
         ("engine", "scored by engine version 0; the table shows 2"),
     ],
 )
@@ -115,7 +115,7 @@ def test_rows_of_other_machines_and_other_training_data_say_so(
 ) -> None:
     [table] = board(results).tasks
     assert "cores" in table.machine
-    assert {row.tags for row in table.rows} == {(), ("learnt from 3 items",)}
+    assert {row.tags for row in table.rows} == {(), ("trained on 3 items",)}
     [path] = results.glob("anatomy/chance/*/result.json")
     text = path.read_text(encoding="utf-8")
     path.write_text(re.sub(r'"processor": "[^"]*"', '"processor": "Abacus"', text), encoding="utf-8")
@@ -166,7 +166,7 @@ def test_a_damaged_result_is_named_on_the_page_and_in_the_terminal(
     assert built.exit_code == 0
     assert told in built.stderr
     index = Path("site/index.html").read_text(encoding="utf-8")
-    assert "Not shown: damaged, doubled or unfinished" in index
+    assert "Not shown: damaged, duplicate or unfinished" in index
     assert told in index
     assert "Majority letter" in index
 
@@ -272,22 +272,20 @@ def headline_of(*runs: Answered) -> str:
     return table.headline
 
 
-def test_a_headline_says_who_is_best_and_who_cannot_be_told_from_them() -> None:
+def test_a_headline_says_which_models_are_best() -> None:
     best = finished(400, 300, "Best", 4_000_000_000)
     near = finished(400, 297, "Near", 1_000_000_000)
     poor = finished(400, 100, "Poor", 500_000_000)
     assert headline_of(best, near, poor) == (
-        "Best and Near are best and cannot be told apart; Near takes 25% of the memory."
+        "Best and Near are best, with no significant difference between them; Near needs 25% of the memory."
     )
-    assert headline_of(best, poor) == "Best is best, beyond chance."
+    assert headline_of(best, poor) == "Best is best, by a significant margin."
     guess = finished(400, 298, "Guess", 1, kind="baseline")
-    assert headline_of(best, guess, poor) == "No model can be told from Guess, which knows no language."
-    assert headline_of(guess) == "Only baselines were run yet."
-    assert headline_of(poor) == "Poor is the only run yet."
+    assert headline_of(best, guess, poor) == "No model is significantly better than the baseline Guess."
+    assert headline_of(guess) == "Only baselines have been run so far."
+    assert headline_of(poor) == "Poor is the only run so far."
     sure = finished(400, 390, "Sure", 1, kind="baseline")
-    assert headline_of(best, poor, sure) == (
-        "Every model is worse than Sure, which is best and knows no language."
-    )
+    assert headline_of(best, poor, sure) == "Every model ranks below the baseline Sure."
 
 
 def test_a_finished_run_is_shown_rather_than_a_failure_or_a_copy_without_words(
@@ -385,14 +383,15 @@ def test_two_runs_are_compared_in_the_terminal(anatomy: Path, bench: Callable[..
     bench("run", "-m", "chance,majority", "-t", "anatomy")
     said = bench("compare", "chance", "majority")
     assert said.exit_code == 0, said.output
-    assert "cannot be told apart: " in said.stdout
+    names = "Chance (baseline) and Majority letter (baseline)"
+    assert f"No significant difference between {names}: " in said.stdout
     assert "McNemar's p = " in said.stdout
     assert "only Chance (baseline): " in said.stdout
     assert "no finished run is 'nobody'" in bench("compare", "chance", "nobody").output
     bench("run", "-m", "majority", "-t", "anatomy", "--limit", "2")
     assert "'majority' has several runs on anatomy: " in bench("compare", "chance", "majority").output
     shown = bench("leaderboard", "show").stdout
-    assert "No model" in shown or "Only baselines were run yet." in shown
+    assert "No model" in shown or "Only baselines have been run so far." in shown
 
 
 def test_a_spreadsheet_takes_no_title_for_a_formula() -> None:

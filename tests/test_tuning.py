@@ -28,7 +28,7 @@ from bench.inputs.weights import find_weights
 from bench.runs.adapting import QUICK, Quick, tuning_job
 from bench.runs.answers import Answered, read_answered
 from bench.runs.cell import Cell
-from bench.runs.compare import changes, told
+from bench.runs.compare import changes, describe_change
 from bench.runs.events import Skipped
 from bench.runs.plan import Wish, plan
 from bench.runs.result import DoneResult, FailedResult
@@ -354,8 +354,8 @@ def test_a_quick_tuning_is_scored_beside_the_untouched_model_and_used_again(
     assert [type(event) for event in again] == [Skipped, Skipped]
     [change] = changes([run for run in read_answered(results) if isinstance(run, Answered)])
     assert change.change == "LoRA"
-    assert told(change).startswith(f"LoRA: {before.metrics.accuracy.value:.1%} → ")
-    assert "tuning took" in told(change)
+    assert describe_change(change).startswith(f"LoRA: {before.metrics.accuracy.value:.1%} → ")
+    assert "tuning took" in describe_change(change)
 
 
 def test_a_tuning_that_fails_is_a_failed_cell_and_the_next_one_runs(

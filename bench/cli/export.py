@@ -38,7 +38,7 @@ def export(
     every-eval-ever is that project's schema, and lm-eval what lm-evaluation-harness writes with its
     samples, of every finished run.
     """
-    from leaderboard.build import read_board
+    from leaderboard.reading import read_board
 
     _check(form, out=out, model=model, by=by, url=url)
     board, runs = read_board(results, [])

@@ -25,7 +25,7 @@ from bench.cli import options, tuning
 from bench.inputs.weights import RemoteWeights
 from bench.runs.answers import Answered, read_answered
 from bench.runs.cell import Cell
-from bench.runs.compare import changes, told
+from bench.runs.compare import changes, describe_change
 from bench.runs.events import Again, Busy, Loading, Skipped, Terms
 from bench.runs.events import Progress as Scored
 from bench.runs.forecast import expected_seconds, needed
@@ -244,7 +244,7 @@ def show_results(ended: Sequence[Finished], results: Path, *, as_json: bool) -> 
 
 
 def _failures(ended: Sequence[Finished]) -> Iterator[str]:
-    """Why each failed, and the command for them alone."""
+    """Why each failed, and the command that runs only those again."""
     failures = [result for result in ended if isinstance(result, FailedResult)]
     for result in failures:
         yield f"failed: {result.cell.model.name}: {result.reason}"
@@ -254,30 +254,30 @@ def _failures(ended: Sequence[Finished]) -> Iterator[str]:
 
 
 def _narrowed(models: Iterable[str]) -> str:
-    """This command for some of its models alone."""
-    kept: list[str] = []
-    words = iter(click.get_current_context().meta[options.WORDS])
-    for word in words:
-        if word in ("--models", "-m"):
-            next(words, None)
-        elif not word.startswith(("--models=", "-m")):
-            kept.append(word)
-    return shlex.join(["bench", *kept, "--models", ",".join(models)])
+    """This command for some of its models only."""
+    others: list[str] = []
+    arguments = iter(click.get_current_context().meta[options.WORDS])
+    for argument in arguments:
+        if argument in ("--models", "-m"):
+            next(arguments, None)
+        elif not argument.startswith(("--models=", "-m")):
+            others.append(argument)
+    return shlex.join(["bench", *others, "--models", ",".join(models)])
 
 
 def _changes(task: str, ended: Sequence[Finished], results: Path) -> Iterator[str]:
-    """What quantising or tuning did to a model, told against its untouched run, whenever that was made."""
+    """What quantising or tuning did to a model, compared with its original run, even an older one."""
     ids = {result.cell.id for result in ended}
     for model in sorted({result.cell.model.name for result in ended if _is_changed(result)}):
         runs = [run for run in read_answered(results / task / model) if isinstance(run, Answered)]
-        found = [change for change in changes(runs) if {change.before.cell.id, change.after.cell.id} & ids]
-        for change in found:
-            yield f"{model}, {told(change)}"
-        told_of = {change.after.cell.id for change in found}
+        new = [change for change in changes(runs) if {change.before.cell.id, change.after.cell.id} & ids]
+        for change in new:
+            yield f"{model}, {describe_change(change)}"
+        compared = {change.after.cell.id for change in new}
         for result in ended:
-            if result.cell.model.name == model and _is_changed(result) and result.cell.id not in told_of:
+            if result.cell.model.name == model and _is_changed(result) and result.cell.id not in compared:
                 flag = "--lora none" if result.cell.variant.adapter else "--quantize none"
-                text = f"no run without that to compare with; make it too ({flag})"
+                text = f"no run of the original to compare with; run it too ({flag})"
                 yield f"{model}, {result.cell.variant.slug}: {text}"
 
 

@@ -1,8 +1,12 @@
-"""A changed model beside the untouched one: what the change did, and what it cost."""
+"""A quantised or tuned model compared with the original: what the change did, and what it cost."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.inputs.adapter import AdapterFacts
 from bench.runs.answers import Answered
 from bench.runs.result import CellFacts, DoneResult, Variant
 from bench.stats.paired import Paired, paired
@@ -11,62 +15,56 @@ from bench.wording import size
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """`change` says in a word or two what was done to the model of `before`."""
+    """`name` is what was done to the model of `before`: "int8", "LoRA"."""
 
-    change: str
+    name: str
     before: DoneResult
     after: DoneResult
     paired: Paired
 
 
 def changes(runs: Sequence[Answered]) -> list[Change]:
-    """Every finished run of a quantised or tuned model with the runs it differs from by one such step."""
-    done = [run for run in runs if isinstance(run.result, DoneResult)]
-    alike: dict[str, list[Answered]] = {}
-    for run in done:
-        alike.setdefault(_but_for_the_step(run.result.cell), []).append(run)
+    """Every finished run of a quantised or tuned model, with each run that differs by that one change."""
+    done = [(run.result, run.right) for run in runs if isinstance(run.result, DoneResult)]
+    groups: dict[str, list[tuple[DoneResult, NDArray[np.bool_]]]] = {}
+    for result, right in done:
+        groups.setdefault(_without_change(result.cell), []).append((result, right))
     return [
-        _change(before, after, word)
-        for after in done
-        for before in alike[_but_for_the_step(after.result.cell)]
-        if (word := _step(before.result.cell.variant, after.result.cell.variant))
+        Change(name, before, after, paired(right_before, right_after))
+        for after, right_after in done
+        for before, right_before in groups[_without_change(after.cell)]
+        if (name := _name_of_change(before.cell.variant, after.cell.variant))
     ]
 
 
-def _but_for_the_step(cell: CellFacts) -> str:
-    """Equal for cells of a model that differ by no more than how its weights are held or tuned."""
+def _without_change(cell: CellFacts) -> str:
+    """Equal for cells that differ only in quantisation or adapter."""
     variant = cell.variant.model_copy(update={"quantize": "none", "adapter": None})
     task = (cell.task.name, cell.task.version, cell.task.sha256, cell.data["test"].sha256)
     asked = (cell.limit, cell.engine_version, cell.exemplar_ids)
     return repr((*task, cell.model.name, cell.weights, *asked, variant))
 
 
-def _step(one: Variant, other: Variant) -> str:
-    """What leads from the one to the other if it is one step, else ""."""
-    if one.adapter == other.adapter and one.quantize == "none" != other.quantize:
-        return other.quantize
-    if one.quantize == other.quantize and one.adapter is None and other.adapter is not None:
-        return "LoRA" if other.adapter.method == "lora" else "full tuning"
+def _name_of_change(before: Variant, after: Variant) -> str:
+    """What was done to the model, if it was one change only; else ""."""
+    if before.adapter == after.adapter and before.quantize == "none" != after.quantize:
+        return after.quantize
+    if before.quantize == after.quantize and before.adapter is None and after.adapter is not None:
+        return "LoRA" if after.adapter.method == "lora" else "full tuning"
     return ""
 
 
-def _change(before: Answered, after: Answered, word: str) -> Change:
-    assert isinstance(before.result, DoneResult)
-    assert isinstance(after.result, DoneResult)
-    return Change(word, before.result, after.result, paired(before.right, after.right))
-
-
-def told(change: Change) -> str:
+def describe_change(change: Change) -> str:
     """The change in a sentence: accuracies, the paired difference with its interval and p, the cost."""
-    first, second = (result.metrics.accuracy.value for result in (change.before, change.after))
-    text = f"{change.change}: {first:.1%} → {second:.1%}, {in_points(change.paired)}"
+    before, after = (result.metrics.accuracy.value for result in (change.before, change.after))
+    text = f"{change.name}: {before:.1%} → {after:.1%}, {format_difference(change.paired)}"
     return "; ".join([text, *_costs(change)])
 
 
-def in_points(found: Paired) -> str:
-    """A paired difference with its interval and p."""
-    difference, low, high = (100 * x for x in (found.difference, found.interval.low, found.interval.high))
-    return f"{difference:+.1f} points (95 % {low:+.1f} to {high:+.1f}), McNemar's p = {found.p:.2g}"
+def format_difference(pair: Paired) -> str:
+    """The difference in percentage points, with its interval and p."""
+    difference, low, high = (100 * x for x in (pair.difference, pair.interval.low, pair.interval.high))
+    return f"{difference:+.1f} points (95 % {low:+.1f} to {high:+.1f}), McNemar's p = {pair.p:.2g}"
 
 
 def _machine(result: DoneResult) -> tuple[str, str]:
@@ -75,20 +73,28 @@ def _machine(result: DoneResult) -> tuple[str, str]:
 
 
 def _costs(change: Change) -> Iterator[str]:
-    adapter, before = change.after.cell.variant.adapter, change.before.cell.variant
-    if before.quantize != change.after.cell.variant.quantize:
-        held, now = change.before.cost.model_bytes, change.after.cost.model_bytes
-        if held and now:
-            yield f"weights in memory {size(held)} → {size(now)} ({now / held:.0%})"
-        speed, slower = change.before.cost.items_per_second, change.after.cost.items_per_second
-        if speed and slower and _machine(change.before) == _machine(change.after):
-            yield f"{slower / speed:.2f} times the speed"
-    elif adapter:
-        if adapter.outcome:
-            peak = adapter.outcome.peak_device_memory_bytes or adapter.outcome.peak_memory_bytes
-            memory = f" and {size(peak)}" if peak else ""
-            yield f"tuning took {adapter.outcome.seconds / 60:.1f} min{memory}"
-        if adapter.seen:
-            yield f"{adapter.seen} of the test questions were trained on: this is no held-out result"
-        elif adapter.seen is None:
-            yield f"the adapter was made for {adapter.base} and does not say what it was trained on"
+    if change.before.cell.variant.quantize != change.after.cell.variant.quantize:
+        yield from _costs_of_quantising(change)
+    elif change.after.cell.variant.adapter:
+        yield from _costs_of_tuning(change.after.cell.variant.adapter)
+
+
+def _costs_of_quantising(change: Change) -> Iterator[str]:
+    before, after = change.before.cost, change.after.cost
+    if before.model_bytes and after.model_bytes:
+        share = after.model_bytes / before.model_bytes
+        yield f"weights in memory {size(before.model_bytes)} → {size(after.model_bytes)} ({share:.0%})"
+    same_machine = _machine(change.before) == _machine(change.after)
+    if before.items_per_second and after.items_per_second and same_machine:
+        yield f"{after.items_per_second / before.items_per_second:.2f} times the speed"
+
+
+def _costs_of_tuning(adapter: AdapterFacts) -> Iterator[str]:
+    if adapter.outcome:
+        peak = adapter.outcome.peak_device_memory_bytes or adapter.outcome.peak_memory_bytes
+        memory = f" and {size(peak)}" if peak else ""
+        yield f"tuning took {adapter.outcome.seconds / 60:.1f} min{memory}"
+    if adapter.seen:
+        yield f"{adapter.seen} of the test questions were in its training data: this is not a held-out result"
+    elif adapter.seen is None:
+        yield f"the adapter was made for {adapter.base} and does not say what it was trained on"
