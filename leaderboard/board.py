@@ -4,7 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import PurePosixPath
+from pathlib import Path
 
 from bench.inputs.model_card import ModelCard
 from bench.runs.answers import Answered, Answers
@@ -29,7 +29,6 @@ class Row:
     run: Answered
     result: DoneResult
     answers: Answers
-    page: str
     apart: str
     tags: tuple[str, ...] = ()
     standing: Standing | None = None
@@ -54,8 +53,10 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
+    """A failed run; `folder` is relative to the results folder."""
+
     result: FailedResult
-    page: str
+    folder: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +84,8 @@ class TaskBoard:
     """The smallest difference of two rows that so many questions show with 80 % power."""
     by_view: Mapping[ScoredView, tuple[Standing, ...]] = field(default_factory=dict)
     """The rows' standings if answers were read by that view; empty where there is one view only."""
-    changes: tuple[tuple[Change, str], ...] = ()
-    """What quantising or tuning did to a model, with the page of the changed run; of all finished runs."""
+    changes: tuple[tuple[Change, Path], ...] = ()
+    """What quantising or tuning did to a model, with the folder of the changed run; of all finished runs."""
 
     @property
     def scale(self) -> int:
@@ -112,22 +113,17 @@ def make_board(runs: Sequence[Answered], cards: Sequence[ModelCard], damaged: Se
     return Board(tasks=tuple(tables), damaged=tuple(damaged))
 
 
-def page_of(run: Answered) -> str:
-    """The run's page, relative to the site: named like its folder, so that links last."""
-    return str(PurePosixPath("runs", *run.folder.parts)) + ".html"
-
-
 def _task_board(runs: Sequence[Answered], cards: Sequence[ModelCard]) -> TaskBoard:
     main = _main(runs)
     rows = [row for run in runs if (row := _row(run, main))]
-    failures = [Failure(run.result, page_of(run)) for run in runs if isinstance(run.result, FailedResult)]
+    failures = [Failure(run.result, run.folder) for run in runs if isinstance(run.result, FailedResult)]
     table = [row for row in rows if not row.apart]
     machines = {_machine(row.result.provenance) for row in table or rows}
     table = _tagged(table, machines)
     options = _option_counts(table or rows)
     chance = _chance(options)
     table, ranked = _ranked(sorted(table, key=_order), chance)
-    pages = {row.result.cell.id: row.page for row in rows}
+    folders = {row.result.cell.id: row.run.folder for row in rows}
     shown = {row.result.cell.model.name for row in table}
     shown |= {failure.result.cell.model.name for failure in failures}
     test = main.data["test"]
@@ -141,12 +137,14 @@ def _task_board(runs: Sequence[Answered], cards: Sequence[ModelCard]) -> TaskBoa
         machine=machines.pop() if len(machines) == 1 else "",
         rows=tuple(table),
         apart=tuple(sorted((row for row in rows if row.apart), key=_order)),
-        failures=tuple(sorted(failures, key=lambda failure: failure.page)),
+        failures=tuple(sorted(failures, key=lambda failure: failure.folder.as_posix())),
         unmeasured=tuple(card for card in cards if card.name not in shown),
         headline=ranked.headline if ranked else "",
         detectable=ranked.detectable if ranked else 1.0,
         by_view=ranked.by_view if ranked else {},
-        changes=tuple((change, pages[change.after.cell.id]) for change in changes([row.run for row in rows])),
+        changes=tuple(
+            (change, folders[change.after.cell.id]) for change in changes([row.run for row in rows])
+        ),
     )
 
 
@@ -188,7 +186,7 @@ def _main(runs: Sequence[Answered]) -> CellFacts:
 def _row(run: Answered, main: CellFacts) -> Row | None:
     if run.answers is None or not isinstance(run.result, DoneResult):
         return None
-    return Row(run, run.result, run.answers, page_of(run), _apart(run.result.cell, main))
+    return Row(run, run.result, run.answers, _apart(run.result.cell, main))
 
 
 def _apart(cell: CellFacts, main: CellFacts) -> str:
@@ -248,7 +246,7 @@ def _adapter_tags(row: Row, others: Sequence[Row]) -> Iterator[str]:
 
 
 def _order(row: Row) -> tuple[float, str, str]:
-    return -row.result.metrics.accuracy.value, row.result.cell.model.name, row.page
+    return -row.result.metrics.accuracy.value, row.result.cell.model.name, row.run.folder.as_posix()
 
 
 def _option_counts(rows: Sequence[Row]) -> Counter[int]:

@@ -1,6 +1,7 @@
 """A model's runs on each task: what its page shows. Pure."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from bench.inputs.model_card import ModelCard
 from bench.runs.compare import Change
@@ -15,7 +16,7 @@ class ModelOnTask:
 
     table: TaskBoard
     rows: tuple[Row, ...]
-    changes: tuple[tuple[Change, str], ...]
+    changes: tuple[tuple[Change, Path], ...]
 
     @property
     def groups(self) -> list[tuple[str, list[Rate | None]]]:
@@ -78,5 +79,5 @@ def model_pages(board: Board) -> list[ModelPage]:
     return [ModelPage(cards[name], page_of_model(name), tuple(tasks[name])) for name in sorted(cards)]
 
 
-def _changes_of(table: TaskBoard, name: str) -> tuple[tuple[Change, str], ...]:
+def _changes_of(table: TaskBoard, name: str) -> tuple[tuple[Change, Path], ...]:
     return tuple(pair for pair in table.changes if pair[0].after.cell.model.name == name)

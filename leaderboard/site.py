@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
@@ -13,7 +13,7 @@ from bench.runs.answers import Answered
 from bench.runs.compare import describe_change
 from bench.types import PublishedTexts
 from leaderboard import formats
-from leaderboard.board import Board, Row, TaskBoard, page_of
+from leaderboard.board import Board, Row, TaskBoard
 from leaderboard.comparing import row_names
 from leaderboard.frontier import frontiers
 from leaderboard.listing import columns_of, filter_words, known
@@ -74,6 +74,11 @@ class Content:
         return self.environment.get_template(template).render({**places, **values})
 
 
+def page_of(folder: Path) -> str:
+    """The path of a run's page: that of its folder, so that links last."""
+    return str(PurePosixPath("runs", *folder.parts)) + ".html"
+
+
 def root_of(path: str) -> str:
     """ "models/a.html" -> "../"."""
     return "../" * path.count("/")
@@ -105,7 +110,7 @@ def content_of(site: Site) -> Content:
         environment=environment,
         tables=tables,
         rows={row.result.cell.id: row for table in site.board.tasks for row in (*table.rows, *table.apart)},
-        runs={page_of(run): run for run in site.runs},
+        runs={page_of(run.folder): run for run in site.runs},
         long_lists=LongLists(environment),
         models=models,
         questions=questions,
@@ -127,7 +132,7 @@ def _environment(options: Options) -> Environment:
         wording.or_dash, wording.short_digest, wording.points,
         formats.estimate, formats.metric_name, formats.view_name, formats.status_name,
         formats.different_answers, formats.costs, formats.circumstances, formats.failure_reason,
-        describe_change, filter_words, known, row_names, page_of_model, frontiers,
+        describe_change, filter_words, known, row_names, page_of, page_of_model, frontiers,
     )  # fmt: skip
     filters: dict[str, Any] = {function.__name__: function for function in functions}
     values: dict[str, Any] = {"options": options, "columns_of": cache(columns_of)}

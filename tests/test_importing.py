@@ -21,6 +21,7 @@ from bench.runs.store import Run, read_runs
 from foreign import DOCS, LETTERS, write_task
 from leaderboard.board import Board, make_board
 from leaderboard.exporting import as_json
+from leaderboard.site import page_of
 from played import add_fake
 from tiny import save_causal
 
@@ -172,7 +173,7 @@ def test_board_terminal_and_pages_say_that_it_was_imported(bench: Bench, out: Pa
     index = (project / "site" / "index.html").read_text(encoding="utf-8")
     assert '<span class="tag">imported from lm-eval 0.4.13</span>' in index
     assert '<span class="tag">unknown</span>' not in index
-    page = (project / "site" / row.page).read_text(encoding="utf-8")
+    page = (project / "site" / page_of(row.run.folder)).read_text(encoding="utf-8")
     assert "This run was imported from lm-eval 0.4.13." in page
     assert "Engine version" not in page
     shown = bench("results", "show", row.result.cell.id[:10]).stdout
