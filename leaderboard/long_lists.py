@@ -7,10 +7,10 @@ from typing import Any
 from jinja2 import Environment
 from markupsafe import Markup
 
+from bench.board.board import Row, TaskBoard
 from bench.runs.answers import UNREAD
 from bench.wording import DASH
-from leaderboard.board import Row, TaskBoard
-from leaderboard.questions import Question, answers
+from leaderboard.question_pages import Question, answers
 
 
 class LongLists:

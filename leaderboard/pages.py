@@ -9,12 +9,12 @@ from pathlib import Path, PurePosixPath
 
 from markupsafe import Markup
 
+from bench.board.board import Row, TaskBoard
+from bench.board.exporting import as_csv, as_json, row_values
+from bench.board.pairs import compared_with_first
 from bench.errors import BenchError
 from bench.plugins import Registry
-from leaderboard.board import Row, TaskBoard
-from leaderboard.comparing import compared_with_first
-from leaderboard.exporting import as_csv, as_json, row_values
-from leaderboard.questions import prompts
+from leaderboard.question_pages import prompts
 from leaderboard.scripts import answers_script, script
 from leaderboard.site import Content, root_of
 

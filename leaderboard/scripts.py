@@ -3,9 +3,9 @@
 import json
 from collections.abc import Sequence
 
-from leaderboard.board import TaskBoard
-from leaderboard.comparing import row_names
-from leaderboard.questions import Question
+from bench.board.board import TaskBoard
+from bench.board.pairs import row_names
+from leaderboard.question_pages import Question
 
 
 def answers_script(table: TaskBoard, questions: Sequence[Question]) -> str:

@@ -9,17 +9,17 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from bench import wording
+from bench.board import facts
+from bench.board.board import Board, Row, TaskBoard
+from bench.board.changes import describe_change
+from bench.board.columns import columns_of, filter_words, known
+from bench.board.frontier import frontiers
+from bench.board.pairs import row_names
 from bench.runs.answers import Answered
-from bench.runs.compare import describe_change
 from bench.types import PublishedTexts
-from leaderboard import formats
-from leaderboard.board import Board, Row, TaskBoard
-from leaderboard.comparing import row_names
-from leaderboard.frontier import frontiers
-from leaderboard.listing import columns_of, filter_words, known
 from leaderboard.long_lists import LongLists
-from leaderboard.models import ModelPage, model_pages, page_of_model
-from leaderboard.questions import Listing, Question, listings, questions_of
+from leaderboard.model_pages import ModelPage, model_pages, page_of_model
+from leaderboard.question_pages import Listing, Question, listings, questions_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +130,8 @@ def _environment(options: Options) -> Environment:
     functions: tuple[Callable[..., Any], ...] = (
         wording.percent, wording.count, wording.cut, wording.size, wording.number, wording.seconds,
         wording.or_dash, wording.short_digest, wording.points,
-        formats.estimate, formats.metric_name, formats.view_name, formats.status_name,
-        formats.different_answers, formats.costs, formats.circumstances, formats.failure_reason,
+        facts.estimate, facts.metric_name, facts.view_name, facts.status_name,
+        facts.different_answers, facts.costs, facts.circumstances, facts.failure_reason,
         describe_change, filter_words, known, row_names, page_of, page_of_model, frontiers,
     )  # fmt: skip
     filters: dict[str, Any] = {function.__name__: function for function in functions}

@@ -17,7 +17,7 @@ Bench = Callable[..., Result]
 Install = Callable[[str, str], None]
 
 COLUMNS = """\
-from leaderboard.column import Column, Columns
+from bench.board.column import Column, Columns
 
 WORDS = Columns(
     (

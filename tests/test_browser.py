@@ -17,13 +17,13 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from bench.board.facts import names_of
+from bench.board.pairs import describe_pair
 from bench.inputs.model_card import all_cards
 from bench.runs.answers import Answered, read_answered
 from bench.stats.paired import paired
 from conftest import ROOT
 from leaderboard.build import make_site, write_site
-from leaderboard.comparing import describe_pair
-from leaderboard.formats import names_of
 
 pytestmark = pytest.mark.browser
 

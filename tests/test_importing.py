@@ -13,14 +13,14 @@ from lm_eval import simple_evaluate
 from lm_eval.loggers import EvaluationTracker
 from lm_eval.tasks import TaskManager
 
+from bench.board.board import Board, make_board
+from bench.board.exporting import as_json
 from bench.errors import FileError
 from bench.inputs.model_card import read_card
 from bench.runs.answers import Answered, read_answered
 from bench.runs.result import DoneResult
 from bench.runs.store import Run, read_runs
 from foreign import DOCS, LETTERS, write_task
-from leaderboard.board import Board, make_board
-from leaderboard.exporting import as_json
 from leaderboard.site import page_of
 from played import add_fake
 from tiny import save_causal

@@ -17,6 +17,9 @@ from click.testing import Result
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.board.board import Board, make_board
+from bench.board.exporting import as_csv, as_latex, as_markdown
+from bench.board.frontier import efficient, frontiers
 from bench.errors import BenchError
 from bench.inputs.model_card import all_cards
 from bench.runs.answers import Answered, read_answered
@@ -24,10 +27,7 @@ from bench.runs.result import DoneResult
 from bench.runs.store import Run, read_runs
 from bench.scoring.metrics import measure
 from conftest import ITEMS, TASK, write_lines
-from leaderboard.board import Board, make_board
 from leaderboard.build import make_site, write_site
-from leaderboard.exporting import as_csv, as_latex, as_markdown
-from leaderboard.frontier import efficient, frontiers
 from leaderboard.pages import pages_of, renderer
 from leaderboard.site import Site, content_of
 from played import answered

@@ -15,6 +15,7 @@ from peft import PeftModel
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
+from bench.board.changes import changes, describe_change
 from bench.engines.engine import in_order
 from bench.engines.loading import open_transformers
 from bench.engines.transformer import TransformerEngine
@@ -28,7 +29,6 @@ from bench.inputs.weights import find_weights
 from bench.runs.adapting import QUICK, Quick, tuning_job
 from bench.runs.answers import Answered, read_answered
 from bench.runs.cell import Cell
-from bench.runs.compare import changes, describe_change
 from bench.runs.events import Skipped
 from bench.runs.plan import Wish, plan
 from bench.runs.result import DoneResult, FailedResult

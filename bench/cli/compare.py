@@ -65,10 +65,10 @@ def _only_run(runs: "Sequence[Answered]", name: str, task: str) -> "Answered":
 
 
 def _compare(first: "Answered", second: "Answered", runs: "Sequence[Answered]") -> None:
+    from bench.board.facts import names_of
+    from bench.board.pairs import describe_pair, reason_not_comparable
     from bench.cli.report import stdout
     from bench.stats.paired import paired
-    from leaderboard.comparing import describe_pair, reason_not_comparable
-    from leaderboard.formats import names_of
 
     cells = first.result.cell, second.result.cell
     click.echo(f"{cells[0].task.title}")

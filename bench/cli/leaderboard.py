@@ -86,9 +86,9 @@ def show(*, results: Path) -> None:
 
     Above chance: 0 % is the accuracy of guessing, 100 % is every question right.
     """
+    from bench.board.columns import columns_of, known
+    from bench.board.reading import read_board
     from bench.cli.report import stdout, table_of
-    from leaderboard.listing import columns_of, known
-    from leaderboard.reading import read_board
 
     board, _ = read_board(results, [])
     if not board.tasks:

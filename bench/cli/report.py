@@ -21,11 +21,13 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from bench.board.changes import changes, describe_change
+from bench.board.column import Column, Unranked
+from bench.board.columns import columns_of
 from bench.cli import options, tuning
 from bench.inputs.weights import RemoteWeights
 from bench.runs.answers import Answered, read_answered
 from bench.runs.cell import Cell
-from bench.runs.compare import changes, describe_change
 from bench.runs.events import Again, Busy, Loading, Skipped, Terms
 from bench.runs.events import Progress as Scored
 from bench.runs.forecast import expected_seconds, needed
@@ -37,8 +39,6 @@ from bench.runs.store import find_run, read_results
 from bench.runs.sweep import SweepEvent, sweep
 from bench.tuning.job import Prepared, Step
 from bench.wording import seconds, size
-from leaderboard.column import Column, Unranked
-from leaderboard.listing import columns_of
 
 Finished = DoneResult | FailedResult
 

@@ -92,7 +92,7 @@ def show(*, run: str, results: Path, as_json: bool) -> None:
 
 
 def _show_done(result: "DoneResult") -> None:
-    from leaderboard import formats
+    from bench.board import facts
 
     cell = result.cell
     click.echo(f"{cell.model.title} on {cell.task.title}, {cell.variant.slug}")
@@ -101,12 +101,12 @@ def _show_done(result: "DoneResult") -> None:
     rate = result.metrics.accuracy
     click.echo(f"{rate.correct} of {rate.total} right: {rate.value:.1%} ({rate.low:.1%} to {rate.high:.1%})")
     for view, by_view in result.metrics.views.items():
-        click.echo(f"  {formats.view_name(view):<37} {by_view.value:.1%}")
+        click.echo(f"  {facts.view_name(view):<37} {by_view.value:.1%}")
     click.echo("cost, measured on the pass that scored")
-    for name, value in formats.costs(result.cost):
+    for name, value in facts.costs(result.cost):
         click.echo(f"  {name:<37} {value}")
     click.echo("where it was made")
-    for name, value in formats.circumstances(result.provenance):
+    for name, value in facts.circumstances(result.provenance):
         click.echo(f"  {name:<37} {value}")
     click.echo(f"to repeat it: {cell.command}")
 

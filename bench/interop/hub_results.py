@@ -10,6 +10,7 @@ from huggingface_hub import (
     eval_result_entries_to_yaml,
 )
 
+from bench.board.board import TaskBoard
 from bench.interop.sharing import (
     PROGRAM,
     Export,
@@ -21,7 +22,6 @@ from bench.interop.sharing import (
     told_variant,
 )
 from bench.runs.result import DoneResult
-from leaderboard.board import TaskBoard
 
 _READ_ME = """\
 ---

@@ -10,13 +10,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from bench.board.facts import view_name
 from bench.errors import BenchError, UsageError
 from bench.inputs.model_card import HubSource
 from bench.runs.result import CellFacts, DoneResult, Provenance, SplitFacts
 from bench.runs.store import Run
 from bench.scoring.metrics import Rate
 from bench.scoring.record import Record
-from leaderboard.formats import view_name
 
 PROGRAM = "SLM Bench"
 _HUB_SPLIT = re.compile(r"([\w-][\w.-]*/[\w.-]+)\[(.+)\]")

@@ -9,10 +9,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.board.board import Row, TaskBoard
 from bench.runs.answers import UNREAD
 from bench.scoring.record import ParseStatus, Record
 from bench.types import LETTERS
-from leaderboard.board import Row, TaskBoard
 
 PER_PAGE = 50
 """Questions on a page of a list."""

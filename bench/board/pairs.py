@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bench.board.board import Row, TaskBoard, comparable
+from bench.board.changes import format_difference
+from bench.board.facts import names_of
 from bench.runs.answers import Answered
-from bench.runs.compare import format_difference
 from bench.stats.paired import Paired, paired
-from leaderboard.board import Row, TaskBoard, comparable
-from leaderboard.formats import names_of
 
 SIGNIFICANT = 0.05
 

@@ -7,13 +7,13 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import get_args
 
+from bench.board.board import TaskBoard
+from bench.board.column import Column, Columns, Measured, Suite
+from bench.board.facts import view_name
 from bench.errors import BenchError
 from bench.plugins import Registry
 from bench.types import ScoredView
 from bench.wording import count, number, or_dash, percent, size
-from leaderboard.board import TaskBoard
-from leaderboard.column import Column, Columns, Measured, Suite
-from leaderboard.formats import view_name
 
 _SIZES = ((2 * 10**8, "below 200M"), (10**9, "200M to 1B"), (4 * 10**9, "1B to 4B"))
 

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from bench.board.changes import Change, changes
+from bench.board.standing import Standing, Standings, standings
 from bench.inputs.model_card import ModelCard
 from bench.runs.answers import Answered, Answers
-from bench.runs.compare import Change, changes
 from bench.runs.result import CellFacts, DoneResult, FailedResult, Provenance, TaskFacts
 from bench.types import ScoredView
 from bench.wording import short_digest
-from leaderboard.standing import Standing, Standings, standings
 
 ONE_LETTER = 0.9
 """From this share of equal answers on, the board warns that a model nearly always gives one letter."""

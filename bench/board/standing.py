@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.board.facts import names_of
 from bench.runs.answers import Answers
 from bench.runs.result import DoneResult
 from bench.stats.ranking import Ranking, chance_corrected, detectable, median_differ, rank
 from bench.types import ScoredView
-from leaderboard.formats import names_of
 
 FRUGAL = 0.67
 """The headline names a model that needs at most this share of the best one's memory."""

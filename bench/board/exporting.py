@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
-from leaderboard.board import Row, TaskBoard
-from leaderboard.column import Column, Value, rounded
-from leaderboard.listing import INTERVAL, columns_of, known
+from bench.board.board import Row, TaskBoard
+from bench.board.column import Column, Value, rounded
+from bench.board.columns import INTERVAL, columns_of, known
 
 Alignment = Literal["left", "center", "right"]
 _RULES: dict[Alignment, str] = {"left": "---", "center": ":---:", "right": "---:"}

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.board.board import Board, Row, TaskBoard
+from bench.board.changes import Change
 from bench.inputs.model_card import ModelCard
-from bench.runs.compare import Change
 from bench.scoring.metrics import Rate
 from bench.types import ScoredView
-from leaderboard.board import Board, Row, TaskBoard
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from bench.board.standing import Standing
 from bench.runs.result import DoneResult
 from bench.wording import or_dash
-from leaderboard.standing import Standing
 
 Value = str | int | float | None
 Suite = Literal["export", "terminal", "sweep", "paper", "page", "variants", "filters"]

@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from bench.board.board import Board, make_board
 from bench.inputs.model_card import CardFile
 from bench.runs.answers import Answered, read_answered
 from bench.runs.check import entry_of, run_folders
 from bench.runs.result import DoneResult
 from bench.types import PublishedTexts
-from leaderboard.board import Board, make_board
 
 
 def read_board(

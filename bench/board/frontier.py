@@ -4,10 +4,10 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from bench.board.board import Row, TaskBoard
+from bench.board.standing import memory
 from bench.runs.result import DoneResult
 from bench.wording import count, latency, percent, size
-from leaderboard.board import Row, TaskBoard
-from leaderboard.standing import memory
 
 WIDTH, HEIGHT = 640, 320
 LEFT, RIGHT, TOP, BOTTOM = 52, 16, 14, 44
