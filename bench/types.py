@@ -26,6 +26,11 @@ Quantization = Literal["none", "int8", "nf4", "fp4"]
 Value = str | int | float | bool
 """Of a choice that makes a variant."""
 
+Texts = Literal["full", "answers"]
+"""What a run holds: `answers` is without the texts of questions, options, prompts and replies."""
+PublishedTexts = Literal[Texts, "none"]
+"""What a site shows of its runs: `none` is totals, and no question."""
+
 
 @dataclass(frozen=True, slots=True)
 class Item:

@@ -1,243 +1,201 @@
-"""The files of a site and the bytes of each. Any process can render any of them: equal runs, equal bytes."""
+"""The files of a site: each kind is one row, and any process can render any file. Equal runs, equal bytes.
 
-from collections.abc import Callable, Sequence
+A package adds a kind by an entry point of the group `bench.pages` that names a `PageKind`.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
-from typing import Any, Literal
+from pathlib import Path, PurePosixPath
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from bench.runs.answers import UNREAD, Answered, AnyRun
-from bench.runs.compare import told
+from bench.board.board import Row, TaskBoard
+from bench.board.exporting import as_csv, as_json, row_values
+from bench.board.pairs import compared_with_first
+from bench.errors import BenchError
+from bench.plugins import Registry
+from bench.runs.answers import Answered
 from bench.runs.result import CannotRunResult
-from leaderboard import formats
-from leaderboard.board import Board, Row, TaskBoard, page_of
-from leaderboard.comparing import against_first, answers_script, row_names, script
-from leaderboard.frontier import frontiers
-from leaderboard.listing import as_csv, as_json, choices, kinds, listed
-from leaderboard.models import ModelPage, model_pages, page_of_model
-from leaderboard.questions import Listing, Question, answers, listings, prompts, questions_of
+from leaderboard.question_pages import prompts
+from leaderboard.scripts import answers_script, script
+from leaderboard.site import Content, root_of
 
 STATIC = Path(__file__).parent / "static"
-Texts = Literal["full", "answers", "none"]
-"""All words; answers without the words of questions, prompts and replies; nothing but totals."""
-Kind = Literal["index", "404", "nojekyll", "static", "data", "compare", "list", "question", "model", "run"]
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
-    """`url` is where the site will stand, with a slash at its end, `picture` a PNG of it."""
+class PageKind:
+    """Files of one kind: the path of each, relative to the site, and what makes the file of a path."""
 
-    texts: Texts = "full"
-    noindex: bool = False
-    url: str = ""
-    picture: bytes = b""
+    paths: Callable[[Content], Iterable[str]]
+    render: Callable[[Content, str], str | bytes]
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A file of the site by its path, and what it shows: which task, and what there by its place."""
+    """A file of the site, and the name of its kind."""
 
     path: str
-    kind: Kind
-    task: int = 0
-    at: int = 0
+    kind: str
 
 
-@dataclass(frozen=True, slots=True)
-class Site:
-    """A board with the runs behind it, as the pages show them."""
-
-    board: Board
-    runs: tuple[AnyRun, ...]
-    options: Options
-
-
-def pages_of(site: Site) -> list[Page]:
-    """Every file of the site, none rendered yet."""
-    board, asks = site.board, site.options.texts != "none"
-    found = [Page("index.html", "index"), Page("404.html", "404"), Page(".nojekyll", "nojekyll")]
-    found += [Page(path.name, "static", at=at) for at, path in enumerate(_static())]
-    found += [Page("board.png", "static", at=-1)] if site.options.picture else []
-    for number, table in enumerate(board.tasks):
-        found += [Page(f"data/{table.task.name}{end}", "data", number) for end in (".csv", ".json", ".js")]
-        found += [Page(f"data/answers/{table.task.name}.js", "data", number)] if asks else []
-        if len(table.rows) > 1:
-            found.append(Page(f"compare/{table.task.name}.html", "compare", number))
-        if asks and table.rows:
-            questions = questions_of(table)
-            lists = enumerate(listings(table, questions))
-            found += [Page(one.page, "list", number, at) for at, one in lists]
-            found += [Page(one.page, "question", number, at) for at, one in enumerate(questions)]
-    found += [Page(one.page, "model", at=at) for at, one in enumerate(model_pages(board))]
-    found += [Page(page_of(run), "run", at=at) for at, run in enumerate(site.runs)]
-    return found
+def pages_of(content: Content) -> list[Page]:
+    """Every file of the site, none rendered yet; raises a BenchError where two have one path."""
+    pages: dict[str, Page] = {}
+    for kind, row in PAGES.all().items():
+        for path in row.paths(content):
+            page = pages.setdefault(path, Page(path, kind))
+            if page.kind != kind:
+                raise BenchError(f"two kinds of page have the path {path}: {page.kind} and {kind}")
+    return list(pages.values())
 
 
-def renderer(site: Site) -> Callable[[Page], bytes]:
-    """What renders the pages of a site; it keeps what many of them need."""
-    return _Renderer(site).bytes_of
+def renderer(content: Content) -> Callable[[Page], bytes]:
+    """What makes the bytes of any file of the site."""
+    kinds = PAGES.all()
+
+    def render(page: Page) -> bytes:
+        made = kinds[page.kind].render(content, page.path)
+        return made if isinstance(made, bytes) else made.encode()
+
+    return render
 
 
-class _Renderer:
-    def __init__(self, site: Site) -> None:
-        self.site = site
-        self.environment = _environment(site.options)
-        self.cells = _Cells(self.environment)
-        self.rows = {
-            row.result.cell.id: row for table in site.board.tasks for row in (*table.rows, *table.apart)
-        }
-        self.numbers = {table.task.name: at for at, table in enumerate(site.board.tasks)}
-        self.questions = cache(self._questions)
-        self.lists = cache(self._lists)
-        self.models = cache(self._models)
-
-    def bytes_of(self, page: Page) -> bytes:
-        makers: dict[Kind, Callable[[Page], str]] = {
-            "index": lambda _: self._show("index.html", page, board=self.site.board),
-            "404": lambda _: self._show("404.html", page, root=self.site.options.url),  # shown at any depth
-            "nojekyll": lambda _: "",  # GitHub Pages would leave out what begins with an underscore
-            "data": self._data,
-            "compare": self._compare,
-            "list": self._list,
-            "question": self._question,
-            "model": lambda one: self._show("model.html", page, model=self.models()[one.at]),
-            "run": self._run,
-        }
-        if page.kind == "static":
-            return self.site.options.picture if page.at < 0 else _static()[page.at].read_bytes()
-        return makers[page.kind](page).encode()
-
-    def _show(self, template: str, page: Page, **values: object) -> str:
-        places = {"root": "../" * page.path.count("/"), "path": page.path}
-        return self.environment.get_template(template).render({**places, **values})
-
-    def _table(self, page: Page) -> TaskBoard:
-        return self.site.board.tasks[page.task]
-
-    def _questions(self, task: int) -> list[Question]:
-        return questions_of(self.site.board.tasks[task])
-
-    def _lists(self, task: int) -> list[Listing]:
-        return list(listings(self.site.board.tasks[task], self.questions(task)))
-
-    def _models(self) -> list[ModelPage]:
-        return model_pages(self.site.board)
-
-    def _data(self, page: Page) -> str:
-        table = self._table(page)
-        if page.path.startswith("data/answers/"):
-            return answers_script(table, self.questions(page.task))
-        if page.path.endswith(".js"):
-            return script(table.task.name, listed(table.rows))
-        return as_csv(table.rows) if page.path.endswith(".csv") else as_json(table.rows)
-
-    def _compare(self, page: Page) -> str:
-        table = self._table(page)
-        return self._show("compare.html", page, table=table, against=against_first(table))
-
-    def _list(self, page: Page) -> str:
-        listing = self.lists(page.task)[page.at]
-        return self._show("questions.html", page, table=self._table(page), listing=listing)
-
-    def _question(self, page: Page) -> str:
-        table, asked = self._table(page), self.questions(page.task)
-        question = asked[page.at]
-        return self._show(
-            "question.html",
-            page,
-            table=table,
-            question=question,
-            before=asked[page.at - 1] if page.at else None,
-            after=asked[page.at + 1] if page.at + 1 < len(asked) else None,
-            answers=self.cells.answers(page.task, table, question),
-            prompts=prompts(table, question),
-        )
-
-    def _run(self, page: Page) -> str:
-        run = self.site.runs[page.at]
-        if not isinstance(run, Answered):
-            cell = None if isinstance(run.result, CannotRunResult) else run.result.cell
-            return self._show("failed.html", page, result=run.result, cell=cell)
-        cell, row = run.result.cell, self.rows[run.result.cell.id]
-        tally, task = Markup(), self.numbers[cell.task.name]
-        others = 0 if row.apart else len(self.site.board.tasks[task].rows) - 1
-        if self.site.options.texts != "none" and not row.apart:
-            tally = self.cells.tally(task, self.questions(task), row, "../" * page.path.count("/"))
-        values = {"row": row, "result": row.result, "cell": cell, "letters": _letters(row), "tally": tally}
-        return self._show("run.html", page, others=others, **values)
+def _index(content: Content, path: str) -> str:
+    return content.render("index.html", path, board=content.site.board)
 
 
-class _Cells:
-    """The lines of long lists, of parts that are rendered once: a large site has millions."""
+def _not_found(content: Content, path: str) -> str:
+    # A server shows it at any depth, so its links need the site's address.
+    return content.render("404.html", path, root=content.site.options.url)
 
-    def __init__(self, environment: Environment) -> None:
-        module: Any = environment.get_template("cells.html").module
-        self.wrote: Callable[[str], Markup] = module.wrote
-        self.answer: Callable[[str, bool, str], Markup] = cache(module.answer)
-        self.given: Callable[[str, str, bool], Markup] = cache(module.given)
-        self.opening: Callable[[Row, str], Markup] = module.opening
-        self.naming: Callable[[Row], Markup] = module.naming
-        self.asked: Callable[[Question, str], Markup] = module.asked
-        self.kept: dict[tuple[int, str], list[Markup]] = {}
 
-    def answers(self, task: int, table: TaskBoard, question: Question) -> Markup:
-        """A row of the table for each answer to the question."""
-        if (heads := self.kept.get((task, "answers"))) is None:
-            heads = [self.opening(row, "../../") for row in table.rows]
-            self.kept[task, "answers"] = heads
-            self.kept[task, "names"] = [self.naming(row) for row in table.rows]
-        found = [
-            f"{head}{question.number}{name}{self.answer(one.letter, one.is_right, one.status)}{one.scores}"
-            f"{self.wrote(one.completion) if one.completion else ''}</td></tr>"
-            for head, name, one in zip(heads, self.kept[task, "names"], answers(table, question), strict=True)
-        ]
-        return Markup("\n".join(found))  # noqa: S704 (parts that a template escaped, and numbers)
+def _static(_content: Content, path: str) -> bytes:
+    return (STATIC / path).read_bytes()
 
-    def tally(self, task: int, questions: Sequence[Question], row: Row, root: str) -> Markup:
-        """An item of the list for each of the row's answers."""
-        if (links := self.kept.get((task, root))) is None:
-            links = self.kept[task, root] = [self.asked(question, root) for question in questions]
-        answered = row.answers
-        letters = answered.chosen.replace(UNREAD, formats.DASH)
-        each = zip(letters, answered.truth, answered.right.tolist(), strict=True)
-        parts = zip(links, each, strict=True)
-        return Markup("\n".join(f"{link}{self.given(*one)}" for link, one in parts))  # noqa: S704
+
+def _picture_paths(content: Content) -> Iterator[str]:
+    if content.site.options.picture:
+        yield "board.png"
+
+
+def _data_paths(content: Content) -> Iterator[str]:
+    for task in content.tables:
+        yield from (f"data/{task}{ending}" for ending in (".csv", ".json", ".js"))
+
+
+def _data(content: Content, path: str) -> str:
+    task, ending = PurePosixPath(path).stem, PurePosixPath(path).suffix
+    rows = content.tables[task].rows
+    match ending:
+        case ".csv":
+            return as_csv(rows)
+        case ".json":
+            return as_json(rows)
+        case _:
+            return script(task, row_values(rows))
+
+
+def _answers_paths(content: Content) -> Iterator[str]:
+    if content.shows_questions:
+        yield from (f"data/answers/{task}.js" for task in content.tables)
+
+
+def _answers(content: Content, path: str) -> str:
+    task = PurePosixPath(path).stem
+    return answers_script(content.tables[task], content.questions(task))
+
+
+def _compare_paths(content: Content) -> Iterator[str]:
+    return (f"compare/{task}.html" for task, table in content.tables.items() if len(table.rows) > 1)
+
+
+def _compare(content: Content, path: str) -> str:
+    table = content.tables[PurePosixPath(path).stem]
+    return content.render("compare.html", path, table=table, comparisons=compared_with_first(table))
+
+
+def _tables_with_questions(content: Content) -> Iterator[str]:
+    if content.shows_questions:
+        yield from (task for task, table in content.tables.items() if table.rows)
+
+
+def _table_of(content: Content, path: str) -> TaskBoard:
+    """Of a path in the folder of a task."""
+    return content.tables[PurePosixPath(path).parent.name]
+
+
+def _list_paths(content: Content) -> Iterator[str]:
+    return (path for task in _tables_with_questions(content) for path in content.lists(task))
+
+
+def _list(content: Content, path: str) -> str:
+    table = _table_of(content, path)
+    listing = content.lists(table.task.name)[path]
+    return content.render("questions.html", path, table=table, listing=listing)
+
+
+def _question_paths(content: Content) -> Iterator[str]:
+    tasks = _tables_with_questions(content)
+    return (question.page for task in tasks for question in content.questions(task))
+
+
+def _question(content: Content, path: str) -> str:
+    table = _table_of(content, path)
+    question, questions = content.question_at(path), content.questions(table.task.name)
+    return content.render(
+        "question.html",
+        path,
+        table=table,
+        question=question,
+        before=questions[question.number - 2] if question.number > 1 else None,
+        after=questions[question.number] if question.number < len(questions) else None,
+        answers=content.long_lists.answers(table, question),
+        prompts=prompts(table, question),
+    )
+
+
+def _model(content: Content, path: str) -> str:
+    return content.render("model.html", path, model=content.models()[path])
+
+
+def _run(content: Content, path: str) -> str:
+    run = content.runs[path]
+    if not isinstance(run, Answered):
+        cell = None if isinstance(run.result, CannotRunResult) else run.result.cell
+        return content.render("failed.html", path, result=run.result, cell=cell)
+    cell, row = run.result.cell, content.rows[run.result.cell.id]
+    task, tally = cell.task.name, Markup()
+    others = 0 if row.apart else len(content.tables[task].rows) - 1
+    if content.shows_questions and not row.apart:
+        tally = content.long_lists.tally(task, content.questions(task), row, root_of(path))
+    values = {"row": row, "result": row.result, "cell": cell, "letters": _letters(row), "tally": tally}
+    return content.render("run.html", path, others=others, **values)
 
 
 def _letters(row: Row) -> list[tuple[str, int, int, int]]:
     """For each letter: how often it was right, chosen, and both."""
-    metrics, answered = row.result.metrics, row.answers
-    both = [one for one, right in zip(answered.truth, answered.right, strict=True) if right]
+    metrics, answers = row.result.metrics, row.answers
+    both = [letter for letter, right in zip(answers.truth, answers.right, strict=True) if right]
     names = sorted(metrics.truth.keys() | metrics.chosen.keys())
     return [
         (name, metrics.truth.get(name, 0), metrics.chosen.get(name, 0), both.count(name)) for name in names
     ]
 
 
-def _static() -> list[Path]:
-    return sorted(STATIC.iterdir())
-
-
-def _environment(options: Options) -> Environment:
-    environment = Environment(
-        loader=PackageLoader("leaderboard"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    own: tuple[Callable[..., Any], ...] = (told, kinds, choices, row_names, page_of_model, frontiers)
-    shown: tuple[Callable[..., Any], ...] = (
-        formats.percent, formats.count, formats.cut, formats.size, formats.number, formats.seconds,
-        formats.or_dash, formats.short_digest, formats.estimate, formats.metric_name, formats.view_name,
-        formats.status_name, formats.differ, formats.costs, formats.circumstances, formats.points,
-        formats.told_reason,
-    )  # fmt: skip
-    filters: dict[str, Any] = {one.__name__: one for one in (*own, *shown)}
-    given: dict[str, Any] = {"options": options}
-    environment.filters.update(filters)
-    environment.globals.update(given)
-    return environment
+_OWN = {
+    "index": PageKind(lambda _: ["index.html"], _index),
+    "not_found": PageKind(lambda _: ["404.html"], _not_found),
+    # Without it, GitHub Pages leaves out what begins with an underscore.
+    "nojekyll": PageKind(lambda _: [".nojekyll"], lambda _content, _path: ""),
+    "static": PageKind(lambda _: sorted(path.name for path in STATIC.iterdir()), _static),
+    "picture": PageKind(_picture_paths, lambda content, _: content.site.options.picture),
+    "data": PageKind(_data_paths, _data),
+    "answers": PageKind(_answers_paths, _answers),
+    "compare": PageKind(_compare_paths, _compare),
+    "list": PageKind(_list_paths, _list),
+    "question": PageKind(_question_paths, _question),
+    "model": PageKind(lambda content: content.models(), _model),
+    "run": PageKind(lambda content: content.runs, _run),
+}
+PAGES = Registry("bench.pages", "kind of page", PageKind, _OWN)

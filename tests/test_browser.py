@@ -17,13 +17,13 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from bench.board.facts import names_of
+from bench.board.pairs import describe_pair
 from bench.inputs.model_card import all_cards
 from bench.runs.answers import Answered, read_answered
 from bench.stats.paired import paired
 from conftest import ROOT
 from leaderboard.build import make_site, write_site
-from leaderboard.comparing import words
-from leaderboard.formats import names_of
 
 pytestmark = pytest.mark.browser
 
@@ -144,8 +144,8 @@ def test_the_board_is_whole_without_scripts(browser: Browser, site: Path) -> Non
         assert name in text
     assert page.locator(f"{SAMPLE} form.filters").is_hidden()
     assert "It is not MedQA" in page.locator(".notice").first.inner_text()
-    # What scripts choose among stands there too: every view, and every run beside the first.
-    page.click(f"{SAMPLE} >> text=Accuracy by every way to read an answer")
+    # What scripts choose among stands there too: every view, and every run compared with the first.
+    page.click(f"{SAMPLE} >> text=Accuracy by view: every way to read an answer")
     assert page.locator(f"{SAMPLE} details.views tbody tr").count() == len(listed(site))
     page.click(f"{SAMPLE} >> text=Compare any two")
     assert page.locator("#two").is_hidden()
@@ -344,7 +344,7 @@ def test_p_has_the_digits_that_python_gives_it(browser: Browser, tmp_path: Path,
     )
     page, _, said = visit(browser, tmp_path / "page.html")
     right = [np.array([one == "A" for one in run[2]]) for run in kept["runs"]]
-    assert page.locator("[role=status]").inner_text() == words("One", "Two", paired(*right))
+    assert page.locator("[role=status]").inner_text() == describe_pair("One", "Two", paired(*right))
     assert said == []
 
 
@@ -353,19 +353,20 @@ def test_any_two_are_compared_in_the_words_and_numbers_of_the_terminal(browser: 
     address = page.url.partition("?")[0]
     rows = {run.result.cell.id: run for run in read_answered(ROOT / "results") if isinstance(run, Answered)}
     ids = [str(row["run"]) for row in listed(site)]
-    called = dict(zip(ids, names_of([rows[run].result.cell for run in ids]), strict=True))
+    names = dict(zip(ids, names_of([rows[run].result.cell for run in ids]), strict=True))
     for first, second in combinations(ids, 2):
         page.goto(f"{address}?first={first[:10]}&second={second[:10]}")
-        found = paired(rows[first].right, rows[second].right)
-        assert page.locator("#two [role=status]").inner_text() == words(called[first], called[second], found)
+        pair = paired(rows[first].right, rows[second].right)
+        sentence = describe_pair(names[first], names[second], pair)
+        assert page.locator("#two [role=status]").inner_text() == sentence
         counts = [int(text) for text in page.locator("#two td.number").all_inner_texts()]
-        assert counts == [found.both, found.only_first, found.only_second, found.neither]
+        assert counts == [pair.both, pair.only_first, pair.only_second, pair.neither]
     alone = page.locator("#two details >> nth=0")
-    assert alone.locator("li").count() == found.only_first
+    assert alone.locator("li").count() == pair.only_first
     alone.locator("a >> nth=0").click()
     page.wait_for_url("**/questions/medqa_sample/*.html")
     page.go_back()
-    page.select_option("#second", label=called[ids[0]])
+    page.select_option("#second", label=names[ids[0]])
     assert f"second={ids[0][:10]}" in page.url
     page.goto(run_page(site).as_uri())
     page.click("text=Compare it")

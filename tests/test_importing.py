@@ -13,14 +13,15 @@ from lm_eval import simple_evaluate
 from lm_eval.loggers import EvaluationTracker
 from lm_eval.tasks import TaskManager
 
+from bench.board.board import Board, make_board
+from bench.board.exporting import as_json
 from bench.errors import FileError
 from bench.inputs.model_card import read_card
 from bench.runs.answers import Answered, read_answered
 from bench.runs.result import DoneResult
 from bench.runs.store import Run, read_runs
 from foreign import DOCS, LETTERS, write_task
-from leaderboard.board import Board, make_board
-from leaderboard.listing import as_json
+from leaderboard.site import page_of
 from played import add_fake
 from tiny import save_causal
 
@@ -172,7 +173,7 @@ def test_board_terminal_and_pages_say_that_it_was_imported(bench: Bench, out: Pa
     index = (project / "site" / "index.html").read_text(encoding="utf-8")
     assert '<span class="tag">imported from lm-eval 0.4.13</span>' in index
     assert '<span class="tag">unknown</span>' not in index
-    page = (project / "site" / row.page).read_text(encoding="utf-8")
+    page = (project / "site" / page_of(row.run.folder)).read_text(encoding="utf-8")
     assert "This run was imported from lm-eval 0.4.13." in page
     assert "Engine version" not in page
     shown = bench("results", "show", row.result.cell.id[:10]).stdout
@@ -213,10 +214,10 @@ def test_our_own_run_of_the_task_is_another_cell_and_never_in_its_table(
     [table] = board().tasks
     assert [row.result.imported for row in table.rows] == [""]
     [apart] = table.apart
-    assert apart.apart == "scored by lm-eval; the table shows what our engine scored"
+    assert apart.apart == "scored by lm-eval; the table shows runs of our engine"
     assert "nothing of that kind" in bench("results", "prune", "outdated", "--dry-run").stdout
     assert (
-        "other versions of the task"
+        "different versions of the task"
         in bench("compare", table.rows[0].result.cell.id[:9], apart.result.cell.id[:9]).output
     )
     assert bench("results", "check").exit_code == 0

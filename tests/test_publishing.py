@@ -20,7 +20,7 @@ import yaml
 from click.testing import Result
 
 from bench.interop.publishing import put
-from leaderboard.build import MARK, replace_site
+from bench.site_folder import MARK, replace_site
 
 Bench = Callable[..., Result]
 SITE = {

@@ -50,7 +50,7 @@ def test_a_run_is_shown_with_its_cost(quiz: Path, project: Path, bench: Callable
     said = bench("results", "show", cell.facts.id[:8]).stdout
     for words in (
         "Questions/s",
-        "A question in its batch, p50 and p95",
+        "Latency in batches, p50 and p95",
         "Peak memory",
         "Energy",
         "Processor",

@@ -29,6 +29,7 @@ from lm_eval.utils import (
     sanitize_model_name,
 )
 
+from bench.board.board import Board, make_board
 from bench.inputs.model_card import HubSource
 from bench.inputs.task import Generate
 from bench.interop.every_eval_ever import every_eval_ever_export
@@ -42,7 +43,6 @@ from bench.scoring.record import Record
 from bench.scoring.views import too_long, written
 from bench.types import Completion, Item
 from conftest import ROOT
-from leaderboard.board import Board, make_board
 from played import answered
 
 Bench = Callable[..., Result]

@@ -16,7 +16,8 @@ from bench.runs.store import Run, read_runs
 from conftest import ITEMS, ROOT
 from leaderboard import build
 from leaderboard.build import make_site, write_site
-from leaderboard.pages import Options, pages_of, renderer
+from leaderboard.pages import pages_of, renderer
+from leaderboard.site import Options, content_of
 
 Bench = Callable[..., Result]
 WORDS = [text for item in ITEMS for text in (str(item["question"]), *item["options"]) if len(text) > 5]
@@ -111,10 +112,10 @@ def test_a_shared_link_shows_a_picture_and_an_address(bench: Bench, results: Pat
 
 def test_a_model_s_page_has_its_variants_side_by_side() -> None:
     """Of the committed runs: every number of the page stands in a result file."""
-    site = make_site(ROOT / "results", [])
+    content = content_of(make_site(ROOT / "results", []))
     name = "smollm2-135m-instruct-q4_1"
-    [page] = [page for page in pages_of(site) if page.path == f"models/{name}.html"]
-    text = renderer(site)(page).decode()
+    [page] = [page for page in pages_of(content) if page.path == f"models/{name}.html"]
+    text = renderer(content)(page).decode()
     runs = [
         run
         for run in read_answered(ROOT / "results")
@@ -162,14 +163,19 @@ def test_answers_are_those_of_the_records_and_words_are_read_again() -> None:
     assert answers.right.tolist() == [record.is_correct for record in run.records]
 
 
+def first_question(options: Options) -> str:
+    """The page of a question of the committed runs."""
+    content = content_of(make_site(ROOT / "results", [], options))
+    own = "questions/medqa_sample/[0-9a-f]{12}"
+    page = next(page for page in pages_of(content) if re.match(own, page.path))
+    return renderer(content)(page).decode()
+
+
 def test_options_without_words_keep_prompts_on_the_disk() -> None:
-    site = make_site(ROOT / "results", [], Options("answers"))
-    render = renderer(site)
-    page = next(page for page in pages_of(site) if re.match("questions/medqa_sample/[0-9a-f]{12}", page.path))
-    whole = renderer(make_site(ROOT / "results", []))(page).decode()
+    whole = first_question(Options("full"))
     assert "not published here" not in whole
     assert "<summary>The prompt of" in whole
-    text = render(page).decode()
+    text = first_question(Options("answers"))
     assert "not published here" in text
     assert "<summary>The prompt of" not in text
     assert "What it wrote" not in text

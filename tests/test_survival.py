@@ -337,7 +337,7 @@ def test_weights_that_memory_cannot_hold_are_not_loaded(quiz: Path, project: Pat
     card = facts | {"architecture": "decoder", "source": source, "parameters": 10**13}
     [last] = run_cell(cell_of(quiz, ModelCard.model_validate(card)), project / "results")
     assert isinstance(last, FailedResult)
-    assert last.reason.startswith("not started: its weights alone need 4e+04 GB of memory, ")
+    assert last.reason.startswith("not started: its weights alone need 4e+04\u202fGB of memory, ")
 
 
 def test_a_card_that_was_mended_leaves_no_failure_behind(

@@ -15,6 +15,7 @@ from peft import PeftModel
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
+from bench.board.changes import changes, describe_change
 from bench.engines.engine import in_order
 from bench.engines.loading import open_transformers
 from bench.engines.transformer import TransformerEngine
@@ -29,7 +30,6 @@ from bench.inputs.weights import Weights, find_weights
 from bench.runs.adapting import QUICK, tuning_job
 from bench.runs.answers import Answered, read_answered
 from bench.runs.cell import Cell
-from bench.runs.compare import changes, told
 from bench.runs.events import Skipped
 from bench.runs.plan import plan
 from bench.runs.result import DoneResult, FailedResult
@@ -369,8 +369,8 @@ def test_a_quick_tuning_is_scored_beside_the_untouched_model_and_used_again(
     assert [type(event) for event in again] == [Skipped, Skipped]
     [change] = changes([run for run in read_answered(results) if isinstance(run, Answered)])
     assert change.change == "LoRA"
-    assert told(change).startswith(f"LoRA: {before.metrics.accuracy.value:.1%} → ")
-    assert "tuning took" in told(change)
+    assert describe_change(change).startswith(f"LoRA: {before.metrics.accuracy.value:.1%} → ")
+    assert "tuning took" in describe_change(change)
 
 
 def test_a_tuning_that_fails_is_a_failed_cell_and_the_next_one_runs(

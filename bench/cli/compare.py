@@ -1,4 +1,4 @@
-"""`bench compare`: two runs on the same questions, in the words that the page has."""
+"""`bench compare`: two runs on the same questions, in the sentence that the page has."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,72 +21,80 @@ SHOWN = 10
 @click.command()
 @click.argument("first")
 @click.argument("second")
-@click.option("--task", metavar="NAME", help="On this task alone.")
+@click.option("--task", metavar="NAME", help="Compare on this task only.")
 @options.results
 def compare(*, first: str, second: str, task: str | None, results: Path) -> None:
     """Compare two finished runs on every task that both answered.
 
-    FIRST and SECOND are models' names, models with variants (MODEL/VARIANT), or beginnings of run ids.
+    FIRST and SECOND are each a model's name, MODEL/VARIANT, or a run id prefix.
     """
     from bench.runs.answers import Answered, read_answered
 
     runs = [run for run in read_answered(results) if isinstance(run, Answered)]
-    one, other = ([run for run in runs if _is(run, word, task)] for word in (first, second))
-    for word, chosen in ((first, one), (second, other)):
-        if not chosen:
-            raise UsageError(
-                f"no finished run is '{word}'{f' on {task}' if task else ''} (bench results list)"
-            )
-    tasks = sorted({run.result.cell.task.name for run in one} & {run.result.cell.task.name for run in other})
+    runs_of_first, runs_of_second = (_matches(runs, name, task) for name in (first, second))
+    tasks = sorted(
+        {run.result.cell.task.name for run in runs_of_first}
+        & {run.result.cell.task.name for run in runs_of_second}
+    )
     if not tasks:
         raise UsageError("the two have no task in common")
     for name in tasks:
-        _compare(_only(one, first, name), _only(other, second, name), runs)
+        _compare(_only_run(runs_of_first, first, name), _only_run(runs_of_second, second, name), runs)
 
 
-def _is(run: "Answered", word: str, task: str | None) -> bool:
+def _matches(runs: "Sequence[Answered]", name: str, task: str | None) -> "list[Answered]":
+    """The runs that have the name; raises a UsageError where there is none."""
+    matches = [run for run in runs if _is_named(run, name) and task in (None, run.result.cell.task.name)]
+    if not matches:
+        where = f" on {task}" if task else ""
+        raise UsageError(f"no finished run is '{name}'{where} (bench results list)")
+    return matches
+
+
+def _is_named(run: "Answered", name: str) -> bool:
     cell = run.result.cell
-    names = {cell.model.name, f"{cell.model.name}/{cell.variant.slug}"}
-    return (word in names or cell.id.startswith(word)) and task in (None, cell.task.name)
+    return name in (cell.model.name, f"{cell.model.name}/{cell.variant.slug}") or cell.id.startswith(name)
 
 
-def _only(runs: "Sequence[Answered]", word: str, task: str) -> "Answered":
-    found = [run for run in runs if run.result.cell.task.name == task]
-    if len(found) > 1:
-        choices = ", ".join(f"{run.result.cell.id[:8]} ({run.folder.name})" for run in found)
-        raise UsageError(f"'{word}' has several runs on {task}: {choices}; give the id of one")
-    return found[0]
+def _only_run(runs: "Sequence[Answered]", name: str, task: str) -> "Answered":
+    matches = [run for run in runs if run.result.cell.task.name == task]
+    if len(matches) > 1:
+        choices = ", ".join(f"{run.result.cell.id[:8]} ({run.folder.name})" for run in matches)
+        raise UsageError(f"'{name}' has several runs on {task}: {choices}; give the id of one")
+    return matches[0]
 
 
 def _compare(first: "Answered", second: "Answered", runs: "Sequence[Answered]") -> None:
+    from bench.board.facts import names_of
+    from bench.board.pairs import describe_pair, reason_not_comparable
     from bench.cli.console import stdout
     from bench.stats.paired import paired
-    from leaderboard.comparing import why_not, words
-    from leaderboard.formats import names_of
 
     cells = first.result.cell, second.result.cell
     click.echo(f"{cells[0].task.title}")
-    if reason := why_not(first, second):
-        raise UsageError(f"these two may not be compared: {reason}")
-    found = paired(first.right, second.right)
-    alike = [run.result.cell for run in runs if not why_not(first, run)]
-    called = dict(zip((cell.id for cell in alike), names_of(alike), strict=True))
-    names = [called[cell.id] for cell in cells]
-    click.echo(words(names[0], names[1], found))
-    stdout().print(_agreement(names[0], names[1], found))
-    for name, alone in ((names[0], first.right & ~second.right), (names[1], second.right & ~first.right)):
-        ids = [
-            record.question_id for record, is_so in zip(first.answers.records(), alone, strict=True) if is_so
-        ]
-        more = f" and {len(ids) - SHOWN} more" if len(ids) > SHOWN else ""
-        click.echo(f"only {name}: {', '.join(ids[:SHOWN]) or 'none'}{more}")
+    if reason := reason_not_comparable(first, second):
+        raise UsageError(f"these two cannot be compared: {reason}")
+    pair = paired(first.right, second.right)
+    comparable = [run.result.cell for run in runs if not reason_not_comparable(first, run)]
+    names = dict(zip((cell.id for cell in comparable), names_of(comparable), strict=True))
+    name_of_first, name_of_second = (names[cell.id] for cell in cells)
+    click.echo(describe_pair(name_of_first, name_of_second, pair))
+    stdout().print(_agreement(name_of_first, name_of_second, pair))
+    ids = [record.question_id for record in first.answers.records()]
+    for name, alone in (
+        (name_of_first, first.right & ~second.right),
+        (name_of_second, second.right & ~first.right),
+    ):
+        only = [question_id for question_id, is_alone in zip(ids, alone, strict=True) if is_alone]
+        more = f" and {len(only) - SHOWN} more" if len(only) > SHOWN else ""
+        click.echo(f"only {name}: {', '.join(only[:SHOWN]) or 'none'}{more}")
 
 
-def _agreement(first: str, second: str, found: "Paired") -> "Table":
-    """How often both, one alone and neither were right."""
+def _agreement(first: str, second: str, pair: "Paired") -> "Table":
+    """How often both, one only and neither were right."""
     from rich.table import Table
 
-    drawn = Table("", f"{second}: right", "wrong", box=None, header_style="bold")
-    drawn.add_row(f"{first}: right", str(found.both), str(found.only_first))
-    drawn.add_row("wrong", str(found.only_second), str(found.neither))
-    return drawn
+    table = Table("", f"{second}: right", "wrong", box=None, header_style="bold")
+    table.add_row(f"{first}: right", str(pair.both), str(pair.only_first))
+    table.add_row("wrong", str(pair.only_second), str(pair.neither))
+    return table

@@ -12,6 +12,7 @@ import click
 
 from bench.cli import options
 from bench.errors import BenchError
+from bench.wording import size
 
 if TYPE_CHECKING:
     from bench.engines.abilities import Abilities
@@ -90,24 +91,23 @@ def _versions() -> Iterator[Finding]:
 def _memory() -> Iterator[Finding]:
     import psutil
 
-    from bench.runs.forecast import LIBRARY_BYTES, LOADING_FACTOR, told
+    from bench.runs.forecast import LIBRARY_BYTES, LOADING_FACTOR
     from bench.runs.provenance import usable_cores
 
     memory = psutil.virtual_memory()
     room = max(0, memory.available - LIBRARY_BYTES) / LOADING_FACTOR
     holds = f"about {room / 2e9:.1f} B parameters in 16 bits, {room / 0.5e9:.1f} B in 4"
-    text = f"{told(memory.available)} of {told(memory.total)} free: {holds}"
+    text = f"{size(memory.available)} of {size(memory.total)} free: {holds}"
     remedy = "" if room > 5e8 else "close other programs; the smallest models need about 1.3 GB"
     yield Finding("memory", "good" if room > 5e8 else "note", text, remedy)
     yield Finding("cores", "good", f"{usable_cores()}; bench run --jobs shares them")
 
 
 def _device(able: "Abilities") -> Iterator[Finding]:
-    from bench.runs.forecast import told
     from bench.runs.machine import has_accelerator
 
     if able.device_bytes is not None:
-        yield Finding("GPU", "good", f"{able.device}, {told(able.device_bytes)} free")
+        yield Finding("GPU", "good", f"{able.device}, {size(able.device_bytes)} free")
     elif has_accelerator():
         remedy = "install the CUDA build of torch" if not able.cuda_build else "see what nvidia-smi says"
         yield Finding("GPU", "bad", "there is one, and torch cannot use it", remedy)
@@ -129,7 +129,6 @@ def _bits(able: "Abilities") -> Iterator[Finding]:
 
 def _cache() -> Finding:
     from bench.config import cache_folder
-    from bench.runs.forecast import told
 
     folder = cache_folder()
     try:
@@ -140,7 +139,7 @@ def _cache() -> Finding:
     except OSError as error:
         remedy = "set BENCH_CACHE_DIR to a folder that can be written"
         return Finding("cache", "bad", f"{folder} cannot be written: {error.strerror}", remedy)
-    text = f"{folder}, {told(free)} free on its disk"
+    text = f"{folder}, {size(free)} free on its disk"
     if free < 2 * 10**9:
         return Finding("cache", "note", text, "make room: converted weights need some GB")
     return Finding("cache", "good", text)

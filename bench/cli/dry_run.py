@@ -19,7 +19,8 @@ from bench.runs.journal import NAME, read_journal
 from bench.runs.plan import Missing
 from bench.runs.result import DoneResult
 from bench.runs.store import find_run, read_results
-from leaderboard import formats
+from bench.wording import seconds as format_seconds
+from bench.wording import size
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ def show_plan(cells: Sequence[Planned], results: Path, terms: Terms, *, as_json:
     seconds = [row.seconds for row in to_do if row.seconds is not None]
     text = f"{len(to_do)} of {len(rows)} to do"
     if seconds:
-        text += f"; {len(seconds)} of them as before on this machine: about {formats.seconds(sum(seconds))}"
+        text += f"; {len(seconds)} of them as before on this machine: about {format_seconds(sum(seconds))}"
     click.echo(text, err=True)
 
 
@@ -90,8 +91,8 @@ def _table(rows: Sequence[PlannedCell]) -> Table:
             table.add_row(*words, "cannot run" if row.reason else "done")
             continue
         state = f"{row.answered} answered" if row.answered else row.state
-        download = formats.size(row.download_bytes) if row.download_bytes != 0 else ""
-        table.add_row(*words, state, download, formats.size(row.memory_bytes), formats.seconds(row.seconds))
+        download = size(row.download_bytes) if row.download_bytes != 0 else ""
+        table.add_row(*words, state, download, size(row.memory_bytes), format_seconds(row.seconds))
     return table
 
 

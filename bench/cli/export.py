@@ -10,9 +10,9 @@ from bench.cli import options
 from bench.errors import UsageError
 
 if TYPE_CHECKING:
+    from bench.board.board import TaskBoard
     from bench.interop.sharing import Export, Publisher
     from bench.runs.store import Run
-    from leaderboard.board import TaskBoard
 
 PRINTED = ("csv", "json", "markdown", "latex")
 FILES = ("hub", "every-eval-ever", "lm-eval")
@@ -38,7 +38,7 @@ def export(
     every-eval-ever is that project's schema, and lm-eval what lm-evaluation-harness writes with its
     samples, of every finished run.
     """
-    from leaderboard.build import read_board
+    from bench.board.reading import read_board
 
     _check(form, out=out, model=model, by=by, url=url)
     board, runs = read_board(results, [])
@@ -112,8 +112,7 @@ def _of_model(tables: "list[TaskBoard]", model: str) -> "list[TaskBoard]":
 
 
 def _print(form: str, tables: "list[TaskBoard]") -> None:
-    from leaderboard.exporting import as_latex, as_markdown
-    from leaderboard.listing import as_csv, as_json
+    from bench.board.exporting import as_csv, as_json, as_latex, as_markdown
 
     if form in ("csv", "json") and len(tables) > 1:
         names = ", ".join(table.task.name for table in tables)

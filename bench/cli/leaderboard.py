@@ -1,27 +1,26 @@
-"""`bench leaderboard`: build the page from the results, look at it, send it somewhere."""
+"""`bench leaderboard`: build the site from the results, show the board, serve and publish the site."""
 
 import shlex
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, get_args
 
 import click
 
 from bench.cli import options
 from bench.errors import UsageError
+from bench.types import PublishedTexts
+from bench.wording import size
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from bench.interop.publishing import Built, Sending
-    from leaderboard.board import TaskBoard
 
 
 @click.group()
 def leaderboard() -> None:
-    """Build the page from the results, look at it, send it somewhere."""
+    """Build the site from the results, show the board, serve and publish the site."""
 
 
 @leaderboard.command()
@@ -29,39 +28,39 @@ def leaderboard() -> None:
 @options.site
 @click.option(
     "--texts",
-    type=click.Choice(["full", "answers", "none"]),
+    type=click.Choice(get_args(PublishedTexts)),
     default="full",
     show_default=True,
-    help="answers: no words of questions, prompts and replies; none: totals alone.",
+    help="answers: leave out the texts of questions, prompts and replies; none: publish totals only.",
 )
-@click.option("--noindex", is_flag=True, help="Ask search engines to leave the site out.")
-@options.url("Where the site will stand, for links that are shared.")
+@click.option("--noindex", is_flag=True, help="Ask search engines not to list the site.")
+@options.url("The site's address, for shared links.")
 @click.option(
     "--picture",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="With --url: a PNG that stands beside shared links.",
+    help="With --url: a PNG to show with shared links.",
 )
 def build(
     *,
     results: Path,
     out: Path,
-    texts: Literal["full", "answers", "none"],
+    texts: PublishedTexts,
     noindex: bool,
     url: str,
     picture: Path | None,
 ) -> None:
-    """Make the static site from the results."""
+    """Build the static site from the results."""
     from bench.inputs.model_card import cards_and_mistakes
     from leaderboard.build import make_site, write_site
-    from leaderboard.pages import Options
+    from leaderboard.site import Options
 
-    wanted = Options(texts, noindex, _with_slash(url), _png(picture) if picture else b"")
+    wishes = Options(texts, noindex, _with_slash(url), _png(picture) if picture else b"")
     if picture and not url:
-        raise UsageError("a picture is named by its whole address: give --url too")
+        raise UsageError("a shared picture needs the site's whole address: give --url too")
     cards, mistakes = cards_and_mistakes()
     for mistake in mistakes:
         click.echo(mistake, err=True)
-    site = make_site(results, cards, wanted)
+    site = make_site(results, cards, wishes)
     count = write_site(site, out)
     for text in site.board.damaged:
         click.echo(f"not shown: {text}", err=True)
@@ -69,7 +68,7 @@ def build(
 
 
 def _with_slash(url: str) -> str:
-    """The address with a slash at its end, "" for none."""
+    """The address with a slash at its end; "" stays ""."""
     return f"{url.rstrip('/')}/" if url else ""
 
 
@@ -83,62 +82,40 @@ def _png(path: Path) -> bytes:
 @leaderboard.command()
 @options.results
 def show(*, results: Path) -> None:
-    """Print each task's table, with the ranks that are not excluded, and what it comes to.
+    """Print each task's table with rank ranges, and its headline.
 
-    Above chance: 0 % is guessing, 100 % all right.
+    Above chance: 0 % is the accuracy of guessing, 100 % is every question right.
     """
-    from bench.cli.console import stdout
-    from leaderboard.build import read_board
+    from bench.board.columns import columns_of, known
+    from bench.board.reading import read_board
+    from bench.cli.console import stdout, table_of
 
     board, _ = read_board(results, [])
     if not board.tasks:
         click.echo(f"no runs are in {results} (bench run --help)")
-    for found in board.tasks:
-        stdout().print(_ranked(found))
-        click.echo(found.headline or "no whole run yet")
-        for row in found.apart:
-            click.echo(
-                f"set apart: {row.result.cell.model.title}, {row.result.cell.variant.slug}: {row.apart}"
-            )
-        for failure in found.failures:
+    all_columns = columns_of("terminal")
+    for task in board.tasks:
+        columns = known(all_columns, task.rows)
+        table = table_of(task.task.title, columns)
+        for row in task.rows:
+            table.add_row(*(column.format_short(row) for column in columns))
+        stdout().print(table)
+        click.echo(task.headline or "no complete run yet")
+        for row in task.apart:
+            cell = row.result.cell
+            click.echo(f"not comparable: {cell.model.title}, {cell.variant.slug}: {row.apart}")
+        for failure in task.failures:
             click.echo(f"failed: {failure.result.model_title}: {failure.result.reason}")
         click.echo()
     for text in board.damaged:
         click.echo(f"not shown: {text}", err=True)
 
 
-def _ranked(found: "TaskBoard") -> "Table":
-    """A task's rows with their ranks and costs."""
-    from rich.table import Table
-
-    from leaderboard import formats
-
-    table = Table(title=found.task.title, title_justify="left", title_style="bold", box=None)
-    for name in ("rank", "model", "variant"):
-        table.add_column(name)
-    for name in ("accuracy", "95 % interval", "above chance", "items/s", "memory"):
-        table.add_column(name, justify="right")
-    for row in found.rows:
-        assert row.standing is not None
-        rate, cost, cell = row.result.metrics.accuracy, row.result.cost, row.result.cell
-        table.add_row(
-            row.standing.text,
-            cell.model.title,
-            cell.variant.slug,
-            f"{rate.value:.1%}",
-            f"{rate.low * 100:.1f}–{rate.high * 100:.1f}",
-            f"{row.standing.above_chance:.1%}",
-            formats.number(cost.items_per_second),
-            formats.size(cost.peak_memory_bytes),
-        )
-    return table
-
-
 @leaderboard.command()
 @options.site
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True)
 def serve(*, out: Path, port: int) -> None:
-    """Show the built site on 127.0.0.1."""
+    """Serve the built site on 127.0.0.1."""
     from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
     if not (out / "index.html").is_file():
@@ -155,7 +132,7 @@ def serve(*, out: Path, port: int) -> None:
 
 
 SHOWN = 10
-"""Names of each kind that a dry run writes out."""
+"""File names of each kind that are printed before sending."""
 
 
 @leaderboard.command()
@@ -164,15 +141,15 @@ SHOWN = 10
     "--to",
     required=True,
     metavar="WHERE",
-    help="A folder; gh-pages, the branch; or hf-space:ORG/NAME.",
+    help="A folder, gh-pages (the branch) or hf-space:ORG/NAME.",
 )
-@click.option("--remote", metavar="NAME", help="Of gh-pages: the git remote; origin when left out.")
-@click.option("--public", is_flag=True, help="Of a new Space: all can see it.")
-@click.option("--yes", is_flag=True, help="Send it; without, only say what would be sent.")
+@click.option("--remote", metavar="NAME", help="For gh-pages: the git remote, origin by default.")
+@click.option("--public", is_flag=True, help="Make a new Space public.")
+@click.option("--yes", is_flag=True, help="Send it; without this, only print what would be sent.")
 def publish(*, out: Path, to: str, remote: str | None, public: bool, yes: bool) -> None:
-    """Send the built site to a folder, to GitHub Pages' branch, or to a static Space of the hub.
+    """Send the built site to a folder, the GitHub Pages branch, or a static Space on the hub.
 
-    It replaces an earlier site there, and nothing else. The hub's token is the one of
+    It replaces an earlier site there, and nothing else. The hub's token is that of
     'hf auth login', or HF_TOKEN.
     """
     from bench.interop.publishing import read_built
@@ -185,10 +162,10 @@ def publish(*, out: Path, to: str, remote: str | None, public: bool, yes: bool) 
     for line in _contents(built):
         click.echo(line)
     sending = _sending(built, to, remote or "origin", public=public)
-    for line in _told(sending):
+    for line in _changes(sending):
         click.echo(line)
     if not sending.difference:
-        click.echo("nothing to send: it is all there")
+        click.echo("nothing to send: it is up to date")
     elif yes:
         click.echo(f"sent; {sending.send()}")
     else:
@@ -209,18 +186,16 @@ def _sending(built: "Built", to: str, remote: str, *, public: bool) -> "Sending"
 
 
 def _contents(built: "Built") -> Iterator[str]:
-    """How much there is to send, and what most of it is."""
-    from leaderboard.formats import size
-
+    """How much there is to send, and its largest files."""
     largest = sorted(built.files, key=lambda name: (-len(built.files[name]), name))[:3]
-    told = ", ".join(f"{name} ({size(len(built.files[name]))})" for name in largest)
-    yield f"{built.folder}: {len(built.files)} files, {size(built.bytes)}; the largest: {told}"
+    names = ", ".join(f"{name} ({size(len(built.files[name]))})" for name in largest)
+    yield f"{built.folder}: {len(built.files)} files, {size(built.bytes)}; the largest: {names}"
 
 
-def _told(sending: "Sending") -> Iterator[str]:
-    """Where to, and what changes there."""
-    found = sending.difference
-    kinds = {"new": found.new, "changed": found.changed, "removed": found.removed}
+def _changes(sending: "Sending") -> Iterator[str]:
+    """Where it goes, and which files change there."""
+    change = sending.difference
+    kinds = {"new": change.new, "changed": change.changed, "removed": change.removed}
     yield f"to {sending.where}: " + ", ".join(f"{len(names)} {kind}" for kind, names in kinds.items())
     yield from sending.notes
     for kind, names in kinds.items():

@@ -8,6 +8,7 @@ import click
 
 from bench.cli import options
 from bench.errors import UsageError
+from bench.wording import count, or_dash
 
 if TYPE_CHECKING:
     from bench.inputs.model_card import ModelCard
@@ -28,7 +29,6 @@ def list_models(*, selection: str, as_json: bool) -> None:
     from bench.cli.console import stdout
     from bench.inputs.model_card import find_cards
     from bench.inputs.weights import go_offline, on_this_machine
-    from leaderboard.formats import count, or_dash
 
     go_offline()
     files = find_cards(selection, on_this_machine)

@@ -9,12 +9,13 @@ from pathlib import Path
 import click
 from rich.table import Table
 
+from bench.board.changes import changes, describe_change
+from bench.board.column import Unranked
+from bench.board.columns import columns_of
 from bench.cli import options
-from bench.cli.console import stdout
+from bench.cli.console import stdout, table_of
 from bench.runs.answers import Answered, read_answered
-from bench.runs.compare import changes, told
-from bench.runs.result import DoneResult, FailedResult, Result, Variant
-from leaderboard import formats
+from bench.runs.result import CannotRunResult, DoneResult, FailedResult, Result, Variant
 
 
 def show_results(ended: Sequence[Result], results: Path, *, as_json: bool) -> None:
@@ -65,12 +66,12 @@ def _changes(task: str, ended: Sequence[Result], results: Path) -> Iterator[str]
         runs = [run for run in read_answered(results / task / model) if isinstance(run, Answered)]
         pairs = [change for change in changes(runs) if {change.before.cell.id, change.after.cell.id} & ids]
         for change in pairs:
-            yield f"{model}, {told(change)}"
+            yield f"{model}, {describe_change(change)}"
         compared = {change.after.cell.id for change in pairs}
         for result in changed:
             if result.model_name == model and result.cell.id not in compared:
                 flag = "--lora none" if result.cell.variant.adapter else "--quantize none"
-                text = f"no run without that to compare with; make it too ({flag})"
+                text = f"no run of the original to compare with; run it too ({flag})"
                 yield f"{model}, {result.cell.variant.slug}: {text}"
 
 
@@ -84,26 +85,14 @@ def _rank(result: Result) -> tuple[float, str]:
 
 
 def _table(task: str, results: Sequence[Result]) -> Table:
-    table = Table(title=task, title_justify="left", title_style="bold", box=None, header_style="bold")
-    table.add_column("model", overflow="fold")
-    table.add_column("variant", overflow="fold")
-    for name in ("accuracy", "95 % interval", "right", "items/s", "memory"):
-        table.add_column(name, justify="right", no_wrap=True)
+    columns = columns_of("sweep")
+    table = table_of(task, columns)
     for result in results:
-        name = result.model_name
-        if not isinstance(result, DoneResult):
-            variant = result.cell.variant.slug if isinstance(result, FailedResult) else ""
-            table.add_row(name, variant, "failed")
-            continue
-        variant = result.cell.variant.slug
-        rate, cost = result.metrics.accuracy, result.cost
-        table.add_row(
-            name,
-            variant + (f", first {result.cell.limit}" if result.cell.limit else ""),
-            f"{rate.value:.1%}",
-            f"{rate.low * 100:.1f}–{rate.high * 100:.1f}",
-            f"{rate.correct}/{rate.total}",
-            formats.number(cost.items_per_second),
-            formats.size(cost.peak_memory_bytes),
-        )
+        match result:
+            case DoneResult():
+                table.add_row(*(column.format_short(Unranked(result)) for column in columns))
+            case FailedResult():
+                table.add_row(result.model_name, result.cell.variant.slug, "failed")
+            case CannotRunResult():
+                table.add_row(result.model_name, "", "failed")
     return table

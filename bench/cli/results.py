@@ -74,25 +74,26 @@ def _row(entry: "Entry") -> dict[str, Any]:
 @options.results
 @options.as_json
 def show(*, run: str, results: Path, as_json: bool) -> None:
-    """One run: accuracy by each view, cost, and where it was made. RUN is its id's beginning or folder."""
-    found = _find(run, results)
+    """One run: accuracy by each view, cost, and where it was made. RUN is an id prefix or a folder."""
+    entry = _find(run, results)
     if as_json:
-        shown = found.result or (found.unfinished.head if found.unfinished else None)
-        click.echo(shown.model_dump_json(indent=1) if shown else json.dumps(_row(found), indent=1))
+        shown = entry.result or (entry.unfinished.head if entry.unfinished else None)
+        click.echo(shown.model_dump_json(indent=1) if shown else json.dumps(_row(entry), indent=1))
         return
-    click.echo(f"{results / found.folder}: {found.state}")
-    if found.done:
-        _show_done(found.done)
+    click.echo(f"{results / entry.folder}: {entry.state}")
+    if entry.done:
+        _show_done(entry.done)
         return
-    for key, value in _row(found).items():
+    for key, value in _row(entry).items():
         if value is not None:
             click.echo(f"  {key:<12} {value}")
-    if trace := getattr(found.result, "traceback", ""):
+    if trace := getattr(entry.result, "traceback", ""):
         click.echo(trace)
 
 
 def _show_done(result: "DoneResult") -> None:
-    from leaderboard import formats
+    from bench.board import facts
+    from bench.views import view_title
 
     cell = result.cell
     click.echo(f"{cell.model.title} on {cell.task.title}, {cell.variant.slug}")
@@ -100,15 +101,15 @@ def _show_done(result: "DoneResult") -> None:
         click.echo(result.origin)
     rate = result.metrics.accuracy
     click.echo(f"{rate.correct} of {rate.total} right: {rate.value:.1%} ({rate.low:.1%} to {rate.high:.1%})")
-    for view, one in result.metrics.views.items():
-        click.echo(f"  {formats.view_name(view):<37} {one.value:.1%}")
+    for view, by_view in result.metrics.views.items():
+        click.echo(f"  {view_title(view):<37} {by_view.value:.1%}")
     click.echo("cost, measured on the pass that scored")
-    for name, value in formats.costs(result.cost):
+    for name, value in facts.costs(result.cost):
         click.echo(f"  {name:<37} {value}")
-    click.echo("made")
-    for name, value in formats.circumstances(result.provenance):
+    click.echo("where it was made")
+    for name, value in facts.circumstances(result.provenance):
         click.echo(f"  {name:<37} {value}")
-    click.echo(f"again: {cell.command}")
+    click.echo(f"to repeat it: {cell.command}")
 
 
 @results.command()
@@ -175,19 +176,19 @@ def prune(*, kinds: "tuple[Kind, ...]", results: Path, dry_run: bool) -> None:
         click.echo("nothing of that kind")
 
 
-def _find(word: str, results: Path) -> "Entry":
-    """The one run whose id begins so, or whose folder that is."""
+def _find(run: str, results: Path) -> "Entry":
+    """The one run of that id prefix or folder."""
     from bench.runs.check import entries
     from bench.runs.store import existing
 
-    found = [
+    matches = [
         entry
         for entry in entries(existing(results))
-        if (entry.cell and entry.cell.id.startswith(word))
-        or Path(word) in (entry.folder, results / entry.folder)
+        if (entry.cell and entry.cell.id.startswith(run))
+        or Path(run) in (entry.folder, results / entry.folder)
     ]
-    if not found:
-        raise UsageError(f"no run is '{word}' (bench results list)")
-    if len(found) > 1:
-        raise UsageError(f"'{word}' begins the ids of {len(found)} runs; give more of it")
-    return found[0]
+    if not matches:
+        raise UsageError(f"no run is '{run}' (bench results list)")
+    if len(matches) > 1:
+        raise UsageError(f"'{run}' is a prefix of {len(matches)} run ids; give more of it")
+    return matches[0]

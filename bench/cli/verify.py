@@ -8,6 +8,7 @@ import click
 from bench.cli import options
 from bench.cli.choices import ChoiceCommand, choice_flags
 from bench.errors import UsageError
+from bench.wording import size
 
 if TYPE_CHECKING:
     from bench.inputs.choices import Choices
@@ -105,7 +106,6 @@ def _show_tables(result: "Verification") -> None:
     from rich.table import Table
 
     from bench.cli.console import stdout
-    from leaderboard.formats import size
 
     console = stdout()
     shots = f", {result.exemplars} exemplars" if result.exemplars else ""

@@ -160,7 +160,7 @@ def _model_info(result: DoneResult) -> dict[str, Any]:
     card, adapter = cell.model, cell.variant.adapter
     open_weights = isinstance(card.source, HubSource | PackageSource) and adapter is None
     version = result.provenance.libraries.get("transformers")
-    own_engine = card.architecture != "baseline" and not result.imported and version
+    own_engine = not card.is_baseline and not result.imported and version
     details = {
         "deployment_type": "self_deployed",
         "model_availability": "open_weights" if open_weights else "unknown",

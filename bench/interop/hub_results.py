@@ -10,6 +10,7 @@ from huggingface_hub import (
     eval_result_entries_to_yaml,
 )
 
+from bench.board.board import TaskBoard
 from bench.interop.sharing import (
     PROGRAM,
     Export,
@@ -21,7 +22,6 @@ from bench.interop.sharing import (
     told_variant,
 )
 from bench.runs.result import DoneResult
-from leaderboard.board import TaskBoard
 
 _READ_ME = """\
 ---
@@ -57,13 +57,13 @@ _TASK_ID = "its task_id is our name, {task}; the eval.yaml of the data set says 
 
 def _is_the_models(result: DoneResult) -> bool:
     """Whether the result is that of weights as a model's repository may hold them."""
-    return result.cell.model.architecture != "baseline" and result.cell.variant.adapter is None
+    return not result.cell.model.is_baseline and result.cell.variant.adapter is None
 
 
 def _left_out(table: TaskBoard) -> Iterator[str]:
     """A word on each kind of run that is in no file, or not in all."""
     task, results = table.task.name, [row.result for row in table.rows]
-    baselines = [r.cell.model.name for r in results if r.cell.model.architecture == "baseline"]
+    baselines = [r.cell.model.name for r in results if r.cell.model.is_baseline]
     if baselines:
         yield f"left out: {named(baselines)}: baselines have no repository on the hub"
     tuned = [r.cell.model.name for r in results if r.cell.variant.adapter is not None]

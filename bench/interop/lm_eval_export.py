@@ -165,7 +165,7 @@ def _metadata(result: DoneResult) -> dict[str, Any]:
     cell = result.cell
     view = logprobs(result)
     resps = "what the model wrote" if cell.variant.generate else _RESPS[view]
-    if cell.model.architecture == "baseline":
+    if cell.model.is_baseline:
         resps = "logarithm of the baseline's share for each option"
     return {
         "version": cell.task.version,

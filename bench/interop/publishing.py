@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.errors import BenchError, UsageError
-from leaderboard.build import MARK, replace_site
+from bench.site_folder import MARK, replace_site
 
 BRANCH = "gh-pages"
 """The one that GitHub Pages shows."""

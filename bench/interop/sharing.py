@@ -16,7 +16,7 @@ from bench.runs.result import CellFacts, DoneResult, Provenance, SplitFacts
 from bench.runs.store import Run
 from bench.scoring.metrics import Rate
 from bench.scoring.record import Record
-from leaderboard.formats import view_name
+from bench.views import view_title
 
 PROGRAM = "SLM Bench"
 _HUB_SPLIT = re.compile(r"([\w-][\w.-]*/[\w.-]+)\[(.+)\]")
@@ -92,7 +92,7 @@ def told_variant(result: DoneResult) -> str:
         if variant.generate.samples > 1:
             words.append(f"the commonest of {variant.generate.samples} samples")
     else:
-        words.append(f"likeliest option by view: {view_name(view).lower()}")
+        words.append(f"likeliest option by view: {view_title(view).lower()}")
     words += [f"seed {variant.seed}"] if variant.seed else []
     return ", ".join([*words, f"made by {' '.join(program(result))}"])
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from bench.config import display
 from bench.errors import BenchError, FileError, Mistake
 from bench.runs.provenance import usable_cores
-from bench.runs.result import DoneResult, Texts, Unsuccessful
+from bench.runs.result import DoneResult, Unsuccessful
 from bench.runs.store import existing, read_run
 from bench.scoring.record import ParseStatus, Record
-from bench.types import ViewName
+from bench.types import Texts, ViewName
 
 UNREAD = "-"
 """Stands for an answer that could not be read."""
@@ -108,9 +108,7 @@ class Unanswered:
 AnyRun = Answered | Unanswered
 
 
-def read_answered(
-    results: Path, texts: Literal["full", "answers", "none"] = "full"
-) -> list[AnyRun | FileError]:
+def read_answered(results: Path, texts: Texts = "full") -> list[AnyRun | FileError]:
     """Every run below the folder, sorted by path; a damaged one comes as its error.
 
     Unless `texts` are `full`, no word of a question, prompt or reply comes along. Raises a UsageError

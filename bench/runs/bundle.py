@@ -15,6 +15,7 @@ from bench.inputs.data import Split, load_split
 from bench.inputs.model_card import CardFile
 from bench.inputs.task import Role, TaskFile
 from bench.inputs.weights import NO_TRUST, RemoteWeights, Weights, fetch, find_weights
+from bench.wording import size
 
 SUMS = "SHA256SUMS"
 _READ_ME = """\
@@ -50,12 +51,12 @@ def make_bundle(
             yield f"task {task.task.name}: {rows} questions"
         for card in cards:
             try:
-                size = _put_model(out, card, offline=offline)
+                put = _put_model(out, card, offline=offline)
             except Unavailable as error:
                 yield f"left out: model {card.card.name}: {error}"
                 continue
             models.append(card)
-            yield f"model {card.card.name}: {size / 1e6:,.0f} MB"
+            yield f"model {card.card.name}: {size(put)}"
         if not models:
             raise UsageError("none of the models is on this machine, so there is nothing to bundle")
         _put_read_me(out, tasks, models)

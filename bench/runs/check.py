@@ -10,11 +10,12 @@ from typing import Any, cast
 from bench.errors import FileError
 from bench.runs.cell import CANNOT_RUN, identity
 from bench.runs.journal import NAME, Unfinished, read_journal
-from bench.runs.result import CannotRunResult, CellFacts, DoneResult, FailedResult, Result, Texts
+from bench.runs.result import CannotRunResult, CellFacts, DoneResult, FailedResult, Result
 from bench.runs.sound import faults
 from bench.runs.store import read_records, read_result, vouched
 from bench.scoring.metrics import Metrics, measure, own_names
 from bench.scoring.record import Record
+from bench.types import Texts
 
 CLOSE = 1e-9
 """Recomputed numbers may differ by rounding alone."""

@@ -74,8 +74,3 @@ def _similar(cell: Cell, before: Iterable[DoneResult]) -> list[DoneResult]:
         and result.cell.variant == cell.facts.variant
         and result.cell.task.name == cell.task.name
     ]
-
-
-def told(size: int) -> str:
-    """4_310_000_000 -> "4.31 GB" (decimal units, as the page has them)."""
-    return f"{size / 1e9:.3g} GB" if size >= 10**9 else f"{size / 1e6:.3g} MB"

@@ -20,7 +20,6 @@ from bench.runs.cell import CANNOT_RUN, CannotRun, Cell
 from bench.runs.cost import ask_alone, latency, peak_device_memory_bytes, peak_memory_bytes
 from bench.runs.energy import Meter, counted
 from bench.runs.events import Blocked, Busy, Loading, Progress, Skipped, Terms
-from bench.runs.forecast import told
 from bench.runs.journal import Batch, Head, Held, Unfinished
 from bench.runs.machine import machine_of, this_machine
 from bench.runs.provenance import provenance, usable_cores
@@ -28,6 +27,7 @@ from bench.runs.result import CannotRunResult, Cost, DoneResult, EngineFacts, Fa
 from bench.runs.store import StoreError, digest, find_run, forget_failure, records_bytes, rewrite, write_run
 from bench.scoring.metrics import load_metrics, measure
 from bench.scoring.record import Record
+from bench.wording import size
 
 
 def work(cell: Cell, results: Path, terms: Terms, events: Any) -> None:
@@ -64,7 +64,7 @@ def _result(cell: Cell, results: Path, terms: Terms, events: Any) -> DoneResult 
         reason = str(error)
     except MemoryError:
         reason, trace = (
-            f"out of memory: {told(psutil.virtual_memory().available)} were free",
+            f"out of memory: {size(psutil.virtual_memory().available)} were free",
             traceback.format_exc(),
         )
     except Exception as error:  # noqa: BLE001

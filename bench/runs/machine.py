@@ -5,6 +5,7 @@ from pathlib import Path
 
 from bench.runs.provenance import provenance
 from bench.runs.result import Provenance
+from bench.wording import size
 
 _DRIVER = Path("/dev/nvidiactl")
 
@@ -22,10 +23,9 @@ def this_machine() -> str:
 
 def machine_of(made: Provenance) -> str:
     """What two runs must share for their times to be added or compared: processor, cores and memory."""
-    from bench.runs.forecast import told  # forecast imports this module
-
-    memory = "unknown" if made.memory_bytes is None else told(made.memory_bytes)
-    return f"{made.machine}, {memory}"
+    memory = "unknown" if made.memory_bytes is None else size(made.memory_bytes)
+    # Unfinished runs hold this text as it was written with a plain space.
+    return f"{made.machine}, {memory}".replace("\u202f", " ")
 
 
 def out_of_memory_kills() -> int | None:

@@ -12,7 +12,7 @@ from bench.inputs.model_card import ModelCard
 from bench.inputs.prompts import ExemplarChoice
 from bench.inputs.task import Generate, Role, Task
 from bench.scoring.metrics import Metrics
-from bench.types import Dtype, PromptStyle, Quantization, Value, ViewName
+from bench.types import Dtype, PromptStyle, Quantization, Texts, Value, ViewName
 
 SCHEMA_VERSION = 6
 """Raised when a field changes meaning or name; readers upgrade older files step by step."""
@@ -198,10 +198,6 @@ class Provenance(Strict):
         """The processor and its cores, as far as they are known."""
         cores = f"{self.cores} cores" if self.cores is not None else ""
         return ", ".join(filter(None, [self.processor, cores])) or "unknown"
-
-
-Texts = Literal["full", "answers"]
-"""`answers`: the words of questions, prompts and replies were taken out; ids, answers and scores stayed."""
 
 
 class DoneResult(Strict):

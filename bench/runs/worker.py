@@ -24,7 +24,7 @@ from bench.runs.events import (
     Skipped,
     Terms,
 )
-from bench.runs.forecast import told, weights_bytes
+from bench.runs.forecast import weights_bytes
 from bench.runs.inside import failed, work
 from bench.runs.machine import out_of_memory_kills
 from bench.runs.process import Exit, Limits, run_in_process
@@ -32,6 +32,7 @@ from bench.runs.result import DoneResult, FailedResult
 from bench.runs.store import StoreError, begin, find_run, forget_failure
 from bench.runs.tuner import TuningFailed, run_tuning
 from bench.tuning.job import Job
+from bench.wording import size
 
 SMALLER = 0.25
 """The share of the usual batch with which a cell goes on after the system has killed its process."""
@@ -107,7 +108,7 @@ def _score(cell: Cell, results: Path, terms: Terms, stop: threading.Event) -> Ge
     # The memory that other cells of the sweep hold becomes free again.
     free = memory.available if terms.jobs == 1 else memory.total
     if (wanted := weights_bytes(cell)) > free:
-        reason = f"not started: its weights alone need {told(wanted)} of memory, {told(free)} are free"
+        reason = f"not started: its weights alone need {size(wanted)} of memory, {size(free)} are free"
         yield failed(cell, results, reason)
         return
     limits = Limits(terms.timeout, stop)
@@ -166,6 +167,6 @@ def _reason(death: Death, cell: Cell, terms: Terms) -> str:
         return "killed from outside (signal 9), and not by the system for memory"
     if death.was_killed:
         wanted = max(death.peak_bytes, weights_bytes(cell))
-        size = f": {told(wanted)} or more needed, {told(death.free_bytes)} free" if wanted else ""
-        return f"killed, most likely out of memory{size}"
+        needs = f": {size(wanted)} or more needed, {size(death.free_bytes)} free" if wanted else ""
+        return f"killed, most likely out of memory{needs}"
     return f"the worker died with {death.exit.text}"

@@ -1,4 +1,4 @@
-// Sorting and choosing rows of a table that is whole without this file. No request, no storage:
+// Sorts and filters the rows of a table that is complete without this file. No request, no storage:
 // the state is in the address, so a link shows what its sender saw.
 "use strict";
 
@@ -8,8 +8,8 @@
   function remember(key, value) {
     if (value) parameters.set(key, value);
     else parameters.delete(key);
-    const words = parameters.toString();
-    history.replaceState(null, "", (words ? `?${words}` : location.pathname) + location.hash);
+    const state = parameters.toString();
+    history.replaceState(null, "", (state ? `?${state}` : location.pathname) + location.hash);
   }
 
   function valueOf(row, column) {
@@ -18,17 +18,17 @@
     return isNaN(text) ? text.toLowerCase() : Number(text);
   }
 
-  function compare(one, other, down) {
-    if (one === null || other === null) return (one === null) - (other === null); // unknown comes last
-    const order = typeof one === "string" ? one.localeCompare(other) : one - other;
+  function compare(a, b, down) {
+    if (a === null || b === null) return (a === null) - (b === null); // unknown comes last
+    const order = typeof a === "string" ? a.localeCompare(b) : a - b;
     return down ? -order : order;
   }
 
   function sort(table, column, down) {
     const body = table.tBodies[0];
     const rows = [...body.rows].map((row) => [valueOf(row, column), row]);
-    rows.forEach(([, row], at) => (row.came ??= at)); // ties stay as they came, so an address tells the order
-    rows.sort((a, b) => compare(a[0], b[0], down) || a[1].came - b[1].came);
+    rows.forEach(([, row], at) => (row.place ??= at)); // ties keep this order, so an address gives one order
+    rows.sort((a, b) => compare(a[0], b[0], down) || a[1].place - b[1].place);
     body.append(...rows.map(([, row]) => row));
     for (const head of table.tHead.rows[0].cells) {
       if (head.cellIndex === column) head.setAttribute("aria-sort", down ? "descending" : "ascending");
@@ -36,17 +36,17 @@
     }
   }
 
-  // Where the heads of the table are hidden, a menu stands for them.
+  // A menu for narrow screens, where the heads of the table are hidden.
   function makeOrder(form, heads, name) {
     const [place, label, select] = ["span", "label", "select"].map((tag) => document.createElement(tag));
     const sortable = heads.filter((head) => head.dataset.key);
     place.className = "narrow-only";
     label.htmlFor = select.id = `${name}-order`;
     label.textContent = "Sort by";
-    select.append(new Option("as it came", ""));
+    select.append(new Option("original order", ""));
     select.append(...sortable.map((head) => new Option(head.textContent.trim(), head.dataset.key)));
     select.addEventListener("change", () => {
-      const head = sortable.find((one) => one.dataset.key === select.value);
+      const head = sortable.find((cell) => cell.dataset.key === select.value);
       if (head) head.querySelector("button").click();
     });
     place.append(label, select);
@@ -74,13 +74,13 @@
     makeOrder(form, heads, name);
     const wanted = parameters.get(`${name}.sort`);
     const key = wanted && wanted.replace(/^-/, "");
-    const head = heads.find((one) => one.dataset.key && one.dataset.key === key);
+    const head = heads.find((cell) => cell.dataset.key && cell.dataset.key === key);
     if (head) sort(table, head.cellIndex, wanted.startsWith("-"));
-    // As the reader chose, else by rank: the order in which the table came may no longer be its own.
+    // Sorts again after values have changed: as the reader chose, else by accuracy.
     return () => {
-      const now = heads.find((one) => one.hasAttribute("aria-sort"));
+      const now = heads.find((cell) => cell.hasAttribute("aria-sort"));
       if (now) sort(table, now.cellIndex, now.getAttribute("aria-sort") === "descending");
-      else sort(table, heads.findIndex((one) => one.dataset.key === "accuracy"), true);
+      else sort(table, heads.findIndex((cell) => cell.dataset.key === "accuracy"), true);
     };
   }
 
@@ -125,12 +125,12 @@
     return rows;
   }
 
-  // What is shown, in the order in which it is shown, taken from the whole list.
+  // Downloads have the rows that are shown, in the order that is shown.
   function makeDownloads(place, table, name) {
     const shown = (all) => {
       const byRun = new Map(all.map((row) => [row.run, row]));
       const rows = [...table.tBodies[0].rows].filter((row) => !row.hidden);
-      return rows.map((row) => ({ ...byRun.get(row.dataset.run), ...row.told }));
+      return rows.map((row) => ({ ...byRun.get(row.dataset.run), ...row.changed }));
     };
 
     function csv(rows, all) {
@@ -160,19 +160,19 @@
     }
   }
 
-  // A script, since a page that was opened from the disk may not read other files.
+  // Loads a script, as a page that was opened from the disk may not read other files.
   function data(name, source) {
-    return new Promise((take, refuse) => {
-      if (self.benchData && self.benchData[name]) return take(self.benchData[name]);
+    return new Promise((resolve, reject) => {
+      if (self.benchData && self.benchData[name]) return resolve(self.benchData[name]);
       const script = document.createElement("script");
       script.src = source;
-      script.addEventListener("load", () => take(self.benchData[name]));
-      script.addEventListener("error", refuse);
+      script.addEventListener("load", () => resolve(self.benchData[name]));
+      script.addEventListener("error", reject);
       document.head.append(script);
     });
   }
 
-  // Another way to read the answers: accuracy, interval and rank of that view, from its table.
+  // Another view: accuracy, interval and rank as the table of views has them.
   function makeViews(views, byRow, section, form, table, name, say, sortAgain) {
     const heads = [...views.tHead.rows[0].cells].slice(1);
     const select = document.createElement("select");
@@ -189,9 +189,9 @@
     function show() {
       const column = heads.findIndex((head) => head.dataset.view === select.value) + 1;
       for (const row of table.tBodies[0].rows) {
-        read(row, byRow.get(row).cells[column]);
+        showView(row, byRow.get(row).cells[column]);
         for (const tag of row.querySelectorAll(".own-view")) tag.hidden = select.value !== own;
-        row.told = select.value === own ? {} : columns(row, byRow.get(row).cells[column]);
+        row.changed = select.value === own ? {} : changedColumns(row, byRow.get(row).cells[column]);
       }
       say(`Answers are read by ${select.selectedOptions[0].textContent}.`);
       remember(`${name}.view`, select.value === own ? "" : select.value);
@@ -204,9 +204,9 @@
     if (select.value !== own) show();
   }
 
-  // What the view changes in the row that is taken away.
-  function columns(row, cell) {
-    const { right, low, high, best, worst } = told(cell);
+  // What the view changes in a downloaded row.
+  function changedColumns(row, cell) {
+    const { right, low, high, best, worst } = numbersOf(cell);
     const { chance } = row.closest("section").dataset;
     const accuracy = right / row.dataset.questions;
     const short = (share) => Number(share.toFixed(4));
@@ -222,13 +222,13 @@
     };
   }
 
-  function told(cell) {
-    const [right, share, , low, , high, , best, worst] = cell.dataset.told.split(/[ \u202f]/);
+  function numbersOf(cell) {
+    const [right, share, , low, , high, , best, worst] = cell.dataset.numbers.split(/[ \u202f]/);
     return { right, share, low, high, best, worst };
   }
 
-  function read(row, cell) {
-    const { right, share, low, high, best, worst } = told(cell);
+  function showView(row, cell) {
+    const { right, share, low, high, best, worst } = numbersOf(cell);
     const total = row.dataset.questions;
     const [rank, , accuracy, drawn] = row.cells;
     rank.textContent = best === worst ? best : `${best}–${worst}`;
@@ -250,7 +250,7 @@
     const status = form.querySelector("[role=status]");
     const say = (text) => (status.textContent = text);
     const views = section.querySelector("details.views table");
-    // As they came, in the same order; then sorting moves the one table alone.
+    // Both tables have the same order here; sorting changes that of one of them.
     const byRow = views && new Map([...table.tBodies[0].rows].map((row, at) => [row, views.tBodies[0].rows[at]]));
     makeFilters(form, table, name, say);
     const sortAgain = makeSortable(form, table, name, say);

@@ -1,22 +1,22 @@
-// Any two runs of a table beside each other. The numbers are those of `bench compare`: the paired
-// bootstrap's interval without drawing (its distribution is known), and McNemar's exact test.
+// Compares any two runs of a table. Numbers and sentence are those of `bench compare`: the paired
+// bootstrap's interval, computed without resampling as its distribution is known, and McNemar's exact test.
 "use strict";
 
 (() => {
   const section = document.getElementById("two");
-  const kept = self.benchData && self.benchData[`answers/${section.dataset.task}`];
-  if (!kept) return;
+  const data = self.benchData && self.benchData[`answers/${section.dataset.task}`];
+  if (!data) return;
   const [first, second] = section.querySelectorAll("select");
   const cells = section.querySelectorAll("td.number");
-  const [says, alone] = [section.querySelector("[role=status]"), section.querySelector(".onlys")];
+  const [verdict, lists] = [section.querySelector("[role=status]"), section.querySelector(".onlys")];
   const NOTHING = 1e-18;
   const CLOSE = 1e-12;
-  const LONG = 60; // from here on a list is folded
+  const LONG = 60; // a longer list is folded
 
-  function times(one, other) {
-    const found = new Float64Array(one.length + other.length - 1);
-    one.forEach((a, at) => other.forEach((b, by) => (found[at + by] += a * b)));
-    return found;
+  function multiply(first, second) {
+    const product = new Float64Array(first.length + second.length - 1);
+    first.forEach((a, at) => second.forEach((b, by) => (product[at + by] += a * b)));
+    return product;
   }
 
   function trimmed(start, terms) {
@@ -24,14 +24,14 @@
     return [start + from, terms.slice(from, terms.findLastIndex((term) => term > NOTHING) + 1)];
   }
 
-  // The difference in accuracy (the second's less the first's) and its 95 % interval.
+  // The 95 % interval of the difference in accuracy, second minus first.
   function interval(lost, same, won) {
     const total = lost + same + won;
     const terms = Float64Array.of(lost / total, same / total, won / total);
     let [start, chances] = [0, Float64Array.of(1)];
     for (const bit of total.toString(2)) {
-      [start, chances] = trimmed(2 * start, times(chances, chances));
-      if (bit === "1") [start, chances] = trimmed(start, times(chances, terms));
+      [start, chances] = trimmed(2 * start, multiply(chances, chances));
+      if (bit === "1") [start, chances] = trimmed(start, multiply(chances, terms));
     }
     const bound = (share) => {
       let below = 0;
@@ -41,7 +41,7 @@
     return [bound(0.025), bound(0.975)];
   }
 
-  // Twice the smaller tail of a fair coin, in logarithms: whole numbers of it would overflow.
+  // Twice the smaller tail of a fair coin; in logarithms, as the binomial coefficients would overflow.
   function mcnemar(lost, won) {
     const both = lost + won;
     let [term, sum] = [-both * Math.LN2, 0];
@@ -52,15 +52,15 @@
     return Math.min(1, 2 * sum);
   }
 
-  // As Python writes it: a half goes to the even digit.
-  function points(share) {
+  // As Python formats it: a half is rounded to the even digit.
+  function formatPoints(share) {
     const value = 100 * share;
     const size = Math.abs(value) % 1 === 0.25 ? Math.abs(value) - 0.05 : Math.abs(value);
     return (value < 0 ? "-" : "+") + size.toFixed(1);
   }
 
-  // Two digits; of what lies between two, the even one. Sums of logarithms are exact to twelve digits.
-  function brief(p) {
+  // Two digits, a half rounded to the even one. Sums of logarithms are exact to twelve digits.
+  function formatP(p) {
     const exact = Number(p.toPrecision(12));
     const digits = exact.toExponential(30).replace(/\.|e.*/g, "");
     const even = digits[1] % 2 === 0 && /^50*$/.test(digits.slice(2));
@@ -70,32 +70,40 @@
   }
 
   function compare() {
-    const [one, other] = [kept.runs[first.value], kept.runs[second.value]];
+    const [runA, runB] = [data.runs[first.value], data.runs[second.value]];
     const counts = [[0, 0], [0, 0]];
     const only = [[], []];
-    [...kept.truth].forEach((letter, at) => {
-      const right = [one[2][at] === letter, other[2][at] === letter];
+    [...data.truth].forEach((letter, at) => {
+      const right = [runA[2][at] === letter, runB[2][at] === letter];
       counts[+!right[0]][+!right[1]] += 1;
-      if (right[0] !== right[1]) only[+right[1]].push(kept.questions[at]);
+      if (right[0] !== right[1]) only[+right[1]].push(data.questions[at]);
     });
     const [[both, lost], [won, neither]] = counts;
-    const total = kept.truth.length;
-    const [low, high] = interval(lost, both + neither, won);
-    const p = mcnemar(lost, won);
-    const [better, worse] = won > lost ? [other, one] : [one, other];
-    const verdict =
-      p > 0.05 ? `${one[1]} and ${other[1]} cannot be told apart` : `${better[1]} is better than ${worse[1]}`;
-    says.textContent =
-      `${verdict}: ${both + lost} and ${both + won} right of ${total}, the second ` +
-      `${points((won - lost) / total)} points (95 % ${points(low)} to ${points(high)}), ` +
-      `McNemar's p = ${brief(p)}.`;
+    verdict.textContent = describePair(runA[1], runB[1], both, lost, won, neither);
     [both, lost, won, neither].forEach((count, at) => (cells[at].textContent = count));
-    alone.replaceChildren(...[one, other].map((run, at) => listed(run[1], only[at])));
-    const words = new URLSearchParams({ first: one[0].slice(0, 10), second: other[0].slice(0, 10) });
-    history.replaceState(null, "", `?${words}`);
+    lists.replaceChildren(...[runA, runB].map((run, at) => listOf(run[1], only[at])));
+    const state = new URLSearchParams({ first: runA[0].slice(0, 10), second: runB[0].slice(0, 10) });
+    history.replaceState(null, "", `?${state}`);
   }
 
-  function listed(name, questions) {
+  // The sentence of describe_pair in Python.
+  function describePair(nameA, nameB, both, lost, won, neither) {
+    const total = both + lost + won + neither;
+    const [low, high] = interval(lost, both + neither, won);
+    const p = mcnemar(lost, won);
+    const [better, worse] = won > lost ? [nameB, nameA] : [nameA, nameB];
+    const result =
+      p > 0.05
+        ? `No significant difference between ${nameA} and ${nameB}`
+        : `${better} is significantly better than ${worse}`;
+    return (
+      `${result}: ${both + lost} and ${both + won} right of ${total}; second minus first: ` +
+      `${formatPoints((won - lost) / total)} points (95 % ${formatPoints(low)} to ${formatPoints(high)}), ` +
+      `McNemar's p = ${formatP(p)}.`
+    );
+  }
+
+  function listOf(name, questions) {
     const [place, head, list] = ["details", "summary", "ol"].map((tag) => document.createElement(tag));
     head.textContent = `Only ${name} got right (${questions.length})`;
     list.className = "tally";
@@ -114,10 +122,10 @@
 
   const wanted = new URLSearchParams(location.search);
   [first, second].forEach((select, at) => {
-    select.append(...kept.runs.map((run, number) => new Option(run[1], number)));
-    const named = wanted.get(select.id);
-    const found = named ? kept.runs.findIndex((run) => run[0].startsWith(named)) : -1;
-    select.selectedIndex = found < 0 ? Number(at === 1 && first.selectedIndex === 0) : found;
+    select.append(...data.runs.map((run, number) => new Option(run[1], number)));
+    const id = wanted.get(select.id);
+    const index = id ? data.runs.findIndex((run) => run[0].startsWith(id)) : -1;
+    select.selectedIndex = index < 0 ? Number(at === 1 && first.selectedIndex === 0) : index;
     select.addEventListener("change", compare);
   });
   section.querySelector("form").addEventListener("submit", (event) => event.preventDefault());

@@ -1,27 +1,27 @@
-"""Accuracy against cost: which models are not beaten in both, and where each stands in a drawing. Pure."""
+"""Accuracy against cost: which models no other beats on both, and where each is in a drawing. Pure."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from bench.board.board import Row, TaskBoard
+from bench.board.standing import memory
 from bench.runs.result import DoneResult
-from leaderboard import formats
-from leaderboard.board import Row, TaskBoard
-from leaderboard.standing import memory
+from bench.wording import count, latency, percent, size
 
 WIDTH, HEIGHT = 640, 320
 LEFT, RIGHT, TOP, BOTTOM = 52, 16, 14, 44
 LABELLED = 20
-"""Among more points than these only the efficient have a number."""
+"""With more points than these, only the efficient ones are labelled."""
 DIGIT, HIGH = 7.5, 10
-"""The size of a figure in a label."""
+"""The width and height of a digit in a label."""
 MARGIN = 0.04
 """The share of the axis that is left free on either side of the points."""
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A row in the drawing, in its units; `number` stands in the list and, at `label`, beside it."""
+    """A row in the drawing, in its units; `number` is in the caption and, at `label`, beside the point."""
 
     row: Row
     number: int
@@ -42,7 +42,7 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Frontier:
-    """`path` joins the efficient points; `chance` is the height of guessing."""
+    """`path` joins the efficient points; `chance` is the height of the accuracy of guessing."""
 
     title: str
     axis: str
@@ -58,23 +58,23 @@ class Frontier:
 
 
 def frontiers(table: TaskBoard) -> list[Frontier]:
-    """A drawing for each cost that two models or more have; baselines have none that counts.
+    """A drawing for each cost that two models or more have; baselines are left out.
 
-    What depends on the machine is drawn only where all ran on one.
+    Costs that depend on the machine are drawn only where all rows ran on one.
     """
-    models = [row for row in table.rows if row.result.cell.model.architecture != "baseline"]
+    models = [row for row in table.rows if not row.result.cell.model.is_baseline]
     costs: tuple[tuple[str, str, Callable[[DoneResult], float | None], Callable[[float], str]], ...] = (
-        ("memory", "peak memory", memory, lambda v: formats.size(int(v))),
-        ("time", "seconds a question in its batch", _seconds, formats.brief),
-        ("latency", "seconds a question alone", lambda r: r.cost.alone and r.cost.alone.p50, formats.brief),
-        ("size", "parameters", lambda r: r.cell.model.parameters, lambda v: formats.count(int(v))),
+        ("memory", "peak memory", memory, lambda v: size(int(v))),
+        ("time", "seconds per batched question", _seconds, latency),
+        ("latency", "seconds per single question", lambda r: r.cost.alone and r.cost.alone.p50, latency),
+        ("size", "parameters", lambda r: r.cell.model.parameters, lambda v: count(int(v))),
     )
-    found: list[Frontier] = []
+    drawings: list[Frontier] = []
     for name, axis, cost, text in costs if table.machine else costs[-1:]:
         known = [(row, value) for row in models if (value := cost(row.result))]
         if len({value for _, value in known}) > 1:
-            found.append(_frontier(f"Accuracy against {name}", axis, known, table.chance, text))
-    return found
+            drawings.append(_frontier(f"Accuracy against {name}", axis, known, table.chance, text))
+    return drawings
 
 
 def _seconds(result: DoneResult) -> float | None:
@@ -109,7 +109,7 @@ def _frontier(
         axis=axis,
         points=_labelled(points),
         across=tuple(Tick(across(value), text(value)) for value in _round_numbers(first, last)),
-        up=tuple(Tick(up(share), formats.percent(share, 0)) for share in _shares(bottom, top)),
+        up=tuple(Tick(up(share), percent(share, 0)) for share in _shares(bottom, top)),
         path=" ".join(f"{point.x},{point.y}" for point in line),
         chance=up(chance),
     )
@@ -120,13 +120,13 @@ Box = tuple[float, float, float, float]
 
 
 def _labelled(points: Sequence[Point]) -> tuple[Point, ...]:
-    """The points with places for their numbers: beside each, where least is covered."""
+    """The points with places for their numbers: beside each, where they overlap least."""
     shown = [point for point in points if point.efficient or len(points) <= LABELLED]
     taken: list[Box] = [(p.x - 7, p.y - 7, p.x + 7, p.y + 7) for p in points]
     taken += [(p.x - 1, p.high, p.x + 1, p.low) for p in points]
     places: dict[int, tuple[float, float]] = {}
     for point in sorted(shown, key=lambda point: not point.efficient):
-        box = min(_beside(point), key=lambda box: sum(_shared(box, other) for other in taken))
+        box = min(_beside(point), key=lambda box: sum(_overlap(box, other) for other in taken))
         taken.append(box)
         places[point.number] = round(box[0], 1), round(box[3], 1)
     return tuple(replace(point, label=places.get(point.number)) for point in points)
@@ -143,10 +143,10 @@ def _beside(point: Point) -> Iterator[Box]:
                     yield left, top, left + wide, top + HIGH
 
 
-def _shared(one: Box, other: Box) -> float:
+def _overlap(first: Box, second: Box) -> float:
     """The area that two boxes share."""
-    wide = min(one[2], other[2]) - max(one[0], other[0])
-    high = min(one[3], other[3]) - max(one[1], other[1])
+    wide = min(first[2], second[2]) - max(first[0], second[0])
+    high = min(first[3], second[3]) - max(first[1], second[1])
     return max(0.0, wide) * max(0.0, high)
 
 
@@ -156,7 +156,7 @@ Axis = Callable[[float], float]
 def _axes(
     known: Sequence[tuple[Row, float]], chance: float
 ) -> tuple[Axis, Axis, tuple[float, float, float, float]]:
-    """Where a cost and an accuracy stand in the drawing, and the ends of both axes."""
+    """Functions from a cost and an accuracy to the drawing's units, and the ends of both axes."""
     costs = [math.log10(value) for _, value in known]
     first, last = min(costs), max(costs)
     first, last = (first - 0.15, last + 0.15) if last - first < 0.3 else (first, last)
@@ -175,7 +175,7 @@ def _axes(
 
 
 def efficient(known: Sequence[tuple[float, float]]) -> list[bool]:
-    """Of (cost, accuracy): whether no other costs as little and is right as often, and one of both better."""
+    """For each (cost, accuracy): whether no other is better in one of both and as good in the other."""
     return [
         not any(
             other_cost <= cost and other >= value and (other_cost, other) != (cost, value)
@@ -186,23 +186,23 @@ def efficient(known: Sequence[tuple[float, float]]) -> list[bool]:
 
 
 def _round_numbers(low: float, high: float) -> list[float]:
-    """Round numbers within, at most about eight: even steps in a narrow range, else multiples."""
+    """Round numbers in the range, at most about eight: even steps where it is narrow, else 1, 2, 5, 10 …"""
     if high < 5 * low:
         power = 10.0 ** math.floor(math.log10(high - low))
-        step = power * next(one for one in (0.1, 0.2, 0.5, 1, 2) if (high - low) / (one * power) <= 6)
+        step = power * next(part for part in (0.1, 0.2, 0.5, 1, 2) if (high - low) / (part * power) <= 6)
         return [step * n for n in range(math.ceil(low / step), math.floor(high / step) + 1)]
-    found: list[float] = []
+    numbers: list[float] = []
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     for steps in ((1, 2, 5), (1, 3), (1,)):
-        found = [
+        numbers = [
             step * 10.0**power for power in powers for step in steps if low <= step * 10.0**power <= high
         ]
-        if len(found) <= 8:
-            return found
-    return found
+        if len(numbers) <= 8:
+            return numbers
+    return numbers
 
 
 def _shares(low: float, high: float) -> list[float]:
-    step = next(one for one in (0.05, 0.1, 0.2) if (high - low) / one <= 8)
+    step = next(step for step in (0.05, 0.1, 0.2) if (high - low) / step <= 8)
     first = math.ceil(low / step)
     return [round(step * n, 2) for n in range(first, math.floor(high / step) + 1)]

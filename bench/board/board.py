@@ -1,21 +1,21 @@
-"""Runs -> the board: which rows stand side by side, in which order, and what is set apart. Pure."""
+"""Runs -> the board: which rows are compared, in which order, and which runs are not comparable. Pure."""
 
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import PurePosixPath
+from pathlib import Path
 
+from bench.board.changes import Change, changes
+from bench.board.standing import Standing, Standings, standings
 from bench.inputs.model_card import ModelCard
 from bench.runs.answers import Answered, Answers, AnyRun, Unanswered
-from bench.runs.compare import Change, changes
 from bench.runs.result import CannotRunResult, CellFacts, DoneResult, Provenance, TaskFacts, Unsuccessful
 from bench.types import ViewName
-from leaderboard.formats import short_digest
-from leaderboard.standing import Standing, Standings, standings
+from bench.wording import short_digest
 
 ONE_LETTER = 0.9
-"""From this share of answers on, the board says that a model hardly looks beyond one letter."""
+"""From this share of equal answers on, the board warns that a model nearly always gives one letter."""
 OURS = "our engine"
 
 
@@ -23,16 +23,14 @@ OURS = "our engine"
 class Row:
     """A finished run.
 
-    `apart` says why it may not be compared with the others, "" when it may; `tags` tell it from
-    rows that would look the same.
+    `apart` is why it is not comparable with the table, "" where it is; `tags` tell it from similar rows.
     """
 
     run: Answered
-    page: str
     apart: str
     tags: tuple[str, ...] = ()
     standing: Standing | None = None
-    """None where the row is set apart."""
+    """None where the row is not comparable."""
 
     @property
     def result(self) -> DoneResult:
@@ -43,10 +41,10 @@ class Row:
         return self.run.answers
 
     @property
-    def one_letter(self) -> tuple[str, float] | None:
-        """The letter that nearly all answers are, and its share; None where there is no such."""
+    def dominant_letter(self) -> tuple[str, float] | None:
+        """The letter that nearly all answers are, with its share; None where there is none."""
         chosen = self.result.metrics.chosen
-        if not chosen or self.result.cell.model.architecture == "baseline":
+        if not chosen or self.result.cell.model.is_baseline:
             return None
         letter = max(sorted(chosen), key=lambda name: chosen[name])
         share = chosen[letter] / self.result.metrics.accuracy.total
@@ -61,16 +59,18 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
+    """A failed run; `folder` is relative to the results folder."""
+
     result: Unsuccessful
-    page: str
+    folder: Path
 
 
 @dataclass(frozen=True, slots=True)
 class TaskBoard:
     """One task's table.
 
-    `chance` is the accuracy of guessing, `spread` the options' numbers, `machine` what all rows ran
-    on, "" where they ran on several (and then each row's tags say it).
+    `chance` is the accuracy of guessing, `option_counts` how many options its questions have ("4 or 5"),
+    `machine` what all rows ran on, "" where that is not one machine: then each row has it as a tag.
     """
 
     task: TaskFacts
@@ -78,24 +78,24 @@ class TaskBoard:
     data_source: str
     data_sha256: str
     chance: float
-    spread: str
+    option_counts: str
     machine: str
     rows: tuple[Row, ...]
     apart: tuple[Row, ...]
     failures: tuple[Failure, ...]
     unmeasured: tuple[ModelCard, ...]
     headline: str = ""
-    """What the table comes to, in a sentence."""
-    told_apart: float = 1.0
-    """The smallest difference of two of its rows that so many questions find in 80 of 100 cases."""
+    """The table's result in a sentence."""
+    detectable: float = 1.0
+    """The smallest difference of two rows that so many questions show with 80 % power."""
     by_view: Mapping[ViewName, tuple[Standing, ...]] = field(default_factory=dict)
-    """The rows' ranks if answers were read so; empty where there is one view alone."""
-    changes: tuple[tuple[Change, str], ...] = ()
-    """What quantising or tuning did to a model, also in runs set apart, and the page of the changed run."""
+    """The rows' standings if answers were read by that view; empty where there is one view only."""
+    changes: tuple[tuple[Change, Path], ...] = ()
+    """What quantising or tuning did to a model, with the folder of the changed run; of all finished runs."""
 
     @property
     def scale(self) -> int:
-        """Where the axis of accuracies ends, in percent: the intervals of every view fit, by steps of 20."""
+        """Where the accuracy axis ends, in percent: a multiple of 20 that the intervals of all views fit."""
         rows = (*self.rows, *self.apart)
         highs = [rate.high for row in rows for rate in row.result.metrics.views.values()]
         highs += [row.result.metrics.accuracy.high for row in rows]
@@ -104,34 +104,31 @@ class TaskBoard:
 
 @dataclass(frozen=True, slots=True)
 class Board:
+    """`damaged` has a sentence on each run that is not shown: damaged, unfinished or a copy."""
+
     tasks: tuple[TaskBoard, ...]
     damaged: tuple[str, ...]
 
 
 def make_board(runs: Sequence[AnyRun], cards: Sequence[ModelCard], damaged: Sequence[str]) -> Board:
-    """A table for every task that has runs, sorted by the task's name."""
+    """A table for every task that has runs, by task name."""
     names = sorted({run.result.task.name for run in runs})
     tables = [_task_board([run for run in runs if run.result.task.name == name], cards) for name in names]
     return Board(tasks=tuple(tables), damaged=tuple(damaged))
-
-
-def page_of(run: AnyRun) -> str:
-    """The run's page, relative to the site: its folder's path, so a link lasts."""
-    return str(PurePosixPath("runs", *run.folder.parts)) + ".html"
 
 
 def _task_board(runs: Sequence[AnyRun], cards: Sequence[ModelCard]) -> TaskBoard:
     main = _main(runs)
     task, test = (main.task, main.data["test"]) if main else (runs[0].result.task, runs[0].result.test)
     rows = [_row(run, main) for run in runs if isinstance(run, Answered) and main]
-    failures = [Failure(run.result, page_of(run)) for run in runs if isinstance(run, Unanswered)]
+    failures = [Failure(run.result, run.folder) for run in runs if isinstance(run, Unanswered)]
     table = [row for row in rows if not row.apart]
     machines = {_machine(row.result.provenance) for row in table or rows}
     table = _tagged(table, machines)
     options = _option_counts(table or rows)
     chance = _chance(options)
-    table, found = _ranked(sorted(table, key=_order), chance)
-    pages = {row.result.cell.id: row.page for row in rows}
+    table, ranked = _ranked(sorted(table, key=_order), chance)
+    folders = {row.result.cell.id: row.run.folder for row in rows}
     shown = {row.result.cell.model.name for row in table}
     shown |= {failure.result.model_name for failure in failures}
     return TaskBoard(
@@ -140,39 +137,42 @@ def _task_board(runs: Sequence[AnyRun], cards: Sequence[ModelCard]) -> TaskBoard
         data_source=test.source,
         data_sha256=test.sha256,
         chance=chance,
-        spread=" or ".join(str(count) for count in sorted(options)),
+        option_counts=" or ".join(str(count) for count in sorted(options)),
         machine=machines.pop() if len(machines) == 1 else "",
         rows=tuple(table),
         apart=tuple(sorted((row for row in rows if row.apart), key=_order)),
-        failures=tuple(sorted(failures, key=lambda failure: failure.page)),
+        failures=tuple(sorted(failures, key=lambda failure: failure.folder.as_posix())),
         unmeasured=tuple(card for card in cards if card.name not in shown),
-        headline=found.headline if found else "",
-        told_apart=found.told_apart if found else 1.0,
-        by_view=found.by_view if found else {},
-        changes=tuple((change, pages[change.after.cell.id]) for change in changes([r.run for r in rows])),
+        headline=ranked.headline if ranked else "",
+        detectable=ranked.detectable if ranked else 1.0,
+        by_view=ranked.by_view if ranked else {},
+        changes=tuple(
+            (change, folders[change.after.cell.id]) for change in changes([row.run for row in rows])
+        ),
     )
 
 
 def _ranked(table: Sequence[Row], chance: float) -> tuple[list[Row], Standings | None]:
-    """The rows with the ranks that are not excluded."""
+    """The rows with their standings; None where there is no row."""
     if not table:
         return [], None
-    found = standings([row.result for row in table], [row.answers for row in table], chance)
-    return [replace(row, standing=one) for row, one in zip(table, found.rows, strict=True)], found
+    ranked = standings([row.result for row in table], [row.answers for row in table], chance)
+    rows = zip(table, ranked.rows, strict=True)
+    return [replace(row, standing=standing) for row, standing in rows], ranked
 
 
 def comparable(cell: CellFacts) -> tuple[str, int, int, str, str, int]:
-    """Runs are compared only where this is equal, and only if they are whole."""
+    """Runs are compared only where this is equal, and only if they are complete."""
     task, test = cell.task, cell.data["test"]
     return cell.variant.program, task.version, cell.engine_version, task.sha256, test.sha256, test.rows
 
 
 def _main(runs: Sequence[AnyRun]) -> CellFacts | None:
-    """The cell that stands for the table: of the newest version, the kind with most whole runs.
+    """The cell that decides what the table compares: of the newest version, with most complete runs.
 
     None where no model could be asked anything.
     """
-    whole = Counter(
+    complete = Counter(
         comparable(run.result.cell)
         for run in runs
         if isinstance(run, Answered) and run.result.cell.limit is None
@@ -180,10 +180,10 @@ def _main(runs: Sequence[AnyRun]) -> CellFacts | None:
     return max(
         (run.result.cell for run in runs if not isinstance(run.result, CannotRunResult)),
         key=lambda cell: (
-            whole[comparable(cell)] > 0,
+            complete[comparable(cell)] > 0,
             cell.task.version,
             cell.engine_version,
-            whole[comparable(cell)],
+            complete[comparable(cell)],
             cell.task.sha256,
             cell.id,
         ),
@@ -192,7 +192,7 @@ def _main(runs: Sequence[AnyRun]) -> CellFacts | None:
 
 
 def _row(run: Answered, main: CellFacts) -> Row:
-    return Row(run, page_of(run), _apart(run.result.cell, main))
+    return Row(run, _apart(run.result.cell, main))
 
 
 def _apart(cell: CellFacts, main: CellFacts) -> str:
@@ -200,7 +200,7 @@ def _apart(cell: CellFacts, main: CellFacts) -> str:
         return f"partial run: the first {cell.limit} of {cell.data['test'].rows} questions"
     if cell.variant.program != main.variant.program:
         programs = cell.variant.program or OURS, main.variant.program or OURS
-        return "scored by {}; the table shows what {} scored".format(*programs)
+        return "scored by {}; the table shows runs of {}".format(*programs)
     if cell.task.version != main.task.version:
         return f"version {cell.task.version} of the task; the table shows version {main.task.version}"
     if cell.engine_version != main.engine_version:
@@ -208,12 +208,12 @@ def _apart(cell: CellFacts, main: CellFacts) -> str:
     if cell.task.sha256 != main.task.sha256:
         return "the task file was different, though its version was the same"
     if comparable(cell) != comparable(main):
-        return "other test data"
+        return "different test data"
     return ""
 
 
 def _tagged(table: Sequence[Row], machines: set[str]) -> list[Row]:
-    """The rows with what tells each from its like."""
+    """The rows with their tags."""
     models: dict[str, list[Row]] = {}
     for row in table:
         models.setdefault(row.result.cell.model.name, []).append(row)
@@ -226,11 +226,11 @@ def _machine(provenance: Provenance) -> str:
 
 
 def _tags(row: Row, others: Sequence[Row], machines: set[str]) -> tuple[str, ...]:
-    """What tells a row from its like: the training items, other weights of the model, its machine."""
+    """What tells a row from similar ones: training items, weights, adapter, machine."""
     cell = row.result.cell
     tags = [row.result.origin] if row.result.origin else []
     if cell.model.learns_from:
-        tags.append(f"learnt from {cell.data[cell.model.learns_from].rows} items")
+        tags.append(f"trained on {cell.data[cell.model.learns_from].rows} items")
     if len({other.result.cell.weights for other in others}) > 1:
         tags.append(f"weights {short_digest(cell.weights)}")
     tags += _adapter_tags(row, others)
@@ -240,19 +240,19 @@ def _tags(row: Row, others: Sequence[Row], machines: set[str]) -> tuple[str, ...
 
 
 def _adapter_tags(row: Row, others: Sequence[Row]) -> Iterator[str]:
-    """Which adapter, where the model has several, and whether it was trained on what is asked here."""
+    """Which adapter, where the model has several, and whether it was trained on these questions."""
     adapter = row.result.cell.variant.adapter
     if adapter is None:
         return
     adapters = [other.result.cell.variant.adapter for other in others]
-    if len({one.sha256 for one in adapters if one}) > 1:
+    if len({other.sha256 for other in adapters if other}) > 1:
         yield f"adapter {adapter.name} {adapter.sha256[:8]}"
     if adapter.seen:
         yield f"trained on {adapter.seen} of these questions"
 
 
 def _order(row: Row) -> tuple[float, str, str]:
-    return -row.result.metrics.accuracy.value, row.result.cell.model.name, row.page
+    return -row.result.metrics.accuracy.value, row.result.cell.model.name, row.run.folder.as_posix()
 
 
 def _option_counts(rows: Sequence[Row]) -> Counter[int]:

@@ -1,0 +1,96 @@
+"""A quantised or tuned model compared with the original: what the change did, and what it cost."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from bench.inputs.adapter import AdapterFacts
+from bench.runs.answers import Answered
+from bench.runs.result import CellFacts, DoneResult, Variant
+from bench.stats.paired import Paired, paired
+from bench.wording import size
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """`name` is what was done to the model of `before`: "int8", "LoRA"."""
+
+    name: str
+    before: DoneResult
+    after: DoneResult
+    paired: Paired
+
+
+def changes(runs: Sequence[Answered]) -> list[Change]:
+    """Every finished run of a quantised or tuned model, with each run that differs by that one change."""
+    groups: dict[str, list[Answered]] = {}
+    for run in runs:
+        groups.setdefault(_without_change(run.result.cell), []).append(run)
+    return [
+        Change(name, before.result, after.result, paired(before.right, after.right))
+        for after in runs
+        for before in groups[_without_change(after.result.cell)]
+        if (name := _name_of_change(before.result.cell.variant, after.result.cell.variant))
+    ]
+
+
+def _without_change(cell: CellFacts) -> str:
+    """Equal for cells that differ only in quantisation or adapter."""
+    variant = cell.variant.model_copy(update={"quantize": "none", "adapter": None})
+    task = (cell.task.name, cell.task.version, cell.task.sha256, cell.data["test"].sha256)
+    asked = (cell.limit, cell.engine_version, cell.exemplar_ids)
+    return repr((*task, cell.model.name, cell.weights, *asked, variant))
+
+
+def _name_of_change(before: Variant, after: Variant) -> str:
+    """What was done to the model, if it was one change only; else ""."""
+    if before.adapter == after.adapter and before.quantize == "none" != after.quantize:
+        return after.quantize
+    if before.quantize == after.quantize and before.adapter is None and after.adapter is not None:
+        return "LoRA" if after.adapter.method == "lora" else "full tuning"
+    return ""
+
+
+def describe_change(change: Change) -> str:
+    """The change in a sentence: accuracies, the paired difference with its interval and p, the cost."""
+    before, after = (result.metrics.accuracy.value for result in (change.before, change.after))
+    text = f"{change.name}: {before:.1%} → {after:.1%}, {format_difference(change.paired)}"
+    return "; ".join([text, *_costs(change)])
+
+
+def format_difference(pair: Paired) -> str:
+    """The difference in percentage points, with its interval and p."""
+    difference, low, high = (100 * x for x in (pair.difference, pair.interval.low, pair.interval.high))
+    return f"{difference:+.1f} points (95 % {low:+.1f} to {high:+.1f}), McNemar's p = {pair.p:.2g}"
+
+
+def _machine(result: DoneResult) -> tuple[str, str]:
+    where = result.provenance
+    return where.machine, where.device
+
+
+def _costs(change: Change) -> Iterator[str]:
+    if change.before.cell.variant.quantize != change.after.cell.variant.quantize:
+        yield from _costs_of_quantising(change)
+    elif change.after.cell.variant.adapter:
+        yield from _costs_of_tuning(change.after.cell.variant.adapter)
+
+
+def _costs_of_quantising(change: Change) -> Iterator[str]:
+    before, after = change.before.cost, change.after.cost
+    if before.model_bytes and after.model_bytes:
+        share = after.model_bytes / before.model_bytes
+        yield f"weights in memory {size(before.model_bytes)} → {size(after.model_bytes)} ({share:.0%})"
+    same_machine = _machine(change.before) == _machine(change.after)
+    if before.items_per_second and after.items_per_second and same_machine:
+        yield f"{after.items_per_second / before.items_per_second:.2f} times the speed"
+
+
+def _costs_of_tuning(adapter: AdapterFacts) -> Iterator[str]:
+    if adapter.outcome:
+        peak = adapter.outcome.peak_device_memory_bytes or adapter.outcome.peak_memory_bytes
+        memory = f" and {size(peak)}" if peak else ""
+        yield f"tuning took {adapter.outcome.seconds / 60:.1f} min{memory}"
+    if adapter.seen:
+        yield f"{adapter.seen} of the test questions were in its training data: this is not a held-out result"
+    elif adapter.seen is None:
+        yield f"the adapter was made for {adapter.base} and does not say what it was trained on"

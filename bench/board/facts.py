@@ -1,0 +1,113 @@
+"""Facts of a run as people read them: costs, circumstances, and the names of what was measured."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from bench.runs.result import CannotRunResult, CellFacts, Cost, Latency, Provenance, Unsuccessful
+from bench.scoring.metrics import Estimate, Metrics
+from bench.scoring.record import ParseStatus
+from bench.types import PublishedTexts, ViewName
+from bench.wording import DASH, latency, number, or_dash, seconds, size
+
+_STATUSES: dict[ParseStatus, str] = {
+    "scored": "scored",
+    "parsed": "an answer was read",
+    "no_answer": "no answer found",
+    "several_answers": "several answers found",
+    "unfinished": "not finished at the token limit",
+    "prompt_too_long": "the prompt does not fit the model",
+}
+
+
+def failure_reason(result: Unsuccessful, texts: PublishedTexts) -> str:
+    """Why a run failed; without texts, of an exception only its class: its message may quote a question."""
+    if texts == "full" or isinstance(result, CannotRunResult) or not result.traceback:
+        return result.reason
+    return result.reason.partition(":")[0]
+
+
+def names_of(cells: Sequence[CellFacts]) -> list[str]:
+    """Names for runs in a comparison: title and variant, and an id prefix where two are equal."""
+    names = [f"{cell.model.title} ({cell.variant.slug})" for cell in cells]
+    counts = Counter(names)
+    return [
+        name if counts[name] == 1 else f"{name} {cell.id[:8]}"
+        for name, cell in zip(names, cells, strict=True)
+    ]
+
+
+def status_name(status: ParseStatus) -> str:
+    return _STATUSES[status]
+
+
+def metric_name(name: str) -> str:
+    """ "macro_f1" -> "Macro F1"; of a metric of the evaluate library, the last part of its name."""
+    if name.startswith("evaluate:"):
+        return name.rpartition("/")[2].removeprefix("evaluate:")
+    return name.replace("_", " ").replace("f1", "F1").capitalize().replace(" f1", " F1")
+
+
+def estimate(metric: Estimate) -> str:
+    """ "0.253", with its interval where it has one."""
+    if metric.value is None:
+        return DASH
+    if metric.low is None or metric.high is None:
+        return f"{metric.value:.3f}"
+    return f"{metric.value:.3f} ({metric.low:.3f}–{metric.high:.3f})"
+
+
+def costs(cost: Cost) -> list[tuple[str, str]]:
+    """What a run cost, as pairs of name and value, for the page and the terminal."""
+    facts = [
+        ("Loading", seconds(cost.load_seconds)),
+        ("Scoring", seconds(cost.scoring_seconds)),
+        ("Questions/s", number(cost.items_per_second)),
+        ("Prompt tokens/s", number(cost.tokens_per_second)),
+        ("Generated tokens", "" if cost.new_tokens is None else f"{cost.new_tokens:,}"),
+        ("Latency in batches, p50 and p95", _latencies(cost.batched)),
+        ("Latency one by one, p50 and p95", _latencies(cost.alone)),
+        ("Peak memory", size(cost.peak_memory_bytes)),
+        ("Peak device memory", size(cost.peak_device_memory_bytes)),
+        ("Weights in memory", size(cost.model_bytes)),
+        ("On disk", size(cost.weights_bytes)),
+        ("Energy", f"{number(cost.joules)}\u202fJ" if cost.joules is not None else cost.joules_note or DASH),
+    ]
+    return [(name, value) for name, value in facts if value]
+
+
+def _latencies(measured: Latency | None) -> str:
+    if measured is None:
+        return DASH
+    return f"{latency(measured.p50)} and {latency(measured.p95)} ({measured.questions} questions)"
+
+
+def circumstances(where: Provenance) -> list[tuple[str, str]]:
+    """When, on what and with what software a run was made, as pairs of name and value."""
+    facts = [
+        ("Finished", or_dash(where.finished).replace("T", " ").replace("+00:00", " UTC")),
+        ("Interrupted", "" if not where.stops else "once" if where.stops == 1 else f"{where.stops} times"),
+        ("Run in parallel", "" if where.jobs == 1 else f"{where.jobs} cells, which slows each"),
+        ("Processor", or_dash(where.processor)),
+        ("Cores", or_dash(where.cores)),
+        ("Threads", or_dash(where.threads)),
+        ("Memory", size(where.memory_bytes)),
+        ("Device", where.device + (f", driver {where.driver}" if where.driver else "")),
+        ("System", where.system),
+        ("Python", where.python),
+        ("SLM Bench", _version(where)),
+        *where.libraries.items(),
+    ]
+    return [(name, value) for name, value in facts if value]
+
+
+def _version(where: Provenance) -> str:
+    if not where.bench_version or not where.git:
+        return where.bench_version
+    return f"{where.bench_version}, commit {where.git}"
+
+
+def different_answers(metrics: Metrics, view: ViewName, main: ViewName) -> str:
+    """On how many questions a view gives another answer than the main view."""
+    counts = {frozenset(pair.views): pair.items for pair in metrics.disagreements}
+    items = counts.get(frozenset((view, main)))
+    return DASH if items is None else str(items)

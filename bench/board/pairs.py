@@ -1,0 +1,55 @@
+"""Two runs compared on the same questions: whether that is possible, and the result in a sentence. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bench.board.board import Row, TaskBoard, comparable
+from bench.board.changes import format_difference
+from bench.board.facts import names_of
+from bench.runs.answers import Answered
+from bench.stats.paired import Paired, paired
+
+SIGNIFICANT = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A row compared with the first of its table, in that order: first, row."""
+
+    row: Row
+    paired: Paired
+
+
+def reason_not_comparable(first: Answered, second: Answered) -> str:
+    """Why the two cannot be compared; "" where they can."""
+    cells = first.result.cell, second.result.cell
+    if cells[0].limit != cells[1].limit:
+        return "they were asked different numbers of questions"
+    if comparable(cells[0]) != comparable(cells[1]):
+        return "they have different versions of the task, its data or the engine"
+    if first.answers.truth != second.answers.truth:
+        return "they were asked different questions"
+    return ""
+
+
+def describe_pair(first: str, second: str, pair: Paired) -> str:
+    """The difference in a sentence, with its interval and p; `static/compare.js` says the same."""
+    right = f"{pair.both + pair.only_first} and {pair.both + pair.only_second} right"
+    total = pair.both + pair.only_first + pair.only_second + pair.neither
+    if pair.p > SIGNIFICANT:
+        verdict = f"No significant difference between {first} and {second}"
+    else:
+        better, worse = (second, first) if pair.difference > 0 else (first, second)
+        verdict = f"{better} is significantly better than {worse}"
+    return f"{verdict}: {right} of {total}; second minus first: {format_difference(pair)}."
+
+
+def row_names(table: TaskBoard) -> list[str]:
+    """The rows' names in comparisons."""
+    return names_of([row.result.cell for row in table.rows])
+
+
+def compared_with_first(table: TaskBoard) -> Sequence[Comparison]:
+    """Every row but the first, compared with the first."""
+    first, *others = table.rows
+    return [Comparison(row, paired(first.answers.right, row.answers.right)) for row in others]

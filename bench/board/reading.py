@@ -1,0 +1,56 @@
+"""A results folder -> its board, with a sentence on each run that is not shown."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from bench.board.board import Board, make_board
+from bench.errors import FileError
+from bench.inputs.model_card import CardFile
+from bench.runs.answers import Answered, AnyRun, read_answered
+from bench.runs.check import entry_of, run_folders
+from bench.runs.result import CannotRunResult
+from bench.types import PublishedTexts
+
+
+def read_board(
+    results: Path, cards: Sequence[CardFile], texts: PublishedTexts = "full"
+) -> tuple[Board, list[AnyRun]]:
+    """The board of a results folder, and its runs; models of the cards without a run are listed as such."""
+    read = read_answered(results, "full" if texts == "full" else "answers")
+    runs, copies = _without_copies([run for run in read if not isinstance(run, FileError)])
+    errors = [str(error) for error in read if isinstance(error, FileError)]
+    damaged = (*errors, *copies, *_without_result(results))
+    return make_board(runs, [file.card for file in cards], damaged), runs
+
+
+def _without_result(results: Path) -> Iterator[str]:
+    """A sentence on each folder whose run is unfinished, or has lost its summary."""
+    for folder in run_folders(results):
+        if not (folder / "result.json").exists():
+            entry = entry_of(results, folder)
+            answered = len(entry.unfinished.records) if entry.unfinished else 0
+            yield f"{entry.folder}: {entry.wrong or f'not finished, {answered} questions are answered'}"
+
+
+def _without_copies(runs: Sequence[AnyRun]) -> tuple[list[AnyRun], list[str]]:
+    """One run of each cell, and a sentence on each other folder of it.
+
+    A finished run is kept rather than a failed one, one with texts rather than one without.
+    """
+    first: dict[str, AnyRun] = {}
+    copies: list[str] = []
+    for run in sorted(runs, key=lambda run: (not isinstance(run, Answered), _texts(run) != "full")):
+        kept = first.setdefault(_cell_id(run), run)
+        if kept is not run:
+            copies.append(f"{run.folder}: a copy of {kept.folder}")
+    kept_runs = {id(run) for run in first.values()}
+    return [run for run in runs if id(run) in kept_runs], copies
+
+
+def _cell_id(run: AnyRun) -> str:
+    """Equal for two runs of the same cell."""
+    return str(run.folder) if isinstance(run.result, CannotRunResult) else run.result.cell.id
+
+
+def _texts(run: AnyRun) -> str:
+    return run.result.texts if isinstance(run, Answered) else ""

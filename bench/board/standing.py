@@ -1,0 +1,148 @@
+"""Rank ranges over a table's rows, and the table's headline. Pure."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.board.facts import names_of
+from bench.runs.answers import Answers
+from bench.runs.result import DoneResult
+from bench.stats.ranking import Ranking, chance_corrected, detectable, median_differ, rank
+from bench.types import ViewName
+
+FRUGAL = 0.67
+"""The headline names a model that needs at most this share of the best one's memory."""
+MOST_NAMES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A row's rank range, from 1, its accuracy, and its accuracy above chance (0 guessing, 1 all right)."""
+
+    best: int
+    worst: int
+    accuracy: float
+    above_chance: float
+
+    @property
+    def text(self) -> str:
+        return str(self.best) if self.best == self.worst else f"{self.best}–{self.worst}"
+
+
+@dataclass(frozen=True, slots=True)
+class Standings:
+    """`rows` are in the table's order; `by_view` is empty where there is one view only.
+
+    `detectable` is the smallest difference of two accuracies that so many questions usually show.
+    """
+
+    rows: tuple[Standing, ...]
+    detectable: float
+    headline: str
+    by_view: Mapping[ViewName, tuple[Standing, ...]]
+
+
+def standings(results: Sequence[DoneResult], answers: Sequence[Answers], chance: float) -> Standings:
+    """Rank the rows on the questions that all were asked; there must be at least one row."""
+    right = np.array([each.right for each in answers])
+    ranking = rank(right)
+    return Standings(
+        rows=_standings(right, ranking, chance),
+        detectable=detectable(right.shape[1], median_differ(ranking)),
+        headline=headline(results, ranking),
+        by_view=dict(_by_view(results, answers, chance)),
+    )
+
+
+def _by_view(
+    results: Sequence[DoneResult], answers: Sequence[Answers], chance: float
+) -> Iterator[tuple[ViewName, tuple[Standing, ...]]]:
+    """The standings by each view that all rows can be read in, where there are several."""
+    views: dict[ViewName, None] = {view: None for each in answers for view in each.views}
+    for view in views if len(views) > 1 else ():
+        right = [_right_by(view, *row) for row in zip(results, answers, strict=True)]
+        known = [row for row in right if row is not None]
+        if len(known) == len(right):
+            yield view, _standings(np.array(known), rank(np.array(known)), chance)
+
+
+def _right_by(view: ViewName, result: DoneResult, answers: Answers) -> NDArray[np.bool_] | None:
+    """Which questions a row has right by that view: baselines and written answers are the same in each."""
+    if result.cell.model.is_baseline or result.cell.variant.generate:
+        return answers.right
+    return answers.views.get(view)
+
+
+def _standings(right: NDArray[np.bool_], ranking: Ranking, chance: float) -> tuple[Standing, ...]:
+    accuracies: list[float] = right.mean(axis=1).tolist()
+    return tuple(
+        Standing(best, worst, accuracy, chance_corrected(accuracy, chance))
+        for best, worst, accuracy in zip(ranking.best, ranking.worst, accuracies, strict=True)
+    )
+
+
+def headline(results: Sequence[DoneResult], ranking: Ranking) -> str:
+    """Which models are best, and which of several needs much less memory."""
+    top = [result for result, best in zip(results, ranking.best, strict=True) if best == 1]
+    leader = max(top, key=lambda result: result.metrics.accuracy.value)
+    baselines = [result for result in top if _is_baseline(result)]
+    models = [result for result in top if not _is_baseline(result)]
+    if all(_is_baseline(result) for result in results):
+        return "Only baselines have been run so far."
+    if len(results) == 1:
+        return f"{_name(leader, results)} is the only run so far."
+    if not models:
+        return f"Every model ranks below {_baselines(baselines)}."
+    if baselines:
+        text = f"No model is significantly better than {_baselines(baselines)}"
+    elif len(top) == 1:
+        return f"{_name(leader, results)} is best, by a significant margin."
+    else:
+        by_accuracy = sorted(models, key=lambda result: -result.metrics.accuracy.value)
+        names = _join([_name(result, results) for result in by_accuracy])
+        text = f"{names} are best, with no significant difference between them"
+    return f"{text}{_frugal(leader, models, results)}."
+
+
+def _baselines(results: Sequence[DoneResult]) -> str:
+    """ "the baselines Chance and Majority letter"."""
+    noun = "the baseline" if len(results) == 1 else "the baselines"
+    return f"{noun} {_join([result.cell.model.title for result in results])}"
+
+
+def _frugal(leader: DoneResult, models: Sequence[DoneResult], results: Sequence[DoneResult]) -> str:
+    """The model that needs least memory among equals, where that is much less than the leader's."""
+    device = leader.provenance.device
+    others = [result for result in models if result is not leader and result.provenance.device == device]
+    sizes = [(size, result) for result in others if (size := memory(result))]
+    most = memory(leader)
+    if not sizes or not most or _is_baseline(leader):
+        return ""
+    size, least = min(sizes, key=lambda pair: pair[0])
+    share = size / most
+    return f"; {_name(least, results)} needs {share:.0%} of the memory" if share <= FRUGAL else ""
+
+
+def memory(result: DoneResult) -> int | None:
+    """The peak on the device where the model ran, in bytes."""
+    return result.cost.peak_device_memory_bytes or result.cost.peak_memory_bytes
+
+
+def _is_baseline(result: DoneResult) -> bool:
+    return result.cell.model.is_baseline
+
+
+def _name(result: DoneResult, results: Sequence[DoneResult]) -> str:
+    """The model's title, and its variant where the table has several of the model."""
+    cell = result.cell
+    cells = [other.cell for other in results if other.cell.model.name == cell.model.name]
+    return names_of(cells)[cells.index(cell)] if len(cells) > 1 else cell.model.title
+
+
+def _join(names: Sequence[str]) -> str:
+    """["a", "b", "c", "d", "e"] -> "a, b, c and 2 more"."""
+    rest = len(names) - MOST_NAMES
+    shown = [*names[:MOST_NAMES], f"{rest} more"] if rest > 0 else list(names)
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"

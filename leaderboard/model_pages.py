@@ -1,0 +1,83 @@
+"""A model's runs on each task: what its page shows. Pure."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.board.board import Board, Row, TaskBoard
+from bench.board.changes import Change
+from bench.inputs.model_card import ModelCard
+from bench.scoring.metrics import Rate
+from bench.types import ViewName
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOnTask:
+    """A model's rows of a table, the comparable ones first, and what quantising or tuning did to it there."""
+
+    table: TaskBoard
+    rows: tuple[Row, ...]
+    changes: tuple[tuple[Change, Path], ...]
+
+    @property
+    def groups(self) -> list[tuple[str, list[Rate | None]]]:
+        """Each group of questions, with every row's accuracy in it."""
+        names = sorted({name for row in self.rows for name in row.result.metrics.groups})
+        return [(name, [_accuracy_in(name, row) for row in self.rows]) for name in names]
+
+    @property
+    def views(self) -> list[tuple[ViewName, list[Rate | None]]]:
+        """Each view with every row's accuracy by it; empty where there is one view only."""
+        views: dict[ViewName, None] = {view: None for row in self.rows for view in row.result.metrics.views}
+        if len(views) < 2:
+            return []
+        return [(view, [row.result.metrics.views.get(view) for row in self.rows]) for view in views]
+
+    @property
+    def letters(self) -> list[tuple[str, float, list[float]]]:
+        """Per letter, how often it is right in the first row's questions, and how often each row chose it."""
+        metrics = [row.result.metrics for row in self.rows]
+        letters = sorted({letter for each in metrics for letter in (*each.truth, *each.chosen)})
+        return [
+            (
+                letter,
+                metrics[0].truth.get(letter, 0) / metrics[0].accuracy.total,
+                [each.chosen.get(letter, 0) / each.accuracy.total for each in metrics],
+            )
+            for letter in letters
+        ]
+
+
+def _accuracy_in(group: str, row: Row) -> Rate | None:
+    measured = row.result.metrics.groups.get(group)
+    return measured.accuracy if measured else None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPage:
+    """`page` is relative to the site."""
+
+    card: ModelCard
+    page: str
+    tasks: tuple[ModelOnTask, ...]
+
+
+def page_of_model(name: str) -> str:
+    return f"models/{name}.html"
+
+
+def model_pages(board: Board) -> list[ModelPage]:
+    """A page for every model that has a finished run, by name."""
+    tasks: dict[str, list[ModelOnTask]] = {}
+    cards: dict[str, ModelCard] = {}
+    for table in board.tasks:
+        rows_of: dict[str, list[Row]] = {}
+        for row in (*table.rows, *table.apart):
+            rows_of.setdefault(row.result.cell.model.name, []).append(row)
+        for name, rows in rows_of.items():
+            tasks.setdefault(name, []).append(ModelOnTask(table, tuple(rows), _changes_of(table, name)))
+            cards.setdefault(name, rows[0].result.cell.model)
+    return [ModelPage(cards[name], page_of_model(name), tuple(tasks[name])) for name in sorted(cards)]
+
+
+def _changes_of(table: TaskBoard, name: str) -> tuple[tuple[Change, Path], ...]:
+    return tuple(pair for pair in table.changes if pair[0].after.cell.model.name == name)

@@ -1,0 +1,142 @@
+"""A site: the board with the runs behind it, and what many of its pages are made from."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+
+from bench import wording
+from bench.board import facts
+from bench.board.board import Board, Row, TaskBoard
+from bench.board.changes import describe_change
+from bench.board.columns import columns_of, filter_words, known
+from bench.board.frontier import frontiers
+from bench.board.pairs import row_names
+from bench.runs.answers import AnyRun
+from bench.types import PublishedTexts
+from bench.views import view_title
+from leaderboard.long_lists import LongLists
+from leaderboard.model_pages import ModelPage, model_pages, page_of_model
+from leaderboard.question_pages import Listing, Question, listings, questions_of
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """`url` is the site's address, with a slash at its end, or ""; `picture` is a PNG of it, or b""."""
+
+    texts: PublishedTexts = "full"
+    noindex: bool = False
+    url: str = ""
+    picture: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A board with the runs behind it, and how they are published."""
+
+    board: Board
+    runs: tuple[AnyRun, ...]
+    options: Options
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A site, and what its pages share, by name or by the path of its page.
+
+    `tables` are by the task's name, `rows` by the run's id, `runs`, `models` and `lists` by path;
+    `questions` and `lists` take a task's name, `question_at` a path. What is expensive is made when it is
+    first asked for, and kept.
+    """
+
+    site: Site
+    environment: Environment
+    tables: Mapping[str, TaskBoard]
+    rows: Mapping[str, Row]
+    runs: Mapping[str, AnyRun]
+    long_lists: LongLists
+    models: Callable[[], Mapping[str, ModelPage]]
+    questions: Callable[[str], Sequence[Question]]
+    question_at: Callable[[str], Question]
+    lists: Callable[[str], Mapping[str, Listing]]
+
+    @property
+    def shows_questions(self) -> bool:
+        return self.site.options.texts != "none"
+
+    def render(self, template: str | Template, path: str, **values: object) -> str:
+        """A page from one of our templates, or from one that `environment` has read.
+
+        Every template knows `root`, the way from the page to the site's folder, and its own `path`.
+        """
+        places = {"root": root_of(path), "path": path}
+        return self.environment.get_template(template).render({**places, **values})
+
+
+def page_of(folder: Path) -> str:
+    """The path of a run's page: that of its folder, so that links last."""
+    return str(PurePosixPath("runs", *folder.parts)) + ".html"
+
+
+def root_of(path: str) -> str:
+    """ "models/a.html" -> "../"."""
+    return "../" * path.count("/")
+
+
+def content_of(site: Site) -> Content:
+    """The content of a site; no question is read yet."""
+    tables = {table.task.name: table for table in site.board.tasks}
+
+    @cache
+    def questions(task: str) -> Sequence[Question]:
+        return questions_of(tables[task])
+
+    @cache
+    def by_path(task: str) -> Mapping[str, Question]:
+        return {question.page: question for question in questions(task)}
+
+    @cache
+    def lists(task: str) -> Mapping[str, Listing]:
+        return {listing.page: listing for listing in listings(tables[task], questions(task))}
+
+    @cache
+    def models() -> Mapping[str, ModelPage]:
+        return {model.page: model for model in model_pages(site.board)}
+
+    environment = _environment(site.options)
+    return Content(
+        site=site,
+        environment=environment,
+        tables=tables,
+        rows={row.result.cell.id: row for table in site.board.tasks for row in (*table.rows, *table.apart)},
+        runs={page_of(run.folder): run for run in site.runs},
+        long_lists=LongLists(environment),
+        models=models,
+        questions=questions,
+        question_at=lambda path: by_path(PurePosixPath(path).parent.name)[path],
+        lists=lists,
+    )
+
+
+def _environment(options: Options) -> Environment:
+    environment = Environment(
+        loader=PackageLoader("leaderboard"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    functions: tuple[Callable[..., Any], ...] = (
+        wording.percent, wording.count, wording.cut, wording.size, wording.number, wording.seconds,
+        wording.or_dash, wording.short_digest, wording.points,
+        facts.estimate, facts.metric_name, view_title, facts.status_name,
+        facts.different_answers, facts.costs, facts.circumstances, facts.failure_reason,
+        describe_change, filter_words, known, row_names, page_of, page_of_model, frontiers,
+    )  # fmt: skip
+    filters: dict[str, Any] = {function.__name__: function for function in functions}
+    values: dict[str, Any] = {"options": options, "columns_of": cache(columns_of)}
+    environment.filters.update(filters)
+    environment.globals.update(values)
+    return environment
