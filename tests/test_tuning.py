@@ -368,7 +368,7 @@ def test_a_quick_tuning_is_scored_beside_the_untouched_model_and_used_again(
     again = [event for _, event in sweep(cells(), results)]
     assert [type(event) for event in again] == [Skipped, Skipped]
     [change] = changes([run for run in read_answered(results) if isinstance(run, Answered)])
-    assert change.change == "LoRA"
+    assert change.name == "LoRA"
     assert describe_change(change).startswith(f"LoRA: {before.metrics.accuracy.value:.1%} → ")
     assert "tuning took" in describe_change(change)
 

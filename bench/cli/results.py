@@ -121,9 +121,9 @@ def check(*, results: Path) -> None:
     from bench.runs.check import entries
     from bench.runs.store import existing
 
-    found = list(problems(existing(results)))
-    if found:
-        raise FileError([Mistake(display(path), 0, "", text) for path, text in found], shown=100)
+    faults = list(problems(existing(results)))
+    if faults:
+        raise FileError([Mistake(display(path), 0, "", text) for path, text in faults], shown=100)
     states = [entry.state for entry in entries(results)]
     counts = ", ".join(f"{states.count(state)} {state}" for state in sorted(set(states)))
     click.echo(f"sound: {counts or 'no runs'}")
@@ -142,10 +142,10 @@ def strip(*, results: Path, task: str | None, out: Path) -> None:
     """
     from bench.runs.strip import strip as copies
 
-    said = list(copies(results, out, task))
-    for text in said:
-        click.echo(text)
-    if not said:
+    lines = list(copies(results, out, task))
+    for line in lines:
+        click.echo(line)
+    if not lines:
         raise UsageError(f"no run{f' of task {task!r}' if task else ''} is in {results} (bench results list)")
 
 
