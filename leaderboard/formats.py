@@ -4,8 +4,9 @@ from collections import Counter
 from collections.abc import Sequence
 
 from bench.runs.result import CellFacts, Cost, FailedResult, Latency, Provenance
-from bench.scoring.metrics import Estimate, Metrics
+from bench.scoring.metrics import Metrics
 from bench.scoring.record import ParseStatus
+from bench.stats.metrics import Estimate
 from bench.types import ScoredView
 
 DASH = "—"
@@ -114,13 +115,6 @@ def view_name(view: ScoredView) -> str:
 
 def status_name(status: ParseStatus) -> str:
     return _STATUSES[status]
-
-
-def metric_name(name: str) -> str:
-    """ "macro_f1" -> "Macro F1"; a metric of the evaluate library by the last part of its name."""
-    if name.startswith("evaluate:"):
-        return name.rpartition("/")[2].removeprefix("evaluate:")
-    return name.replace("_", " ").replace("f1", "F1").capitalize().replace(" f1", " F1")
 
 
 def estimate(found: Estimate) -> str:

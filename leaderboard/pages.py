@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from bench.runs.answers import UNREAD, Answered
 from bench.runs.compare import told
+from bench.stats.metrics import metric_title
 from leaderboard import formats
 from leaderboard.board import Board, Row, TaskBoard, page_of
 from leaderboard.comparing import against_first, answers_script, row_names, script
@@ -230,7 +231,7 @@ def _environment(options: Options) -> Environment:
     own: tuple[Callable[..., Any], ...] = (told, kinds, choices, row_names, page_of_model, frontiers)
     shown: tuple[Callable[..., Any], ...] = (
         formats.percent, formats.count, formats.cut, formats.size, formats.number, formats.seconds,
-        formats.or_dash, formats.short_digest, formats.estimate, formats.metric_name, formats.view_name,
+        formats.or_dash, formats.short_digest, formats.estimate, metric_title, formats.view_name,
         formats.status_name, formats.differ, formats.costs, formats.circumstances, formats.points,
         formats.told_reason,
     )  # fmt: skip

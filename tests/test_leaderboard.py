@@ -286,7 +286,7 @@ def finished(records: int, right: int, title: str, memory: int, kind: str = "dec
         update={"title": title, "name": title.lower(), "architecture": kind}
     )
     cell = run.result.cell.model_copy(update={"model": model, "id": title, "limit": None})
-    metrics = measure(made, ())
+    metrics = measure(made, {})
     cost = run.result.cost.model_copy(update={"peak_memory_bytes": memory})
     result = run.result.model_copy(update={"cell": cell, "metrics": metrics, "cost": cost})
     return answered(Run(Path(title), result, tuple(made)))

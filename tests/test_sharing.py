@@ -37,7 +37,7 @@ from bench.interop.lm_eval_export import lm_eval_export
 from bench.interop.sharing import Export, Publisher, finished, program
 from bench.runs.result import DoneResult
 from bench.runs.store import Run, read_runs, records_bytes, write_run
-from bench.scoring.metrics import measure
+from bench.scoring.metrics import installed_metrics, measure
 from bench.scoring.record import Record
 from bench.scoring.views import too_long, written
 from bench.types import Completion, Item
@@ -79,7 +79,7 @@ def changed(run: Run, *, cell: dict[str, Any] | None = None, **result: Any) -> R
 
 
 def with_records(run: Run, records: list[Record]) -> Run:
-    metrics = measure(records, ("accuracy", "macro_f1"))
+    metrics = measure(records, installed_metrics(["accuracy", "macro_f1"]))
     return Run(run.folder, done(run).model_copy(update={"metrics": metrics}), tuple(records))
 
 

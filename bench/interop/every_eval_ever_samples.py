@@ -6,9 +6,7 @@ from typing import Any
 from bench.interop.sharing import Finished, sha256, strings
 from bench.runs.result import CellFacts
 from bench.scoring.record import Record
-
-ACCURACY = "accuracy"
-"""The result of the summary that a row's score counts in."""
+from bench.stats.metrics import ACCURACY
 
 
 def samples(run: Finished, evaluation_id: str, model_id: str, schema: str) -> Iterator[dict[str, Any]]:
@@ -20,7 +18,7 @@ def samples(run: Finished, evaluation_id: str, model_id: str, schema: str) -> It
             "evaluation_id": evaluation_id,
             "model_id": model_id,
             "evaluation_name": cell.task.name,
-            "evaluation_result_id": ACCURACY,
+            "evaluation_result_id": ACCURACY.name,
             "sample_id": record.question_id,
             "sample_hash": sha256(record.question + record.answer_gt) if record.question else None,
             "interaction_type": "single_turn",

@@ -20,6 +20,7 @@ from bench.runs.store import begin, digest, find_run, records_bytes, write_run
 from bench.scoring.metrics import measure
 from bench.scoring.record import ModelOutput, Record
 from bench.scoring.views import ViewScores, best
+from bench.stats.metrics import ACCURACY
 from bench.types import LETTERS, Item, ScoredView
 
 _UNKNOWN = Cost(
@@ -127,7 +128,7 @@ def _result(file: ResultsFile, task: str, records: Sequence[Record]) -> DoneResu
     items = [Item(r.question_id, r.question, r.options, LETTERS.index(r.answer_gt), r.group) for r in records]
     view: ScoredView = "letter" if "letter" in records[0].scores else "text"
     cell, path = cell_of(file, task, items, view), file.samples_path(task)
-    metrics = measure(records, ("accuracy",))
+    metrics = measure(records, {ACCURACY.name: ACCURACY.compute})
     told = file.told.results.get(task, {}).get("acc,none")
     if isinstance(told, float) and not math.isclose(told, metrics.accuracy.value, abs_tol=1e-9):
         text = f"the results file says {told:.4f}, its samples come to {metrics.accuracy.value:.4f}"

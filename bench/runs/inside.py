@@ -102,7 +102,7 @@ def _score(cell: Cell, results: Path, terms: Terms, events: Any) -> DoneResult:
     data = records_bytes(records)
     result = DoneResult(
         cell=cell.facts,
-        metrics=measure(records, cell.task.metrics, metrics),
+        metrics=measure(records, metrics),
         cost=cost,
         engine=_engine_facts(opening, engine, batches),
         provenance=provenance(jobs=terms.jobs, stops=before.head.stops),

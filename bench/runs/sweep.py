@@ -197,9 +197,9 @@ def _found(cell: Cell, results: Path) -> DoneResult | None:
     if set(cell.task.metrics) <= run.result.metrics.values.keys():
         return run.result
     try:
-        loaded = load_metrics(cell.task.metrics, cell.home)
+        metrics = load_metrics(cell.task.metrics, cell.home)
     except BenchError:  # what is done stays done; the cells that are not yet done say what is wrong
         return run.result
-    result = run.result.model_copy(update={"metrics": measure(run.records, cell.task.metrics, loaded)})
+    result = run.result.model_copy(update={"metrics": measure(run.records, metrics)})
     rewrite(results, cell.folder, result)
     return result
