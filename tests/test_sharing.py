@@ -512,10 +512,11 @@ def test_an_export_replaces_its_own_files_and_refuses_a_folder_with_any_other(
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("hub",), "hub is written into a folder: name it with --out DIR"),
-        (("csv", "--out", "out"), "csv is printed: --out"),
-        (("markdown", "--model", "chance"), "markdown is printed: --out, --model"),
-        (("lm-eval", "--out", "out", "--by", "me"), "have no place for --by"),
+        (("hub",), "Missing option '--out'"),
+        (("csv", "--out", "out"), "No such option '--out'"),
+        (("markdown", "--model", "chance"), "No such option '--model'"),
+        (("lm-eval", "--out", "out", "--by", "me"), "No such option '--by'"),
+        (("lm-evla", "--out", "out"), "no export format is named 'lm-evla'; did you mean 'lm-eval'?"),
         (("hub", "--out", "out", "--by", "me"), "give --url too"),
         (("hub", "--out", "out", "--task", "medq"), "of task 'medq' (there are: medqa, medqa_sample)"),
         (("lm-eval", "--out", "out", "--model", "chanc"), "no finished run of model 'chanc' (there are: ch"),

@@ -10,6 +10,7 @@ from huggingface_hub import (
     eval_result_entries_to_yaml,
 )
 
+from bench.errors import UsageError
 from bench.interop.sharing import (
     PROGRAM,
     Export,
@@ -35,7 +36,9 @@ the folder `.eval_results`, where there is one, beside it.
 
 
 def hub_export(tables: Sequence[TaskBoard], publisher: Publisher) -> Export:
-    """Files for each model, of the runs that its tables compare."""
+    """Files for each model, of the runs that its tables compare; a publisher's name needs an address."""
+    if publisher.name and not publisher.url:
+        raise UsageError("the hub takes a source's name only with its address: give --url too")
     notes = [note for table in tables for note in _left_out(table)]
     models: dict[str, list[DoneResult]] = {}
     for table in tables:
