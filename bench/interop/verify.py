@@ -18,12 +18,12 @@ import torch
 from bench.config import Strict
 from bench.engines.engine import Opening, in_order
 from bench.engines.loading import open_transformers
+from bench.engines.memory import peak_since_reset, reset_peak
 from bench.engines.packing import common_prefix
 from bench.engines.transformer import TransformerEngine
 from bench.evaluate import bare_scores, no_chat
 from bench.inputs.prompts import answer_text
 from bench.inputs.task import Scoring
-from bench.interop.memory import peak_memory_bytes, start_peak
 from bench.interop.reference import open_reference, reference_scores
 from bench.runs.provenance import provenance
 from bench.runs.result import Provenance
@@ -198,14 +198,14 @@ def _peak(side: Side, opening: Opening, asking: Asking, items: Sequence[Item], b
     requests = [score_request(asking, item, no_chat) for item in items]
     if side == "ours":
         engine = open_transformers(opening)
-        start_peak()
+        reset_peak()
         _score(engine, requests)
         bare_scores(asking, items, engine)
     else:
         reference = open_reference(opening, batch)
-        start_peak()
+        reset_peak()
         reference_scores(reference, [*requests, *(_bare(asking, item) for item in items)])
-    return peak_memory_bytes()
+    return peak_since_reset()
 
 
 def _bare(asking: Asking, item: Item) -> ScoreRequest:

@@ -11,13 +11,14 @@ from typing import Any
 import psutil
 
 from bench.engines.engine import Engine, Opening
+from bench.engines.memory import peak_device_memory_bytes, peak_memory_bytes
 from bench.engines.opening import open_engine, prepare
 from bench.errors import BenchError
 from bench.evaluate import evaluate
 from bench.inputs.weights import Weights
 from bench.runs import journal
 from bench.runs.cell import CANNOT_RUN, Cell
-from bench.runs.cost import ask_alone, latency, peak_device_memory_bytes, peak_memory_bytes
+from bench.runs.cost import ask_alone, latency
 from bench.runs.energy import Meter, counted
 from bench.runs.events import Blocked, Busy, Loading, Progress, Skipped, Terms
 from bench.runs.forecast import machine_of, this_machine, told

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
+from bench.engines.memory import peak_device_memory_bytes, peak_memory_bytes
 from bench.engines.opening import prepare
 from bench.errors import BenchError
 from bench.inputs.adapter import CARD, Adapter, read_adapter
-from bench.runs.cost import peak_device_memory_bytes, peak_memory_bytes
 from bench.runs.process import Bounds, Ended, in_process
 
 if TYPE_CHECKING:
