@@ -227,7 +227,7 @@ def test_importing_twice_changes_nothing(bench: Bench, out: Path) -> None:
     before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in Path("results").rglob("*.json*")}
     again = bench("import", "lm-eval", "out")
     assert again.exit_code == 0
-    assert again.stdout.count("there already") == 2
+    assert again.stdout.count("unchanged: ") == 2
     after = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in Path("results").rglob("*.json*")}
     assert after == before
 
@@ -245,7 +245,7 @@ def test_other_answers_of_the_same_cell_need_fresh(bench: Bench, out: Path) -> N
     change_samples(out, nudge)
     said = bench("import", "lm-eval", "out", "--task", "organs")
     assert said.exit_code == 1
-    assert "there with other answers; --fresh replaces it" in said.stderr
+    assert "was imported with different answers; --fresh replaces it" in said.stderr
     assert done()["lm-eval-organs/llama"][0] == first
     assert bench("import", "lm-eval", "out", "--task", "organs", "--fresh").exit_code == 0
     [(second, _)] = done().values()
@@ -257,10 +257,7 @@ def test_without_samples_there_is_nothing_to_compare(bench: Bench, out: Path) ->
     samples_file(out).unlink()
     said = bench("import", "lm-eval", "out")
     assert said.exit_code == 1
-    assert (
-        "organs: there are no answers to compare, so it is not imported: run lm-eval with --log_samples"
-        in said.stderr
-    )
+    assert "organs: not imported; run lm-eval with --log_samples" in said.stderr
     assert list(done()) == ["lm-eval-letters--1/llama"]
 
 
@@ -268,7 +265,9 @@ def test_tasks_without_options_are_left_out_and_said(bench: Bench, out: Path) ->
     change_results(out, lambda told: told["configs"]["organs"].update(output_type="generate_until"))
     said = bench("import", "lm-eval", "out")
     assert said.exit_code == 0
-    assert "organs: its output_type is generate_until, and only multiple_choice has options" in said.stderr
+    assert (
+        "organs: its output_type is generate_until, and only multiple_choice can be imported" in said.stderr
+    )
     assert list(done()) == ["lm-eval-letters--1/llama"]
 
 
@@ -306,25 +305,25 @@ def with_one_option(samples: list[dict[str, Any]]) -> None:
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (swap, r":1: acc: lm-eval says \d.0, its log-likelihoods come to \d.0"),
-        (lambda samples: samples[:-1], "not the samples that the results file was made from"),
-        (lambda samples: [*samples, samples[0]], "not the samples that the results file was made from"),
-        (lambda samples: unhashed(samples, doc_id=0), "more than once"),
-        (lambda samples: unhashed(samples)[1:], "13 answers, and the results file says 14"),
-        (set_first(prompt_hash="0"), "not the samples that"),
-        (set_argument(0, "x"), "not the prompt that its prompt_hash is of"),
-        (set_argument(1, "x"), "a context for each option"),
-        (lambda samples: samples[0]["arguments"].pop("gen_args_0"), "not pairs of a context and a contin"),
-        (with_one_option, "1 options; there must be 2 to 10"),
-        (lambda samples: samples[0]["filtered_resps"].clear(), "0 log-likelihoods of 4 options"),
-        (set_reply("nan", "False"), "not finite numbers"),
-        (set_reply("liver"), "not log-likelihoods"),
-        (set_reply(), "not log-likelihoods"),
-        (set_first(target="[0, 1]"), "its target, .* is none of its options"),
-        (set_first(target="7"), "its target, '7', is none of its options"),
-        (lambda samples: samples[0].pop("doc_id"), ":1: doc_id: not lm-eval's: Field required"),
-        (lambda samples: unhashed(samples, filter="take_first"), "no filter has changed"),
-        (lambda samples: [1], ":1: not lm-eval's: no JSON object"),
+        (swap, r":1: acc: lm-eval says \d.0, but its log-likelihoods give \d.0"),
+        (lambda samples: samples[:-1], "these are not the samples of the results file"),
+        (lambda samples: [*samples, samples[0]], "these are not the samples of the results file"),
+        (lambda samples: unhashed(samples, doc_id=0), "occurs more than once"),
+        (lambda samples: unhashed(samples)[1:], "13 answers, but the results file says 14"),
+        (set_first(prompt_hash="0"), "these are not the samples of"),
+        (set_argument(0, "x"), "the prompt does not match its prompt_hash"),
+        (set_argument(1, "x"), "every option has its own context"),
+        (lambda samples: samples[0]["arguments"].pop("gen_args_0"), "expected pairs of a context and a"),
+        (with_one_option, "1 options; expected 2 to 10"),
+        (lambda samples: samples[0]["filtered_resps"].clear(), "0 log-likelihoods for 4 options"),
+        (set_reply("nan", "False"), "must be finite numbers"),
+        (set_reply("liver"), "expected log-likelihoods"),
+        (set_reply(), "expected log-likelihoods"),
+        (set_first(target="[0, 1]"), "the target .* is none of the options"),
+        (set_first(target="7"), "the target '7' is none of the options"),
+        (lambda samples: samples[0].pop("doc_id"), ":1: doc_id: not a file of lm-eval: Field required"),
+        (lambda samples: unhashed(samples, filter="take_first"), "no unfiltered answers"),
+        (lambda samples: [1], ":1: not a file of lm-eval: expected a JSON object"),
     ],
 )  # fmt: skip
 def test_damaged_samples_are_named_and_the_rest_is_imported(
@@ -357,7 +356,7 @@ def test_a_damaged_results_file_is_named_and_the_rest_is_imported(
 def test_a_result_that_its_samples_do_not_come_to_is_not_imported(bench: Bench, out: Path) -> None:
     change_results(out, lambda told: told["results"]["organs"].update({"acc,none": 0.5}))
     said = bench("import", "lm-eval", "out")
-    assert (said.exit_code, "says 0.5000, its samples come to 0." in said.stderr) == (3, True)
+    assert (said.exit_code, "says 0.5000, but its samples give 0." in said.stderr) == (3, True)
 
 
 @pytest.mark.parametrize(
@@ -394,7 +393,7 @@ def test_a_run_without_a_date_is_imported_and_left_out_of_exports(bench: Bench, 
 def test_an_acc_norm_of_another_kind_is_left_out_and_said(bench: Bench, out: Path) -> None:
     change_samples(out, lambda samples: [one | {"acc_norm": 1.0 - one["acc_norm"]} for one in samples])
     said = bench("import", "lm-eval", "out", "--task", "organs")
-    assert "acc_norm is not by its options' lengths, and left out" in said.stdout
+    assert "acc_norm is left out: it is not normalised by the options' lengths" in said.stdout
     [(result, _)] = done().values()
     assert list(result.metrics.views) == ["text"]
 
@@ -428,7 +427,7 @@ def test_older_files_of_the_same_shape_are_read(bench: Bench, out: Path) -> None
     assert old.imported == "lm-eval of an unknown version"
     change_results(out, lambda told: told["config"].update(limit=5))
     said = bench("import", "lm-eval", "out", "--task", "organs")
-    assert (said.exit_code, "it does not say of how many" in said.stderr) == (3, True)
+    assert (said.exit_code, "the file does not say how many there are" in said.stderr) == (3, True)
 
 
 def test_targets_are_places_or_texts_as_the_accuracies_say(bench: Bench, out: Path) -> None:
@@ -461,7 +460,7 @@ def test_targets_that_could_be_both_are_refused(bench: Bench, out: Path) -> None
     change_samples(out, ambiguous)
     said = bench("import", "lm-eval", "out", "--task", "organs")
     assert said.exit_code == 3
-    assert "its targets can be read as options' places and as their texts" in said.stderr
+    assert "ambiguous: the targets may be the options' indices or their texts" in said.stderr
 
 
 def test_secrets_among_a_model_s_arguments_are_not_kept(bench: Bench, out: Path) -> None:
