@@ -386,7 +386,7 @@ def test_a_run_without_a_date_is_imported_and_left_out_of_exports(bench: Bench, 
     assert bench("import", "lm-eval", "out", "--task", "organs").exit_code == 0
     said = bench("export", "lm-eval", "--out", "export")
     assert said.exit_code == 2
-    assert "it does not say when it was made" in said.stderr
+    assert "it has no date" in said.stderr
     assert bench("export", "hub", "--out", "hub").exit_code == 0
 
 

@@ -475,7 +475,7 @@ def test_a_board_is_exported_in_four_forms(anatomy: Path, bench: Callable[..., R
     assert r"\%" in latex
     wrong = bench("export", "csv", "--task", "nothing")
     assert wrong.exit_code == 2
-    assert "no runs of task 'nothing' (there are: anatomy)" in wrong.output
+    assert "no runs of task 'nothing' (known: anatomy)" in wrong.output
 
 
 def test_an_export_takes_no_words_for_markup() -> None:

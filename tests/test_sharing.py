@@ -505,7 +505,7 @@ def test_an_export_replaces_its_own_files_and_refuses_a_folder_with_any_other(
     mine.write_text("mine", encoding="utf-8")
     refused = bench("export", form, "--out", "out")
     assert refused.exit_code == 2
-    assert "out holds mine.txt, which no export of this form wrote" in refused.stderr
+    assert "out holds mine.txt, which was not written by an export in this format" in refused.stderr
     assert {path for path in (project / "out").rglob("*") if path.is_file()} == one | {mine}
 
 
@@ -518,10 +518,10 @@ def test_an_export_replaces_its_own_files_and_refuses_a_folder_with_any_other(
         (("lm-eval", "--out", "out", "--by", "me"), "No such option '--by'"),
         (("lm-evla", "--out", "out"), "no export format is named 'lm-evla'; did you mean 'lm-eval'?"),
         (("hub", "--out", "out", "--by", "me"), "give --url too"),
-        (("hub", "--out", "out", "--task", "medq"), "of task 'medq' (there are: medqa, medqa_sample)"),
-        (("lm-eval", "--out", "out", "--model", "chanc"), "no finished run of model 'chanc' (there are: ch"),
+        (("hub", "--out", "out", "--task", "medq"), "of task 'medq' (known: medqa, medqa_sample)"),
+        (("lm-eval", "--out", "out", "--model", "chanc"), "no finished run of model 'chanc' (known: ch"),
         (("hub", "--out", "out", "--model", "chance"), "no finished run is left to export"),
-        (("hub", "--out", "file"), "file is no folder"),
+        (("hub", "--out", "file"), "file is not a folder"),
     ],
 )  # fmt: skip
 def test_an_export_that_cannot_be_says_why_and_writes_nothing(

@@ -82,7 +82,7 @@ def _print_command(row: "ExportFormat", output: "Printed") -> click.Command:
             names = ", ".join(table.task.name for table in tables)
             raise UsageError(f"{row.name} holds one table: choose with --task ({names})")
         if not any(table.rows for table in tables):
-            raise UsageError("no run is whole yet, and partial ones are not compared (bench results list)")
+            raise UsageError("no run is whole yet, and partial runs are not compared (bench results list)")
         for table in tables:
             click.echo(output.render(table), nl=False)
 
@@ -116,7 +116,7 @@ def _publisher(output: "Files") -> Callable[[Callable[..., None]], Callable[...,
 def _make(
     output: "Files", results: Path, task: str | None, model: str | None, publisher: tuple[str, str]
 ) -> "Export":
-    """The files of the chosen runs; says on stderr what is in none."""
+    """The files of the chosen runs; reports on stderr what is left out."""
     from bench.interop.formats import Selected
     from bench.interop.sharing import Publisher, finished
     from bench.runs.store import read_run
@@ -132,7 +132,7 @@ def _make(
     ]
     made = output.make(Selected(tuple(tables), tuple(finished(runs)), Publisher(*publisher)))
     undated = (run.folder for run in runs if not run.result.provenance.finished)
-    notes = (f"left out: {folder}: it does not say when it was made" for folder in undated)
+    notes = (f"left out: {folder}: it has no date" for folder in undated)
     for note in (*notes, *made.notes):
         click.echo(note, err=True)
     if not made.files:
@@ -149,7 +149,7 @@ def _read(results: Path, task: str | None) -> "tuple[list[Answered], list[TaskBo
     if not tables:
         names = ", ".join(table.task.name for table in board.tasks) or "none"
         asked = f" of task '{task}'" if task else ""
-        raise UsageError(f"there are no runs{asked} (there are: {names})")
+        raise UsageError(f"there are no runs{asked} (known: {names})")
     for text in board.damaged:
         click.echo(f"left out: {text}", err=True)
     return runs, tables
@@ -169,5 +169,5 @@ def _of_model(tables: "list[TaskBoard]", model: str) -> "list[TaskBoard]":
     if not chosen:
         models = {row.result.cell.model.name for table in tables for row in (*table.rows, *table.apart)}
         names = ", ".join(sorted(models)) or "none"
-        raise UsageError(f"there is no finished run of model '{model}' (there are: {names})")
+        raise UsageError(f"there is no finished run of model '{model}' (known: {names})")
     return chosen

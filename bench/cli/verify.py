@@ -74,7 +74,7 @@ def verify(
         cell.items,
         rounds=rounds,
         reference_batch=reference_batch,
-        tell=lambda text: click.echo(text, err=True),
+        report=lambda text: click.echo(text, err=True),
     )
     path = save(found, out)
     if as_json:

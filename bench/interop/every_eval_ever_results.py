@@ -1,9 +1,9 @@
-"""A run's metrics as Every Eval Ever's evaluation results: score, interval, data, how it was asked."""
+"""A run's metrics -> Every Eval Ever's evaluation results: score, interval, data, generation settings."""
 
 from dataclasses import dataclass
 from typing import Any
 
-from bench.interop.sharing import Finished, deviation, hub_data_set, known, strings
+from bench.interop.sharing import Finished, deviation, hub_data_set, strings, without_none
 from bench.runs.result import DoneResult
 from bench.scoring.metrics import Rate
 from bench.stats.bootstrap import RESAMPLES
@@ -24,14 +24,14 @@ _THEIR_WORDS = {"macro_f1": _Words("f1_macro", "F1, mean over the letters", "f1"
 
 
 def evaluation_results(run: Finished) -> list[dict[str, Any]]:
-    """The accuracy first, to which the samples belong. A metric without a row here is left out, as its
-    range is not known.
+    """The accuracy first: the samples refer to it. A metric whose package is not installed is left out,
+    because its bounds are not known.
     """
     metrics = run.result.metrics
     rate = metrics.accuracy
     details = {"correct": rate.correct, "unread": metrics.unread, "statuses": metrics.statuses}
-    details |= {f"accuracy_{view}": one.value for view, one in metrics.views.items()}
-    details |= {f"accuracy {group}": one.accuracy.value for group, one in metrics.groups.items()}
+    details |= {f"accuracy_{view}": by_view.value for view, by_view in metrics.views.items()}
+    details |= {f"accuracy {name}": group.accuracy.value for name, group in metrics.groups.items()}
     score = {"score": rate.value, "details": strings(details), "uncertainty": _wilson(rate)}
     results = [_result(run, ACCURACY, score)]
     for name, estimate in metrics.values.items():
@@ -62,7 +62,7 @@ def _result(run: Finished, metric: Metric, score: dict[str, Any]) -> dict[str, A
         "evaluation_name": task.name,
         "source_data": _source_data(run),
         "evaluation_timestamp": run.result.provenance.finished,
-        "metric_config": known(config),
+        "metric_config": without_none(config),
         "score_details": score,
         "generation_config": _generation_config(run.result),
     }
@@ -73,7 +73,7 @@ def _wilson(rate: Rate) -> dict[str, Any]:
     interval = {"lower": rate.low, "upper": rate.high, "confidence_level": 0.95, "method": "Wilson score"}
     error = None if spread is None else {"value": spread / rate.total**0.5, "method": "analytic"}
     values = {"standard_error": error, "confidence_interval": interval, "standard_deviation": spread}
-    return known(values | {"num_samples": rate.total})
+    return without_none(values | {"num_samples": rate.total})
 
 
 def _uncertainty(metric: Metric, estimate: Estimate, total: int) -> dict[str, Any]:
