@@ -56,7 +56,7 @@ def test_what_was_not_built_is_not_sent(project: Path, bench: Bench, to: str) ->
     (project / "site" / "index.html").write_text("mine", encoding="utf-8")
     said = bench("leaderboard", "publish", "--to", to, "--yes")
     assert said.exit_code == 2
-    assert "site holds no site: run 'bench leaderboard build' first" in said.stderr
+    assert "site holds no built site; run 'bench leaderboard build' first" in said.stderr
     assert not (project / "there").exists()
 
 
@@ -117,10 +117,10 @@ def test_a_stranger_s_folder_is_refused(project: Path, bench: Bench, flags: list
     (project / "there" / "thesis.txt").write_text("dear", encoding="utf-8")
     said = bench("leaderboard", "publish", "--to", "there", *flags)
     assert said.exit_code == 2
-    assert "there holds what this command did not make (thesis.txt)" in said.stderr
+    assert "there holds files that this command did not make (thesis.txt)" in said.stderr
     assert content(project / "there") == {"thesis.txt": b"dear"}
     assert "is a file" in bench("leaderboard", "publish", "--to", "there/thesis.txt", *flags).stderr
-    assert "is the site itself" in bench("leaderboard", "publish", "--to", "site", *flags).stderr
+    assert "is the built site itself" in bench("leaderboard", "publish", "--to", "site", *flags).stderr
 
 
 def test_flags_of_another_target_are_refused(project: Path, bench: Bench) -> None:
@@ -228,7 +228,9 @@ def test_a_stranger_s_branch_is_refused(project: Path, bench: Bench, remote: Pat
     git(project, "push", "--quiet", "origin", "main:gh-pages")
     said = bench("leaderboard", "publish", "--to", "gh-pages", "--yes")
     assert said.exit_code == 2
-    assert "the branch gh-pages of origin holds what this command did not make (.gitignore)" in said.stderr
+    assert (
+        "the branch gh-pages of origin holds files that this command did not make (.gitignore)" in said.stderr
+    )
     assert list(on_branch(remote)) == [".gitignore"]
 
 
@@ -258,7 +260,7 @@ def test_without_a_repository_there_is_one_message(
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(project.parent))
     said = bench("leaderboard", "publish", "--to", "gh-pages")
     assert said.exit_code == 2
-    assert "the working folder is in no git repository" in said.stderr
+    assert "the working folder is not in a git repository" in said.stderr
 
 
 @dataclass
@@ -398,7 +400,7 @@ def test_a_new_space_is_made_and_filled_only_with_yes(
     code, told = publish(project, hub, *flags)
     assert code == 0, told
     assert f"to the Space {SPACE}: 6 new, 0 changed, 0 removed" in told
-    assert "a new Space, private" in told or flags
+    assert "a new private Space" in told or flags
     assert not [one for one in space.asked if one.startswith("POST")]
     code, told = publish(project, hub, *flags, "--yes")
     assert code == 0, told
@@ -423,23 +425,23 @@ def test_a_space_mirrors_the_site_and_stays_as_visible_as_it_is(
     code, told = publish(project, hub)
     assert code == 0, told
     assert "1 new, 2 changed, 3 removed" in told
-    assert "the Space is there and public, and stays so" in told
+    assert "the Space exists and stays public" in told
     assert publish(project, hub, "--yes")[0] == 0
     assert space.files is not None
     assert set(space.files) == {".gitattributes", "README.md", MARK, "index.html", "new.html"}
     assert len(space.created) == 1
     space.private = True
-    assert "private, and stays so; --public is for a new one" in publish(project, hub, "--public")[1]
+    assert "stays private; --public is for a new Space" in publish(project, hub, "--public")[1]
 
 
 def test_a_stranger_s_space_is_refused(project: Path, space: Space, hub: str) -> None:
     built(project)
     space.files = {"README.md": b"", "app.py": b"mine"}
     code, told = publish(project, hub, "--yes")
-    assert (code, "holds what this command did not make (app.py)" in told) == (2, True)
+    assert (code, "holds files that this command did not make (app.py)" in told) == (2, True)
     space.sdk = "gradio"
     code, told = publish(project, hub, "--yes")
-    assert (code, f"the Space {SPACE} is there and runs gradio" in told) == (2, True)
+    assert (code, f"the Space {SPACE} exists and runs gradio" in told) == (2, True)
     assert space.files == {"README.md": b"", "app.py": b"mine"}
 
 
@@ -452,7 +454,7 @@ def test_a_refusal_is_one_message_without_the_token(
     code, told = publish(project, hub, "--yes")
     assert code == 1
     assert f"bench: the hub refused {SPACE}: " in told
-    assert ("does the token let you write" in told) == (status != 500)
+    assert ("may the token write" in told) == (status != 500)
     assert f"{status}" in told
     assert status != 403 or "… may not do that" in told
 
@@ -460,11 +462,11 @@ def test_a_refusal_is_one_message_without_the_token(
 def test_what_the_hub_lacks_is_one_message(project: Path, space: Space, hub: str) -> None:
     built(project)
     code, told = publish(project, hub, HF_TOKEN="")
-    assert (code, "there is no token for the hub: log in with 'hf auth login'" in told) == (1, True)
+    assert (code, "there is no token for the hub; log in with 'hf auth login'" in told) == (1, True)
     code, told = publish(project, hub, HF_HUB_OFFLINE="1")
-    assert (code, "told to stay offline (HF_HUB_OFFLINE)" in told) == (1, True)
+    assert (code, "set to stay offline (HF_HUB_OFFLINE)" in told) == (1, True)
     code, told = publish(project, "http://127.0.0.1:9")
-    assert (code, "the hub is out of reach" in told) == (1, True)
+    assert (code, "the hub cannot be reached" in told) == (1, True)
     code, told = publish(project, hub, to="board")
-    assert (code, "'board' is no Space: give --to hf-space:ORG/NAME" in told) == (2, True)
+    assert (code, "'board' is not the name of a Space; give --to hf-space:ORG/NAME" in told) == (2, True)
     assert not space.asked

@@ -1,6 +1,6 @@
-"""A built site as the whole content of a branch that GitHub Pages shows.
+"""Sending a built site to the branch that GitHub Pages serves, as the whole content of that branch.
 
-Neither the working tree nor its index is touched: the tree is made in an index of its own.
+The working tree and its index are not touched: the commit is made from a temporary index.
 """
 
 import os
@@ -14,60 +14,59 @@ from bench.errors import BenchError, UsageError, did_you_mean
 from bench.interop.publishing import BRANCH, Built, Sending, difference, refuse_others
 
 KEPT = "CNAME"
-"""GitHub writes it where the site has a domain of its own; a site that is sent again keeps it."""
-_REMEDY = "rename that branch, or publish to a folder"
+"""GitHub writes this file if the site has its own domain; sending the site again keeps it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """The branch as the remote has it: its commit, None where there is no such, and a blob for each path."""
+    """The remote's branch: its commit, None if there is no such branch, and git's blob id for each path."""
 
     commit: str | None
     blobs: dict[str, str]
 
 
 class GitRefused(BenchError):
-    """Git ended with an error; the message is its own, without what an address holds of a password."""
+    """Git failed. The message is git's own, without the password that a URL may contain."""
 
 
 def to_branch(built: Built, remote: str) -> Sending:
-    """Commit the site on top of what the remote's branch is now, and push that; never by force."""
-    address = _address(remote)
-    there = _fetched(remote)
-    refuse_others(there.blobs, f"the branch {BRANCH} of {remote}", _REMEDY)
-    kept = {name: blob for name, blob in there.blobs.items() if name == KEPT}
-    ours = _blobs(built, keep=False) | kept
+    """Commit the site on top of the remote's branch, and push it; never with force."""
+    url = _url(remote)
+    branch = _fetch(remote)
+    where = f"the branch {BRANCH} of {remote}"
+    refuse_others(branch.blobs, where, "rename that branch, or publish to a folder")
+    kept = {name: blob for name, blob in branch.blobs.items() if name == KEPT}
+    blobs = _blobs(built, write=False) | kept
 
     def send() -> str:
-        commit = _commit(built, kept, there.commit)
+        commit = _commit(built, kept, branch.commit)
         _git("push", "--quiet", remote, f"{commit}:refs/heads/{BRANCH}")
-        return f"commit {commit[:12]} is on {BRANCH} of {address}"
+        return f"commit {commit[:12]} is on {BRANCH} of {url}"
 
-    notes = () if there.commit else (f"the branch {BRANCH} is made",)
-    return Sending(f"the branch {BRANCH} of {remote}, {address}", difference(ours, there.blobs), send, notes)
+    notes = () if branch.commit else (f"the branch {BRANCH} will be created",)
+    return Sending(f"{where}, {url}", difference(blobs, branch.blobs), send, notes)
 
 
-def _address(remote: str) -> str:
-    """Where the remote is; raises a UsageError where this is no repository, or it has no such remote."""
+def _url(remote: str) -> str:
+    """The remote's URL; raises a UsageError outside a repository, or if it has no such remote."""
     try:
         _git("rev-parse", "--git-dir")
     except GitRefused as error:
-        raise UsageError(
-            "the working folder is in no git repository; go to one, or publish elsewhere"
-        ) from error
+        text = "the working folder is not in a git repository; go to one, or publish elsewhere"
+        raise UsageError(text) from error
     known = _git("remote").splitlines()
     if remote not in known:
-        hint = did_you_mean(remote, known) or "; git remote add adds one"
+        hint = did_you_mean(remote, known) or "; add one with git remote add"
         raise UsageError(f"the git repository has no remote '{remote}'{hint}")
     return _without_password(_git("remote", "get-url", remote))
 
 
-def _fetched(remote: str) -> Branch:
-    """The remote's branch, with its objects brought here."""
-    told = _git("ls-remote", remote, f"refs/heads/{BRANCH}")
-    if not told:
+def _fetch(remote: str) -> Branch:
+    """The remote's branch; its objects are fetched into the repository."""
+    line = _git("ls-remote", remote, f"refs/heads/{BRANCH}")
+    if not line:
         return Branch(None, {})
-    commit = told.split()[0]
+    commit = line.split()[0]
     _git("fetch", "--quiet", "--no-tags", remote, f"refs/heads/{BRANCH}")
     blobs: dict[str, str] = {}
     for entry in filter(None, _git("ls-tree", "-r", "-z", commit).split("\0")):
@@ -76,32 +75,32 @@ def _fetched(remote: str) -> Branch:
     return Branch(commit, blobs)
 
 
-def _blobs(built: Built, *, keep: bool) -> dict[str, str]:
-    """Git's name for each file's bytes, as they are; `keep` brings the bytes into the repository."""
+def _blobs(built: Built, *, write: bool) -> dict[str, str]:
+    """Git's blob id for each file, whose bytes are not converted; `write` puts them into the repository."""
     names = sorted(built.files)
     paths = "".join(f"{built.folder.resolve() / name}\n" for name in names)
-    words = ["hash-object", "--stdin-paths", "--no-filters", *(["-w"] if keep else [])]
-    return dict(zip(names, _git(*words, given=os.fsencode(paths)).split(), strict=True))
+    words = ["hash-object", "--stdin-paths", "--no-filters", *(["-w"] if write else [])]
+    return dict(zip(names, _git(*words, stdin=os.fsencode(paths)).split(), strict=True))
 
 
 def _commit(built: Built, kept: dict[str, str], parent: str | None) -> str:
-    """Make the commit; what holds no reference to it is the repository as it was."""
-    blobs = _blobs(built, keep=True) | kept
+    """Make the commit; returns its id. No reference of the repository points to it."""
+    blobs = _blobs(built, write=True) | kept
     lines = "".join(f"100644 {blob}\t{name}\0" for name, blob in sorted(blobs.items()))
     with TemporaryDirectory() as folder:
         index = Path(folder) / "index"
-        _git("update-index", "-z", "--index-info", given=lines.encode(), index=index)
+        _git("update-index", "-z", "--index-info", stdin=lines.encode(), index=index)
         tree = _git("write-tree", index=index)
-    after = ["-p", parent] if parent else []
-    return _git("commit-tree", tree, *after, "-m", f"Publish the board: {len(built.files)} files")
+    parents = ["-p", parent] if parent else []
+    return _git("commit-tree", tree, *parents, "-m", f"Publish the board: {len(built.files)} files")
 
 
-def _git(*words: str, given: bytes = b"", index: Path | None = None) -> str:
-    """What git says; it may not ask for a password, which nobody would see."""
+def _git(*words: str, stdin: bytes = b"", index: Path | None = None) -> str:
+    """Git's output. It must not ask for a password, as nobody would see the question."""
     environment = os.environ | {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
     environment |= {"GIT_INDEX_FILE": str(index)} if index else {}
     try:
-        done = subprocess.run(["git", *words], input=given, capture_output=True, check=False, env=environment)
+        done = subprocess.run(["git", *words], input=stdin, capture_output=True, check=False, env=environment)
     except FileNotFoundError as error:
         raise BenchError("git is not installed; install it, or publish to a folder") from error
     if done.returncode:
@@ -109,9 +108,9 @@ def _git(*words: str, given: bytes = b"", index: Path | None = None) -> str:
     return done.stdout.decode(errors="surrogateescape").strip()
 
 
-def _reason(told: str) -> str:
-    """The line of git's that says why; it writes advice around it."""
-    lines = [line.strip() for line in told.splitlines() if line.strip()] or ["it failed and said nothing"]
+def _reason(stderr: str) -> str:
+    """The line that says why git failed; the lines around it are advice."""
+    lines = [line.strip() for line in stderr.splitlines() if line.strip()] or ["failed without a message"]
     marked = [line for line in lines if re.match(r"(fatal|error): |! \[", line)]
     return _without_password((marked or lines)[0])
 
