@@ -193,19 +193,19 @@ def _golds(samples: Sequence[Sample], path: Path) -> list[int]:
     """
     readings: list[Callable[[Sample], int | None]] = [_by_index, _by_text]
     consistent: list[list[int]] = []
-    first: Mistake | None = None
+    mistakes: list[Mistake] = []
     for read in readings:
         golds = [read(sample) for sample in samples]
         bad = next((n for n, gold in enumerate(golds) if not _agrees(samples[n], gold)), None)
         if bad is None:
             consistent.append([gold for gold in golds if gold is not None])
-        elif first is None or samples[bad].line > first.line:
-            first = Mistake(display(path), samples[bad].line, "acc", _disagreement(samples[bad], golds[bad]))
+        else:
+            text = _disagreement(samples[bad], golds[bad])
+            mistakes.append(Mistake(display(path), samples[bad].line, "acc", text))
     if len(consistent) == 2 and consistent[0] != consistent[1]:
         wrong(path, 0, "target", "ambiguous: the targets may be the options' indices or their texts")
-    if not consistent:
-        assert first is not None
-        raise FileError([first])
+    if not consistent:  # the reading that holds longer is more likely the right one
+        raise FileError([max(mistakes, key=lambda mistake: mistake.line)])
     return consistent[0]
 
 
