@@ -19,7 +19,7 @@ import pytest
 import yaml
 from click.testing import Result
 
-from bench.interop.publishing import put
+from bench.publishing.sending import put
 from leaderboard.build import MARK, replace_site
 
 Bench = Callable[..., Result]
@@ -211,8 +211,8 @@ def test_a_branch_goes_on_from_what_the_remote_has_and_keeps_its_domain(
 def test_a_push_that_is_late_is_refused_and_loses_nothing(
     project: Path, bench: Bench, remote: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from bench.interop.branch import to_branch
-    from bench.interop.publishing import read_built
+    from bench.publishing.gh_pages import to_branch
+    from bench.publishing.sending import read_built
 
     site = read_built(built(project))
     late = to_branch(site, "origin")

@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bench.errors import BenchError, UsageError, did_you_mean
-from bench.interop.publishing import BRANCH, Built, Sending, difference, refuse_others
+from bench.publishing.sending import BRANCH, Built, Sending, difference, refuse_others
 
 KEPT = "CNAME"
 """GitHub writes this file if the site has its own domain; sending the site again keeps it."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from bench.errors import BenchError, UsageError, first_line
 from bench.inputs.weights import hub_errors, hub_reachable
-from bench.interop.publishing import Built, Sending, difference, refuse_others
+from bench.publishing.sending import Built, Sending, difference, refuse_others
 
 READ_ME = "README.md"
 """Only in the Space, not in the site: its metadata tell the hub that the Space is static."""
