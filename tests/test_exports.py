@@ -12,8 +12,8 @@ Bench = Callable[..., Result]
 SOURCE = '''
 import json
 
-from bench.interop.formats import ExportFormat, Files, Printed
-from bench.interop.sharing import Export
+from bench.sharing.formats import ExportFormat, Files, Printed
+from bench.sharing.export import Export
 
 
 def _answers(selected):

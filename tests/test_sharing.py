@@ -31,15 +31,15 @@ from lm_eval.utils import (
 
 from bench.inputs.model_card import HubSource
 from bench.inputs.task import Generate
-from bench.interop.every_eval_ever import every_eval_ever_export
-from bench.interop.hub_results import hub_export
-from bench.interop.lm_eval_export import lm_eval_export
-from bench.interop.sharing import Export, Publisher, finished, program
 from bench.runs.result import DoneResult
 from bench.runs.store import Run, read_runs, records_bytes, write_run
 from bench.scoring.metrics import installed_metrics, measure
 from bench.scoring.record import Record
 from bench.scoring.views import too_long, written
+from bench.sharing.every_eval_ever import every_eval_ever_export
+from bench.sharing.export import Export, Publisher, finished, program
+from bench.sharing.hub import hub_export
+from bench.sharing.lm_eval import lm_eval_export
 from bench.types import Completion, Item
 from conftest import ROOT
 from leaderboard.board import Board, make_board

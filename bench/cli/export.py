@@ -11,9 +11,9 @@ from bench.cli import options
 from bench.errors import BenchError, UsageError
 
 if TYPE_CHECKING:
-    from bench.interop.formats import ExportFormat, Files, Printed
-    from bench.interop.sharing import Export
     from bench.runs.answers import Answered
+    from bench.sharing.export import Export
+    from bench.sharing.formats import ExportFormat, Files, Printed
     from leaderboard.board import TaskBoard
 
 _task = click.option("--task", metavar="NAME", help="Export this task alone.")
@@ -33,12 +33,12 @@ class _Formats(click.Group):
     """A command for each export format, ours and those of installed packages."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        from bench.interop.formats import EXPORTS
+        from bench.sharing.formats import EXPORTS
 
         return EXPORTS.names()
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:  # noqa: ARG002
-        from bench.interop.formats import EXPORTS
+        from bench.sharing.formats import EXPORTS
 
         try:
             return _command(EXPORTS.get(cmd_name))
@@ -54,7 +54,7 @@ def export() -> None:
 
 
 def _command(row: "ExportFormat") -> click.Command:
-    from bench.interop.formats import Files, Printed
+    from bench.sharing.formats import Files, Printed
 
     match row.output:
         case Printed():
@@ -99,7 +99,7 @@ def _write_command(row: "ExportFormat", output: "Files") -> click.Command:
     def command(
         *, task: str | None, model: str | None, out: Path, results: Path, by: str = "", url: str = ""
     ) -> None:
-        from bench.interop.sharing import write_export
+        from bench.sharing.export import write_export
 
         made = _make(output, results, task, model, (by, url))
         write_export(made, out, row.name)
@@ -117,9 +117,9 @@ def _make(
     output: "Files", results: Path, task: str | None, model: str | None, publisher: tuple[str, str]
 ) -> "Export":
     """The files of the chosen runs; reports on stderr what is left out."""
-    from bench.interop.formats import Selected
-    from bench.interop.sharing import Publisher, finished
     from bench.runs.store import read_run
+    from bench.sharing.export import Publisher, finished
+    from bench.sharing.formats import Selected
 
     answered, tables = _read(results, task)
     if model is not None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from bench.plugins import Registry
 
 if TYPE_CHECKING:  # the command's help must be quick
-    from bench.interop.sharing import Export, Finished, Publisher
+    from bench.sharing.export import Export, Finished, Publisher
     from leaderboard.board import TaskBoard
 
 
@@ -77,19 +77,19 @@ def _latex(table: "TaskBoard") -> str:
 
 
 def _hub(selected: Selected) -> "Export":
-    from bench.interop.hub_results import hub_export
+    from bench.sharing.hub import hub_export
 
     return hub_export(selected.tables, selected.publisher)
 
 
 def _every_eval_ever(selected: Selected) -> "Export":
-    from bench.interop.every_eval_ever import every_eval_ever_export
+    from bench.sharing.every_eval_ever import every_eval_ever_export
 
     return every_eval_ever_export(selected.runs, selected.publisher)
 
 
 def _lm_eval(selected: Selected) -> "Export":
-    from bench.interop.lm_eval_export import lm_eval_export
+    from bench.sharing.lm_eval import lm_eval_export
 
     return lm_eval_export(selected.runs)
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from bench.interop.lm_eval_samples import Measures, generation, logprobs, measures, rate, samples
-from bench.interop.sharing import (
+from bench.runs.result import CellFacts, DoneResult
+from bench.sharing.export import (
     Export,
     Finished,
     as_json,
@@ -20,7 +20,7 @@ from bench.interop.sharing import (
     tuned_name,
     without_none,
 )
-from bench.runs.result import CellFacts, DoneResult
+from bench.sharing.lm_eval_samples import Measures, generation, logprobs, measures, rate, samples
 
 _UNSAFE = re.compile(r'["<>:/|\\?*\[\]]+')
 _RESPS = {

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
-from bench.interop.sharing import Finished, sha256, strings
 from bench.runs.result import CellFacts
 from bench.scoring.record import Record
+from bench.sharing.export import Finished, sha256, strings
 from bench.stats.metrics import ACCURACY
 
 

@@ -11,11 +11,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from bench.inputs.prompts import answer_text
-from bench.interop.sharing import Finished, sha256
 from bench.runs.result import CellFacts, DoneResult
 from bench.scoring.metrics import Rate
 from bench.scoring.record import Record
 from bench.scoring.views import best
+from bench.sharing.export import Finished, sha256
 from bench.types import LETTERS, ScoredView
 
 NO_ANSWER = "[invalid]"

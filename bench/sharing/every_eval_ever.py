@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from bench.inputs.model_card import EngineSource, HubSource, PackageSource
-from bench.interop.every_eval_ever_results import evaluation_results
-from bench.interop.every_eval_ever_samples import samples
-from bench.interop.sharing import (
+from bench.runs.result import CellFacts, DoneResult
+from bench.sharing.every_eval_ever_results import evaluation_results
+from bench.sharing.every_eval_ever_samples import samples
+from bench.sharing.export import (
     Export,
     Finished,
     Publisher,
@@ -27,7 +28,6 @@ from bench.interop.sharing import (
     tuned_name,
     without_none,
 )
-from bench.runs.result import CellFacts, DoneResult
 
 SCHEMA = "0.3.0"
 _NOT_PORTABLE = re.compile(r'[<>:"/\\|?*\x00-\x1f]')

@@ -11,7 +11,8 @@ from huggingface_hub import (
 )
 
 from bench.errors import UsageError
-from bench.interop.sharing import (
+from bench.runs.result import DoneResult
+from bench.sharing.export import (
     PROGRAM,
     Export,
     Publisher,
@@ -21,7 +22,6 @@ from bench.interop.sharing import (
     hub_data_set,
     hub_model,
 )
-from bench.runs.result import DoneResult
 from leaderboard.board import TaskBoard
 
 _READ_ME = """\

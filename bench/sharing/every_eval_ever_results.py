@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
-from bench.interop.sharing import Finished, deviation, hub_data_set, strings, without_none
 from bench.runs.result import DoneResult
 from bench.scoring.metrics import Rate
+from bench.sharing.export import Finished, deviation, hub_data_set, strings, without_none
 from bench.stats.bootstrap import RESAMPLES
 from bench.stats.metrics import ACCURACY, Estimate, Metric, find_metric
 
