@@ -27,8 +27,8 @@ from bench.inputs.model_card import Architecture
 from bench.inputs.prompts import choose_exemplars
 from bench.inputs.task import find_tasks
 from bench.inputs.validate import prove
-from bench.interop.lm_eval import ROOM, BenchLM, TokenRequest, grouped
-from bench.interop.lm_eval_task import _config, import_task
+from bench.lm_eval.model import ROOM, BenchLM, TokenRequest, grouped
+from bench.lm_eval.task import _config, import_task
 from bench.scoring.asking import Asking, score_request
 from foreign import DOCS, LETTERS, OPENING, reference, write_task
 from tiny import TEXTS, bpe_tokenizer, opened, save_causal, save_t5
@@ -530,10 +530,10 @@ def test_a_folder_that_cannot_be_written_to_is_told(tmp_path: Path) -> None:
 def test_without_lm_eval_it_is_said_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in sys.modules if name.split(".")[0] == "lm_eval"]:
         monkeypatch.setitem(sys.modules, name, None)
-    monkeypatch.delitem(sys.modules, "bench.interop.lm_eval")
+    monkeypatch.delitem(sys.modules, "bench.lm_eval.model")
     for use in (
         lambda: import_task("organs", tmp_path, tmp_path),
-        lambda: importlib.import_module("bench.interop.lm_eval"),
+        lambda: importlib.import_module("bench.lm_eval.model"),
     ):
         with pytest.raises(BenchError, match=r"pip install 'slm-bench\[lm-eval\]'"):
             use()

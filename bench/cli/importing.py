@@ -23,7 +23,7 @@ def lm_eval(*, folder: Path, results: Path, task: str | None, fresh: bool) -> No
 
     What lm-eval does not report, such as memory and machine, stays unknown. Exit code 3: a file is wrong.
     """
-    from bench.interop.lm_eval_import import import_runs
+    from bench.lm_eval.importing import import_runs
 
     mistakes: list[Mistake] = []
     failed = 0

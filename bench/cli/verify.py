@@ -9,7 +9,7 @@ from bench.cli import options
 from bench.types import Dtype
 
 if TYPE_CHECKING:
-    from bench.interop.verify import Verification
+    from bench.lm_eval.verify import Verification
     from bench.runs.cell import Cell
 
 
@@ -59,11 +59,11 @@ def verify(
 
     check_writable(out)
     cell = _cell(model, task, limit, exemplars, dtype, data_dir)
-    from bench.interop.lm_eval_task import not_installed
+    from bench.lm_eval.task import not_installed
 
     try:
-        from bench.interop.verify import save
-        from bench.interop.verify import verify as compare
+        from bench.lm_eval.verify import save
+        from bench.lm_eval.verify import verify as compare
     except ModuleNotFoundError as error:
         raise not_installed() from error
     from bench.engines.opening import prepare

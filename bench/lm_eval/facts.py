@@ -10,8 +10,8 @@ from typing import Any, get_args
 
 from bench.inputs.data import items_digest
 from bench.inputs.model_card import EngineSource, ModelCard
-from bench.interop.lm_eval_files import Results, ResultsFile, wrong
-from bench.interop.lm_eval_task import own_name, own_version
+from bench.lm_eval.files import Results, ResultsFile, wrong
+from bench.lm_eval.task import own_name, own_version
 from bench.runs.cell import identity
 from bench.runs.result import CellFacts, Provenance, SplitFacts, TaskFacts, Variant
 from bench.types import Dtype, Item, Quantization, ScoredView

@@ -1,7 +1,7 @@
 """Our engine as a model of lm-evaluation-harness: its tasks and few-shot prompts, our forward passes.
 
     lm_eval.simple_evaluate(model=BenchLM("smollm2-135m-instruct-q4_1"), tasks=["arc_easy"])
-    python -m bench.interop.lm_eval run --model slm-bench --model_args model=NAME --tasks arc_easy
+    python -m bench.lm_eval.model run --model slm-bench --model_args model=NAME --tasks arc_easy
 
 lm-eval (0.4.13) loads no plugins: it knows the name `slm-bench` only after this module is imported. Run
 as above, the module registers the name and then runs lm-eval's own command line.
@@ -23,7 +23,7 @@ from bench.engines.transformer import TransformerEngine
 from bench.errors import BenchError, UsageError, did_you_mean
 from bench.inputs.model_card import CardFile, HubSource, find_cards
 from bench.inputs.weights import RemoteWeights, Weights, find_weights, hub_reachable, on_this_machine
-from bench.interop.lm_eval_task import not_installed
+from bench.lm_eval.task import not_installed
 from bench.types import Branch, Dtype, Encoded, GenerateRequest, Item, ScoreRequest, Tokens, Tree
 
 try:

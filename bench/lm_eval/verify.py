@@ -21,8 +21,8 @@ from bench.engines.transformer import TransformerEngine
 from bench.evaluate import bare_scores, no_chat
 from bench.inputs.prompts import answer_text
 from bench.inputs.task import Scoring
-from bench.interop.flops import linear_flops, matmul_flops
-from bench.interop.reference import open_reference, reference_scores
+from bench.lm_eval.flops import linear_flops, matmul_flops
+from bench.lm_eval.reference import open_reference, reference_scores
 from bench.runs.provenance import provenance
 from bench.runs.result import Provenance
 from bench.scoring.asking import Asking, score_request

@@ -13,8 +13,8 @@ from typing import Any, Literal, cast
 
 from bench.config import display
 from bench.errors import FileError, Mistake, UsageError, did_you_mean, first_line
-from bench.interop.lm_eval_facts import cell_of, provenance_of
-from bench.interop.lm_eval_files import RESULTS, ResultsFile, Sample, read_results_file, read_samples, wrong
+from bench.lm_eval.facts import cell_of, provenance_of
+from bench.lm_eval.files import RESULTS, ResultsFile, Sample, read_results_file, read_samples, wrong
 from bench.runs.cell import folder_of
 from bench.runs.result import Cost, DoneResult, EngineFacts
 from bench.runs.store import begin, digest, find_run, records_bytes, write_run
