@@ -95,23 +95,23 @@ def samples_file(out: Path, task: str = "organs") -> Path:
 
 def change_results(out: Path, change: Change) -> None:
     path = results_file(out)
-    told = json.loads(path.read_text(encoding="utf-8"))
-    change(told)
-    path.write_text(json.dumps(told), encoding="utf-8")
+    content = json.loads(path.read_text(encoding="utf-8"))
+    change(content)
+    path.write_text(json.dumps(content), encoding="utf-8")
 
 
 def change_samples(out: Path, change: Change, task: str = "organs") -> None:
     """`change` gets the list of samples, and changes it or returns another list."""
     path = samples_file(out, task)
-    told = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    changed = change(told)
-    told = changed if isinstance(changed, list) else told
-    path.write_text("".join(json.dumps(one) + "\n" for one in told), encoding="utf-8")
+    content = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    changed = change(content)
+    content = changed if isinstance(changed, list) else content
+    path.write_text("".join(json.dumps(one) + "\n" for one in content), encoding="utf-8")
 
 
 def test_every_number_is_lm_eval_s_own(bench: Bench, out: Path) -> None:
-    said = bench("import", "lm-eval", "out")
-    assert said.exit_code == 0, said.output
+    ran = bench("import", "lm-eval", "out")
+    assert ran.exit_code == 0, ran.output
     theirs = json.loads(results_file(out).read_text(encoding="utf-8"))["results"]
     runs = done()
     assert sorted(runs) == ["lm-eval-letters--1/llama", "lm-eval-organs/llama"]
@@ -123,11 +123,11 @@ def test_every_number_is_lm_eval_s_own(bench: Bench, out: Path) -> None:
         lines = samples_file(out, task).read_text(encoding="utf-8").splitlines()
         assert len(lines) == len(run.records) == len(DOCS)
         for line, record, doc in zip(lines, run.records, DOCS, strict=True):
-            told = json.loads(line)
-            assert record.question_id == f"test-{told['doc_id']:05d}"
-            assert record.scores[view] == tuple(float(one[0]) for one in told["filtered_resps"])
+            content = json.loads(line)
+            assert record.question_id == f"test-{content['doc_id']:05d}"
+            assert record.scores[view] == tuple(float(one[0]) for one in content["filtered_resps"])
             assert (record.is_correct, record.prompt) == (
-                bool(told["acc"]), told["arguments"]["gen_args_0"]["arg_0"],
+                bool(content["acc"]), content["arguments"]["gen_args_0"]["arg_0"],
             )  # fmt: skip
             assert (record.question, list(record.options)) == (doc["question"], doc["choices"])
             assert record.answer_gt == "ABCD"[int(str(doc["gold"]))]
@@ -137,7 +137,7 @@ def test_every_number_is_lm_eval_s_own(bench: Bench, out: Path) -> None:
 def test_what_lm_eval_does_not_tell_is_unknown_and_what_it_tells_is_kept(bench: Bench, out: Path) -> None:
     bench("import", "lm-eval", "out", "--task", "Letters::1")
     [(result, run)] = done().values()
-    told = json.loads(results_file(out).read_text(encoding="utf-8"))
+    content = json.loads(results_file(out).read_text(encoding="utf-8"))
     assert {value for value in result.cost.model_dump().values() if value != ""} == {None}
     where = result.provenance
     assert (where.processor, where.cores, where.memory_bytes, where.python, where.git) == (
@@ -148,7 +148,7 @@ def test_what_lm_eval_does_not_tell_is_unknown_and_what_it_tells_is_kept(bench: 
         None,
     )
     assert (where.device, where.machine) == ("cpu", "unknown")
-    assert where.libraries == {"lm-eval": "0.4.13", "transformers": told["transformers_version"]}
+    assert where.libraries == {"lm-eval": "0.4.13", "transformers": content["transformers_version"]}
     assert {(record.prompt_tokens, record.seconds) for record in run.records} == {(None, None)}
     cell = result.cell
     assert result.imported == "lm-eval 0.4.13"
@@ -156,7 +156,7 @@ def test_what_lm_eval_does_not_tell_is_unknown_and_what_it_tells_is_kept(bench: 
     assert (cell.variant.dtype, cell.variant.exemplars, cell.variant.seed) == ("float32", 2, 1234)
     assert (cell.variant.prompt, cell.variant.exemplar_choice) == ("plain", "per_question")
     assert (cell.model.architecture, cell.model.license) == ("unknown", "unknown")
-    assert cell.model.parameters == told["config"]["model_num_parameters"]
+    assert cell.model.parameters == content["config"]["model_num_parameters"]
     assert cell.command.startswith("lm_eval --model hf --model_args dtype=float32,pretrained=")
     assert "--tasks Letters::1 --num_fewshot 2 --log_samples" in cell.command
 
@@ -183,8 +183,8 @@ def test_board_terminal_and_pages_say_that_it_was_imported(bench: Bench, out: Pa
 
 def test_two_models_of_one_task_stand_in_one_table(bench: Bench, evaluated: Path, project: Path) -> None:
     shutil.copytree(evaluated / "whole", project / "out")
-    said = bench("import", "lm-eval", "out")
-    assert said.stdout.count("imported: ") == 4
+    ran = bench("import", "lm-eval", "out")
+    assert ran.stdout.count("imported: ") == 4
     for table in board().tasks:
         assert {row.result.cell.model.name for row in table.rows} == {"llama", "qwen2"}
         assert not table.apart
@@ -206,9 +206,9 @@ def test_our_own_run_of_the_task_is_another_cell_and_never_in_its_table(
     before = {path: path.read_bytes() for path in Path("results").rglob("*.json*")}
     add_fake(project, "llama")
     own = ("run", "-m", "llama", "-t", "lm-eval:organs", "--include-path", str(evaluated / "tasks"))
-    said = bench(*own, "--data-dir", str(evaluated), "--offline")
-    assert said.exit_code == 0, said.output
-    assert "done before" not in said.output
+    ran = bench(*own, "--data-dir", str(evaluated), "--offline")
+    assert ran.exit_code == 0, ran.output
+    assert "done before" not in ran.output
     assert {path: path.read_bytes() for path in before} == before
     [table] = board().tasks
     assert [row.result.imported for row in table.rows] == [""]
@@ -243,9 +243,9 @@ def test_other_answers_of_the_same_cell_need_fresh(bench: Bench, out: Path) -> N
             ]
 
     change_samples(out, nudge)
-    said = bench("import", "lm-eval", "out", "--task", "organs")
-    assert said.exit_code == 1
-    assert "was imported with different answers; --fresh replaces it" in said.stderr
+    ran = bench("import", "lm-eval", "out", "--task", "organs")
+    assert ran.exit_code == 1
+    assert "was imported with different answers; --fresh replaces it" in ran.stderr
     assert done()["lm-eval-organs/llama"][0] == first
     assert bench("import", "lm-eval", "out", "--task", "organs", "--fresh").exit_code == 0
     [(second, _)] = done().values()
@@ -255,19 +255,17 @@ def test_other_answers_of_the_same_cell_need_fresh(bench: Bench, out: Path) -> N
 
 def test_without_samples_there_is_nothing_to_compare(bench: Bench, out: Path) -> None:
     samples_file(out).unlink()
-    said = bench("import", "lm-eval", "out")
-    assert said.exit_code == 1
-    assert "organs: not imported; run lm-eval with --log_samples" in said.stderr
+    ran = bench("import", "lm-eval", "out")
+    assert ran.exit_code == 1
+    assert "organs: not imported; run lm-eval with --log_samples" in ran.stderr
     assert list(done()) == ["lm-eval-letters--1/llama"]
 
 
-def test_tasks_without_options_are_left_out_and_said(bench: Bench, out: Path) -> None:
-    change_results(out, lambda told: told["configs"]["organs"].update(output_type="generate_until"))
-    said = bench("import", "lm-eval", "out")
-    assert said.exit_code == 0
-    assert (
-        "organs: its output_type is generate_until, and only multiple_choice can be imported" in said.stderr
-    )
+def test_tasks_without_options_are_left_out_with_a_reason(bench: Bench, out: Path) -> None:
+    change_results(out, lambda content: content["configs"]["organs"].update(output_type="generate_until"))
+    ran = bench("import", "lm-eval", "out")
+    assert ran.exit_code == 0
+    assert "organs: its output_type is generate_until, and only multiple_choice can be imported" in ran.stderr
     assert list(done()) == ["lm-eval-letters--1/llama"]
 
 
@@ -303,7 +301,7 @@ def with_one_option(samples: list[dict[str, Any]]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         (swap, r":1: acc: lm-eval says \d.0, but its log-likelihoods give \d.0"),
         (lambda samples: samples[:-1], "these are not the samples of the results file"),
@@ -327,13 +325,13 @@ def with_one_option(samples: list[dict[str, Any]]) -> None:
     ],
 )  # fmt: skip
 def test_damaged_samples_are_named_and_the_rest_is_imported(
-    bench: Bench, out: Path, change: Change, told: str
+    bench: Bench, out: Path, change: Change, message: str
 ) -> None:
     change_samples(out, change)
-    said = bench("import", "lm-eval", "out")
-    assert said.exit_code == 3
-    assert "samples_organs_" in said.stderr
-    assert re.search(told, said.stderr), said.stderr
+    ran = bench("import", "lm-eval", "out")
+    assert ran.exit_code == 3
+    assert "samples_organs_" in ran.stderr
+    assert re.search(message, ran.stderr), ran.stderr
     assert list(done()) == ["lm-eval-letters--1/llama"]
 
 
@@ -346,17 +344,17 @@ def test_a_damaged_results_file_is_named_and_the_rest_is_imported(
     path.write_bytes(text if isinstance(text, bytes) else text.encode(errors="replace"))
     torn = samples_file(out)
     torn.write_text(torn.read_text(encoding="utf-8")[:-20], encoding="utf-8")
-    said = bench("import", "lm-eval", "out")
-    assert said.exit_code == 3
-    assert "other/results_2026-01-01.json" in said.stderr
-    assert ":14: not JSON" in said.stderr
+    ran = bench("import", "lm-eval", "out")
+    assert ran.exit_code == 3
+    assert "other/results_2026-01-01.json" in ran.stderr
+    assert ":14: not JSON" in ran.stderr
     assert list(done()) == ["lm-eval-letters--1/llama"]
 
 
 def test_a_result_that_its_samples_do_not_come_to_is_not_imported(bench: Bench, out: Path) -> None:
-    change_results(out, lambda told: told["results"]["organs"].update({"acc,none": 0.5}))
-    said = bench("import", "lm-eval", "out")
-    assert (said.exit_code, "says 0.5000, but its samples give 0." in said.stderr) == (3, True)
+    change_results(out, lambda content: content["results"]["organs"].update({"acc,none": 0.5}))
+    ran = bench("import", "lm-eval", "out")
+    assert (ran.exit_code, "says 0.5000, but its samples give 0." in ran.stderr) == (3, True)
 
 
 @pytest.mark.parametrize(
@@ -368,32 +366,32 @@ def test_a_result_that_its_samples_do_not_come_to_is_not_imported(bench: Bench, 
         {"n-samples": {"organs": {"original": 1, "effective": 3}}},
     ],
 )
-def test_facts_that_cannot_be_are_told_and_the_other_task_is_imported(
+def test_facts_that_cannot_be_are_reported_and_the_other_task_is_imported(
     bench: Bench, out: Path, facts: dict[str, Any]
 ) -> None:
     key, value = next(iter(facts.items()))
     change_results(
-        out, lambda told: told.update({key: told[key] | value if isinstance(value, dict) else value})
+        out, lambda content: content.update({key: content[key] | value if isinstance(value, dict) else value})
     )
-    said = bench("import", "lm-eval", "out")
-    assert said.exit_code == 3
-    assert "results_" in said.stderr or "samples_organs" in said.stderr
+    ran = bench("import", "lm-eval", "out")
+    assert ran.exit_code == 3
+    assert "results_" in ran.stderr or "samples_organs" in ran.stderr
     assert list(done()) == ([] if key == "date" else ["lm-eval-letters--1/llama"])
 
 
 def test_a_run_without_a_date_is_imported_and_left_out_of_exports(bench: Bench, out: Path) -> None:
-    change_results(out, lambda told: told.pop("date"))
+    change_results(out, lambda content: content.pop("date"))
     assert bench("import", "lm-eval", "out", "--task", "organs").exit_code == 0
-    said = bench("export", "lm-eval", "--out", "export")
-    assert said.exit_code == 2
-    assert "it has no date" in said.stderr
+    ran = bench("export", "lm-eval", "--out", "export")
+    assert ran.exit_code == 2
+    assert "it has no date" in ran.stderr
     assert bench("export", "hub", "--out", "hub").exit_code == 0
 
 
-def test_an_acc_norm_of_another_kind_is_left_out_and_said(bench: Bench, out: Path) -> None:
+def test_an_acc_norm_of_another_kind_is_left_out_with_a_reason(bench: Bench, out: Path) -> None:
     change_samples(out, lambda samples: [one | {"acc_norm": 1.0 - one["acc_norm"]} for one in samples])
-    said = bench("import", "lm-eval", "out", "--task", "organs")
-    assert "acc_norm is left out: it is not normalised by the options' lengths" in said.stdout
+    ran = bench("import", "lm-eval", "out", "--task", "organs")
+    assert "acc_norm is left out: it is not normalised by the options' lengths" in ran.stdout
     [(result, _)] = done().values()
     assert list(result.metrics.views) == ["text"]
 
@@ -407,7 +405,7 @@ def test_older_files_of_the_same_shape_are_read(bench: Bench, out: Path) -> None
             one["filtered_resps"] = [[float(value), False] for value, _ in one["filtered_resps"]]
             one["target"] = int(one["target"])
 
-    def without_new_keys(told: dict[str, Any]) -> None:
+    def without_new_keys(content: dict[str, Any]) -> None:
         for key in (
             "n-samples",
             "task_hashes",
@@ -415,7 +413,7 @@ def test_older_files_of_the_same_shape_are_read(bench: Bench, out: Path) -> None
             "model_name",
             "total_evaluation_time_seconds",
         ):
-            del told[key]
+            del content[key]
 
     bench("import", "lm-eval", "out", "--task", "organs", "--results", "new")
     change_samples(out, older)
@@ -425,9 +423,9 @@ def test_older_files_of_the_same_shape_are_read(bench: Bench, out: Path) -> None
     assert old_run.records == new_run.records
     assert old.cell == new.cell
     assert old.imported == "lm-eval of an unknown version"
-    change_results(out, lambda told: told["config"].update(limit=5))
-    said = bench("import", "lm-eval", "out", "--task", "organs")
-    assert (said.exit_code, "the file does not say how many there are" in said.stderr) == (3, True)
+    change_results(out, lambda content: content["config"].update(limit=5))
+    ran = bench("import", "lm-eval", "out", "--task", "organs")
+    assert (ran.exit_code, "the file does not say how many there are" in ran.stderr) == (3, True)
 
 
 def test_targets_are_places_or_texts_as_the_accuracies_say(bench: Bench, out: Path) -> None:
@@ -458,9 +456,9 @@ def test_targets_that_could_be_both_are_refused(bench: Bench, out: Path) -> None
         return [new | {"doc_hash": "", "prompt_hash": ""}]
 
     change_samples(out, ambiguous)
-    said = bench("import", "lm-eval", "out", "--task", "organs")
-    assert said.exit_code == 3
-    assert "ambiguous: the targets may be the options' indices or their texts" in said.stderr
+    ran = bench("import", "lm-eval", "out", "--task", "organs")
+    assert ran.exit_code == 3
+    assert "ambiguous: the targets may be the options' indices or their texts" in ran.stderr
 
 
 def test_secrets_among_a_model_s_arguments_are_not_kept(bench: Bench, out: Path) -> None:
@@ -468,7 +466,7 @@ def test_secrets_among_a_model_s_arguments_are_not_kept(bench: Bench, out: Path)
         "pretrained=org/m,token=hf_secret,api_key=hf_secret,apikey=hf_secret,headers=Bearer hf_secret,"
         "extra=hf_secretsecret,add_bos_token=True,load_in_8bit=True,tokenizer=org/t"
     )
-    change_results(out, lambda told: told["config"].update(model_args=args, model_sha="c" * 40))
+    change_results(out, lambda content: content["config"].update(model_args=args, model_sha="c" * 40))
     bench("import", "lm-eval", "out", "--task", "organs")
     [(result, _)] = done().values()
     assert "hf_secret" not in result.model_dump_json()
@@ -479,7 +477,7 @@ def test_secrets_among_a_model_s_arguments_are_not_kept(bench: Bench, out: Path)
 
 def test_a_model_without_a_dtype_is_no_baseline(bench: Bench, out: Path) -> None:
     change_results(
-        out, lambda told: told["config"].update(model="vllm", model_dtype=None, model_num_parameters=-1)
+        out, lambda content: content["config"].update(model="vllm", model_dtype=None, model_num_parameters=-1)
     )
     assert bench("import", "lm-eval", "out", "--task", "organs").exit_code == 0
     [(result, _)] = done().values()
@@ -487,13 +485,13 @@ def test_a_model_without_a_dtype_is_no_baseline(bench: Bench, out: Path) -> None
     assert result.cell.model.parameters is None
 
 
-def test_a_task_or_a_folder_that_is_not_there_is_told(bench: Bench, out: Path) -> None:
-    said = bench("import", "lm-eval", "out", "--task", "organ")
-    assert said.exit_code == 2
-    assert "did you mean 'organs'? (there are Letters::1, organs)" in said.stderr
+def test_a_task_or_a_folder_that_does_not_exist_is_an_error(bench: Bench, out: Path) -> None:
+    ran = bench("import", "lm-eval", "out", "--task", "organ")
+    assert ran.exit_code == 2
+    assert "did you mean 'organs'? (there are Letters::1, organs)" in ran.stderr
     for folder in ("nowhere", "out/llama/none"):
-        said = bench("import", "lm-eval", folder)
-        assert (said.exit_code, "holds no results_*.json of lm-eval" in said.stderr) == (2, True)
+        ran = bench("import", "lm-eval", folder)
+        assert (ran.exit_code, "holds no results_*.json of lm-eval" in ran.stderr) == (2, True)
     assert not Path("results").exists()
 
 

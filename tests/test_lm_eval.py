@@ -359,7 +359,7 @@ def test_lm_eval_opens_a_card_by_the_name_of_the_model(cards: Path, answers: Ans
         ({"model": "tiny-guess"}, "tiny-guess is not a language model"),
     ],
 )
-def test_a_model_that_cannot_be_opened_is_told_in_a_line(
+def test_a_model_that_cannot_be_opened_is_one_message(
     cards: Path, options: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(BenchError, match=message):
@@ -483,14 +483,16 @@ def test_texts_are_lm_eval_s_to_the_letter(tmp_path: Path, changed: dict[str, An
         ({"description": "{{question}}\n\n"}, "its description is not the same for all documents"),
     ],
 )  # fmt: skip
-def test_what_our_form_cannot_hold_is_refused(tmp_path: Path, changed: dict[str, Any], message: str) -> None:
+def test_what_our_tasks_cannot_express_is_refused(
+    tmp_path: Path, changed: dict[str, Any], message: str
+) -> None:
     write_task(tmp_path, **changed)
     with pytest.raises(BenchError, match=message):
         import_task("organs", tmp_path, tmp_path / "tasks")
     assert not (tmp_path / "tasks").exists()
 
 
-def test_everything_that_does_not_fit_is_told_at_once(tmp_path: Path) -> None:
+def test_everything_that_does_not_fit_is_reported_at_once(tmp_path: Path) -> None:
     write_task(tmp_path, output_type="loglikelihood", gen_prefix="Say")
     with pytest.raises(
         BenchError, match=r"output_type is loglikelihood.*; it writes the beginning of the answer"
@@ -501,7 +503,9 @@ def test_everything_that_does_not_fit_is_told_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("path", "files"), [("nobody/nothing", None), ("json", {"data_files": {"test": "nowhere.jsonl"}})]
 )
-def test_data_that_are_not_to_be_had_are_told_as_such(tmp_path: Path, path: str, files: object) -> None:
+def test_data_that_cannot_be_loaded_are_reported_as_unavailable(
+    tmp_path: Path, path: str, files: object
+) -> None:
     write_task(tmp_path, dataset_path=path, dataset_kwargs=files)
     with pytest.raises(Unavailable, match="the data of lm-eval's task 'organs' cannot be loaded"):
         import_task("organs", tmp_path, tmp_path)
@@ -520,14 +524,16 @@ def test_names_that_lm_eval_does_not_know_are_refused(tmp_path: Path) -> None:
         _config(known, "organ")
 
 
-def test_a_folder_that_cannot_be_written_to_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_to_is_an_error(tmp_path: Path) -> None:
     write_task(tmp_path)
     (tmp_path / "tasks").write_text("a file", encoding="utf-8")
     with pytest.raises(BenchError, match="the task cannot be written to"):
         import_task("organs", tmp_path, tmp_path / "tasks")
 
 
-def test_without_lm_eval_it_is_said_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_lm_eval_the_message_says_how_to_get_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in [name for name in sys.modules if name.split(".")[0] == "lm_eval"]:
         monkeypatch.setitem(sys.modules, name, None)
     monkeypatch.delitem(sys.modules, "bench.lm_eval.model")

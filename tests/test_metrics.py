@@ -91,7 +91,7 @@ def test_a_metric_of_another_package_is_computed_kept_shown_and_checked(
     assert score["uncertainty"]["confidence_interval"]["method"] == "percentile bootstrap"
 
 
-def test_a_changed_value_of_a_metric_of_another_package_is_told_by_check(
+def test_a_changed_value_of_a_metric_of_another_package_is_found_by_check(
     bench: Bench, quiz: Path, package: Path
 ) -> None:
     name_metrics(quiz, "kappa")
@@ -140,7 +140,7 @@ def test_an_unknown_metric_is_a_mistake_with_file_line_key_and_the_nearest_name(
         ("return 0.5", "metric odd of extras 0.1 fails on a small example: AttributeError"),
     ],
 )
-def test_a_metric_of_another_package_that_fails_is_told_before_anything_is_scored(
+def test_a_metric_of_another_package_that_fails_is_reported_before_anything_is_scored(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str, message: str
 ) -> None:
     source = f"from bench.stats.metrics import Metric\ndef odd(truth, answers):\n    {body}\n"

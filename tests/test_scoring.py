@@ -351,7 +351,7 @@ def test_a_metric_of_the_evaluate_library_gets_option_indices(tmp_path: Path) ->
         ("import nothing_of_that_name\n", "cannot be loaded: "),
     ],
 )
-def test_a_metric_that_cannot_be_had_is_told_before_anything_is_scored(
+def test_a_metric_that_cannot_be_loaded_is_reported_before_anything_is_scored(
     tmp_path: Path, source: str, message: str
 ) -> None:
     (tmp_path / "metric.py").write_text(source)

@@ -292,7 +292,7 @@ def test_every_eval_ever_takes_runs_at_the_edges(schemas: dict[str, Any], run: R
 
 
 @pytest.mark.schemas
-def test_the_schemas_are_told_of_a_mistake(schemas: dict[str, Any]) -> None:
+def test_the_schemas_find_a_mistake(schemas: dict[str, Any]) -> None:
     made = every_eval_ever_export(finished(committed()[:1]), NOBODY)
     [name] = [name for name in made.files if name.endswith(".json")]
     summary = json.loads(made.files[name])
@@ -403,7 +403,7 @@ def test_lm_eval_finds_the_answer_in_the_log_probabilities_of_each_option(tmp_pa
 
 
 @pytest.mark.parametrize(("name", "continuation"), [("bfloat16-chat-a6", "B"), ("bfloat16-7", " B")])
-def test_what_lm_eval_is_told_of_an_option_is_what_was_asked(name: str, continuation: str) -> None:
+def test_what_lm_eval_reads_of_an_option_is_what_was_asked(name: str, continuation: str) -> None:
     export = lm_eval_export(finished([run_of(name)]))
     [lines] = [data for file, data in export.files.items() if file.endswith(".jsonl")]
     line = json.loads(lines.splitlines()[0])
@@ -459,7 +459,7 @@ def test_variants_that_ended_in_the_same_second_keep_a_file_each(tmp_path: Path)
 # What holds for all
 
 
-def test_a_run_that_another_program_made_is_told_as_its_own(tmp_path: Path) -> None:
+def test_a_run_that_another_program_made_is_exported_as_its_own(tmp_path: Path) -> None:
     run = changed(from_hub(run_of("bfloat16-chat-a6")), imported="lm-eval 0.4.13")
     made = hub_export(board_of(run).tasks, NOBODY)
     assert "made by lm-eval 0.4.13;" in entries(made.files["small/.eval_results/medqa_sample.yaml"])[0].notes
@@ -510,7 +510,7 @@ def test_an_export_replaces_its_own_files_and_refuses_a_folder_with_any_other(
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (("hub",), "Missing option '--out'"),
         (("csv", "--out", "out"), "No such option '--out'"),
@@ -525,12 +525,12 @@ def test_an_export_replaces_its_own_files_and_refuses_a_folder_with_any_other(
     ],
 )  # fmt: skip
 def test_an_export_that_cannot_be_says_why_and_writes_nothing(
-    bench: Bench, project: Path, words: tuple[str, ...], told: str
+    bench: Bench, project: Path, words: tuple[str, ...], message: str
 ) -> None:
     (project / "file").write_text("", encoding="utf-8")
     refused = bench("export", *words, "--results", str(COMMITTED))
     assert refused.exit_code == 2
-    assert told in refused.stderr
+    assert message in refused.stderr
     assert [path.name for path in project.iterdir()] == ["file"]
 
 

@@ -112,8 +112,8 @@ def _right(records: Sequence[Record], answers: Sequence[str | None]) -> int:
     return sum(record.answer_gt == answer for record, answer in zip(records, answers, strict=True))
 
 
-def _differ(one: Sequence[str | None], other: Sequence[str | None]) -> int:
-    return sum(a != b for a, b in zip(one, other, strict=True))
+def _differ(first: Sequence[str | None], second: Sequence[str | None]) -> int:
+    return sum(a != b for a, b in zip(first, second, strict=True))
 
 
 def load_metrics(names: Iterable[str], folder: Path) -> dict[str, Compute]:
