@@ -388,6 +388,16 @@ def test_a_run_without_a_date_is_imported_and_left_out_of_exports(bench: Bench, 
     assert bench("export", "hub", "--out", "hub").exit_code == 0
 
 
+def test_the_developer_of_an_imported_run_s_model_is_unknown_to_every_eval_ever(
+    bench: Bench, out: Path
+) -> None:
+    bench("import", "lm-eval", "out", "--task", "organs")
+    assert bench("export", "every-eval-ever", "--out", "export").exit_code == 0
+    [summary] = Path("export").rglob("*.json")
+    assert summary.parent == Path("export/data/lm-eval-organs/unknown/llama")
+    assert json.loads(summary.read_bytes())["model_info"]["developer"] == "unknown"
+
+
 def test_an_acc_norm_of_another_kind_is_left_out_with_a_reason(bench: Bench, out: Path) -> None:
     change_samples(out, lambda samples: [one | {"acc_norm": 1.0 - one["acc_norm"]} for one in samples])
     ran = bench("import", "lm-eval", "out", "--task", "organs")

@@ -58,7 +58,9 @@ def model_id(cell: CellFacts) -> str:
 
 
 def _developer(cell: CellFacts) -> str:
-    """Who made the model; for one that is not on the hub, where it comes from."""
+    """Who made the model; for one that is not on the hub, where it comes from. lm-eval's files do not say
+    who made a model.
+    """
     source = cell.model.source
     if cell.variant.adapter is not None:
         return "local"
@@ -68,7 +70,7 @@ def _developer(cell: CellFacts) -> str:
         case PackageSource():
             return source.package
         case EngineSource():
-            return "slm-bench"
+            return "unknown" if cell.variant.program else "slm-bench"
         case _:
             return "local"
 
