@@ -21,8 +21,10 @@ def sections(command: click.Command, name: str, parent: click.Context | None) ->
     )
     yield f"## {context.command_path}\n\n```text\n{command.get_help(context)}\n```\n"
     if isinstance(command, click.Group):
-        for child in sorted(command.commands):
-            yield from sections(command.commands[child], child, context)
+        for child in sorted(command.list_commands(context)):
+            below = command.get_command(context, child)
+            assert below is not None
+            yield from sections(below, child, context)
 
 
 def reference() -> str:

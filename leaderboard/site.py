@@ -16,6 +16,7 @@ from bench.board.columns import columns_of, filter_words, known
 from bench.board.frontier import frontiers
 from bench.board.pairs import row_names
 from bench.runs.answers import AnyRun
+from bench.stats.metrics import metric_title
 from bench.types import PublishedTexts
 from bench.views import view_title
 from leaderboard.long_lists import LongLists
@@ -131,7 +132,7 @@ def _environment(options: Options) -> Environment:
     functions: tuple[Callable[..., Any], ...] = (
         wording.percent, wording.count, wording.cut, wording.size, wording.number, wording.seconds,
         wording.or_dash, wording.short_digest, wording.points,
-        facts.estimate, facts.metric_name, view_title, facts.status_name,
+        facts.estimate, metric_title, view_title, facts.status_name,
         facts.different_answers, facts.costs, facts.circumstances, facts.failure_reason,
         describe_change, filter_words, known, row_names, page_of, page_of_model, frontiers,
     )  # fmt: skip

@@ -96,23 +96,23 @@ def samples_file(out: Path, task: str = "organs") -> Path:
 
 def change_results(out: Path, change: Change) -> None:
     path = results_file(out)
-    told = json.loads(path.read_text(encoding="utf-8"))
-    change(told)
-    path.write_text(json.dumps(told), encoding="utf-8")
+    content = json.loads(path.read_text(encoding="utf-8"))
+    change(content)
+    path.write_text(json.dumps(content), encoding="utf-8")
 
 
 def change_samples(out: Path, change: Change, task: str = "organs") -> None:
     """`change` gets the list of samples, and changes it or returns another list."""
     path = samples_file(out, task)
-    told = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    changed = change(told)
-    told = changed if isinstance(changed, list) else told
-    path.write_text("".join(json.dumps(one) + "\n" for one in told), encoding="utf-8")
+    content = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    changed = change(content)
+    content = changed if isinstance(changed, list) else content
+    path.write_text("".join(json.dumps(one) + "\n" for one in content), encoding="utf-8")
 
 
 def test_every_number_is_lm_eval_s_own(bench: Bench, out: Path) -> None:
-    said = bench("import", "lm-eval", "out")
-    assert said.exit_code == 0, said.output
+    ran = bench("import", "lm-eval", "out")
+    assert ran.exit_code == 0, ran.output
     theirs = json.loads(results_file(out).read_text(encoding="utf-8"))["results"]
     runs = done()
     assert sorted(runs) == ["lm-eval-letters--1/llama", "lm-eval-organs/llama"]
@@ -124,11 +124,11 @@ def test_every_number_is_lm_eval_s_own(bench: Bench, out: Path) -> None:
         lines = samples_file(out, task).read_text(encoding="utf-8").splitlines()
         assert len(lines) == len(run.records) == len(DOCS)
         for line, record, doc in zip(lines, run.records, DOCS, strict=True):
-            told = json.loads(line)
-            assert record.question_id == f"test-{told['doc_id']:05d}"
-            assert record.scores[view] == tuple(float(one[0]) for one in told["filtered_resps"])
+            content = json.loads(line)
+            assert record.question_id == f"test-{content['doc_id']:05d}"
+            assert record.scores[view] == tuple(float(one[0]) for one in content["filtered_resps"])
             assert (record.is_correct, record.prompt) == (
-                bool(told["acc"]), told["arguments"]["gen_args_0"]["arg_0"],
+                bool(content["acc"]), content["arguments"]["gen_args_0"]["arg_0"],
             )  # fmt: skip
             assert (record.question, list(record.options)) == (doc["question"], doc["choices"])
             assert record.answer_gt == "ABCD"[int(str(doc["gold"]))]
@@ -138,7 +138,7 @@ def test_every_number_is_lm_eval_s_own(bench: Bench, out: Path) -> None:
 def test_what_lm_eval_does_not_tell_is_unknown_and_what_it_tells_is_kept(bench: Bench, out: Path) -> None:
     bench("import", "lm-eval", "out", "--task", "Letters::1")
     [(result, run)] = done().values()
-    told = json.loads(results_file(out).read_text(encoding="utf-8"))
+    content = json.loads(results_file(out).read_text(encoding="utf-8"))
     assert {value for value in result.cost.model_dump().values() if value != ""} == {None}
     where = result.provenance
     assert (where.processor, where.cores, where.memory_bytes, where.python, where.git) == (
@@ -149,7 +149,7 @@ def test_what_lm_eval_does_not_tell_is_unknown_and_what_it_tells_is_kept(bench: 
         None,
     )
     assert (where.device, where.machine) == ("cpu", "unknown")
-    assert where.libraries == {"lm-eval": "0.4.13", "transformers": told["transformers_version"]}
+    assert where.libraries == {"lm-eval": "0.4.13", "transformers": content["transformers_version"]}
     assert {(record.prompt_tokens, record.seconds) for record in run.records} == {(None, None)}
     cell = result.cell
     assert result.imported == "lm-eval 0.4.13"
@@ -157,7 +157,7 @@ def test_what_lm_eval_does_not_tell_is_unknown_and_what_it_tells_is_kept(bench: 
     assert (cell.variant.dtype, cell.variant.exemplars, cell.variant.seed) == ("float32", 2, 1234)
     assert (cell.variant.prompt, cell.variant.exemplar_choice) == ("plain", "per_question")
     assert (cell.model.architecture, cell.model.license) == ("unknown", "unknown")
-    assert cell.model.parameters == told["config"]["model_num_parameters"]
+    assert cell.model.parameters == content["config"]["model_num_parameters"]
     assert cell.command.startswith("lm_eval --model hf --model_args dtype=float32,pretrained=")
     assert "--tasks Letters::1 --num_fewshot 2 --log_samples" in cell.command
 
@@ -184,8 +184,8 @@ def test_board_terminal_and_pages_say_that_it_was_imported(bench: Bench, out: Pa
 
 def test_two_models_of_one_task_stand_in_one_table(bench: Bench, evaluated: Path, project: Path) -> None:
     shutil.copytree(evaluated / "whole", project / "out")
-    said = bench("import", "lm-eval", "out")
-    assert said.stdout.count("imported: ") == 4
+    ran = bench("import", "lm-eval", "out")
+    assert ran.stdout.count("imported: ") == 4
     for table in board().tasks:
         assert {row.result.cell.model.name for row in table.rows} == {"llama", "qwen2"}
         assert not table.apart
@@ -207,9 +207,9 @@ def test_our_own_run_of_the_task_is_another_cell_and_never_in_its_table(
     before = {path: path.read_bytes() for path in Path("results").rglob("*.json*")}
     add_fake(project, "llama")
     own = ("run", "-m", "llama", "-t", "lm-eval:organs", "--include-path", str(evaluated / "tasks"))
-    said = bench(*own, "--data-dir", str(evaluated), "--offline")
-    assert said.exit_code == 0, said.output
-    assert "done before" not in said.output
+    ran = bench(*own, "--data-dir", str(evaluated), "--offline")
+    assert ran.exit_code == 0, ran.output
+    assert "done before" not in ran.output
     assert {path: path.read_bytes() for path in before} == before
     [table] = board().tasks
     assert [row.result.imported for row in table.rows] == [""]
@@ -228,7 +228,7 @@ def test_importing_twice_changes_nothing(bench: Bench, out: Path) -> None:
     before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in Path("results").rglob("*.json*")}
     again = bench("import", "lm-eval", "out")
     assert again.exit_code == 0
-    assert again.stdout.count("there already") == 2
+    assert again.stdout.count("unchanged: ") == 2
     after = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in Path("results").rglob("*.json*")}
     assert after == before
 
@@ -244,9 +244,9 @@ def test_other_answers_of_the_same_cell_need_fresh(bench: Bench, out: Path) -> N
             ]
 
     change_samples(out, nudge)
-    said = bench("import", "lm-eval", "out", "--task", "organs")
-    assert said.exit_code == 1
-    assert "there with other answers; --fresh replaces it" in said.stderr
+    ran = bench("import", "lm-eval", "out", "--task", "organs")
+    assert ran.exit_code == 1
+    assert "was imported with different answers; --fresh replaces it" in ran.stderr
     assert done()["lm-eval-organs/llama"][0] == first
     assert bench("import", "lm-eval", "out", "--task", "organs", "--fresh").exit_code == 0
     [(second, _)] = done().values()
@@ -256,20 +256,17 @@ def test_other_answers_of_the_same_cell_need_fresh(bench: Bench, out: Path) -> N
 
 def test_without_samples_there_is_nothing_to_compare(bench: Bench, out: Path) -> None:
     samples_file(out).unlink()
-    said = bench("import", "lm-eval", "out")
-    assert said.exit_code == 1
-    assert (
-        "organs: there are no answers to compare, so it is not imported: run lm-eval with --log_samples"
-        in said.stderr
-    )
+    ran = bench("import", "lm-eval", "out")
+    assert ran.exit_code == 1
+    assert "organs: not imported; run lm-eval with --log_samples" in ran.stderr
     assert list(done()) == ["lm-eval-letters--1/llama"]
 
 
-def test_tasks_without_options_are_left_out_and_said(bench: Bench, out: Path) -> None:
-    change_results(out, lambda told: told["configs"]["organs"].update(output_type="generate_until"))
-    said = bench("import", "lm-eval", "out")
-    assert said.exit_code == 0
-    assert "organs: its output_type is generate_until, and only multiple_choice has options" in said.stderr
+def test_tasks_without_options_are_left_out_with_a_reason(bench: Bench, out: Path) -> None:
+    change_results(out, lambda content: content["configs"]["organs"].update(output_type="generate_until"))
+    ran = bench("import", "lm-eval", "out")
+    assert ran.exit_code == 0
+    assert "organs: its output_type is generate_until, and only multiple_choice can be imported" in ran.stderr
     assert list(done()) == ["lm-eval-letters--1/llama"]
 
 
@@ -305,37 +302,37 @@ def with_one_option(samples: list[dict[str, Any]]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
-        (swap, r":1: acc: lm-eval says \d.0, its log-likelihoods come to \d.0"),
-        (lambda samples: samples[:-1], "not the samples that the results file was made from"),
-        (lambda samples: [*samples, samples[0]], "not the samples that the results file was made from"),
-        (lambda samples: unhashed(samples, doc_id=0), "more than once"),
-        (lambda samples: unhashed(samples)[1:], "13 answers, and the results file says 14"),
-        (set_first(prompt_hash="0"), "not the samples that"),
-        (set_argument(0, "x"), "not the prompt that its prompt_hash is of"),
-        (set_argument(1, "x"), "a context for each option"),
-        (lambda samples: samples[0]["arguments"].pop("gen_args_0"), "not pairs of a context and a contin"),
-        (with_one_option, "1 options; there must be 2 to 10"),
-        (lambda samples: samples[0]["filtered_resps"].clear(), "0 log-likelihoods of 4 options"),
-        (set_reply("nan", "False"), "not finite numbers"),
-        (set_reply("liver"), "not log-likelihoods"),
-        (set_reply(), "not log-likelihoods"),
-        (set_first(target="[0, 1]"), "its target, .* is none of its options"),
-        (set_first(target="7"), "its target, '7', is none of its options"),
-        (lambda samples: samples[0].pop("doc_id"), ":1: doc_id: not lm-eval's: Field required"),
-        (lambda samples: unhashed(samples, filter="take_first"), "no filter has changed"),
-        (lambda samples: [1], ":1: not lm-eval's: no JSON object"),
+        (swap, r":1: acc: lm-eval says \d.0, but its log-likelihoods give \d.0"),
+        (lambda samples: samples[:-1], "these are not the samples of the results file"),
+        (lambda samples: [*samples, samples[0]], "these are not the samples of the results file"),
+        (lambda samples: unhashed(samples, doc_id=0), "occurs more than once"),
+        (lambda samples: unhashed(samples)[1:], "13 answers, but the results file says 14"),
+        (set_first(prompt_hash="0"), "these are not the samples of"),
+        (set_argument(0, "x"), "the prompt does not match its prompt_hash"),
+        (set_argument(1, "x"), "every option has its own context"),
+        (lambda samples: samples[0]["arguments"].pop("gen_args_0"), "expected pairs of a context and a"),
+        (with_one_option, "1 options; expected 2 to 10"),
+        (lambda samples: samples[0]["filtered_resps"].clear(), "0 log-likelihoods for 4 options"),
+        (set_reply("nan", "False"), "must be finite numbers"),
+        (set_reply("liver"), "expected log-likelihoods"),
+        (set_reply(), "expected log-likelihoods"),
+        (set_first(target="[0, 1]"), "the target .* is none of the options"),
+        (set_first(target="7"), "the target '7' is none of the options"),
+        (lambda samples: samples[0].pop("doc_id"), ":1: doc_id: not a file of lm-eval: Field required"),
+        (lambda samples: unhashed(samples, filter="take_first"), "no unfiltered answers"),
+        (lambda samples: [1], ":1: not a file of lm-eval: expected a JSON object"),
     ],
 )  # fmt: skip
 def test_damaged_samples_are_named_and_the_rest_is_imported(
-    bench: Bench, out: Path, change: Change, told: str
+    bench: Bench, out: Path, change: Change, message: str
 ) -> None:
     change_samples(out, change)
-    said = bench("import", "lm-eval", "out")
-    assert said.exit_code == 3
-    assert "samples_organs_" in said.stderr
-    assert re.search(told, said.stderr), said.stderr
+    ran = bench("import", "lm-eval", "out")
+    assert ran.exit_code == 3
+    assert "samples_organs_" in ran.stderr
+    assert re.search(message, ran.stderr), ran.stderr
     assert list(done()) == ["lm-eval-letters--1/llama"]
 
 
@@ -348,17 +345,17 @@ def test_a_damaged_results_file_is_named_and_the_rest_is_imported(
     path.write_bytes(text if isinstance(text, bytes) else text.encode(errors="replace"))
     torn = samples_file(out)
     torn.write_text(torn.read_text(encoding="utf-8")[:-20], encoding="utf-8")
-    said = bench("import", "lm-eval", "out")
-    assert said.exit_code == 3
-    assert "other/results_2026-01-01.json" in said.stderr
-    assert ":14: not JSON" in said.stderr
+    ran = bench("import", "lm-eval", "out")
+    assert ran.exit_code == 3
+    assert "other/results_2026-01-01.json" in ran.stderr
+    assert ":14: not JSON" in ran.stderr
     assert list(done()) == ["lm-eval-letters--1/llama"]
 
 
 def test_a_result_that_its_samples_do_not_come_to_is_not_imported(bench: Bench, out: Path) -> None:
-    change_results(out, lambda told: told["results"]["organs"].update({"acc,none": 0.5}))
-    said = bench("import", "lm-eval", "out")
-    assert (said.exit_code, "says 0.5000, its samples come to 0." in said.stderr) == (3, True)
+    change_results(out, lambda content: content["results"]["organs"].update({"acc,none": 0.5}))
+    ran = bench("import", "lm-eval", "out")
+    assert (ran.exit_code, "says 0.5000, but its samples give 0." in ran.stderr) == (3, True)
 
 
 @pytest.mark.parametrize(
@@ -370,32 +367,42 @@ def test_a_result_that_its_samples_do_not_come_to_is_not_imported(bench: Bench, 
         {"n-samples": {"organs": {"original": 1, "effective": 3}}},
     ],
 )
-def test_facts_that_cannot_be_are_told_and_the_other_task_is_imported(
+def test_facts_that_cannot_be_are_reported_and_the_other_task_is_imported(
     bench: Bench, out: Path, facts: dict[str, Any]
 ) -> None:
     key, value = next(iter(facts.items()))
     change_results(
-        out, lambda told: told.update({key: told[key] | value if isinstance(value, dict) else value})
+        out, lambda content: content.update({key: content[key] | value if isinstance(value, dict) else value})
     )
-    said = bench("import", "lm-eval", "out")
-    assert said.exit_code == 3
-    assert "results_" in said.stderr or "samples_organs" in said.stderr
+    ran = bench("import", "lm-eval", "out")
+    assert ran.exit_code == 3
+    assert "results_" in ran.stderr or "samples_organs" in ran.stderr
     assert list(done()) == ([] if key == "date" else ["lm-eval-letters--1/llama"])
 
 
 def test_a_run_without_a_date_is_imported_and_left_out_of_exports(bench: Bench, out: Path) -> None:
-    change_results(out, lambda told: told.pop("date"))
+    change_results(out, lambda content: content.pop("date"))
     assert bench("import", "lm-eval", "out", "--task", "organs").exit_code == 0
-    said = bench("export", "lm-eval", "--out", "export")
-    assert said.exit_code == 2
-    assert "it does not say when it was made" in said.stderr
+    ran = bench("export", "lm-eval", "--out", "export")
+    assert ran.exit_code == 2
+    assert "it has no date" in ran.stderr
     assert bench("export", "hub", "--out", "hub").exit_code == 0
 
 
-def test_an_acc_norm_of_another_kind_is_left_out_and_said(bench: Bench, out: Path) -> None:
+def test_the_developer_of_an_imported_run_s_model_is_unknown_to_every_eval_ever(
+    bench: Bench, out: Path
+) -> None:
+    bench("import", "lm-eval", "out", "--task", "organs")
+    assert bench("export", "every-eval-ever", "--out", "export").exit_code == 0
+    [summary] = Path("export").rglob("*.json")
+    assert summary.parent == Path("export/data/lm-eval-organs/unknown/llama")
+    assert json.loads(summary.read_bytes())["model_info"]["developer"] == "unknown"
+
+
+def test_an_acc_norm_of_another_kind_is_left_out_with_a_reason(bench: Bench, out: Path) -> None:
     change_samples(out, lambda samples: [one | {"acc_norm": 1.0 - one["acc_norm"]} for one in samples])
-    said = bench("import", "lm-eval", "out", "--task", "organs")
-    assert "acc_norm is not by its options' lengths, and left out" in said.stdout
+    ran = bench("import", "lm-eval", "out", "--task", "organs")
+    assert "acc_norm is left out: it is not normalised by the options' lengths" in ran.stdout
     [(result, _)] = done().values()
     assert list(result.metrics.views) == ["text"]
 
@@ -409,7 +416,7 @@ def test_older_files_of_the_same_shape_are_read(bench: Bench, out: Path) -> None
             one["filtered_resps"] = [[float(value), False] for value, _ in one["filtered_resps"]]
             one["target"] = int(one["target"])
 
-    def without_new_keys(told: dict[str, Any]) -> None:
+    def without_new_keys(content: dict[str, Any]) -> None:
         for key in (
             "n-samples",
             "task_hashes",
@@ -417,7 +424,7 @@ def test_older_files_of_the_same_shape_are_read(bench: Bench, out: Path) -> None
             "model_name",
             "total_evaluation_time_seconds",
         ):
-            del told[key]
+            del content[key]
 
     bench("import", "lm-eval", "out", "--task", "organs", "--results", "new")
     change_samples(out, older)
@@ -427,9 +434,9 @@ def test_older_files_of_the_same_shape_are_read(bench: Bench, out: Path) -> None
     assert old_run.records == new_run.records
     assert old.cell == new.cell
     assert old.imported == "lm-eval of an unknown version"
-    change_results(out, lambda told: told["config"].update(limit=5))
-    said = bench("import", "lm-eval", "out", "--task", "organs")
-    assert (said.exit_code, "it does not say of how many" in said.stderr) == (3, True)
+    change_results(out, lambda content: content["config"].update(limit=5))
+    ran = bench("import", "lm-eval", "out", "--task", "organs")
+    assert (ran.exit_code, "the file does not say how many there are" in ran.stderr) == (3, True)
 
 
 def test_targets_are_places_or_texts_as_the_accuracies_say(bench: Bench, out: Path) -> None:
@@ -460,9 +467,9 @@ def test_targets_that_could_be_both_are_refused(bench: Bench, out: Path) -> None
         return [new | {"doc_hash": "", "prompt_hash": ""}]
 
     change_samples(out, ambiguous)
-    said = bench("import", "lm-eval", "out", "--task", "organs")
-    assert said.exit_code == 3
-    assert "its targets can be read as options' places and as their texts" in said.stderr
+    ran = bench("import", "lm-eval", "out", "--task", "organs")
+    assert ran.exit_code == 3
+    assert "ambiguous: the targets may be the options' indices or their texts" in ran.stderr
 
 
 def test_secrets_among_a_model_s_arguments_are_not_kept(bench: Bench, out: Path) -> None:
@@ -470,7 +477,7 @@ def test_secrets_among_a_model_s_arguments_are_not_kept(bench: Bench, out: Path)
         "pretrained=org/m,token=hf_secret,api_key=hf_secret,apikey=hf_secret,headers=Bearer hf_secret,"
         "extra=hf_secretsecret,add_bos_token=True,load_in_8bit=True,tokenizer=org/t"
     )
-    change_results(out, lambda told: told["config"].update(model_args=args, model_sha="c" * 40))
+    change_results(out, lambda content: content["config"].update(model_args=args, model_sha="c" * 40))
     bench("import", "lm-eval", "out", "--task", "organs")
     [(result, _)] = done().values()
     assert "hf_secret" not in result.model_dump_json()
@@ -481,7 +488,7 @@ def test_secrets_among_a_model_s_arguments_are_not_kept(bench: Bench, out: Path)
 
 def test_a_model_without_a_dtype_is_no_baseline(bench: Bench, out: Path) -> None:
     change_results(
-        out, lambda told: told["config"].update(model="vllm", model_dtype=None, model_num_parameters=-1)
+        out, lambda content: content["config"].update(model="vllm", model_dtype=None, model_num_parameters=-1)
     )
     assert bench("import", "lm-eval", "out", "--task", "organs").exit_code == 0
     [(result, _)] = done().values()
@@ -489,13 +496,13 @@ def test_a_model_without_a_dtype_is_no_baseline(bench: Bench, out: Path) -> None
     assert result.cell.model.parameters is None
 
 
-def test_a_task_or_a_folder_that_is_not_there_is_told(bench: Bench, out: Path) -> None:
-    said = bench("import", "lm-eval", "out", "--task", "organ")
-    assert said.exit_code == 2
-    assert "did you mean 'organs'? (there are Letters::1, organs)" in said.stderr
+def test_a_task_or_a_folder_that_does_not_exist_is_an_error(bench: Bench, out: Path) -> None:
+    ran = bench("import", "lm-eval", "out", "--task", "organ")
+    assert ran.exit_code == 2
+    assert "did you mean 'organs'? (there are Letters::1, organs)" in ran.stderr
     for folder in ("nowhere", "out/llama/none"):
-        said = bench("import", "lm-eval", folder)
-        assert (said.exit_code, "holds no results_*.json of lm-eval" in said.stderr) == (2, True)
+        ran = bench("import", "lm-eval", folder)
+        assert (ran.exit_code, "holds no results_*.json of lm-eval" in ran.stderr) == (2, True)
     assert not Path("results").exists()
 
 

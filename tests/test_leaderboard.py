@@ -261,7 +261,7 @@ def finished(records: int, right: int, title: str, memory: int, kind: str = "dec
         update={"title": title, "name": title.lower(), "architecture": kind}
     )
     cell = run.result.cell.model_copy(update={"model": model, "id": title, "limit": None})
-    metrics = measure(made, ())
+    metrics = measure(made, {})
     cost = run.result.cost.model_copy(update={"peak_memory_bytes": memory})
     result = run.result.model_copy(update={"cell": cell, "metrics": metrics, "cost": cost})
     return answered(Run(Path(title), result, tuple(made)))
@@ -449,7 +449,7 @@ def test_a_board_is_exported_in_four_forms(anatomy: Path, bench: Callable[..., R
     assert r"\%" in latex
     wrong = bench("export", "csv", "--task", "nothing")
     assert wrong.exit_code == 2
-    assert "no runs of task 'nothing' (there are: anatomy)" in wrong.output
+    assert "no runs of task 'nothing' (known: anatomy)" in wrong.output
 
 
 def test_an_export_takes_no_words_for_markup() -> None:

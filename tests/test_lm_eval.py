@@ -27,8 +27,8 @@ from bench.inputs.model_card import Architecture
 from bench.inputs.prompts import choose_exemplars
 from bench.inputs.task import find_tasks
 from bench.inputs.validate import prove
-from bench.interop.lm_eval import ROOM, BenchLM, TokenRequest, grouped
-from bench.interop.lm_eval_task import _config, import_task
+from bench.lm_eval.model import ROOM, BenchLM, TokenRequest, grouped
+from bench.lm_eval.task import _config, import_task
 from bench.scoring.asking import Asking, score_request
 from foreign import DOCS, LETTERS, OPENING, reference, write_task
 from tiny import TEXTS, bpe_tokenizer, opened, save_causal, save_t5
@@ -149,7 +149,7 @@ def test_a_request_beyond_the_window_is_an_error(llama: Path) -> None:
     assert fits == pytest.approx(
         lm.loglikelihood(asked("loglikelihood", (context, continuation)))[0], abs=1e-5
     )
-    message = rf"makes insulin\?' has {tokens} tokens, the model takes {tokens - 1}"
+    message = rf"makes insulin\?' has {tokens} tokens, but the model takes {tokens - 1}"
     with pytest.raises(BenchError, match=message):
         replace_window(lm, tokens - 1).loglikelihood(asked("loglikelihood", (context, continuation)))
 
@@ -163,7 +163,7 @@ def test_an_encoder_s_window_is_for_the_context_alone(t5: Path) -> None:
     tokens = len(lm.tok_encode("fever"))
     long = asked("loglikelihood", ("fever", " cough" * 9))
     assert len(replace_window(lm, tokens).loglikelihood(long)) == 1
-    with pytest.raises(BenchError, match=f"has {tokens} tokens, the model takes {tokens - 1}"):
+    with pytest.raises(BenchError, match=f"has {tokens} tokens, but the model takes {tokens - 1}"):
         replace_window(lm, tokens - 1).loglikelihood(long)
 
 
@@ -269,7 +269,7 @@ def test_a_prompt_that_is_asked_again_is_answered_by_another_draw(llama: Path) -
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"top_p": 0.9, "num_beams": 2}, "cannot write with num_beams, top_p: it knows until"),
+        ({"top_p": 0.9, "num_beams": 2}, "cannot generate with num_beams, top_p; it takes until"),
         ({"do_sample": True}, "needs a temperature above 0"),
         ({"max_gen_toks": 600}, "the model takes 512"),
     ],
@@ -291,7 +291,7 @@ NO_SYSTEM = "{% if messages[0].role == 'system' %}{{ raise_exception('no system'
 def test_a_chat_template_is_applied_as_lm_eval_s_own_engine_applies_it(llama: Path) -> None:
     ours, theirs = BenchLM(opened(llama)), reference(llama)
     told = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Fever?"}]
-    with pytest.raises(BenchError, match="no chat template; leave --apply_chat_template out"):
+    with pytest.raises(BenchError, match="no chat template; omit --apply_chat_template"):
         ours.apply_chat_template(told)
     for template in (CHAT, NO_SYSTEM + CHAT):
         ours.tokenizer.chat_template = theirs.tokenizer.chat_template = template
@@ -354,12 +354,12 @@ def test_lm_eval_opens_a_card_by_the_name_of_the_model(cards: Path, answers: Ans
     [
         ({"model": "tiny", "batchtokens": 1}, "no 'batchtokens'.*did you mean 'batch_tokens'"),
         ({"model": "tinny"}, "did you mean 'tiny'"),
-        ({"model": "tiny*"}, "'tiny\\*' names 2 models, and one is wanted"),
+        ({"model": "tiny*"}, "'tiny\\*' matches 2 models; name one"),
         ({"model": "tiny", "dtype": "float23"}, "no dtype is named 'float23'; did you mean 'float32'"),
-        ({"model": "tiny-guess"}, "tiny-guess is no language model"),
+        ({"model": "tiny-guess"}, "tiny-guess is not a language model"),
     ],
 )
-def test_a_model_that_cannot_be_opened_is_told_in_a_line(
+def test_a_model_that_cannot_be_opened_is_one_message(
     cards: Path, options: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(BenchError, match=message):
@@ -367,7 +367,7 @@ def test_a_model_that_cannot_be_opened_is_told_in_a_line(
 
 
 def test_an_open_engine_is_not_asked_for_another_dtype(llama: Path) -> None:
-    with pytest.raises(UsageError, match="has its dtype already"):
+    with pytest.raises(UsageError, match="its dtype cannot be changed"):
         BenchLM(opened(llama), dtype="bfloat16")
 
 
@@ -458,8 +458,8 @@ def test_texts_are_lm_eval_s_to_the_letter(tmp_path: Path, changed: dict[str, An
     [
         ({"output_type": "generate_until"}, "its output_type is generate_until"),
         ({"output_type": None}, "its output_type is generate_until"),
-        ({"process_results": "{{acc}}"}, "code of its own"),
-        ({"doc_to_image": "picture"}, "pictures"),
+        ({"process_results": "{{acc}}"}, "its own code"),
+        ({"doc_to_image": "picture"}, "images"),
         ({"gen_prefix": "Say"}, "gen_prefix"),
         ({"fewshot_config": {"gen_prefix": "Say"}}, "gen_prefix"),
         ({"class": "task.Organs"}, "written in Python"),
@@ -467,10 +467,10 @@ def test_texts_are_lm_eval_s_to_the_letter(tmp_path: Path, changed: dict[str, An
         ({"num_fewshot": 1, "fewshot_split": "test"}, "from the split that it tests"),
         ({"num_fewshot": 1, "fewshot_split": None}, "from the split that it tests"),
         ({"target_delimiter": "\n"}, r"document 0 of its test split: target_delimiter: lm-eval writes '\\nL"),
-        ({"target_delimiter": ""}, "lm-eval writes 'Liver' after .*Answer:', and we would write ' Liver'"),
+        ({"target_delimiter": ""}, "lm-eval writes 'Liver' after .*Answer:', but we would write ' Liver'"),
         ({"doc_to_text": "{{question}} "}, "lm-eval writes ' Liver' after"),
         ({"doc_to_text": "{{gold}}"}, "doc_to_text: gives an index"),
-        ({"doc_to_target": "[0, 1]"}, "doc_to_target: gives a list of right answers"),
+        ({"doc_to_target": "[0, 1]"}, "doc_to_target: gives several right answers"),
         ({"doc_to_target": "Brain"}, "gives 'Brain', which is none of the options"),
         ({"doc_to_target": "{{gold if 'insulin' in question else 7}}"}, "document 1 .*answer 7 is out of"),
         ({"doc_to_choice": "{{choices[:1]}}", "doc_to_target": "0"}, "1 options; there must be 2 to 10"),
@@ -483,25 +483,31 @@ def test_texts_are_lm_eval_s_to_the_letter(tmp_path: Path, changed: dict[str, An
         ({"description": "{{question}}\n\n"}, "its description is not the same for all documents"),
     ],
 )  # fmt: skip
-def test_what_our_form_cannot_hold_is_refused(tmp_path: Path, changed: dict[str, Any], message: str) -> None:
+def test_what_our_tasks_cannot_express_is_refused(
+    tmp_path: Path, changed: dict[str, Any], message: str
+) -> None:
     write_task(tmp_path, **changed)
     with pytest.raises(BenchError, match=message):
         import_task("organs", tmp_path, tmp_path / "tasks")
     assert not (tmp_path / "tasks").exists()
 
 
-def test_everything_that_does_not_fit_is_told_at_once(tmp_path: Path) -> None:
+def test_everything_that_does_not_fit_is_reported_at_once(tmp_path: Path) -> None:
     write_task(tmp_path, output_type="loglikelihood", gen_prefix="Say")
-    with pytest.raises(BenchError, match=r"output_type is loglikelihood.*; it begins the answer itself"):
+    with pytest.raises(
+        BenchError, match=r"output_type is loglikelihood.*; it writes the beginning of the answer"
+    ):
         import_task("organs", tmp_path, tmp_path)
 
 
 @pytest.mark.parametrize(
     ("path", "files"), [("nobody/nothing", None), ("json", {"data_files": {"test": "nowhere.jsonl"}})]
 )
-def test_data_that_are_not_to_be_had_are_told_as_such(tmp_path: Path, path: str, files: object) -> None:
+def test_data_that_cannot_be_loaded_are_reported_as_unavailable(
+    tmp_path: Path, path: str, files: object
+) -> None:
     write_task(tmp_path, dataset_path=path, dataset_kwargs=files)
-    with pytest.raises(Unavailable, match="the data of lm-eval's task 'organs' cannot be had"):
+    with pytest.raises(Unavailable, match="the data of lm-eval's task 'organs' cannot be loaded"):
         import_task("organs", tmp_path, tmp_path)
 
 
@@ -511,27 +517,29 @@ def test_names_that_lm_eval_does_not_know_are_refused(tmp_path: Path) -> None:
     (tmp_path / "parts.yaml").write_text(yaml.safe_dump(group), encoding="utf-8")
     with pytest.raises(UsageError, match=r"no folder .*elsewhere"):
         import_task("organs", tmp_path / "elsewhere", tmp_path)
-    with pytest.raises(BenchError, match="'parts' is a group of lm-eval's tasks: import them one by one"):
+    with pytest.raises(BenchError, match="'parts' is a group of lm-eval's tasks; import them one by one"):
         import_task("parts", tmp_path, tmp_path)
     known = TaskManager(include_path=tmp_path, include_defaults=False)
     with pytest.raises(UsageError, match="lm-eval has no task 'organ'; did you mean 'organs'"):
         _config(known, "organ")
 
 
-def test_a_folder_that_cannot_be_written_to_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_to_is_an_error(tmp_path: Path) -> None:
     write_task(tmp_path)
     (tmp_path / "tasks").write_text("a file", encoding="utf-8")
     with pytest.raises(BenchError, match="the task cannot be written to"):
         import_task("organs", tmp_path, tmp_path / "tasks")
 
 
-def test_without_lm_eval_it_is_said_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_lm_eval_the_message_says_how_to_get_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in [name for name in sys.modules if name.split(".")[0] == "lm_eval"]:
         monkeypatch.setitem(sys.modules, name, None)
-    monkeypatch.delitem(sys.modules, "bench.interop.lm_eval")
+    monkeypatch.delitem(sys.modules, "bench.lm_eval.model")
     for use in (
         lambda: import_task("organs", tmp_path, tmp_path),
-        lambda: importlib.import_module("bench.interop.lm_eval"),
+        lambda: importlib.import_module("bench.lm_eval.model"),
     ):
         with pytest.raises(BenchError, match=r"pip install 'slm-bench\[lm-eval\]'"):
             use()

@@ -19,7 +19,7 @@ import pytest
 import yaml
 from click.testing import Result
 
-from bench.interop.publishing import put
+from bench.publishing.sending import put
 from bench.site_folder import MARK, replace_site
 
 Bench = Callable[..., Result]
@@ -54,18 +54,19 @@ def without_mark(files: dict[str, bytes]) -> dict[str, bytes]:
 def test_what_was_not_built_is_not_sent(project: Path, bench: Bench, to: str) -> None:
     (project / "site").mkdir()
     (project / "site" / "index.html").write_text("mine", encoding="utf-8")
-    said = bench("leaderboard", "publish", "--to", to, "--yes")
-    assert said.exit_code == 2
-    assert "site holds no site: run 'bench leaderboard build' first" in said.stderr
+    result = bench("leaderboard", "publish", "--to", to, "--yes")
+    assert result.exit_code == 2
+    assert "site holds no built site; run 'bench leaderboard build' first" in result.stderr
     assert not (project / "there").exists()
 
 
 def test_a_site_that_lacks_a_file_is_not_sent(project: Path, bench: Bench) -> None:
     (built(project) / "runs" / "a.html").unlink()
-    said = bench("leaderboard", "publish", "--to", "there", "--yes")
-    assert said.exit_code == 1
+    result = bench("leaderboard", "publish", "--to", "there", "--yes")
+    assert result.exit_code == 1
     assert (
-        "a.html cannot be read: No such file or directory; run 'bench leaderboard build' again" in said.stderr
+        "a.html cannot be read: No such file or directory; run 'bench leaderboard build' again"
+        in result.stderr
     )
 
 
@@ -82,13 +83,13 @@ def test_a_mark_that_names_files_elsewhere_sends_none_of_them(project: Path, ben
 
 def test_a_folder_is_dry_run_first_then_written_then_found_the_same(project: Path, bench: Bench) -> None:
     built(project)
-    said = bench("leaderboard", "publish", "--to", "there")
-    assert said.exit_code == 0
+    result = bench("leaderboard", "publish", "--to", "there")
+    assert result.exit_code == 0
     assert not (project / "there").exists()
-    assert "site: 5 files, 3.06\u202fkB; the largest: data/t.csv (3\u202fkB), " in said.stdout
-    assert "to the folder there: 5 new, 0 changed, 0 removed" in said.stdout
-    assert "  new      runs/a.html\n" in said.stdout
-    assert "to send it: bench leaderboard publish --to there --yes\n" in said.stdout
+    assert "site: 5 files, 3.06\u202fkB; the largest: data/t.csv (3\u202fkB), " in result.stdout
+    assert "to the folder there: 5 new, 0 changed, 0 removed" in result.stdout
+    assert "  new      runs/a.html\n" in result.stdout
+    assert "to send it: bench leaderboard publish --to there --yes\n" in result.stdout
     assert bench("leaderboard", "publish", "--to", "there", "--yes").exit_code == 0
     assert without_mark(content(project / "there")) == SITE
     again = bench("leaderboard", "publish", "--to", "there", "--yes")
@@ -100,10 +101,10 @@ def test_a_folder_mirrors_the_site_and_keeps_what_is_not_its_own(project: Path, 
     bench("leaderboard", "publish", "--to", "there", "--yes")
     (project / "there" / "notes.txt").write_text("kept", encoding="utf-8")
     built(project, {"index.html": b"new words", "new.html": b"new"})
-    told = bench("leaderboard", "publish", "--to", "there").stdout
-    assert "to the folder there: 1 new, 2 changed, 3 removed" in told
+    output = bench("leaderboard", "publish", "--to", "there").stdout
+    assert "to the folder there: 1 new, 2 changed, 3 removed" in output
     for line in ("new      new.html", "changed  index.html", "removed  runs/a.html"):
-        assert f"  {line}\n" in told
+        assert f"  {line}\n" in output
     assert bench("leaderboard", "publish", "--to", "there", "--yes").exit_code == 0
     assert without_mark(content(project / "there")) == {
         "index.html": b"new words", "new.html": b"new", "notes.txt": b"kept",
@@ -115,12 +116,12 @@ def test_a_stranger_s_folder_is_refused(project: Path, bench: Bench, flags: list
     built(project)
     (project / "there").mkdir()
     (project / "there" / "thesis.txt").write_text("dear", encoding="utf-8")
-    said = bench("leaderboard", "publish", "--to", "there", *flags)
-    assert said.exit_code == 2
-    assert "there holds what this command did not make (thesis.txt)" in said.stderr
+    result = bench("leaderboard", "publish", "--to", "there", *flags)
+    assert result.exit_code == 2
+    assert "there holds files that this command did not make (thesis.txt)" in result.stderr
     assert content(project / "there") == {"thesis.txt": b"dear"}
     assert "is a file" in bench("leaderboard", "publish", "--to", "there/thesis.txt", *flags).stderr
-    assert "is the site itself" in bench("leaderboard", "publish", "--to", "site", *flags).stderr
+    assert "is the built site itself" in bench("leaderboard", "publish", "--to", "site", *flags).stderr
 
 
 def test_flags_of_another_target_are_refused(project: Path, bench: Bench) -> None:
@@ -181,8 +182,8 @@ def test_a_branch_holds_the_site_and_the_working_folder_is_as_it_was(
     dry = bench("leaderboard", "publish", "--to", "gh-pages")
     assert f"to the branch gh-pages of origin, {remote}: 5 new, 0 changed, 0 removed" in dry.stdout
     assert not git(remote, "branch", "--list", "gh-pages")
-    said = bench("leaderboard", "publish", "--to", "gh-pages", "--yes")
-    assert said.exit_code == 0, said.output
+    result = bench("leaderboard", "publish", "--to", "gh-pages", "--yes")
+    assert result.exit_code == 0, result.output
     assert without_mark(on_branch(remote)) == SITE
     assert "nothing to send" in bench("leaderboard", "publish", "--to", "gh-pages", "--yes").stdout
     assert git(remote, "rev-list", "--count", "gh-pages").strip() == "1"
@@ -202,8 +203,8 @@ def test_a_branch_goes_on_from_what_the_remote_has_and_keeps_its_domain(
     git(elsewhere, "push", "--quiet")
     assert "nothing to send" in bench("leaderboard", "publish", "--to", "gh-pages", "--yes").stdout
     built(project, {"index.html": b"new"})
-    said = bench("leaderboard", "publish", "--to", "gh-pages", "--yes")
-    assert "0 new, 2 changed, 3 removed" in said.stdout
+    result = bench("leaderboard", "publish", "--to", "gh-pages", "--yes")
+    assert "0 new, 2 changed, 3 removed" in result.stdout
     assert without_mark(on_branch(remote)) == {"index.html": b"new", "CNAME": b"board.example"}
     assert git(remote, "rev-list", "--count", "gh-pages").strip() == "3"
 
@@ -211,8 +212,8 @@ def test_a_branch_goes_on_from_what_the_remote_has_and_keeps_its_domain(
 def test_a_push_that_is_late_is_refused_and_loses_nothing(
     project: Path, bench: Bench, remote: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from bench.interop.branch import to_branch
-    from bench.interop.publishing import read_built
+    from bench.publishing.gh_pages import to_branch
+    from bench.publishing.sending import read_built
 
     site = read_built(built(project))
     late = to_branch(site, "origin")
@@ -226,9 +227,12 @@ def test_a_push_that_is_late_is_refused_and_loses_nothing(
 def test_a_stranger_s_branch_is_refused(project: Path, bench: Bench, remote: Path) -> None:
     built(project)
     git(project, "push", "--quiet", "origin", "main:gh-pages")
-    said = bench("leaderboard", "publish", "--to", "gh-pages", "--yes")
-    assert said.exit_code == 2
-    assert "the branch gh-pages of origin holds what this command did not make (.gitignore)" in said.stderr
+    result = bench("leaderboard", "publish", "--to", "gh-pages", "--yes")
+    assert result.exit_code == 2
+    assert (
+        "the branch gh-pages of origin holds files that this command did not make (.gitignore)"
+        in result.stderr
+    )
     assert list(on_branch(remote)) == [".gitignore"]
 
 
@@ -237,8 +241,8 @@ def test_what_git_lacks_is_one_message(
 ) -> None:
     built(project)
     words = ("leaderboard", "publish", "--to", "gh-pages", "--yes")
-    said = bench(*words, "--remote", "origni")
-    assert (said.exit_code, said.stderr) == (
+    result = bench(*words, "--remote", "origni")
+    assert (result.exit_code, result.stderr) == (
         2, "bench: the git repository has no remote 'origni'; did you mean 'origin'?\n",
     )  # fmt: skip
     git(project, "remote", "add", "gone", "http://user:pass@-word@127.0.0.1:9/x.git")
@@ -256,9 +260,9 @@ def test_without_a_repository_there_is_one_message(
 ) -> None:
     built(project)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(project.parent))
-    said = bench("leaderboard", "publish", "--to", "gh-pages")
-    assert said.exit_code == 2
-    assert "the working folder is in no git repository" in said.stderr
+    result = bench("leaderboard", "publish", "--to", "gh-pages")
+    assert result.exit_code == 2
+    assert "the working folder is not in a git repository" in result.stderr
 
 
 @dataclass
@@ -286,8 +290,8 @@ class Hub(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         path = self.asked()
         if self.space.status != 200:
-            told = f"{TOKEN} may not do that"
-            self.reply(self.space.status, {"error": told}, {"X-Error-Message": told})
+            message = f"{TOKEN} may not do that"
+            self.reply(self.space.status, {"error": message}, {"X-Error-Message": message})
         elif self.space.files is None:
             self.reply(404, {"error": "Repository not found"}, {"X-Error-Code": "RepoNotFound"})
         elif "/tree/" in path:
@@ -349,8 +353,8 @@ class Hub(BaseHTTPRequestHandler):
             "siblings": [self.entry(name) for name in files],
         }  # fmt: skip
 
-    def reply(self, status: int, told: object, headers: dict[str, str] | None = None) -> None:
-        body = json.dumps(told).encode()
+    def reply(self, status: int, content: object, headers: dict[str, str] | None = None) -> None:
+        body = json.dumps(content).encode()
         self.send_response(status)
         for name, value in ({"Content-Length": str(len(body))} | (headers or {})).items():
             self.send_header(name, value)
@@ -395,13 +399,13 @@ def test_a_new_space_is_made_and_filled_only_with_yes(
     project: Path, space: Space, hub: str, flags: list[str], visibility: str
 ) -> None:
     built(project)
-    code, told = publish(project, hub, *flags)
-    assert code == 0, told
-    assert f"to the Space {SPACE}: 6 new, 0 changed, 0 removed" in told
-    assert "a new Space, private" in told or flags
+    code, output = publish(project, hub, *flags)
+    assert code == 0, output
+    assert f"to the Space {SPACE}: 6 new, 0 changed, 0 removed" in output
+    assert "a new private Space" in output or flags
     assert not [one for one in space.asked if one.startswith("POST")]
-    code, told = publish(project, hub, *flags, "--yes")
-    assert code == 0, told
+    code, output = publish(project, hub, *flags, "--yes")
+    assert code == 0, output
     assert [(one["sdk"], one["visibility"]) for one in space.created] == [("static", visibility)]
     assert space.files is not None
     sent = without_mark(space.files)
@@ -420,26 +424,26 @@ def test_a_space_mirrors_the_site_and_stays_as_visible_as_it_is(
     publish(project, hub, "--yes")
     space.private = False
     built(project, {"index.html": b"new", "new.html": b"new"})
-    code, told = publish(project, hub)
-    assert code == 0, told
-    assert "1 new, 2 changed, 3 removed" in told
-    assert "the Space is there and public, and stays so" in told
+    code, output = publish(project, hub)
+    assert code == 0, output
+    assert "1 new, 2 changed, 3 removed" in output
+    assert "the Space exists and stays public" in output
     assert publish(project, hub, "--yes")[0] == 0
     assert space.files is not None
     assert set(space.files) == {".gitattributes", "README.md", MARK, "index.html", "new.html"}
     assert len(space.created) == 1
     space.private = True
-    assert "private, and stays so; --public is for a new one" in publish(project, hub, "--public")[1]
+    assert "stays private; --public is for a new Space" in publish(project, hub, "--public")[1]
 
 
 def test_a_stranger_s_space_is_refused(project: Path, space: Space, hub: str) -> None:
     built(project)
     space.files = {"README.md": b"", "app.py": b"mine"}
-    code, told = publish(project, hub, "--yes")
-    assert (code, "holds what this command did not make (app.py)" in told) == (2, True)
+    code, output = publish(project, hub, "--yes")
+    assert (code, "holds files that this command did not make (app.py)" in output) == (2, True)
     space.sdk = "gradio"
-    code, told = publish(project, hub, "--yes")
-    assert (code, f"the Space {SPACE} is there and runs gradio" in told) == (2, True)
+    code, output = publish(project, hub, "--yes")
+    assert (code, f"the Space {SPACE} exists and runs gradio" in output) == (2, True)
     assert space.files == {"README.md": b"", "app.py": b"mine"}
 
 
@@ -449,22 +453,22 @@ def test_a_refusal_is_one_message_without_the_token(
 ) -> None:
     built(project)
     space.status = status
-    code, told = publish(project, hub, "--yes")
+    code, output = publish(project, hub, "--yes")
     assert code == 1
-    assert f"bench: the hub refused {SPACE}: " in told
-    assert ("does the token let you write" in told) == (status != 500)
-    assert f"{status}" in told
-    assert status != 403 or "… may not do that" in told
+    assert f"bench: the hub refused {SPACE}: " in output
+    assert ("may the token write" in output) == (status != 500)
+    assert f"{status}" in output
+    assert status != 403 or "… may not do that" in output
 
 
 def test_what_the_hub_lacks_is_one_message(project: Path, space: Space, hub: str) -> None:
     built(project)
-    code, told = publish(project, hub, HF_TOKEN="")
-    assert (code, "there is no token for the hub: log in with 'hf auth login'" in told) == (1, True)
-    code, told = publish(project, hub, HF_HUB_OFFLINE="1")
-    assert (code, "told to stay offline (HF_HUB_OFFLINE)" in told) == (1, True)
-    code, told = publish(project, "http://127.0.0.1:9")
-    assert (code, "the hub is out of reach" in told) == (1, True)
-    code, told = publish(project, hub, to="board")
-    assert (code, "'board' is no Space: give --to hf-space:ORG/NAME" in told) == (2, True)
+    code, output = publish(project, hub, HF_TOKEN="")
+    assert (code, "there is no token for the hub; log in with 'hf auth login'" in output) == (1, True)
+    code, output = publish(project, hub, HF_HUB_OFFLINE="1")
+    assert (code, "set to stay offline (HF_HUB_OFFLINE)" in output) == (1, True)
+    code, output = publish(project, "http://127.0.0.1:9")
+    assert (code, "the hub cannot be reached" in output) == (1, True)
+    code, output = publish(project, hub, to="board")
+    assert (code, "'board' is not the name of a Space; give --to hf-space:ORG/NAME" in output) == (2, True)
     assert not space.asked

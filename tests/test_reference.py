@@ -12,7 +12,7 @@ from bench.inputs.model_card import Architecture, read_card
 from bench.inputs.prompts import Exemplars
 from bench.inputs.task import find_tasks
 from bench.inputs.weights import find_weights
-from bench.interop.reference import reference_scores
+from bench.lm_eval.reference import reference_scores
 from bench.scoring.asking import Asking, score_request
 from bench.scoring.record import Record
 from bench.scoring.views import view_scores, views_of

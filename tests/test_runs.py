@@ -25,7 +25,7 @@ from bench.runs.result import SCHEMA_VERSION, DoneResult, FailedResult
 from bench.runs.store import Run, check_writable, read_records, read_result, read_runs
 from bench.runs.wish import DEFAULTS, Settings, Wish
 from bench.runs.worker import run_cell
-from bench.scoring.metrics import measure
+from bench.scoring.metrics import installed_metrics, measure
 from conftest import ITEMS, ROOT, TASK, TRAIN, write_lines
 from played import sweep
 from tiny import save_causal, save_t5
@@ -563,6 +563,6 @@ def test_a_golden_result_of_every_schema_is_still_read(version: int) -> None:
     result = run.result
     assert isinstance(result, DoneResult)
     assert result.metrics.accuracy.total == len(run.records)
-    assert result.metrics == measure(run.records, tuple(written["metrics"]["values"]))
+    assert result.metrics == measure(run.records, installed_metrics(written["metrics"]["values"]))
     if version == SCHEMA_VERSION:
         assert json.loads(result.model_dump_json()) == written

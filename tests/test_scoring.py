@@ -18,7 +18,7 @@ from bench.errors import BenchError, PromptTooLong
 from bench.evaluate import evaluate
 from bench.inputs.task import Task, find_tasks
 from bench.scoring.asking import Asking
-from bench.scoring.metrics import load_metrics, measure
+from bench.scoring.metrics import installed_metrics, load_metrics, measure
 from bench.scoring.record import ModelOutput, Record
 from bench.scoring.views import written
 from bench.stats.bootstrap import balanced_accuracy, macro_f1
@@ -197,7 +197,7 @@ def test_reasoning_and_answer_are_kept_apart_and_unread_replies_are_counted() ->
         "c": "unfinished",
         "d": "prompt_too_long",
     }
-    metrics = measure(list(found.values()), ["accuracy"])
+    metrics = measure(list(found.values()), installed_metrics(["accuracy"]))
     assert metrics.statuses == {"parsed": 1, "several_answers": 1, "unfinished": 1, "prompt_too_long": 1}
     assert (metrics.accuracy.correct, metrics.unread) == (1, 3)
 
@@ -223,7 +223,7 @@ def test_a_prompt_that_does_not_fit_is_an_unread_answer_and_the_rest_go_on() -> 
     assert found["b"].model_output.final_answer is None
     assert found["b"].parse_status == "prompt_too_long"
     assert found["b"].prompt_tokens == 99
-    metrics = measure(list(found.values()), ["accuracy", "macro_f1"])
+    metrics = measure(list(found.values()), installed_metrics(["accuracy", "macro_f1"]))
     assert (metrics.accuracy.correct, metrics.accuracy.total, metrics.unread) == (1, 2, 1)
 
 
@@ -253,7 +253,7 @@ def record(truth: str, answer: str | None, group: str = "") -> Record:
 
 def test_metrics_of_a_small_table_are_as_counted_by_hand() -> None:
     rows = [record("A", "A", "x"), record("A", "B", "x"), record("B", "B", "y"), record("B", None, "y")]
-    metrics = measure(rows, ["accuracy", "macro_f1"])
+    metrics = measure(rows, installed_metrics(["accuracy", "macro_f1"]))
     assert metrics.accuracy.value == metrics.values["accuracy"].value == 0.5
     # A: precision 1, recall 1/2; B: precision 1/2, recall 1/2.
     assert metrics.values["macro_f1"].value == pytest.approx((2 / 3 + 1 / 2) / 2)
@@ -273,7 +273,7 @@ def test_class_averages_are_scikit_learn_s_and_lie_in_their_intervals(
 ) -> None:
     rows = [record(truth, given) for truth, given in answers]
     truth, given_letters = zip(*[(t, g or "") for t, g in answers], strict=True)
-    found = measure(rows, ["balanced_accuracy", "macro_f1"]).values
+    found = measure(rows, installed_metrics(["balanced_accuracy", "macro_f1"])).values
     with warnings.catch_warnings(action="ignore"):  # of answers that are never right
         balanced = balanced_accuracy_score(truth, given_letters)
     f1 = f1_score(truth, given_letters, labels=sorted(set(truth)), average="macro", zero_division=0)
@@ -301,7 +301,7 @@ def test_bootstrap_intervals_cover_the_truth_about_as_often_as_they_say() -> Non
     for _ in range(200):
         truth = [rng.choice("AB") for _ in range(150)]
         rows = [record(t, t if rng.random() < shares[t] else "C") for t in truth]
-        found = measure(rows, ["balanced_accuracy"]).values["balanced_accuracy"]
+        found = measure(rows, installed_metrics(["balanced_accuracy"])).values["balanced_accuracy"]
         covered += found.low <= 0.4 <= found.high
     assert 180 <= covered <= 199
 
@@ -311,7 +311,7 @@ def test_views_are_counted_and_compared() -> None:
         record("A", "A").model_copy(update={"scores": {"letter": (0.0, -1.0), "text": (-1.0, 0.0)}}),
         record("B", "B").model_copy(update={"scores": {"letter": (-1.0, 0.0), "text": (-1.0, 0.0)}}),
     ]
-    metrics = measure(rows, [])
+    metrics = measure(rows, {})
     assert {view: rate.correct for view, rate in metrics.views.items()} == {"letter": 2, "text": 1}
     assert [(one.views, one.items) for one in metrics.disagreements] == [(("letter", "text"), 1)]
 
@@ -339,19 +339,22 @@ def test_a_metric_of_the_evaluate_library_gets_option_indices(tmp_path: Path) ->
     name = "evaluate:share.py"
     loaded = load_metrics([name], tmp_path)
     rows = [record("A", "A"), record("B", None), record("B", "B"), record("A", "B")]
-    assert measure(rows, [name], loaded).values[name].value == 0.5
-    assert loaded[name]([-1, 3], [0, 3]) == 0.5
+    assert measure(rows, loaded).values[name].value == 0.5
+    assert loaded[name](["A", "D"], [None, "D"]).value == 0.5
 
 
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        (METRIC.replace("RETURN", ', "other": 1.0'), "gives 2 numbers (share, other), one is wanted"),
-        (METRIC.replace("len(predictions)RETURN", "0"), "fails on integers: division by zero"),
+        (METRIC.replace("RETURN", ', "other": 1.0'), "gives 2 numbers (share, other); it must give one"),
+        (
+            METRIC.replace("len(predictions)RETURN", "0"),
+            "fails on a small example: ZeroDivisionError",
+        ),
         ("import nothing_of_that_name\n", "cannot be loaded: "),
     ],
 )
-def test_a_metric_that_cannot_be_had_is_told_before_anything_is_scored(
+def test_a_metric_that_cannot_be_loaded_is_reported_before_anything_is_scored(
     tmp_path: Path, source: str, message: str
 ) -> None:
     (tmp_path / "metric.py").write_text(source)
@@ -359,12 +362,11 @@ def test_a_metric_that_cannot_be_had_is_told_before_anything_is_scored(
         load_metrics(["evaluate:metric.py"], tmp_path)
 
 
-def test_a_metric_that_breaks_on_the_answers_is_unknown_and_loses_nothing() -> None:
-    def breaks(_given: Sequence[int], _truth: Sequence[int]) -> float:
-        raise ZeroDivisionError
-
-    metrics = measure([record("A", "A")], ["evaluate:x"], {"evaluate:x": breaks})
-    assert metrics.values["evaluate:x"].value is None
+def test_a_metric_that_breaks_on_the_answers_is_unknown_and_loses_nothing(tmp_path: Path) -> None:
+    (tmp_path / "lone.py").write_text(METRIC.replace("len(predictions)RETURN", "(len(predictions) - 1)"))
+    loaded = load_metrics(["evaluate:lone.py"], tmp_path)
+    metrics = measure([record("A", "A")], loaded)
+    assert metrics.values["evaluate:lone.py"].value is None
     assert metrics.accuracy.correct == 1
 
 

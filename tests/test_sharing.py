@@ -32,15 +32,15 @@ from lm_eval.utils import (
 from bench.board.board import Board, make_board
 from bench.inputs.model_card import HubSource
 from bench.inputs.task import Generate
-from bench.interop.every_eval_ever import every_eval_ever_export
-from bench.interop.hub_results import hub_export
-from bench.interop.lm_eval_export import lm_eval_export
-from bench.interop.sharing import Export, Publisher, finished, program
 from bench.runs.result import DoneResult
 from bench.runs.store import Run, read_runs, records_bytes, write_run
-from bench.scoring.metrics import measure
+from bench.scoring.metrics import installed_metrics, measure
 from bench.scoring.record import Record
 from bench.scoring.views import too_long, written
+from bench.sharing.every_eval_ever import every_eval_ever_export
+from bench.sharing.export import Export, Publisher, finished, program
+from bench.sharing.hub import hub_export
+from bench.sharing.lm_eval import lm_eval_export
 from bench.types import Completion, Item
 from conftest import ROOT
 from played import answered
@@ -79,7 +79,7 @@ def changed(run: Run, *, cell: dict[str, Any] | None = None, **result: Any) -> R
 
 
 def with_records(run: Run, records: list[Record]) -> Run:
-    metrics = measure(records, ("accuracy", "macro_f1"))
+    metrics = measure(records, installed_metrics(["accuracy", "macro_f1"]))
     return Run(run.folder, done(run).model_copy(update={"metrics": metrics}), tuple(records))
 
 
@@ -292,7 +292,7 @@ def test_every_eval_ever_takes_runs_at_the_edges(schemas: dict[str, Any], run: R
 
 
 @pytest.mark.schemas
-def test_the_schemas_are_told_of_a_mistake(schemas: dict[str, Any]) -> None:
+def test_the_schemas_find_a_mistake(schemas: dict[str, Any]) -> None:
     made = every_eval_ever_export(finished(committed()[:1]), NOBODY)
     [name] = [name for name in made.files if name.endswith(".json")]
     summary = json.loads(made.files[name])
@@ -403,7 +403,7 @@ def test_lm_eval_finds_the_answer_in_the_log_probabilities_of_each_option(tmp_pa
 
 
 @pytest.mark.parametrize(("name", "continuation"), [("bfloat16-chat-a6", "B"), ("bfloat16-7", " B")])
-def test_what_lm_eval_is_told_of_an_option_is_what_was_asked(name: str, continuation: str) -> None:
+def test_what_lm_eval_reads_of_an_option_is_what_was_asked(name: str, continuation: str) -> None:
     export = lm_eval_export(finished([run_of(name)]))
     [lines] = [data for file, data in export.files.items() if file.endswith(".jsonl")]
     line = json.loads(lines.splitlines()[0])
@@ -459,7 +459,7 @@ def test_variants_that_ended_in_the_same_second_keep_a_file_each(tmp_path: Path)
 # What holds for all
 
 
-def test_a_run_that_another_program_made_is_told_as_its_own(tmp_path: Path) -> None:
+def test_a_run_that_another_program_made_is_exported_as_its_own(tmp_path: Path) -> None:
     run = changed(from_hub(run_of("bfloat16-chat-a6")), imported="lm-eval 0.4.13")
     made = hub_export(board_of(run).tasks, NOBODY)
     assert "made by lm-eval 0.4.13;" in entries(made.files["small/.eval_results/medqa_sample.yaml"])[0].notes
@@ -505,31 +505,32 @@ def test_an_export_replaces_its_own_files_and_refuses_a_folder_with_any_other(
     mine.write_text("mine", encoding="utf-8")
     refused = bench("export", form, "--out", "out")
     assert refused.exit_code == 2
-    assert "out holds mine.txt, which no export of this form wrote" in refused.stderr
+    assert "out holds mine.txt, which was not written by an export in this format" in refused.stderr
     assert {path for path in (project / "out").rglob("*") if path.is_file()} == one | {mine}
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
-        (("hub",), "hub is written into a folder: name it with --out DIR"),
-        (("csv", "--out", "out"), "csv is printed: --out"),
-        (("markdown", "--model", "chance"), "markdown is printed: --out, --model"),
-        (("lm-eval", "--out", "out", "--by", "me"), "have no place for --by"),
+        (("hub",), "Missing option '--out'"),
+        (("csv", "--out", "out"), "No such option '--out'"),
+        (("markdown", "--model", "chance"), "No such option '--model'"),
+        (("lm-eval", "--out", "out", "--by", "me"), "No such option '--by'"),
+        (("lm-evla", "--out", "out"), "no export format is named 'lm-evla'; did you mean 'lm-eval'?"),
         (("hub", "--out", "out", "--by", "me"), "give --url too"),
-        (("hub", "--out", "out", "--task", "medq"), "of task 'medq' (there are: medqa, medqa_sample)"),
-        (("lm-eval", "--out", "out", "--model", "chanc"), "no finished run of model 'chanc' (there are: ch"),
+        (("hub", "--out", "out", "--task", "medq"), "of task 'medq' (known: medqa, medqa_sample)"),
+        (("lm-eval", "--out", "out", "--model", "chanc"), "no finished run of model 'chanc' (known: ch"),
         (("hub", "--out", "out", "--model", "chance"), "no finished run is left to export"),
-        (("hub", "--out", "file"), "file is no folder"),
+        (("hub", "--out", "file"), "file is not a folder"),
     ],
 )  # fmt: skip
 def test_an_export_that_cannot_be_says_why_and_writes_nothing(
-    bench: Bench, project: Path, words: tuple[str, ...], told: str
+    bench: Bench, project: Path, words: tuple[str, ...], message: str
 ) -> None:
     (project / "file").write_text("", encoding="utf-8")
     refused = bench("export", *words, "--results", str(COMMITTED))
     assert refused.exit_code == 2
-    assert told in refused.stderr
+    assert message in refused.stderr
     assert [path.name for path in project.iterdir()] == ["file"]
 
 

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from click.testing import Result
 
-from bench.interop.verify import Verification
+from bench.lm_eval.verify import Verification
 from conftest import ROOT
 from foreign import write_task
 from tiny import SIZES, save_causal, save_t5

@@ -40,13 +40,6 @@ def status_name(status: ParseStatus) -> str:
     return _STATUSES[status]
 
 
-def metric_name(name: str) -> str:
-    """ "macro_f1" -> "Macro F1"; of a metric of the evaluate library, the last part of its name."""
-    if name.startswith("evaluate:"):
-        return name.rpartition("/")[2].removeprefix("evaluate:")
-    return name.replace("_", " ").replace("f1", "F1").capitalize().replace(" f1", " F1")
-
-
 def estimate(metric: Estimate) -> str:
     """ "0.253", with its interval where it has one."""
     if metric.value is None:

@@ -15,7 +15,7 @@ from bench.types import PublishedTexts
 from bench.wording import size
 
 if TYPE_CHECKING:
-    from bench.interop.publishing import Built, Sending
+    from bench.publishing.sending import Built, Sending
 
 
 @click.group()
@@ -152,7 +152,7 @@ def publish(*, out: Path, to: str, remote: str | None, public: bool, yes: bool) 
     It replaces an earlier site there, and nothing else. The hub's token is that of
     'hf auth login', or HF_TOKEN.
     """
-    from bench.interop.publishing import read_built
+    from bench.publishing.sending import read_built
 
     if remote and to != "gh-pages":
         raise UsageError("--remote is for --to gh-pages")
@@ -174,9 +174,9 @@ def publish(*, out: Path, to: str, remote: str | None, public: bool, yes: bool) 
 
 
 def _sending(built: "Built", to: str, remote: str, *, public: bool) -> "Sending":
-    from bench.interop.branch import BRANCH, to_branch
-    from bench.interop.publishing import to_folder
-    from bench.interop.space import to_space
+    from bench.publishing.gh_pages import BRANCH, to_branch
+    from bench.publishing.hf_space import to_space
+    from bench.publishing.sending import to_folder
 
     if to == BRANCH:
         return to_branch(built, remote)

@@ -248,7 +248,7 @@ def _imported(name: str, include_path: Path | None) -> "TaskFile":
     """A task of lm-eval's, in our form in the cache folder."""
     from bench.config import cache_folder
     from bench.inputs.task import read_task
-    from bench.interop.lm_eval_task import import_task
+    from bench.lm_eval.task import import_task
 
     path = import_task(name.removeprefix(LM_EVAL), include_path, cache_folder() / "lm-eval")
     return read_task(path).model_copy(update={"named": name, "included": include_path is not None})

@@ -12,7 +12,7 @@ from bench.wording import size
 
 if TYPE_CHECKING:
     from bench.inputs.choices import Choices
-    from bench.interop.verify import Verification
+    from bench.lm_eval.verify import Verification
     from bench.runs.cell import Cell
 
 
@@ -60,11 +60,11 @@ def verify(
 
     check_writable(out)
     cell = _cell(model, task, limit, choices, data_dir)
-    from bench.interop.lm_eval_task import not_installed
+    from bench.lm_eval.task import not_installed
 
     try:
-        from bench.interop.verify import save
-        from bench.interop.verify import verify as compare
+        from bench.lm_eval.verify import save
+        from bench.lm_eval.verify import verify as compare
     except ModuleNotFoundError as error:
         raise not_installed() from error
     from bench.engines.kinds import prepare
@@ -80,7 +80,7 @@ def verify(
         cell.items,
         rounds=rounds,
         reference_batch=reference_batch,
-        tell=lambda text: click.echo(text, err=True),
+        report=lambda text: click.echo(text, err=True),
     )
     path = save(result, out)
     _show(result, as_json=as_json)

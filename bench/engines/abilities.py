@@ -6,7 +6,9 @@ from typing import Any
 
 import torch
 
+from bench.engines.device import device_title
 from bench.engines.loading import best_dtype, device_name, quieten
+from bench.engines.memory import free_memory_bytes
 from bench.errors import first_line
 from bench.types import Quantization
 
@@ -25,10 +27,9 @@ class Abilities:
 def abilities() -> Abilities:
     """Takes a few seconds: it imports torch and bitsandbytes, and quantises a small layer."""
     quieten()
-    on_cuda = torch.cuda.is_available()
     return Abilities(
-        device=torch.cuda.get_device_name() if on_cuda else "cpu",
-        device_bytes=torch.cuda.mem_get_info()[0] if on_cuda else None,
+        device=device_title(),
+        device_bytes=free_memory_bytes() if device_name() == "cuda" else None,
         dtype=best_dtype(),
         cuda_build=torch.backends.cuda.is_built(),
         bits=dict(_bits()),

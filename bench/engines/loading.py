@@ -17,7 +17,7 @@ from bench.config import cache_folder
 from bench.engines.adapters import add_adapter, check_tuned
 from bench.engines.check import best_path
 from bench.engines.engine import Opening
-from bench.engines.heap import keep_few_kernels
+from bench.engines.memory import keep_few_kernels
 from bench.engines.quantizing import FOUR_BITS, keep_unpacked, quantization, torch_dtype
 from bench.engines.transformer import TransformerEngine
 from bench.errors import BenchError, first_line

@@ -9,7 +9,7 @@ from accelerate.utils.memory import clear_device_cache, should_reduce_batch_size
 from torch import Tensor
 
 from bench.engines.batching import in_batches
-from bench.engines.heap import give_back
+from bench.engines.memory import release_free_pages
 from bench.engines.packing import Layout, Path, by_set, conjunctions, shape, sums
 from bench.types import Encoded, ScoredBatch, Scores, Tree
 
@@ -47,7 +47,7 @@ def score_in_batches(
         ]
         yield ScoredBatch(tuple(indices), tuple(replies), tokens)
         if number % TIDY == 0:
-            give_back()
+            release_free_pages()
 
 
 def is_out_of_memory(error: Exception) -> bool:

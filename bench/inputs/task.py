@@ -5,22 +5,32 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, field_validator, model_validator
 
 from bench.config import Name, Strict, display, read_yaml, yaml_files
 from bench.errors import FileError, Mistake, UsageError, did_you_mean
 from bench.inputs.prompts import ExemplarChoice, Template, template_problems
+from bench.stats.metrics import EVALUATE, METRICS
 from bench.types import ViewName
 from bench.views import VIEWS
 
-METRICS = ("accuracy", "balanced_accuracy", "macro_f1")
-MetricName = Annotated[str, Field(pattern=rf"^({'|'.join(METRICS)}|evaluate:.+)$")]
-"""One of ours, or `evaluate:` and a local path or an id of the evaluate library."""
 Role = Literal["test", "train", "exemplars"]
 ExemplarCount = Annotated[int, Field(ge=0, le=100)]
 SampleCount = Annotated[int, Field(ge=1, le=100)]
 Temperature = Annotated[float, Field(ge=0, le=10)]
 NewTokens = Annotated[int, Field(ge=1, le=32768)]
+
+
+def _installed_metric(name: str) -> str:
+    known = METRICS.names()
+    if name in known or (name.startswith(EVALUATE) and name != EVALUATE):
+        return name
+    there = f"there are {', '.join(known)} and {EVALUATE}PATH"
+    raise ValueError(f"no metric is named '{name}'; {there}{did_you_mean(name, known)}")
+
+
+MetricName = Annotated[str, AfterValidator(_installed_metric)]
+"""A row of `METRICS`, or `evaluate:` and a local path or an id of the evaluate library."""
 
 
 class Columns(Strict):

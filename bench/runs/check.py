@@ -13,7 +13,7 @@ from bench.runs.journal import NAME, Unfinished, read_journal
 from bench.runs.result import CannotRunResult, CellFacts, DoneResult, FailedResult, Result
 from bench.runs.sound import faults
 from bench.runs.store import read_records, read_result, vouched
-from bench.scoring.metrics import Metrics, measure, own_names
+from bench.scoring.metrics import Metrics, installed_metrics, measure
 from bench.scoring.record import Record
 from bench.types import Texts
 
@@ -135,8 +135,8 @@ def _check_done(folder: Path, result: DoneResult, records: Sequence[Record]) -> 
 
 
 def _differences(stored: Metrics, records: Sequence[Record]) -> Iterator[str]:
-    """The metrics that do not come out again; an `evaluate:` one is code of its own, and left out."""
-    again = measure(records, own_names(stored)).model_dump()
+    """The metrics that do not come out again; those that are not installed here are left out."""
+    again = measure(records, installed_metrics(stored.values)).model_dump()
     for key, value in stored.model_dump().items():
         if not _same(value, again[key]):
             yield f"metrics.{key}: not what its records give"

@@ -12,12 +12,13 @@ import psutil
 
 from bench.engines.engine import Engine
 from bench.engines.kinds import open_engine, prepare
+from bench.engines.memory import peak_device_memory_bytes, peak_memory_bytes
 from bench.errors import BenchError
 from bench.evaluate import evaluate
 from bench.inputs.weights import Weights
 from bench.runs import journal
 from bench.runs.cell import CANNOT_RUN, CannotRun, Cell
-from bench.runs.cost import ask_alone, latency, peak_device_memory_bytes, peak_memory_bytes
+from bench.runs.cost import ask_alone, latency
 from bench.runs.energy import Meter, counted
 from bench.runs.events import Blocked, Busy, Loading, Progress, Skipped, Terms
 from bench.runs.journal import Batch, Head, Held, Unfinished
@@ -118,7 +119,7 @@ def _score(cell: Cell, results: Path, terms: Terms, events: Any) -> DoneResult:
     data = records_bytes(records)
     result = DoneResult(
         cell=cell.facts,
-        metrics=measure(records, cell.task.metrics, metrics),
+        metrics=measure(records, metrics),
         cost=cost,
         engine=_engine_facts(cell, weights, engine, batches),
         provenance=provenance(jobs=terms.jobs, stops=before.head.stops),

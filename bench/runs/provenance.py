@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 
 import bench
+from bench.engines.device import device_title
 from bench.runs.result import Provenance
 
 _LIBRARIES = (
@@ -39,7 +40,7 @@ def provenance(jobs: int = 1, stops: int = 0) -> Provenance:
         cores=os.cpu_count() or 1,
         threads=_threads(),
         memory_bytes=psutil.virtual_memory().total,
-        device=_device(),
+        device=device_title(),
         driver=_driver(),
         jobs=jobs,
         stops=stops,
@@ -101,8 +102,3 @@ def _driver() -> str | None:
     """The accelerator driver's version, as its kernel module tells it."""
     version_file = Path("/sys/module/nvidia/version")
     return version_file.read_text(encoding="utf-8").strip() if version_file.is_file() else None
-
-
-def _device() -> str:
-    torch = sys.modules.get("torch")
-    return torch.cuda.get_device_name() if torch and torch.cuda.is_available() else "cpu"

@@ -18,7 +18,7 @@ def check_records(result: DoneResult, records: Sequence[Record], path: Path) -> 
         _wrong(path, "", "a finished run without records")
     for text in faults(result.cell, records):
         _wrong(path.with_name("records.jsonl"), "", text)
-    told, counted = result.metrics, measure(records, ())
+    told, counted = result.metrics, measure(records, {})
     if (told.accuracy.correct, told.accuracy.total) != (counted.accuracy.correct, counted.accuracy.total):
         says = f"says {told.accuracy.correct} of {told.accuracy.total}"
         text = f"{says}, its records say {counted.accuracy.correct} of {counted.accuracy.total}"

@@ -19,7 +19,7 @@ from bench.errors import BenchError, FileError, Mistake, UsageError
 from bench.runs.result import RESULT, SCHEMA_VERSION, DoneResult, Result, Unsuccessful
 from bench.runs.sound import check_records
 from bench.runs.upgrade import upgraded, upgraded_record
-from bench.scoring.metrics import measure, own_names
+from bench.scoring.metrics import installed_metrics, measure
 from bench.scoring.record import Record
 
 
@@ -278,5 +278,6 @@ def read_run(results: Path, path: Path) -> Run:
     records = read_records(path.parent / "records.jsonl", result)
     check_records(result, records, path)
     if not result.metrics.statuses:  # of an older version
-        result = result.model_copy(update={"metrics": measure(records, own_names(result.metrics))})
+        metrics = measure(records, installed_metrics(result.metrics.values))
+        result = result.model_copy(update={"metrics": metrics})
     return Run(folder, result, records)

@@ -125,9 +125,9 @@ def _finished_result(cell: Cell, results: Path) -> DoneResult | None:
     if set(cell.task.metrics) <= run.result.metrics.values.keys():
         return run.result
     try:
-        loaded = load_metrics(cell.task.metrics, cell.home)
+        metrics = load_metrics(cell.task.metrics, cell.home)
     except BenchError:  # what is done stays done; cells that are still to run report the fault
         return run.result
-    result = run.result.model_copy(update={"metrics": measure(run.records, cell.task.metrics, loaded)})
+    result = run.result.model_copy(update={"metrics": measure(run.records, metrics)})
     rewrite(results, cell.folder, result)
     return result

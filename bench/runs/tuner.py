@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock
 
 from bench.engines.kinds import prepare
+from bench.engines.memory import peak_device_memory_bytes, peak_memory_bytes
 from bench.errors import BenchError
 from bench.inputs.adapter import CARD, Adapter, read_adapter
-from bench.runs.cost import peak_device_memory_bytes, peak_memory_bytes
 from bench.runs.process import Exit, Limits, run_in_process
 
 if TYPE_CHECKING:

@@ -29,7 +29,9 @@ from transformers import (
 from transformers.trainer_utils import get_last_checkpoint
 
 import bench
+from bench.engines.device import device_title
 from bench.engines.loading import device_name, open_transformers
+from bench.engines.memory import free_memory_bytes
 from bench.engines.transformer import TransformerEngine
 from bench.errors import BenchError, first_line
 from bench.inputs.adapter import CARD, AdapterCard, Leak, Learnt, Outcome, Recipe, question_digest
@@ -259,9 +261,7 @@ def _needs_checkpointing(model: Any, train: Sequence[Example], batch: int) -> bo
     longest = max(len(one.prompt) + len(one.answer) for one in train)
     needed = config.num_hidden_layers * batch * longest * config.hidden_size * ACTIVATIONS
     needed *= 2 if model.dtype == torch.float32 else 1
-    on_device = torch.cuda.is_available()
-    free = torch.cuda.mem_get_info()[0] if on_device else psutil.virtual_memory().available
-    return needed > free / 2
+    return needed > free_memory_bytes() / 2
 
 
 def _check_changed(trainer: Any) -> None:
@@ -334,6 +334,6 @@ def _card(job: Job, data: _Data, outcome: Outcome) -> AdapterCard:
         ),
         outcome=outcome,
         libraries={name: version(name) for name in LIBRARIES},
-        device=torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+        device=device_title(),
         questions=tuple(sorted({question_digest(item) for item in data.items})),
     )

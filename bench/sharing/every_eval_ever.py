@@ -1,8 +1,8 @@
-"""Runs -> the files of Every Eval Ever's data store, schema 0.3.0: a summary a run, and its samples.
+"""Export for Every Eval Ever's data store, schema 0.3.0: for each run, a summary and its samples.
 
-What its JSON Schemas say holds here too: details are texts, and what is not known is left out. The
-name of a file is a UUID of version 4, so ours, which may not change from export to export, is made
-of the cell's id and marked as one.
+As its JSON Schemas require, details are strings, and unknown values are left out. The data store names
+files by UUIDs of version 4. Ours must not change from export to export, so they are made from the cell's
+id, with the bits of version 4 set.
 """
 
 import hashlib
@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from bench.inputs.model_card import HubSource, ModelCard, PackageSource, ProgramSource
-from bench.interop.every_eval_ever_results import evaluation_results
-from bench.interop.every_eval_ever_samples import samples
-from bench.interop.sharing import (
+from bench.runs.result import CellFacts, DoneResult
+from bench.sharing.every_eval_ever_results import evaluation_results
+from bench.sharing.every_eval_ever_samples import samples
+from bench.sharing.export import (
     Export,
     Finished,
     Publisher,
@@ -22,19 +23,18 @@ from bench.interop.sharing import (
     as_lines,
     finished_at,
     hub_model,
-    known,
     program,
     strings,
     tuned_name,
+    without_none,
 )
-from bench.runs.result import CellFacts, DoneResult
 
 SCHEMA = "0.3.0"
 _NOT_PORTABLE = re.compile(r'[<>:"/\\|?*\x00-\x1f]')
 
 
 def every_eval_ever_export(runs: Sequence[Finished], publisher: Publisher) -> Export:
-    """Two files a run, where the data store wants them."""
+    """Two files for each run, at the paths that the data store expects."""
     files: dict[str, bytes] = {}
     for run in runs:
         stem = _stem(run.result.cell)
@@ -53,12 +53,14 @@ def every_eval_ever_export(runs: Sequence[Finished], publisher: Publisher) -> Ex
 
 
 def model_id(cell: CellFacts) -> str:
-    """The hub's id of the model; a name alone for what is not on the hub, and `_developer` says whence."""
+    """The hub's id of the model; for one that is not on the hub, a name without a developer."""
     return hub_model(cell) or tuned_name(cell)
 
 
 def _developer(cell: CellFacts) -> str:
-    """Whose model it is; of one that is not on the hub, where it was had."""
+    """Who made the model; for one that is not on the hub, where it comes from. lm-eval's files do not say
+    who made a model.
+    """
     source = cell.model.source
     if cell.variant.adapter is not None:
         return "local"
@@ -67,8 +69,10 @@ def _developer(cell: CellFacts) -> str:
             return source.hub.partition("/")[0]
         case PackageSource():
             return source.package
-        case None | ProgramSource():
+        case None:
             return "slm-bench"
+        case ProgramSource():
+            return "unknown"
         case _:
             return "local"
 
@@ -81,19 +85,19 @@ def _stem(cell: CellFacts) -> str:
 
 
 def _portable(name: str) -> str:
-    """A folder's name as the data store takes it: `data` is its own, and some signs fit no file system."""
-    found = _NOT_PORTABLE.sub("_", name).rstrip(". ")
-    return f"{found}_" if found == "data" else found
+    """A folder name that the data store accepts: `data` is reserved, some characters are not portable."""
+    portable = _NOT_PORTABLE.sub("_", name).rstrip(". ")
+    return f"{portable}_" if portable == "data" else portable
 
 
 def _evaluation_id(result: DoneResult) -> str:
-    """Their NAME/MODEL/TIME; the cell's digest tells variants apart that ended in the same second."""
+    """Their NAME/MODEL/TIME. The cell's id distinguishes variants that ended in the same second."""
     cell = result.cell
     return f"{cell.task.name}-{cell.id[:10]}/{model_id(cell)}/{_seconds(result)}"
 
 
 def _seconds(result: DoneResult) -> str:
-    """The end of the run in Unix time. It stands for the file's too: an export adds nothing to the run."""
+    """The end of the run in Unix time. It is the file's time too: an export adds nothing to the run."""
     return str(int(finished_at(result.provenance).timestamp()))
 
 
@@ -115,7 +119,7 @@ def _source_metadata(result: DoneResult, publisher: Publisher) -> dict[str, Any]
     relationship = "third_party" if publisher.name else "other"
     if publisher.name.casefold() == _developer(result.cell).casefold():
         relationship = "first_party"
-    return known(
+    return without_none(
         {
             "source_name": program(result)[0],
             "source_type": "evaluation_run",
@@ -192,7 +196,7 @@ def _model_info(result: DoneResult) -> dict[str, Any]:
         "inference_engine": engine,
         "additional_details": strings(details),
     }
-    return known(info)
+    return without_none(info)
 
 
 def _source(card: ModelCard) -> dict[str, Any]:

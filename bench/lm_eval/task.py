@@ -1,7 +1,7 @@
-"""A multiple-choice task of lm-evaluation-harness -> a task file of ours, and its data.
+"""A multiple-choice task of lm-evaluation-harness -> a task file of ours and its data.
 
-lm-eval's templates are rendered here, once: a question of the data is the whole prompt. What our
-form would ask in other words than lm-eval is refused, so that both give the same scores.
+lm-eval's templates are rendered once, on import: a question in our data is lm-eval's whole prompt. A task
+is refused if our prompt would differ from lm-eval's in any character, so that both give the same scores.
 """
 
 import json
@@ -19,7 +19,7 @@ from bench.inputs.task import Columns, FilesData, Scoring, Splits, Task
 
 COLUMNS = Columns(id="id")
 BLANK_LINE = "\n\n"
-"""What our prompts put between system text, exemplars and question."""
+"""Our prompts have it between system text, exemplars and question."""
 Row = dict[str, object]
 
 
@@ -30,21 +30,25 @@ def not_installed() -> BenchError:
 def import_task(name: str, include_path: Path | None, folder: Path) -> Path:
     """Write `folder/lm-eval-NAME.yaml` and its data in `folder/data`; returns the YAML's path.
 
-    `include_path` is a folder of lm-eval's YAML files that goes before its own tasks. Loading a task
-    runs the Python functions it names. Exemplars are the same documents as lm-eval's, but which of
-    them are shown is our own choice. Raises a BenchError that says what our form cannot hold, and
-    Unavailable where the data are not to be had.
+    `include_path` is a folder of YAML files in lm-eval's format, searched before lm-eval's own tasks.
+    Loading a task runs the Python functions that it names. Exemplars come from the same documents as
+    lm-eval's, but we choose among them in our own way. Raises a BenchError for what our tasks cannot
+    express, and Unavailable if the data cannot be loaded.
     """
     manager = _manager(name, include_path)
     config = _config(manager, name)
     if problems := list(_problems(config)):
-        raise BenchError(f"lm-eval's task '{name}' cannot be imported: {'; '.join(problems)}")
+        raise BenchError(f"{_refused(name)}: {'; '.join(problems)}")
     task = _load(manager, name)
     docs = list(task.eval_docs)
     rows = {"test": _rows(name, task, task.config, docs, "test")}
     if _has_exemplars(config):
         rows["exemplars"] = _rows(name, task, task.fewshot_cfg, task.fewshot_docs(), "exemplars")
     return _write(_task(name, config, _system(name, task, docs), rows), rows, folder)
+
+
+def _refused(name: str) -> str:
+    return f"lm-eval's task '{name}' cannot be imported"
 
 
 def _manager(name: str, include_path: Path | None) -> Any:
@@ -55,36 +59,36 @@ def _manager(name: str, include_path: Path | None) -> Any:
     if include_path is None:
         return TaskManager()
     if not include_path.is_dir():
-        raise UsageError(f"there is no folder {include_path} to look for lm-eval's tasks in")
-    # Indexing lm-eval's own 14,000 tasks takes 6 s: only where the folder has no such task.
+        raise UsageError(f"--include-path: there is no folder {include_path}")
+    # Indexing lm-eval's own 14,000 tasks takes 6 s, so only if the folder has no such task.
     own = TaskManager(include_path=include_path, include_defaults=False)
     return own if name in own.all_tasks else TaskManager(include_path=include_path)
 
 
 def _config(manager: Any, name: str) -> Mapping[str, Any]:
-    """The task's YAML with what it includes, functions by their names; no data are read for it."""
+    """The task's YAML with its includes resolved, functions by name; reads no data."""
     entry = manager.task_index.get(name)
     if entry is None:
         raise UsageError(f"lm-eval has no task '{name}'{did_you_mean(name, manager.all_tasks)}")
     if name not in manager.all_subtasks:
-        raise BenchError(f"'{name}' is a group of lm-eval's tasks: import them one by one")
+        raise BenchError(f"'{name}' is a group of lm-eval's tasks; import them one by one")
     return entry.cfg
 
 
 def _problems(config: Mapping[str, Any]) -> Iterator[str]:
-    """What our form cannot hold, as far as it can be seen without data."""
+    """What our tasks cannot express, as far as the YAML shows it."""
     if "class" in config:
         yield "it is written in Python (class)"
         return
     output = config.get("output_type", "generate_until")
     if output != "multiple_choice":
-        yield f"its output_type is {output}, and only multiple_choice has options to score"
+        yield f"its output_type is {output}, and only multiple_choice can be imported"
     if config.get("process_results"):
-        yield "it scores answers by code of its own (process_results)"
+        yield "it scores answers with its own code (process_results)"
     if config.get("doc_to_image") or config.get("doc_to_audio"):
-        yield "it shows pictures or plays sounds"
+        yield "its questions contain images or audio"
     if config.get("gen_prefix") or _few_shot(config, "gen_prefix"):
-        yield "it begins the answer itself (gen_prefix)"
+        yield "it writes the beginning of the answer (gen_prefix)"
     if config.get("num_fewshot"):
         yield from _few_shot_problems(config)
 
@@ -94,14 +98,14 @@ def _few_shot(config: Mapping[str, Any], key: str, default: Any = None) -> Any:
 
 
 def _few_shot_problems(config: Mapping[str, Any]) -> Iterator[str]:
-    usual = config.get("fewshot_delimiter", BLANK_LINE)
-    if (delimiter := _few_shot(config, "fewshot_delimiter", usual)) != BLANK_LINE:
+    default = config.get("fewshot_delimiter", BLANK_LINE)
+    if (delimiter := _few_shot(config, "fewshot_delimiter", default)) != BLANK_LINE:
         yield f"its fewshot_delimiter is {delimiter!r}, and ours is a blank line"
     if not _has_exemplars(config):
         yield "its few-shot examples come from the split that it tests"
 
 
-def _tested(config: Mapping[str, Any]) -> str | None:
+def _test_split(config: Mapping[str, Any]) -> str | None:
     return config.get("test_split") or config.get("validation_split")
 
 
@@ -110,17 +114,17 @@ def _has_exemplars(config: Mapping[str, Any]) -> bool:
     split = _few_shot(config, "split", config.get("fewshot_split"))
     if split is None and _few_shot(config, "samples") is not None:
         return True
-    usual = config.get("training_split") or config.get("validation_split")
-    return (split or usual) not in (None, _tested(config))
+    default = config.get("training_split") or config.get("validation_split")
+    return (split or default) not in (None, _test_split(config))
 
 
 def _load(manager: Any, name: str) -> Any:
     try:
         [task] = manager.load(name)["tasks"].values()
     except OSError as error:
-        reason = f"the data of lm-eval's task '{name}' cannot be had ({first_line(error)})"
-        raise Unavailable(reason, "import it with the hub in reach, or correct its dataset_path") from error
-    except Exception as error:  # a stranger's code and templates: whatever they raise is their mistake
+        reason = f"the data of lm-eval's task '{name}' cannot be loaded ({first_line(error)})"
+        raise Unavailable(reason, "connect to the hub, or correct its dataset_path") from error
+    except Exception as error:  # the task's own code and templates: whatever they raise
         raise _failed(f"lm-eval cannot load its task '{name}'", error) from error
     return task
 
@@ -129,40 +133,41 @@ def _failed(what: str, error: Exception) -> BenchError:
     return BenchError(f"{what}: {type(error).__name__}: {first_line(error)}")
 
 
-def _rows(name: str, task: Any, form: Any, docs: Iterable[Any], split: str) -> list[Row]:
-    """The documents in our form; ids count them as lm-eval's doc_id does.
+def _rows(name: str, task: Any, templates: Any, docs: Iterable[Any], split: str) -> list[Row]:
+    """The documents as rows of our data; ids number them as lm-eval's doc_id does.
 
-    `form` has the templates: the task's own, or those of its few-shot examples.
+    `templates` is the task's configuration, or that of its few-shot examples.
     """
     rows: list[Row] = []
     for number, doc in enumerate(docs):
-        place = f"lm-eval's task '{name}' cannot be imported: document {number} of its {split} split"
+        place = f"{_refused(name)}: document {number} of its {split} split"
         try:
-            rows.append(_row(task, form, doc, f"{split}-{number:05d}"))
+            rows.append(_row(task, templates, doc, f"{split}-{number:05d}"))
         except RowError as error:
             raise BenchError(f"{place}: {error}") from error
-        except Exception as error:  # a stranger's code and templates
+        except Exception as error:  # as in `_load`
             raise _failed(place, error) from error
     return rows
 
 
-def _row(task: Any, form: Any, doc: Any, item_id: str) -> Row:
-    question = task.doc_to_text(doc, form.doc_to_text)
+def _row(task: Any, templates: Any, doc: Any, item_id: str) -> Row:
+    question = task.doc_to_text(doc, templates.doc_to_text)
     if not isinstance(question, str):
-        raise RowError("doc_to_text", "gives an index: a context for each option, and ours has one for all")
-    options = list(task.doc_to_choice(doc, form.doc_to_choice))
-    answer = _answer(task.doc_to_target(doc, form.doc_to_target), options)
+        text = "gives an index, so every option has its own context; only one for all can be imported"
+        raise RowError("doc_to_text", text)
+    options = list(task.doc_to_choice(doc, templates.doc_to_choice))
+    answer = _answer(task.doc_to_target(doc, templates.doc_to_target), options)
     row: Row = {"id": item_id, "question": question, "options": options, "answer": answer}
     item = row_to_item(row, COLUMNS, item_id)
     for option in item.options:
-        _check_text(question, option, form.target_delimiter)
+        _check_text(question, option, templates.target_delimiter)
     return row
 
 
 def _answer(gold: object, options: Sequence[object]) -> object:
-    """The right option's index; one that is out of range is left to the check of the whole row."""
+    """The right option's index. The check of the whole row finds one that is out of range."""
     if isinstance(gold, list):
-        raise RowError("doc_to_target", "gives a list of right answers, and ours has one")
+        raise RowError("doc_to_target", "gives several right answers, and an item has one")
     if isinstance(gold, str):
         if gold not in options:
             raise RowError("doc_to_target", f"gives {gold!r}, which is none of the options")
@@ -175,20 +180,19 @@ def _check_text(question: str, option: str, delimiter: str) -> None:
         raise RowError("doc_to_choice", "gives an empty option")
     theirs, ours = delimiter + option, answer_text(question, option.strip())
     if theirs != ours:
-        text = f"lm-eval writes {theirs!r} after {question[-20:]!r}, and we would write {ours!r}"
+        text = f"lm-eval writes {theirs!r} after {question[-20:]!r}, but we would write {ours!r}"
         raise RowError("target_delimiter", text)
 
 
 def _system(name: str, task: Any, docs: Iterable[Any]) -> str:
-    """The description, which lm-eval puts straight before the first question, as our system text."""
-    told = {task.resolve_field(doc, task.config.description) or "" for doc in docs}
-    refused = f"lm-eval's task '{name}' cannot be imported: its description"
-    if len(told) > 1:
-        raise BenchError(f"{refused} is not the same for all documents")
-    [description] = told
+    """The task's description as our system text: lm-eval puts it directly before the first question."""
+    descriptions = {task.resolve_field(doc, task.config.description) or "" for doc in docs}
+    if len(descriptions) > 1:
+        raise BenchError(f"{_refused(name)}: its description is not the same for all documents")
+    [description] = descriptions
     system = description.removesuffix(BLANK_LINE)
     if description and system + BLANK_LINE != description:
-        raise BenchError(f"{refused} does not end in a blank line, as our system text does")
+        raise BenchError(f"{_refused(name)}: its description does not end in a blank line")
     return system
 
 
@@ -196,17 +200,17 @@ def _task(name: str, config: Mapping[str, Any], system: str, splits: Iterable[st
     import lm_eval
 
     own = own_name(name)
-    version = _given_version(config)
+    version = _version(config)
     source = " ".join(str(config[key]) for key in ("dataset_path", "dataset_name") if config.get(key))
     return Task(
         name=own,
         version=own_version(version),
         title=f"{name} (lm-evaluation-harness)",
         description=f"Task '{name}', version {version}, of lm-evaluation-harness {lm_eval.__version__}: "
-        f"split '{_tested(config)}' of {source}. A question is lm-eval's whole prompt.",
+        f"split '{_test_split(config)}' of {source}. A question is lm-eval's whole prompt.",
         license="unknown",
         data=FilesData(
-            files={split: f"data/{own}_{split}.jsonl" for split in splits},
+            files={split: _data_file(own, split) for split in splits},
             splits=Splits(exemplars="exemplars" if "exemplars" in splits else None),
             columns=COLUMNS,
         ),
@@ -218,7 +222,12 @@ def _task(name: str, config: Mapping[str, Any], system: str, splits: Iterable[st
     )
 
 
-def _given_version(config: Mapping[str, Any]) -> str:
+def _data_file(name: str, split: str) -> str:
+    return f"data/{name}_{split}.jsonl"
+
+
+def _version(config: Mapping[str, Any]) -> str:
+    """lm-eval's own version of the task, "unknown" where it has none."""
     match config:
         case {"metadata": {"version": version}}:
             return str(version)
@@ -227,27 +236,26 @@ def _given_version(config: Mapping[str, Any]) -> str:
 
 
 def own_name(name: str) -> str:
-    """The name that lm-eval's task has here."""
+    """The name of lm-eval's task in our registry."""
     return "lm-eval-" + re.sub(r"[^a-z0-9_.-]", "-", name.lower())
 
 
 def own_version(given: str) -> int:
-    """lm-eval's versions begin at 0 and may be 1.0; ours are whole and begin at 1."""
+    """lm-eval's versions start at 0 and may be 1.0; ours are integers and start at 1."""
     number = re.match(r"\d+", given)
     return max(1, int(number.group())) if number else 1
 
 
 def _write(task: Task, rows: Mapping[str, Sequence[Row]], folder: Path) -> Path:
-    assert isinstance(task.data, FilesData)
     path = folder / f"{task.name}.yaml"
     try:
         (folder / "data").mkdir(parents=True, exist_ok=True)
-        for split, file in task.data.files.items():
-            lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in rows[split]]
-            (folder / file).write_text("".join(lines), encoding="utf-8")
-        # Last, so that a task which is there has its data.
-        told = task.model_dump(mode="json", exclude_defaults=True)
-        path.write_text(yaml.safe_dump(told, sort_keys=False, allow_unicode=True), encoding="utf-8")
+        for split, documents in rows.items():
+            lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in documents]
+            (folder / _data_file(task.name, split)).write_text("".join(lines), encoding="utf-8")
+        # Last, so that a task file never exists without its data.
+        content = task.model_dump(mode="json", exclude_defaults=True)
+        path.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8")
     except OSError as error:
         raise BenchError(f"the task cannot be written to {folder}: {error.strerror}") from error
     return path

@@ -1,6 +1,6 @@
-"""What `lm_eval --output_path DIR --log_samples` wrote, read: a results file and its samples.
+"""Reads what `lm_eval --output_path DIR --log_samples` wrote: a results file and its samples.
 
-Read as lm-eval 0.4.13 writes it, and as older versions do where they write the same.
+The format is that of lm-eval 0.4.13, and of older versions where they wrote the same.
 """
 
 import hashlib
@@ -16,23 +16,25 @@ from bench.config import display, read_text
 from bench.errors import FileError, Mistake
 
 RESULTS = "results_"
-M = TypeVar("M", bound="Told")
+M = TypeVar("M", bound="Lenient")
 
 
-class Told(BaseModel):
-    """What another program wrote: what we do not need of it may be there."""
+class Lenient(BaseModel):
+    """A part of a file that lm-eval wrote. Unlike in `Strict`, keys that are not used here are ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", protected_namespaces=())
 
 
-class Counts(Told):
-    """Documents of a task's split, and how many of them were asked."""
+class Counts(Lenient):
+    """How many documents a task's split has, and how many of them were asked."""
 
     original: int
     effective: int
 
 
-class Config(Told):
+class Config(Lenient):
+    """How lm-eval was called: the model, and the options of the command."""
+
     model: str = ""
     model_args: str | dict[str, Any] | None = None
     model_num_parameters: int | None = None
@@ -43,8 +45,8 @@ class Config(Told):
     fewshot_seed: int | None = None
 
 
-class Results(Told):
-    """A results file: one model, some tasks."""
+class Results(Lenient):
+    """The content of a results file: one model on one or more tasks. Dictionaries are by task."""
 
     results: dict[str, dict[str, Any]]
     configs: dict[str, dict[str, Any]]
@@ -63,7 +65,9 @@ class Results(Told):
     chat_template: str | dict[str, str] | None = None
 
 
-class _Line(Told):
+class _Line(Lenient):
+    """A line of a samples file: one document."""
+
     doc_id: int
     doc: Any
     target: str | int | float | list[Any]
@@ -79,7 +83,9 @@ class _Line(Told):
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A document as it was asked: `choices` are its continuations without what stands before each."""
+    """A document as it was asked. `choices` are the continuations without the delimiter before each;
+    `logprobs` are their natural log-probabilities. `number` is lm-eval's doc_id.
+    """
 
     line: int
     number: int
@@ -95,35 +101,37 @@ class Sample:
 @dataclass(frozen=True, slots=True)
 class ResultsFile:
     path: Path
-    told: Results
+    content: Results
 
     def samples_path(self, task: str) -> Path:
-        """Where the task's samples are, if they were logged: beside it, by the same date."""
+        """Where the task's samples are, if they were logged: in the same folder, with the same date."""
         return self.path.with_name(f"samples_{task}_{self.path.stem.removeprefix(RESULTS)}.jsonl")
 
 
 def read_results_file(path: Path) -> ResultsFile:
-    """Raises a FileError where it is none of lm-eval's, or damaged."""
+    """Raises a FileError if it is not a results file of lm-eval, or is damaged."""
     return ResultsFile(path, _checked(Results, _json(read_text(path), path, 0), path, 0))
 
 
 def read_samples(file: ResultsFile, task: str) -> list[Sample]:
-    """The task's answered documents by their number; raises a FileError where they are not to be trusted."""
+    """The task's answered documents, sorted by number; raises a FileError if they are damaged or do not
+    belong to the results file.
+    """
     path = file.samples_path(task)
     lines = [
         (number, _checked(_Line, _json(line, path, number), path, number))
         for number, line in enumerate(read_text(path).split("\n"), start=1)
         if line.strip()
     ]
-    _check_hash([line for _, line in lines], file.told.task_hashes.get(task), path)
-    delimiter = str(file.told.configs[task].get("target_delimiter", " "))
-    found = [_sample(line, number, delimiter, path) for number, line in lines if line.filter == "none"]
-    if not found:
-        raise FileError([Mistake(display(path), 0, "", "no answers that no filter has changed")])
-    numbers = [sample.number for sample in found]
+    _check_hash([line for _, line in lines], file.content.task_hashes.get(task), path)
+    delimiter = str(file.content.configs[task].get("target_delimiter", " "))
+    samples = [_sample(line, number, delimiter, path) for number, line in lines if line.filter == "none"]
+    if not samples:
+        wrong(path, 0, "", "no unfiltered answers (filter: none)")
+    numbers = [sample.number for sample in samples]
     if len(set(numbers)) < len(numbers):
-        raise FileError([Mistake(display(path), 0, "doc_id", "a document is there more than once")])
-    return sorted(found, key=lambda sample: sample.number)
+        wrong(path, 0, "doc_id", "a document occurs more than once")
+    return sorted(samples, key=lambda sample: sample.number)
 
 
 def wrong(path: Path, line: int, key: str, text: str) -> NoReturn:
@@ -139,40 +147,45 @@ def _json(text: str, path: Path, line: int) -> object:
 
 def _checked(model: type[M], raw: object, path: Path, line: int) -> M:
     if not isinstance(raw, dict):
-        wrong(path, line, "", "not lm-eval's: no JSON object")
+        wrong(path, line, "", "not a file of lm-eval: expected a JSON object")
     try:
         return model.model_validate(raw)
     except ValidationError as error:
         first = error.errors()[0]
-        wrong(path, line, ".".join(map(str, first["loc"])), f"not lm-eval's: {first['msg']}")
+        wrong(path, line, ".".join(map(str, first["loc"])), f"not a file of lm-eval: {first['msg']}")
 
 
 def _check_hash(lines: Sequence[_Line], expected: str | None, path: Path) -> None:
-    """lm-eval hashes documents, prompts and answers of all samples, and says the hash in the results file."""
+    """lm-eval hashes documents, prompts and answers of all samples; the results file holds the hash."""
     if expected is None or not all(line.doc_hash for line in lines):
         return
     joined = "".join(line.doc_hash + line.prompt_hash + line.target_hash for line in lines)
     if hashlib.sha256(joined.encode()).hexdigest() != expected:
-        wrong(path, 0, "", "not the samples that the results file was made from (task_hashes)")
+        wrong(path, 0, "", "these are not the samples of the results file (task_hashes differ)")
 
 
 def _sample(line: _Line, number: int, delimiter: str, path: Path) -> Sample:
     try:
-        asked = list(_arguments(line.arguments))
+        asked = list(_pairs(line.arguments))
     except (KeyError, ValueError):
         asked = []
     if not asked:
-        wrong(path, number, "arguments", "not pairs of a context and a continuation")
+        wrong(path, number, "arguments", "expected pairs of a context and a continuation")
     if line.prompt_hash and hashlib.sha256(asked[0][0].encode()).hexdigest() != line.prompt_hash:
-        wrong(path, number, "arguments", "not the prompt that its prompt_hash is of")
+        wrong(path, number, "arguments", "the prompt does not match its prompt_hash")
     if len({prompt for prompt, _ in asked}) != 1:
-        wrong(path, number, "arguments", "a context for each option, and ours has one for all")
+        wrong(
+            path,
+            number,
+            "arguments",
+            "every option has its own context; only one context for all options can be imported",
+        )
     try:
         logprobs = tuple(float(reply[0]) for reply in line.filtered_resps)
     except (TypeError, ValueError, IndexError, KeyError):
-        wrong(path, number, "filtered_resps", "not log-likelihoods")
+        wrong(path, number, "filtered_resps", "expected log-likelihoods")
     if len(logprobs) != len(asked):
-        wrong(path, number, "filtered_resps", f"{len(logprobs)} log-likelihoods of {len(asked)} options")
+        wrong(path, number, "filtered_resps", f"{len(logprobs)} log-likelihoods for {len(asked)} options")
     return Sample(
         line=number,
         number=line.doc_id,
@@ -186,12 +199,12 @@ def _sample(line: _Line, number: int, delimiter: str, path: Path) -> Sample:
     )
 
 
-def _arguments(told: Mapping[str, Mapping[str, Any]] | Sequence[Sequence[Any]]) -> Iterator[tuple[str, str]]:
+def _pairs(arguments: Mapping[str, Mapping[str, Any]] | Sequence[Sequence[Any]]) -> Iterator[tuple[str, str]]:
     """(context, continuation) of each option: by name (`gen_args_0`), or as lists in older files."""
-    if isinstance(told, Mapping):
-        for index in range(len(told)):
-            one = told[f"gen_args_{index}"]
-            yield str(one["arg_0"]), str(one["arg_1"])
+    if isinstance(arguments, Mapping):
+        for index in range(len(arguments)):
+            pair = arguments[f"gen_args_{index}"]
+            yield str(pair["arg_0"]), str(pair["arg_1"])
     else:
-        for context, continuation in told:
+        for context, continuation in arguments:
             yield str(context), str(continuation)

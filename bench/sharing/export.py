@@ -1,4 +1,4 @@
-"""What all forms of sharing have in common: runs in words and plain values, and the folder they go to."""
+"""What the export formats share: their types, facts of runs in plain values, the folder that is written."""
 
 import hashlib
 import json
@@ -24,7 +24,7 @@ _HUB_SPLIT = re.compile(r"([\w-][\w.-]*/[\w.-]+)\[(.+)\]")
 
 @dataclass(frozen=True, slots=True)
 class Publisher:
-    """Who publishes the runs and where they can be read; "" where that is not said."""
+    """Who publishes the runs, and where they can be read; "" where it is not given."""
 
     name: str = ""
     url: str = ""
@@ -40,32 +40,32 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """Files by their path in the folder, and a word on all that is not in them."""
+    """Files by their path in the folder, and notes on what was left out."""
 
     files: dict[str, bytes]
     notes: tuple[str, ...] = ()
 
 
 def finished(runs: Iterable[Run]) -> list[Finished]:
-    """The runs that were finished, and say when, in the order given."""
+    """The finished runs that have a date, in the order given."""
     done = [(run.result, run.records) for run in runs if isinstance(run.result, DoneResult)]
     return [Finished(result, records) for result, records in done if result.provenance.finished]
 
 
 def hub_model(cell: CellFacts) -> str | None:
-    """The repository of the hub that holds these very weights; None for any others, tuned ones among them."""
+    """The repository of the hub that holds exactly these weights; None otherwise, as for tuned weights."""
     source = cell.model.source
     return source.hub if isinstance(source, HubSource) and cell.variant.adapter is None else None
 
 
 def hub_data_set(split: SplitFacts) -> str | None:
-    """The data set of the hub that the questions came from; None for a file, even one that mirrors it."""
-    found = _HUB_SPLIT.fullmatch(split.source)
-    return found[1] if found and found[2] == split.split else None
+    """The data set of the hub that the questions came from; None for a file, even a mirror of a data set."""
+    match = _HUB_SPLIT.fullmatch(split.source)
+    return match[1] if match and match[2] == split.split else None
 
 
 def tuned_name(cell: CellFacts) -> str:
-    """The model's name; with the adapter's method and digest, where it runs with one."""
+    """The model's name, followed by the adapter's method and digest if it has one."""
     adapter = cell.variant.adapter
     return f"{cell.model.name}-{adapter.method}-{adapter.sha256[:8]}" if adapter else cell.model.name
 
@@ -78,8 +78,8 @@ def program(result: DoneResult) -> tuple[str, str]:
     return (name, version) if name and version[:1].isdigit() else (result.imported, "unknown")
 
 
-def told_variant(result: DoneResult) -> str:
-    """How the model was run, in words: what tells two runs of it apart."""
+def describe_variant(result: DoneResult) -> str:
+    """How the model was run, in words: everything that distinguishes two runs of a model on a task."""
     variant, view = result.cell.variant, result.cell.task.view
     words = [variant.precision] if variant.precision else []
     if variant.adapter:
@@ -98,20 +98,20 @@ def told_variant(result: DoneResult) -> str:
 
 
 def deviation(rate: Rate) -> float | None:
-    """The sample standard deviation of an item's score, which is 0 or 1; None for a single item."""
+    """The sample standard deviation of the items' scores, which are 0 or 1; None for a single item."""
     if rate.total < 2:
         return None
     return math.sqrt(rate.correct * (rate.total - rate.correct) / (rate.total * (rate.total - 1)))
 
 
 def finished_at(provenance: Provenance) -> datetime:
-    """When the run was finished, in UTC; it must say so."""
-    found = datetime.fromisoformat(provenance.finished)
-    return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    """When the run was finished, in UTC. The run must have a date."""
+    end = datetime.fromisoformat(provenance.finished)
+    return end.astimezone(UTC) if end.tzinfo else end.replace(tzinfo=UTC)
 
 
 def strings(values: Mapping[str, object]) -> dict[str, str]:
-    """The values as text, those that are not plain as JSON; what is None or "" is left out."""
+    """The values as text, in JSON unless they are text already; None and "" are left out."""
     return {
         name: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         for name, value in values.items()
@@ -119,7 +119,7 @@ def strings(values: Mapping[str, object]) -> dict[str, str]:
     }
 
 
-def known(values: Mapping[str, object]) -> dict[str, object]:
+def without_none(values: Mapping[str, object]) -> dict[str, object]:
     """The values that are not None."""
     return {name: value for name, value in values.items() if value is not None}
 
@@ -138,44 +138,47 @@ def as_lines(rows: Iterable[Mapping[str, Any]]) -> bytes:
     return "".join(f"{line}\n" for line in lines).encode()
 
 
-def write_export(export: Export, out: Path, form: str) -> None:
-    """Replace what an earlier export of that form wrote; refuses a folder that holds anything else."""
-    mark = out / f".slm-bench-{form}"
+def write_export(export: Export, out: Path, name: str) -> None:
+    """Write the files, in the place of those of an earlier export in the same format.
+
+    A marker file lists what was written. Raises a UsageError if the folder holds anything else.
+    """
+    marker = out / f".slm-bench-{name}"
     try:
-        before = mark.read_text(encoding="utf-8").splitlines() if mark.is_file() else []
-        found = _files(out)
-        foreign = sorted(found - {mark.name, *before})
+        earlier = marker.read_text(encoding="utf-8").splitlines() if marker.is_file() else []
+        existing = _files(out)
+        foreign = sorted(existing - {marker.name, *earlier})
         if foreign:
-            text = f"{out} holds {foreign[0]}, which no export of this form wrote"
-            raise UsageError(f"{text}; give --out an empty or a new folder")
+            text = f"{out} holds {foreign[0]}, which was not written by an export in this format"
+            raise UsageError(f"{text}; give --out a new or an empty folder")
         out.mkdir(parents=True, exist_ok=True)
-        _list(mark, found | export.files.keys())
-        for name in sorted(found - {mark.name} - export.files.keys()):
-            _remove(out, out / name)
-        for name, data in export.files.items():
-            path = out / name
+        _write_marker(marker, existing | export.files.keys())
+        for file in sorted(existing - {marker.name} - export.files.keys()):
+            _remove(out, out / file)
+        for file, data in export.files.items():
+            path = out / file
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
-        _list(mark, export.files)
+        _write_marker(marker, export.files)
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "its list of files is damaged"
+        reason = error.strerror if isinstance(error, OSError) else "its marker file is damaged"
         raise BenchError(f"the export cannot be written to {out}: {reason}") from error
 
 
 def _files(out: Path) -> set[str]:
-    """All that is in the folder and is no folder itself, by its path in there."""
+    """Everything in the folder that is not a folder itself, by its path in it."""
     if out.exists() and not out.is_dir():
-        raise UsageError(f"{out} is no folder; give --out an empty or a new folder")
+        raise UsageError(f"{out} is not a folder; give --out a new or an empty folder")
     inside = (path for path in out.rglob("*") if path.is_symlink() or not path.is_dir())
     return {path.relative_to(out).as_posix() for path in inside}
 
 
-def _list(mark: Path, names: Iterable[str]) -> None:
-    mark.write_text("".join(f"{name}\n" for name in sorted({*names} - {mark.name})), encoding="utf-8")
+def _write_marker(marker: Path, names: Iterable[str]) -> None:
+    marker.write_text("".join(f"{name}\n" for name in sorted({*names} - {marker.name})), encoding="utf-8")
 
 
 def _remove(out: Path, path: Path) -> None:
-    """Remove a file, and the folders that are empty without it."""
+    """Remove a file, and the folders that it leaves empty."""
     path.unlink()
     for folder in path.parents:
         if folder == out or any(folder.iterdir()):
@@ -183,6 +186,6 @@ def _remove(out: Path, path: Path) -> None:
         folder.rmdir()
 
 
-def named(names: Sequence[str]) -> str:
-    """Names in a list, each once, sorted."""
+def comma_separated(names: Sequence[str]) -> str:
+    """The names, sorted, each once."""
     return ", ".join(sorted(set(names)))

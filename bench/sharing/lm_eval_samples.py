@@ -1,9 +1,9 @@
 """Records -> the lines of lm-eval's samples file.
 
-A question's `resps` hold, for each option, the natural log-probability that its continuation in
-`arguments` has after the prompt: of the letter, or of the option's text. Whether each token was the
-likeliest, lm-eval's second value, is not kept in a run, so "None" stands there. Where the model wrote,
-`resps` hold its words, and `filtered_resps` the letter that was read in them.
+A question's `resps` hold, for each option, the natural log-probability of its continuation in `arguments`
+after the prompt: of the letter, or of the option's text. lm-eval's second value, whether every token was the
+likeliest, is not kept in a run, so it is "None". Where the model wrote, `resps` hold its text, and
+`filtered_resps` the letter that was read from it.
 """
 
 import json
@@ -11,58 +11,58 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from bench.inputs.prompts import answer_text
-from bench.interop.sharing import Finished, sha256
 from bench.runs.result import CellFacts, DoneResult
 from bench.scoring.metrics import Rate
 from bench.scoring.record import Record
+from bench.sharing.export import Finished, sha256
 from bench.types import LETTERS, ViewName
 
 NO_ANSWER = "[invalid]"
-"""What lm-eval's own filters give where they read no answer."""
+"""The output of lm-eval's own filters where they find no answer."""
 Measures = Mapping[str, ViewName | None]
-"""lm-eval's metrics, and the view that each is the accuracy of; None for what the model wrote."""
+"""lm-eval's metric -> the view whose accuracy it is; None where the model wrote its answer."""
 
 
 def measures(result: DoneResult) -> Measures:
-    """What a run's answers come to in lm-eval's terms: `acc` compares the log-probabilities as they are,
-    `acc_norm` by the character. A view that lm-eval does not have keeps our name.
+    """lm-eval's metrics of a run: `acc` compares log-probabilities as they are, `acc_norm` divides them by
+    the options' lengths in characters. A view that lm-eval does not have keeps our name.
     """
     if result.cell.variant.generate:
         return {"exact_match": None}
     if logprobs(result) == "letter":
         return {"acc": "letter"}
-    found: dict[str, ViewName] = {"acc": "text", "acc_norm": "text_per_char"}
-    ranks, views = result.cell.task.view, result.metrics.views
-    if ranks not in found.values():
-        found[f"acc_{ranks}"] = ranks
-    return {name: view for name, view in found.items() if view in views or not views}
+    metrics: dict[str, ViewName] = {"acc": "text", "acc_norm": "text_per_char"}
+    ranking, views = result.cell.task.view, result.metrics.views
+    if ranking not in metrics.values():
+        metrics[f"acc_{ranking}"] = ranking
+    return {name: view for name, view in metrics.items() if view in views or not views}
 
 
 def logprobs(result: DoneResult) -> ViewName:
-    """The view of plain log-probabilities that the answers come from; a baseline has the letters' alone."""
-    ranks, views = result.cell.task.view, result.metrics.views
-    return "letter" if ranks == "letter" or (views and "text" not in views) else "text"
+    """The view whose scores are plain log-probabilities; of a baseline, the one that the task ranks by."""
+    ranking, views = result.cell.task.view, result.metrics.views
+    return "letter" if ranking == "letter" or (views and "text" not in views) else "text"
 
 
 def rate(result: DoneResult, view: ViewName | None) -> Rate:
-    """The accuracy of a view; of the answers themselves where they were written, or none was scored."""
+    """The accuracy by a view; that of the answers themselves if they were written, or if it has no scores."""
     accuracy = result.metrics.accuracy
     return accuracy if view is None else result.metrics.views.get(view, accuracy)
 
 
 def samples(run: Finished) -> Iterator[dict[str, Any]]:
-    """A line for each record, in the records' order."""
+    """One line for each record, in the records' order."""
     result = run.result
     generate = result.cell.variant.generate
     for number, record in enumerate(run.records):
         doc = _doc(record)
         target = record.answer_gt if generate else str(LETTERS.index(record.answer_gt))
-        asked = _written(result.cell, record) if generate else _scored(result, record)
+        replies = _written(result.cell, record) if generate else _scored(result, record)
         yield {
             "doc_id": number,
             "doc": doc,
             "target": target,
-            **asked,
+            **replies,
             "metrics": list(measures(result)),
             "doc_hash": sha256(json.dumps(doc, indent=2, ensure_ascii=False)),
             "prompt_hash": sha256(record.prompt),
@@ -82,14 +82,14 @@ def _doc(record: Record) -> dict[str, Any]:
 
 
 def _scored(result: DoneResult, record: Record) -> dict[str, Any]:
-    """The continuations with their log-probabilities; none where the prompt was too long to ask."""
+    """The continuations with their log-probabilities; none if the prompt did not fit the model."""
     view = logprobs(result)
     texts = LETTERS[: len(record.options)] if view == "letter" else [text.strip() for text in record.options]
     chat = result.cell.variant.prompt == "chat"
-    asked = [text if chat else answer_text(record.prompt, text) for text in texts]
+    continuations = [text if chat else answer_text(record.prompt, text) for text in texts]
     replies = [[str(score), "None"] for score in record.scores.get(view, ())]
     return {
-        "arguments": _arguments((record.prompt, continuation) for continuation in asked),
+        "arguments": _arguments((record.prompt, continuation) for continuation in continuations),
         "resps": [[reply] for reply in replies],
         "filtered_resps": replies,
         "filter": "none",
@@ -97,7 +97,7 @@ def _scored(result: DoneResult, record: Record) -> dict[str, Any]:
 
 
 def _written(cell: CellFacts, record: Record) -> dict[str, Any]:
-    """Of several samples a run keeps the words of one; the answer is the commonest of all."""
+    """A run keeps the text of one of several samples; the answer is the most frequent of all."""
     return {
         "arguments": _arguments([(record.prompt, generation(cell))]),
         "resps": [[record.completion]],
@@ -107,7 +107,7 @@ def _written(cell: CellFacts, record: Record) -> dict[str, Any]:
 
 
 def generation(cell: CellFacts) -> dict[str, Any]:
-    """How the model was let write, in lm-eval's words; empty where options were scored."""
+    """The generation settings by lm-eval's names; empty where options were scored."""
     generate = cell.variant.generate
     if generate is None:
         return {}
@@ -119,8 +119,8 @@ def generation(cell: CellFacts) -> dict[str, Any]:
     }
 
 
-def _arguments(asked: Iterable[tuple[str, Any]]) -> dict[str, dict[str, Any]]:
-    return {f"gen_args_{at}": {"arg_0": first, "arg_1": second} for at, (first, second) in enumerate(asked)}
+def _arguments(pairs: Iterable[tuple[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {f"gen_args_{at}": {"arg_0": first, "arg_1": second} for at, (first, second) in enumerate(pairs)}
 
 
 def _right(record: Record, view: ViewName | None) -> float:

@@ -1,4 +1,4 @@
-"""A built site, and what it would change where it is sent. `branch.py` and `space.py` send it further."""
+"""Reading a built site, comparing it with what is at its target, and sending it to a folder."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ from bench.errors import BenchError, UsageError
 from bench.site_folder import MARK, replace_site
 
 BRANCH = "gh-pages"
-"""The one that GitHub Pages shows."""
+"""The branch that GitHub Pages serves."""
 
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """A built site: the files that its mark names, by their path in it, and the mark itself."""
+    """A built site: its files by their path in it, among them the marker file that lists the others."""
 
     folder: Path
     files: Mapping[str, bytes]
@@ -25,7 +25,7 @@ class Built:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Paths that are not there yet, that are there with other bytes, and that would go."""
+    """Paths that the target does not have yet, that it has with other content, and that would be removed."""
 
     new: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
@@ -37,9 +37,10 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """What would be sent where; finding it out has changed nothing.
+    """What would be sent, and where; nothing has changed yet.
 
-    `send` does it and says in a sentence what was done; `notes` are what a person should know before.
+    `send` sends it and returns a sentence that says where it is now; `notes` are what a person should know
+    before.
     """
 
     where: str
@@ -49,24 +50,22 @@ class Sending:
 
 
 def read_built(folder: Path) -> Built:
-    """The site that `bench leaderboard build` made there; nothing else in the folder is part of it."""
-    mark = folder / MARK
-    if not mark.is_file():
-        raise UsageError(f"{folder} holds no site: run 'bench leaderboard build' first")
+    """The site that `bench leaderboard build` made there; other files in the folder are not part of it."""
+    marker = folder / MARK
+    if not marker.is_file():
+        raise UsageError(f"{folder} holds no built site; run 'bench leaderboard build' first")
     try:
-        names = mark.read_text(encoding="utf-8", errors="replace").splitlines()
+        names = marker.read_text(encoding="utf-8", errors="replace").splitlines()
         inside = [name for name in names if (folder / name).resolve().is_relative_to(folder.resolve())]
         files = {name: (folder / name).read_bytes() for name in inside}
-        return Built(folder, files | {MARK: mark.read_bytes()})
+        return Built(folder, files | {MARK: marker.read_bytes()})
     except OSError as error:
-        lost = error.filename or folder
-        raise BenchError(
-            f"{lost} cannot be read: {error.strerror}; run 'bench leaderboard build' again"
-        ) from error
+        text = f"{error.filename or folder} cannot be read: {error.strerror}"
+        raise BenchError(f"{text}; run 'bench leaderboard build' again") from error
 
 
 def difference(ours: Mapping[str, object], theirs: Mapping[str, object]) -> Difference:
-    """Between what would be sent and what is there: bytes, or whatever stands for them."""
+    """Between what would be sent and what the target has: paths with their bytes, or with digests of them."""
     return Difference(
         new=tuple(sorted(ours.keys() - theirs.keys())),
         changed=tuple(sorted(name for name in ours.keys() & theirs.keys() if ours[name] != theirs[name])),
@@ -75,32 +74,32 @@ def difference(ours: Mapping[str, object], theirs: Mapping[str, object]) -> Diff
 
 
 def refuse_others(names: Iterable[str], where: str, remedy: str) -> None:
-    """Raises a UsageError where something is there that no site of ours was ever sent to."""
-    found = set(names)
-    if found and MARK not in found:
-        raise UsageError(f"{where} holds what this command did not make ({min(found)}); {remedy}")
+    """Raises a UsageError if the target holds files, and this command never sent a site there."""
+    existing = set(names)
+    if existing and MARK not in existing:
+        raise UsageError(f"{where} holds files that this command did not make ({min(existing)}); {remedy}")
 
 
 def to_folder(built: Built, folder: Path) -> Sending:
-    """Make the folder hold the site: what an earlier one left there goes, a stranger's files stay."""
+    """Send the site to a folder: files of an earlier site are removed, all other files stay."""
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is a file; give --to a folder")
     if ":" in str(folder).removeprefix(folder.drive) or folder.name.replace("_", "-") == BRANCH:
-        raise UsageError(f"'{folder}' is neither {BRANCH} nor hf-space:ORG/NAME, and no name for a folder")
+        raise UsageError(f"'{folder}' is not {BRANCH}, hf-space:ORG/NAME or a folder name")
     if folder.resolve().is_relative_to(built.folder.resolve()):
-        raise UsageError(f"{folder} is the site itself, or in it; give --to another folder")
+        raise UsageError(f"{folder} is the built site itself, or inside it; give --to another folder")
     if folder.is_dir():
         refuse_others(
-            (path.name for path in folder.iterdir()), str(folder), "give --to an empty or a new folder"
+            (path.name for path in folder.iterdir()), str(folder), "give --to a new or an empty folder"
         )
-    here = _written(folder)
+    existing = _site_files(folder)
 
     def send() -> str:
         files = {name: data for name, data in built.files.items() if name != MARK}
         replace_site(folder, files, lambda: put(folder, files))
         return f"it is in {folder.resolve()}"
 
-    return Sending(f"the folder {folder}", difference(built.files, here), send)
+    return Sending(f"the folder {folder}", difference(built.files, existing), send)
 
 
 def put(folder: Path, files: Mapping[str, bytes]) -> None:
@@ -108,8 +107,8 @@ def put(folder: Path, files: Mapping[str, bytes]) -> None:
         (folder / name).write_bytes(data)
 
 
-def _written(folder: Path) -> dict[str, bytes]:
-    """What an earlier site left in the folder, as far as it is still there."""
+def _site_files(folder: Path) -> dict[str, bytes]:
+    """The files of an earlier site that are still in the folder."""
     if not (folder / MARK).is_file():
         return {}
     names = [MARK, *(folder / MARK).read_text(encoding="utf-8", errors="replace").splitlines()]

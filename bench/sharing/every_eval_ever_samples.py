@@ -1,18 +1,16 @@
-"""Records -> the rows of Every Eval Ever's samples file: an answered question each."""
+"""Records -> the rows of Every Eval Ever's samples file, one for each question."""
 
 from collections.abc import Iterator
 from typing import Any
 
-from bench.interop.sharing import Finished, sha256, strings
 from bench.runs.result import CellFacts
 from bench.scoring.record import Record
-
-ACCURACY = "accuracy"
-"""The result of the summary that a row's score counts in."""
+from bench.sharing.export import Finished, sha256, strings
+from bench.stats.metrics import ACCURACY
 
 
 def samples(run: Finished, evaluation_id: str, model_id: str, schema: str) -> Iterator[dict[str, Any]]:
-    """A row for each record, in the records' order."""
+    """One row for each record, in the records' order."""
     cell = run.result.cell
     for record in run.records:
         yield {
@@ -20,7 +18,7 @@ def samples(run: Finished, evaluation_id: str, model_id: str, schema: str) -> It
             "evaluation_id": evaluation_id,
             "model_id": model_id,
             "evaluation_name": cell.task.name,
-            "evaluation_result_id": ACCURACY,
+            "evaluation_result_id": ACCURACY.name,
             "sample_id": record.question_id,
             "sample_hash": sha256(record.question + record.answer_gt) if record.question else None,
             "interaction_type": "single_turn",
@@ -43,7 +41,7 @@ def samples(run: Finished, evaluation_id: str, model_id: str, schema: str) -> It
 
 
 def _input(record: Record) -> dict[str, Any]:
-    """The reference is the right option's letter, in the order of the choices."""
+    """The reference is the letter of the right option; choices are in the order of the letters."""
     return {
         "raw": record.question,
         "formatted": record.prompt or None,
@@ -53,15 +51,15 @@ def _input(record: Record) -> dict[str, Any]:
 
 
 def _output(cell: CellFacts, record: Record) -> dict[str, Any]:
-    """What the model wrote; where options were scored, the letter of the one with the highest score."""
+    """What the model wrote; where options were scored, the letter of the highest score."""
     answer = record.model_output.final_answer
-    said = record.completion if cell.variant.generate else answer
+    raw = record.completion if cell.variant.generate else answer
     trace = record.model_output.reasoning_steps
-    return {"raw": [said] if said else [], "reasoning_trace": [trace] if trace else None}
+    return {"raw": [raw] if raw else [], "reasoning_trace": [trace] if trace else None}
 
 
 def _attribution(cell: CellFacts, record: Record) -> list[dict[str, Any]]:
-    """How the answer was found; nothing where there is none, and the metadata's parse_status says why."""
+    """How the answer was extracted; empty without an answer, and parse_status in the metadata says why."""
     answer = record.model_output.final_answer
     if answer is None:
         return []
@@ -78,7 +76,7 @@ def _attribution(cell: CellFacts, record: Record) -> list[dict[str, Any]]:
 
 
 def _token_usage(record: Record) -> dict[str, int] | None:
-    """None for what counts no tokens, as a baseline."""
+    """None where no tokens are counted, as for a baseline."""
     if not record.prompt_tokens:
         return None
     total = record.prompt_tokens + record.new_tokens
@@ -90,7 +88,7 @@ def _token_usage(record: Record) -> dict[str, int] | None:
 
 
 def _performance(record: Record) -> dict[str, Any] | None:
-    """A question's share of its batch is no latency, so it stands under a name of its own."""
+    """A question's share of its batch's time is not a latency, so it has a name of its own."""
     if not record.seconds:
         return None
     return {"additional_details": {"share_of_its_batch_seconds": str(record.seconds)}}

@@ -1,12 +1,12 @@
-"""Runs -> the files that `lm_eval --output_path DIR --log_samples` writes (0.4.13); lm-eval is not needed."""
+"""Export as the files that `lm_eval --output_path DIR --log_samples` writes (0.4.13). Needs no lm-eval."""
 
 import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from bench.interop.lm_eval_samples import Measures, generation, logprobs, measures, rate, samples
-from bench.interop.sharing import (
+from bench.runs.result import CellFacts, DoneResult
+from bench.sharing.export import (
     Export,
     Finished,
     as_json,
@@ -15,12 +15,12 @@ from bench.interop.sharing import (
     finished_at,
     hub_data_set,
     hub_model,
-    known,
     program,
     sha256,
     tuned_name,
+    without_none,
 )
-from bench.runs.result import CellFacts, DoneResult
+from bench.sharing.lm_eval_samples import Measures, generation, logprobs, measures, rate, samples
 
 _UNSAFE = re.compile(r'["<>:/|\\?*\[\]]+')
 _RESPS = {
@@ -30,7 +30,7 @@ _RESPS = {
 
 
 def lm_eval_export(runs: Sequence[Finished]) -> Export:
-    """Two files a run in its model's folder: what variant it was, `config.model_args` says, as in lm-eval."""
+    """Two files for each run, in its model's folder. `config.model_args` tells variants apart."""
     files: dict[str, bytes] = {}
     for run in runs:
         task = run.result.cell.task.name
@@ -53,30 +53,32 @@ def model_name(cell: CellFacts) -> str:
 
 
 def sanitized(name: str) -> str:
-    """As lm-eval names a model's folder."""
+    """The name of a model's folder, as lm-eval makes it."""
     return _UNSAFE.sub("__", name)
 
 
 def _dates(end: datetime) -> Iterator[str]:
-    """The end of the run in UTC as lm-eval writes it, then microseconds on: no two runs share a file."""
-    for more in range(10**6):
-        date = end.replace(tzinfo=None, microsecond=more)
+    """The end of the run in UTC as lm-eval writes it, then one microsecond later, and so on, so that no two
+    runs share a file.
+    """
+    for microsecond in range(10**6):
+        date = end.replace(tzinfo=None, microsecond=microsecond)
         yield date.isoformat(timespec="microseconds").replace(":", "-")
 
 
 def _results(run: Finished) -> dict[str, Any]:
     result = run.result
-    cell, provenance, found = result.cell, result.provenance, measures(run.result)
+    cell, provenance, metrics = result.cell, result.provenance, measures(run.result)
     task = cell.task.name
     name = model_name(cell)
-    return known(
+    return without_none(
         {
-            "results": {task: _scores(result, found)},
+            "results": {task: _scores(result, metrics)},
             "group_subtasks": {task: []},
-            "configs": {task: _task_config(result, found)},
+            "configs": {task: _task_config(result, metrics)},
             "versions": {task: cell.task.version},
             "n-shot": {task: cell.variant.exemplars},
-            "higher_is_better": {task: dict.fromkeys(found, True)},
+            "higher_is_better": {task: dict.fromkeys(metrics, True)},
             "n-samples": {task: {"original": cell.data["test"].rows, "effective": len(run.records)}},
             "config": _config(result),
             "git_hash": provenance.git,
@@ -100,26 +102,26 @@ def _seconds(result: DoneResult) -> str | None:
 
 
 def _source(result: DoneResult) -> str:
-    """The program that ran the model; `slm-bench` is the name under which lm-eval knows ours."""
+    """The program that ran the model; `slm-bench` is the name of our engine in lm-eval."""
     return program(result)[0] if result.imported else "slm-bench"
 
 
 def _lm_eval_version(result: DoneResult) -> str | None:
-    """Only where lm-eval itself made the run."""
+    """None unless lm-eval itself made the run."""
     name, version = program(result)
     return version if name.casefold() in ("lm-eval", "lm_eval", "lm-evaluation-harness") else None
 
 
-def _scores(result: DoneResult, found: Measures) -> dict[str, Any]:
-    """`METRIC,FILTER` and its standard error, as lm-eval computes that."""
-    task, kept = result.cell.task, _filter(result.cell)
+def _scores(result: DoneResult, metrics: Measures) -> dict[str, Any]:
+    """`METRIC,FILTER` and its standard error, computed as in lm-eval."""
+    task, filtered = result.cell.task, _filter(result.cell)
     scores: dict[str, Any] = {"name": task.name, "alias": task.name}
     scores["sample_len"] = result.metrics.accuracy.total
-    for name, view in found.items():
-        one = rate(result, view)
-        spread = deviation(one)
-        scores[f"{name},{kept}"] = one.value
-        scores[f"{name}_stderr,{kept}"] = "N/A" if spread is None else spread / one.total**0.5
+    for name, view in metrics.items():
+        accuracy = rate(result, view)
+        spread = deviation(accuracy)
+        scores[f"{name},{filtered}"] = accuracy.value
+        scores[f"{name}_stderr,{filtered}"] = "N/A" if spread is None else spread / accuracy.total**0.5
     return scores
 
 
@@ -127,12 +129,12 @@ def _filter(cell: CellFacts) -> str:
     return "read-answer" if cell.variant.generate else "none"
 
 
-def _task_config(result: DoneResult, found: Measures) -> dict[str, Any]:
-    """The prompts are our templates: their `options` are (letter, option) pairs."""
+def _task_config(result: DoneResult, metrics: Measures) -> dict[str, Any]:
+    """The prompts are our templates, in which `options` are (letter, option) pairs."""
     cell = result.cell
     task, test, generate = cell.task, cell.data["test"], cell.variant.generate
     letters = '{{ "ABCDEFGHIJ"[:options | length] | list }}'
-    asked = {
+    templates = {
         "output_type": "multiple_choice",
         "doc_to_text": task.prompt,
         "doc_to_target": '{{ "ABCDEFGHIJ".index(answer) }}',
@@ -140,7 +142,7 @@ def _task_config(result: DoneResult, found: Measures) -> dict[str, Any]:
         "description": task.system,
     }
     if generate:
-        asked = {
+        templates = {
             "output_type": "generate_until",
             "doc_to_text": generate.prompt,
             "doc_to_target": "{{ answer }}",
@@ -151,9 +153,11 @@ def _task_config(result: DoneResult, found: Measures) -> dict[str, Any]:
         "task": task.name,
         "dataset_path": hub_data_set(test) or test.source,
         "test_split": test.split,
-        **asked,
+        **templates,
         "num_fewshot": cell.variant.exemplars,
-        "metric_list": [{"metric": name, "aggregation": "mean", "higher_is_better": True} for name in found],
+        "metric_list": [
+            {"metric": name, "aggregation": "mean", "higher_is_better": True} for name in metrics
+        ],
         "repeats": generate.samples if generate else 1,
         "should_decontaminate": False,
         "metadata": _metadata(result),
@@ -161,7 +165,7 @@ def _task_config(result: DoneResult, found: Measures) -> dict[str, Any]:
 
 
 def _metadata(result: DoneResult) -> dict[str, Any]:
-    """What lm-eval has no place for."""
+    """Facts of the run that lm-eval has no key for."""
     cell = result.cell
     view = logprobs(result)
     resps = "what the model wrote" if cell.variant.generate else _RESPS[view]
@@ -191,10 +195,10 @@ def _config(result: DoneResult) -> dict[str, Any]:
         "peft": f"{adapter.name} {adapter.sha256}" if adapter else None,
         "apply_chat_template": variant.prompt == "chat",
     }
-    return known(
+    return without_none(
         {
             "model": _source(result),
-            "model_args": known(arguments),
+            "model_args": without_none(arguments),
             "model_num_parameters": cell.model.parameters,
             "model_dtype": variant.dtype,
             "model_sha": cell.weights,

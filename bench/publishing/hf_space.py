@@ -1,4 +1,4 @@
-"""A built site as a static Space of the Hugging Face hub."""
+"""Sending a built site to a static Space of the Hugging Face hub."""
 
 import hashlib
 import re
@@ -10,12 +10,12 @@ from typing import Any
 
 from bench.errors import BenchError, UsageError, first_line
 from bench.inputs.weights import hub_errors, hub_reachable
-from bench.interop.publishing import Built, Sending, difference, refuse_others
+from bench.publishing.sending import Built, Sending, difference, refuse_others
 
 READ_ME = "README.md"
-"""In the Space alone: its head says to the hub that the Space is static."""
-HUB_S_OWN = (".gitattributes", READ_ME)
-"""What a Space holds that nothing was sent to yet."""
+"""Only in the Space, not in the site: its metadata tell the hub that the Space is static."""
+HUB_FILES = (".gitattributes", READ_ME)
+"""Files of a new Space."""
 _TEXT = """\
 The leaderboard of SLM Bench: which small language model, on the hardware you have?
 
@@ -24,45 +24,43 @@ The leaderboard of SLM Bench: which small language model, on the hardware you ha
 
 
 def to_space(built: Built, name: str, *, public: bool) -> Sending:
-    """Make the Space ORG/NAME hold the site; a new one is private unless it is to be `public`.
+    """Send the site to the Space ORG/NAME; a new Space is private unless `public`.
 
-    The token is the one that the hub's own client finds (HF_TOKEN, a login), and in no message.
+    The token is the one that the hub's own client uses (HF_TOKEN, or a login). No message contains it.
     """
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", name):
-        raise UsageError(f"'{name}' is no Space: give --to hf-space:ORG/NAME")
+        raise UsageError(f"'{name}' is not the name of a Space; give --to hf-space:ORG/NAME")
     _check_reachable()
     from huggingface_hub import HfApi
 
     token = _token()
     api = HfApi(token=token)
-    space = _there(api, name, token)
+    space = _find(api, name, token)
     files = {**built.files, READ_ME: _read_me().encode()}
     theirs = {file.rfilename: _their_digest(file) for file in space.siblings or ()} if space else {}
-    theirs.pop(".gitattributes", None)  # the hub's own, which stays
+    theirs.pop(".gitattributes", None)  # the hub's own file, which stays
     if space:
         _check_ours(space, name, theirs)
-    ours = {path: _as(theirs.get(path, ""), data) for path, data in files.items()}
+    ours = {path: _digest(data, like=theirs.get(path, "")) for path, data in files.items()}
 
     def send() -> str:
-        with _hub_told(token, name):
+        with _hub_errors(token, name):
             if not space:
                 api.create_repo(name, repo_type="space", space_sdk="static", private=not public)
             _upload(api, name, files)
         return f"it is at {api.endpoint}/spaces/{name}"
 
-    return Sending(f"the Space {name}", difference(ours, theirs), send, (_seen_by(space, public=public),))
+    return Sending(f"the Space {name}", difference(ours, theirs), send, (_visibility(space, public=public),))
 
 
-def _seen_by(space: Any, *, public: bool) -> str:
-    """Who sees the Space: as it is said for a new one, as it is for one that is there."""
+def _visibility(space: Any, *, public: bool) -> str:
+    """Who will see the Space. An existing one keeps its visibility."""
     if space is None:
-        return (
-            "a new Space, which all can see" if public else "a new Space, private: --public makes it public"
-        )
+        return "a new public Space" if public else "a new private Space; --public makes it public"
     if space.private:
-        told = "; --public is for a new one: change it in the Space's settings" if public else ""
-        return f"the Space is there and private, and stays so{told}"
-    return "the Space is there and public, and stays so"
+        hint = "; --public is for a new Space, so change it in the Space's settings" if public else ""
+        return f"the Space exists and stays private{hint}"
+    return "the Space exists and stays public"
 
 
 def _check_reachable() -> None:
@@ -70,10 +68,10 @@ def _check_reachable() -> None:
 
     if is_offline_mode():
         raise BenchError(
-            "the hub's client is told to stay offline (HF_HUB_OFFLINE); publish to a folder instead"
+            "the hub's client is set to stay offline (HF_HUB_OFFLINE); publish to a folder instead"
         )
     if not hub_reachable():
-        raise BenchError("the hub is out of reach; publish to a folder, or try again when it is in reach")
+        raise BenchError("the hub cannot be reached; publish to a folder, or try again later")
 
 
 def _token() -> str:
@@ -81,15 +79,15 @@ def _token() -> str:
 
     token = get_token()
     if not token:
-        raise BenchError("there is no token for the hub: log in with 'hf auth login', or set HF_TOKEN")
+        raise BenchError("there is no token for the hub; log in with 'hf auth login', or set HF_TOKEN")
     return token
 
 
-def _there(api: Any, name: str, token: str) -> Any:
-    """The Space with its files, None where there is none."""
+def _find(api: Any, name: str, token: str) -> Any:
+    """The Space with its files; None if it does not exist."""
     from huggingface_hub.errors import RepositoryNotFoundError
 
-    with _hub_told(token, name):
+    with _hub_errors(token, name):
         try:
             return api.space_info(name, files_metadata=True)
         except RepositoryNotFoundError as error:
@@ -101,18 +99,18 @@ def _there(api: Any, name: str, token: str) -> Any:
 def _check_ours(space: Any, name: str, theirs: dict[str, str]) -> None:
     remedy = "give another name, or remove that Space"
     if space.sdk not in (None, "static"):
-        raise UsageError(f"the Space {name} is there and runs {space.sdk}; {remedy}")
-    refuse_others(theirs.keys() - set(HUB_S_OWN), f"the Space {name}", remedy)
+        raise UsageError(f"the Space {name} exists and runs {space.sdk}; {remedy}")
+    refuse_others(theirs.keys() - set(HUB_FILES), f"the Space {name}", remedy)
 
 
 def _their_digest(file: Any) -> str:
-    """What the hub tells of a file's bytes: of a large one its SHA-256, else git's blob id."""
+    """The hub's digest of a file: the SHA-256 of a large file, git's blob id of any other."""
     return f"sha256:{file.lfs.sha256}" if file.lfs else str(file.blob_id)
 
 
-def _as(theirs: str, data: bytes) -> str:
-    """The digest of the kind that the hub tells of the same file."""
-    if theirs.startswith("sha256:"):
+def _digest(data: bytes, *, like: str) -> str:
+    """Our digest of a file, of the same kind as the hub's."""
+    if like.startswith("sha256:"):
         return f"sha256:{hashlib.sha256(data).hexdigest()}"
     return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
 
@@ -125,7 +123,7 @@ def _read_me() -> str:
 
 
 def _upload(api: Any, name: str, files: dict[str, bytes]) -> None:
-    """Send the files and remove every other, from a folder that holds nothing else."""
+    """Send the files, and remove all others from the Space."""
     with TemporaryDirectory() as folder:
         for path, data in files.items():
             target = Path(folder) / path
@@ -141,14 +139,14 @@ def _upload(api: Any, name: str, files: dict[str, bytes]) -> None:
 
 
 @contextmanager
-def _hub_told(token: str, name: str) -> Generator[None]:
-    """Within, what the hub's client raises is one message, and the token is not in it."""
+def _hub_errors(token: str, name: str) -> Generator[None]:
+    """Turns what the hub's client raises into one message, without the token."""
     try:
         yield
     except (*hub_errors(), ValueError) as error:
         status = getattr(getattr(error, "response", None), "status_code", None)
         text = first_line(error).replace(token, "…")
         if status in (401, 403):
-            text = f"does the token let you write to {name}? ({text})"
-        # Not `from error`: its text may hold the token.
+            text = f"may the token write to {name}? ({text})"
+        # Not `from error`: its text may contain the token.
         raise BenchError(f"the hub refused {name}: {text}") from None

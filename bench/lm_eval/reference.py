@@ -1,4 +1,4 @@
-"""lm-evaluation-harness's own engine, as the reference that ours is held against."""
+"""lm-evaluation-harness's own model class: the reference for our scores."""
 
 import logging
 from collections.abc import Sequence
@@ -17,12 +17,12 @@ Reference: Any = HFLM
 
 
 def open_reference(opening: Opening, weights: Weights, batch: int) -> Any:
-    """lm-eval's engine on a copy of the model, told the longest prompt so that it cuts none."""
+    """lm-eval's model on its own copy of the weights. It cuts no prompt: `max_length` is our window."""
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
     folder = readable_folder(weights)
     model = load_model(opening, folder, device_name(), pickled=weights.pickled)
-    # HFLM ties weights again after loading, and transformers 5 says that every T5 is tied: the
-    # reference would lose FLAN-T5's own output head and score with the embeddings instead.
+    # HFLM ties weights again after loading, and transformers 5 reports every T5 as tied. Without this,
+    # the reference would lose FLAN-T5's own output head and score with the embeddings.
     if model.config.is_encoder_decoder:
         model.config.tie_word_embeddings = False
     tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
@@ -37,10 +37,12 @@ def open_reference(opening: Opening, weights: Weights, batch: int) -> Any:
 
 
 def reference_scores(reference: Any, requests: Sequence[ScoreRequest]) -> list[float]:
-    """Log-likelihoods of every continuation after its prompt, in the requests' order."""
-    pairs = [(one.prompt, text) for one in requests for texts in one.continuations for text in texts]
-    asked = [
+    """Natural log-likelihoods of every continuation after its prompt, in the requests' order."""
+    pairs = [
+        (request.prompt, text) for request in requests for texts in request.continuations for text in texts
+    ]
+    instances = [
         Instance(request_type="loglikelihood", doc={}, arguments=pair, idx=index)
         for index, pair in enumerate(pairs)
     ]
-    return [logprob for logprob, _greedy in reference.loglikelihood(asked, disable_tqdm=True)]
+    return [logprob for logprob, _greedy in reference.loglikelihood(instances, disable_tqdm=True)]

@@ -1,4 +1,4 @@
-"""Runs -> what a model's repository on the hub says of them: `.eval_results/*.yaml` and `model-index`."""
+"""Export for a model's repository on the hub: `.eval_results/*.yaml` and `model-index` metadata."""
 
 from collections.abc import Iterator, Sequence
 
@@ -11,17 +11,18 @@ from huggingface_hub import (
 )
 
 from bench.board.board import TaskBoard
-from bench.interop.sharing import (
+from bench.errors import UsageError
+from bench.runs.result import DoneResult
+from bench.sharing.export import (
     PROGRAM,
     Export,
     Publisher,
+    comma_separated,
+    describe_variant,
     finished_at,
     hub_data_set,
     hub_model,
-    named,
-    told_variant,
 )
-from bench.runs.result import DoneResult
 
 _READ_ME = """\
 ---
@@ -35,12 +36,14 @@ the folder `.eval_results`, where there is one, beside it.
 
 
 def hub_export(tables: Sequence[TaskBoard], publisher: Publisher) -> Export:
-    """Files for each model, of the runs that its tables compare."""
+    """Files for each model, from the rows that the page compares; a publisher's name needs a URL."""
+    if publisher.name and not publisher.url:
+        raise UsageError("the hub accepts a source's name only with its URL; give --url too")
     notes = [note for table in tables for note in _left_out(table)]
     models: dict[str, list[DoneResult]] = {}
     for table in tables:
         for row in table.rows:
-            if _is_the_models(row.result):
+            if _has_published_weights(row.result):
                 models.setdefault(row.result.cell.model.name, []).append(row.result)
     files: dict[str, bytes] = {}
     for model, results in sorted(models.items()):
@@ -55,42 +58,43 @@ def hub_export(tables: Sequence[TaskBoard], publisher: Publisher) -> Export:
 _TASK_ID = "its task_id is our name, {task}; the eval.yaml of the data set says what it is called there"
 
 
-def _is_the_models(result: DoneResult) -> bool:
-    """Whether the result is that of weights as a model's repository may hold them."""
+def _has_published_weights(result: DoneResult) -> bool:
+    """Whether a model's repository can hold the weights: not a baseline, and without an adapter."""
     return not result.cell.model.is_baseline and result.cell.variant.adapter is None
 
 
 def _left_out(table: TaskBoard) -> Iterator[str]:
-    """A word on each kind of run that is in no file, or not in all."""
+    """A note on each kind of run that is left out of all files, or of some."""
     task, results = table.task.name, [row.result for row in table.rows]
     baselines = [r.cell.model.name for r in results if r.cell.model.is_baseline]
     if baselines:
-        yield f"left out: {named(baselines)}: baselines have no repository on the hub"
+        yield f"left out: {comma_separated(baselines)}: baselines have no repository on the hub"
     tuned = [r.cell.model.name for r in results if r.cell.variant.adapter is not None]
     if tuned:
-        yield f"left out: {named(tuned)} on {task} with an adapter: not the weights of the model's repository"
+        names = comma_separated(tuned)
+        yield f"left out: {names} on {task} with an adapter: not the weights of the model's repository"
     for row in table.apart:
         cell = row.result.cell
         yield f"left out: {cell.model.name} on {task} ({cell.variant.slug}): {row.apart}"
-    tests = [result.cell.data["test"] for result in results if _is_the_models(result)]
+    tests = [result.cell.data["test"] for result in results if _has_published_weights(result)]
     files = [test.source for test in tests if hub_data_set(test) is None]
     if files:
-        yield f"{task}: in model-index alone, as {named(files)} is no data set of the hub"
+        yield f"{task}: in model-index alone, as {comma_separated(files)} is no data set of the hub"
 
 
 def _entries(results: Sequence[DoneResult], publisher: Publisher) -> dict[str, list[EvalResultEntry]]:
-    """By task, an entry for each variant that was asked a data set of the hub."""
-    found: dict[str, list[EvalResultEntry]] = {}
+    """By task, an entry for each variant whose questions come from a data set of the hub."""
+    entries: dict[str, list[EvalResultEntry]] = {}
     for result in results:
         data_set = hub_data_set(result.cell.data["test"])
         if data_set is not None:
             entry = _entry(result, data_set, publisher)
-            found.setdefault(result.cell.task.name, []).append(entry)
-    return found
+            entries.setdefault(result.cell.task.name, []).append(entry)
+    return entries
 
 
 def _entry(result: DoneResult, data_set: str, publisher: Publisher) -> EvalResultEntry:
-    """The accuracy in percent, as the boards of the hub show it. A verify token is the hub's own to give."""
+    """The accuracy in percent, as the hub's leaderboards show it. Only the hub can issue a verify token."""
     rate = result.metrics.accuracy
     interval = f"95 % interval {rate.low:.1%} to {rate.high:.1%} of {rate.total} questions"
     return EvalResultEntry(
@@ -102,12 +106,12 @@ def _entry(result: DoneResult, data_set: str, publisher: Publisher) -> EvalResul
         else None,
         source_url=publisher.url or None,
         source_name=_source(publisher),
-        notes=f"{told_variant(result)}; {interval}",
+        notes=f"{describe_variant(result)}; {interval}",
     )
 
 
 def _source(publisher: Publisher) -> str | None:
-    """A name; the hub takes one only together with an address."""
+    """A name; the hub accepts one only together with a URL."""
     return (publisher.name or PROGRAM) if publisher.url else None
 
 
@@ -126,8 +130,8 @@ def _read_me(results: Sequence[DoneResult], publisher: Publisher) -> str:
 
 
 def _indexed(result: DoneResult, publisher: Publisher) -> EvalResult:
-    """The accuracy in [0, 1], as the hub's metric of that name. The hub keeps a data set's arguments once
-    for all variants, so what tells them apart stands with the metric.
+    """The accuracy in [0, 1], as the hub defines that metric. The hub keeps the arguments of a data set only
+    once for all variants, so the arguments that distinguish variants belong to the metric.
     """
     cell, rate = result.cell, result.metrics.accuracy
     test = cell.data["test"]
@@ -141,7 +145,7 @@ def _indexed(result: DoneResult, publisher: Publisher) -> EvalResult:
         metric_name=f"Accuracy ({cell.variant.slug})",
         metric_value=rate.value,
         metric_args={
-            "variant": told_variant(result),
+            "variant": describe_variant(result),
             "num_few_shot": cell.variant.exemplars,
             "interval_95": [rate.low, rate.high],
             "questions": rate.total,

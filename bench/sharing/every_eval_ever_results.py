@@ -1,56 +1,68 @@
-"""A run's metrics as Every Eval Ever's evaluation results: score, interval, data, how it was asked."""
+"""A run's metrics -> Every Eval Ever's evaluation results: score, interval, data, generation settings."""
 
+from dataclasses import dataclass
 from typing import Any
 
-from bench.interop.every_eval_ever_samples import ACCURACY
-from bench.interop.sharing import Finished, deviation, hub_data_set, known, strings
 from bench.runs.result import DoneResult
-from bench.scoring.metrics import Estimate, Rate
+from bench.scoring.metrics import Rate
+from bench.sharing.export import Finished, deviation, hub_data_set, strings, without_none
 from bench.stats.bootstrap import RESAMPLES
+from bench.stats.metrics import ACCURACY, Estimate, Metric, find_metric
 
-_METRICS = {
-    "balanced_accuracy": ("balanced_accuracy", "Balanced accuracy", "balanced_accuracy"),
-    "macro_f1": ("f1_macro", "F1, mean over the letters", "f1"),
-}
-"""Ours -> theirs: id, name, kind. Those of the evaluate library are left out: no one says their range."""
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """What the data store calls a metric."""
+
+    id: str
+    name: str
+    kind: str
+
+
+_THEIR_WORDS = {"macro_f1": _Words("f1_macro", "F1, mean over the letters", "f1")}
+"""By our name, where theirs is another."""
 
 
 def evaluation_results(run: Finished) -> list[dict[str, Any]]:
-    """The accuracy first, to which the samples belong."""
-    result = run.result
-    metrics = result.metrics
+    """The accuracy first: the samples refer to it. A metric whose package is not installed is left out,
+    because its bounds are not known.
+    """
+    metrics = run.result.metrics
     rate = metrics.accuracy
     details = {"correct": rate.correct, "unread": metrics.unread, "statuses": metrics.statuses}
-    details |= {f"accuracy_{view}": one.value for view, one in metrics.views.items()}
-    details |= {f"accuracy {group}": one.accuracy.value for group, one in metrics.groups.items()}
+    details |= {f"accuracy_{view}": by_view.value for view, by_view in metrics.views.items()}
+    details |= {f"accuracy {name}": group.accuracy.value for name, group in metrics.groups.items()}
     score = {"score": rate.value, "details": strings(details), "uncertainty": _wilson(rate)}
-    found = [_result(run, (ACCURACY, "Accuracy", "accuracy"), score)]
+    results = [_result(run, ACCURACY, score)]
     for name, estimate in metrics.values.items():
-        if name in _METRICS and estimate.value is not None:
-            score = {"score": estimate.value, "uncertainty": _bootstrap(estimate, rate.total)}
-            found.append(_result(run, _METRICS[name], score))
-    return found
+        metric = find_metric(name)
+        if metric and metric != ACCURACY and estimate.value is not None:
+            uncertainty = _uncertainty(metric, estimate, rate.total)
+            results.append(_result(run, metric, {"score": estimate.value, "uncertainty": uncertainty}))
+    return results
 
 
-def _result(run: Finished, metric: tuple[str, str, str], score: dict[str, Any]) -> dict[str, Any]:
+def _result(run: Finished, metric: Metric, score: dict[str, Any]) -> dict[str, Any]:
     task = run.result.cell.task
-    metric_id, name, kind = metric
+    words = _THEIR_WORDS.get(metric.name) or _Words(metric.name, metric.title, metric.name)
+    low, high = metric.bounds
+    config = {
+        "evaluation_description": task.description or task.title,
+        "metric_id": words.id,
+        "metric_name": words.name,
+        "metric_kind": words.kind,
+        "metric_unit": "proportion" if metric.bounds == (0.0, 1.0) else None,
+        "lower_is_better": metric.lower_is_better,
+        "score_type": "continuous",
+        "min_score": low,
+        "max_score": high,
+    }
     return {
-        "evaluation_result_id": metric_id,
+        "evaluation_result_id": words.id,
         "evaluation_name": task.name,
         "source_data": _source_data(run),
         "evaluation_timestamp": run.result.provenance.finished,
-        "metric_config": {
-            "evaluation_description": task.description or task.title,
-            "metric_id": metric_id,
-            "metric_name": name,
-            "metric_kind": kind,
-            "metric_unit": "proportion",
-            "lower_is_better": False,
-            "score_type": "continuous",
-            "min_score": 0.0,
-            "max_score": 1.0,
-        },
+        "metric_config": without_none(config),
         "score_details": score,
         "generation_config": _generation_config(run.result),
     }
@@ -61,14 +73,16 @@ def _wilson(rate: Rate) -> dict[str, Any]:
     interval = {"lower": rate.low, "upper": rate.high, "confidence_level": 0.95, "method": "Wilson score"}
     error = None if spread is None else {"value": spread / rate.total**0.5, "method": "analytic"}
     values = {"standard_error": error, "confidence_interval": interval, "standard_deviation": spread}
-    return known(values | {"num_samples": rate.total})
+    return without_none(values | {"num_samples": rate.total})
 
 
-def _bootstrap(estimate: Estimate, total: int) -> dict[str, Any]:
+def _uncertainty(metric: Metric, estimate: Estimate, total: int) -> dict[str, Any]:
     if estimate.low is None or estimate.high is None:
         return {"num_samples": total}
-    bounds = {"lower": estimate.low, "upper": estimate.high}
-    interval = bounds | {"confidence_level": 0.95, "method": "percentile bootstrap"}
+    interval = {"lower": estimate.low, "upper": estimate.high, "confidence_level": 0.95}
+    if metric.interval != "bootstrap":
+        return {"confidence_interval": interval, "num_samples": total}
+    interval |= {"method": "percentile bootstrap"}
     return {"confidence_interval": interval, "num_samples": total, "num_bootstrap_samples": RESAMPLES}
 
 

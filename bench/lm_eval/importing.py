@@ -1,6 +1,7 @@
-"""lm-eval's runs -> runs of ours: what it tells is taken over, what it does not tell stays unknown.
+"""Imports lm-eval's runs: what lm-eval reports is kept, what it does not report stays unknown.
 
-Answers follow from the log-likelihoods by our own rule, and must be those that lm-eval counted.
+The answers are computed from the log-likelihoods by our own rule, and must equal those that lm-eval
+counted.
 """
 
 import json
@@ -12,14 +13,15 @@ from typing import Any, Literal, cast
 
 from bench.config import display
 from bench.errors import FileError, Mistake, UsageError, did_you_mean, first_line
-from bench.interop.lm_eval_facts import cell_of, provenance_of
-from bench.interop.lm_eval_files import RESULTS, ResultsFile, Sample, read_results_file, read_samples, wrong
+from bench.lm_eval.facts import cell_of, provenance_of
+from bench.lm_eval.files import RESULTS, ResultsFile, Sample, read_results_file, read_samples, wrong
 from bench.runs.cell import folder_of
 from bench.runs.result import Cost, DoneResult, EngineFacts
 from bench.runs.store import begin, digest, find_run, records_bytes, write_run
 from bench.scoring.metrics import measure
 from bench.scoring.record import ModelOutput, Record
 from bench.scoring.views import ViewScores
+from bench.stats.metrics import ACCURACY
 from bench.types import LETTERS, Item, ViewName
 from bench.views import best
 
@@ -34,54 +36,57 @@ _UNKNOWN = Cost(
     weights_bytes=None,
 )
 QUESTIONS = ("question", "question_stem", "query", "ctx", "goal", "sentence", "problem", "input", "text")
-"""What lm-eval's tasks call the question of a document."""
+"""Names that lm-eval's tasks use for the question of a document."""
 OPTIONS = ("choices", "options", "endings", "answers", "candidates", "text")
-"""What they call the list of its options, where the prompt asks for a letter."""
+"""Names that they use for the list of options, where the prompt asks for a letter."""
 OURS = "slm-bench"
-"""What `bench export lm-eval` calls the model's program."""
-Kind = Literal["imported", "there", "differs", "skipped", "no samples"]
+"""The program that `bench export lm-eval` names for our own runs."""
+Kind = Literal["imported", "unchanged", "differs", "skipped", "no samples"]
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one task of a results file, and why."""
+    """What happened to one task of a results file; `message` says where and why."""
 
     kind: Kind
-    said: str
+    message: str
 
 
 def import_runs(
     folder: Path, results: Path, task: str | None, *, fresh: bool
 ) -> Iterator[Outcome | FileError]:
-    """Every multiple-choice task of every results file below the folder; a damaged one comes as its error.
+    """Import every multiple-choice task of every results file below the folder, or only `task`.
 
-    A run that is there with other answers is replaced only if `fresh`.
+    A damaged file is yielded as its error. A run that exists with different answers is replaced only if
+    `fresh`.
     """
     files = list(_files(folder))
-    names = {name for file in files if isinstance(file, ResultsFile) for name in file.told.configs}
+    names = {name for file in files if isinstance(file, ResultsFile) for name in file.content.configs}
     if task is not None and task not in names:
-        told = f"there are {', '.join(sorted(names))}" if names else "there are none that can be read"
-        raise UsageError(f"{folder} has no task '{task}'{did_you_mean(task, names)} ({told})")
+        known = f"there are {', '.join(sorted(names))}" if names else "none can be read"
+        raise UsageError(f"{folder} has no task '{task}'{did_you_mean(task, names)} ({known})")
     begin(results)
     for file in files:
         if isinstance(file, FileError):
             yield file
             continue
-        for name in sorted(file.told.configs):
+        for name in sorted(file.content.configs):
             if task in (None, name):
                 try:
                     yield _import(file, name, results, fresh=fresh)
                 except FileError as error:
                     yield error
                 except (ValueError, TypeError, LookupError, AttributeError, OverflowError) as error:
-                    text = f"not as lm-eval writes it: {first_line(error)}"
+                    text = f"not in lm-eval's format: {first_line(error)}"
                     yield FileError([Mistake(display(file.path), 0, name, text)])
 
 
 def _files(folder: Path) -> Iterator[ResultsFile | FileError]:
     paths = sorted(folder.rglob(f"{RESULTS}*.json")) if folder.is_dir() else []
     if not paths:
-        raise UsageError(f"{folder} holds no {RESULTS}*.json of lm-eval: give the DIR of its --output_path")
+        raise UsageError(
+            f"{folder} holds no {RESULTS}*.json of lm-eval; give the folder of its --output_path"
+        )
     for path in paths:
         try:
             yield read_results_file(path)
@@ -90,18 +95,17 @@ def _files(folder: Path) -> Iterator[ResultsFile | FileError]:
 
 
 def _import(file: ResultsFile, task: str, results: Path, *, fresh: bool) -> Outcome:
-    what = f"{display(file.path)}, {task}"
-    if file.told.config.model == OURS:
-        text = "an export of this program, which says less than the run: take its folder in results/ instead"
-        return Outcome("skipped", f"{what}: {text}")
-    output = file.told.configs[task].get("output_type", "generate_until")
+    place = f"{display(file.path)}, {task}"
+    if file.content.config.model == OURS:
+        text = "an export of this program, with less in it than the run; copy its folder in results/ instead"
+        return Outcome("skipped", f"{place}: {text}")
+    output = file.content.configs[task].get("output_type", "generate_until")
     if output != "multiple_choice":
-        return Outcome(
-            "skipped", f"{what}: its output_type is {output}, and only multiple_choice has options"
-        )
+        text = f"its output_type is {output}, and only multiple_choice can be imported"
+        return Outcome("skipped", f"{place}: {text}")
     if not file.samples_path(task).is_file():
-        text = "there are no answers to compare, so it is not imported: run lm-eval with --log_samples"
-        return Outcome("no samples", f"{what}: {text}")
+        text = "not imported; run lm-eval with --log_samples"
+        return Outcome("no samples", f"{place}: {text}")
     records, notes = _records(read_samples(file, task), file.samples_path(task))
     result = _result(file, task, records)
     return _keep(result, records, results, fresh=fresh, notes=notes)
@@ -110,43 +114,44 @@ def _import(file: ResultsFile, task: str, results: Path, *, fresh: bool) -> Outc
 def _keep(
     result: DoneResult, records: Sequence[Record], results: Path, *, fresh: bool, notes: Sequence[str]
 ) -> Outcome:
-    """Write the run, unless it is there already."""
+    """Write the run, unless it exists already."""
     folder = folder_of(result.cell)
-    before = find_run(results, folder, result.cell.id)
-    there = before.result if before and isinstance(before.result, DoneResult) else None
-    if there and there.records_sha256 == result.records_sha256 and there.imported == result.imported:
-        return Outcome("there", f"{results / folder}: there already")
-    if there and not fresh:
-        return Outcome("differs", f"{results / folder}: there with other answers; --fresh replaces it")
+    run = find_run(results, folder, result.cell.id)
+    earlier = run.result if run and isinstance(run.result, DoneResult) else None
+    if earlier and earlier.records_sha256 == result.records_sha256 and earlier.imported == result.imported:
+        return Outcome("unchanged", str(results / folder))
+    if earlier and not fresh:
+        text = f"{results / folder} was imported with different answers; --fresh replaces it"
+        return Outcome("differs", text)
     write_run(results, folder, result, records_bytes(records))
     rate = result.metrics.accuracy
-    told = "; ".join([f"{rate.correct} of {rate.total} right", *notes])
-    return Outcome("imported", f"{results / folder}: {told}")
+    text = "; ".join([f"{rate.correct} of {rate.total} right", *notes])
+    return Outcome("imported", f"{results / folder}: {text}")
 
 
 def _result(file: ResultsFile, task: str, records: Sequence[Record]) -> DoneResult:
     items = [Item(r.question_id, r.question, r.options, LETTERS.index(r.answer_gt), r.group) for r in records]
     view: ViewName = "letter" if "letter" in records[0].scores else "text"
     cell, path = cell_of(file, task, items, view), file.samples_path(task)
-    metrics = measure(records, ("accuracy",))
-    told = file.told.results.get(task, {}).get("acc,none")
-    if isinstance(told, float) and not math.isclose(told, metrics.accuracy.value, abs_tol=1e-9):
-        text = f"the results file says {told:.4f}, its samples come to {metrics.accuracy.value:.4f}"
+    metrics = measure(records, {ACCURACY.name: ACCURACY.compute})
+    theirs = file.content.results.get(task, {}).get("acc,none")
+    if isinstance(theirs, float) and not math.isclose(theirs, metrics.accuracy.value, abs_tol=1e-9):
+        text = f"the results file says {theirs:.4f}, but its samples give {metrics.accuracy.value:.4f}"
         wrong(path, 0, "acc", text)
-    version = file.told.lm_eval_version or "of an unknown version"
+    version = file.content.lm_eval_version or "of an unknown version"
     return DoneResult(
         cell=cell,
         metrics=metrics,
         cost=_UNKNOWN,
         engine=EngineFacts(path="", batch_tokens=None),
-        provenance=provenance_of(file.told),
+        provenance=provenance_of(file.content),
         records_sha256=digest(records_bytes(records)),
         imported=f"lm-eval {version}",
     )
 
 
 def _records(samples: Sequence[Sample], path: Path) -> tuple[list[Record], list[str]]:
-    """The answers by our rule, and a word on what was left out."""
+    """A record for each sample, and notes on what was left out."""
     for sample in samples:
         _check(sample, path)
     golds = _golds(samples, path)
@@ -155,58 +160,60 @@ def _records(samples: Sequence[Sample], path: Path) -> tuple[list[Record], list[
         sample.acc_norm in (None, float(best(_per_char(sample)) == gold))
         for sample, gold in zip(samples, golds, strict=True)
     )
-    notes = [] if by_length or in_letters else ["acc_norm is not by its options' lengths, and left out"]
-    found: list[Record] = []
+    left_out = "acc_norm is left out: it is not normalised by the options' lengths"
+    notes = [] if by_length or in_letters else [left_out]
+    records: list[Record] = []
     for sample, gold in zip(samples, golds, strict=True):
         scores: ViewScores = {"letter": sample.logprobs} if in_letters else {"text": sample.logprobs}
         if by_length:
             scores["text_per_char"] = _per_char(sample)
-        found.append(_record(sample, gold, scores))
-    return found, notes
+        records.append(_record(sample, gold, scores))
+    return records, notes
 
 
 def _check(sample: Sample, path: Path) -> None:
     if not 2 <= len(sample.choices) <= len(LETTERS):
-        text = f"{len(sample.choices)} options; there must be 2 to {len(LETTERS)}"
+        text = f"{len(sample.choices)} options; expected 2 to {len(LETTERS)}"
         wrong(path, sample.line, "arguments", text)
     if not all(math.isfinite(value) for value in sample.logprobs):
-        wrong(path, sample.line, "filtered_resps", "log-likelihoods that are not finite numbers")
+        wrong(path, sample.line, "filtered_resps", "log-likelihoods must be finite numbers")
 
 
 def _per_char(sample: Sample) -> tuple[float, ...]:
-    """As lm-eval divides for its acc_norm."""
+    """Log-likelihood by character of the option, as lm-eval computes its acc_norm."""
     return tuple(
         value / (len(text) or 1) for value, text in zip(sample.logprobs, sample.choices, strict=True)
     )
 
 
 def _golds(samples: Sequence[Sample], path: Path) -> list[int]:
-    """The right options. A target is an option's place or its text, which the file does not tell:
+    """The index of each sample's right option.
 
-    the way is taken in which every sample has the accuracy that lm-eval gave it.
+    A target is an option's index or its text, and the file does not say which. The reading is chosen
+    under which every sample has the accuracy that lm-eval gave it.
     """
-    ways: list[Callable[[Sample], int | None]] = [_by_place, _by_text]
-    found: list[list[int]] = []
-    first: Mistake | None = None
-    for way in ways:
-        golds = [way(sample) for sample in samples]
+    readings: list[Callable[[Sample], int | None]] = [_by_index, _by_text]
+    consistent: list[list[int]] = []
+    mistakes: list[Mistake] = []
+    for read in readings:
+        golds = [read(sample) for sample in samples]
         bad = next((n for n, gold in enumerate(golds) if not _agrees(samples[n], gold)), None)
         if bad is None:
-            found.append([gold for gold in golds if gold is not None])
-        elif first is None or samples[bad].line > first.line:
-            first = Mistake(display(path), samples[bad].line, "acc", _disagreement(samples[bad], golds[bad]))
-    if len(found) == 2 and found[0] != found[1]:
-        wrong(path, 0, "target", "its targets can be read as options' places and as their texts")
-    if not found:
-        assert first is not None
-        raise FileError([first])
-    return found[0]
+            consistent.append([gold for gold in golds if gold is not None])
+        else:
+            text = _disagreement(samples[bad], golds[bad])
+            mistakes.append(Mistake(display(path), samples[bad].line, "acc", text))
+    if len(consistent) == 2 and consistent[0] != consistent[1]:
+        wrong(path, 0, "target", "ambiguous: the targets may be the options' indices or their texts")
+    if not consistent:  # the reading that holds longer is more likely the right one
+        raise FileError([max(mistakes, key=lambda mistake: mistake.line)])
+    return consistent[0]
 
 
-def _by_place(sample: Sample) -> int | None:
-    word = {"True": "1", "False": "0"}.get(sample.target, sample.target)
-    place = int(word) if word.isascii() and word.isdigit() else None
-    return place if place is not None and place < len(sample.choices) else None
+def _by_index(sample: Sample) -> int | None:
+    digits = {"True": "1", "False": "0"}.get(sample.target, sample.target)
+    index = int(digits) if digits.isascii() and digits.isdigit() else None
+    return index if index is not None and index < len(sample.choices) else None
 
 
 def _by_text(sample: Sample) -> int | None:
@@ -219,9 +226,9 @@ def _agrees(sample: Sample, gold: int | None) -> bool:
 
 def _disagreement(sample: Sample, gold: int | None) -> str:
     if gold is None:
-        return f"its target, {sample.target!r}, is none of its options"
+        return f"the target {sample.target!r} is none of the options"
     ours = float(best(sample.logprobs) == gold)
-    return f"lm-eval says {sample.acc}, its log-likelihoods come to {ours}"
+    return f"lm-eval says {sample.acc}, but its log-likelihoods give {ours}"
 
 
 def _record(sample: Sample, gold: int, scores: ViewScores) -> Record:
@@ -244,10 +251,10 @@ def _record(sample: Sample, gold: int, scores: ViewScores) -> Record:
 
 
 def _question(doc: Any) -> str:
-    """What the document asks; where nothing in it is called a question, all its texts."""
+    """The document's question; all its texts if no key of it is one of `QUESTIONS`."""
     texts = {key: value for key, value in _fields(doc).items() if isinstance(value, str) and value.strip()}
-    named = next((texts[key] for key in QUESTIONS if key in texts), None)
-    return named or "\n".join(f"{key}: {value}" for key, value in texts.items()) or json.dumps(doc)
+    question = next((texts[key] for key in QUESTIONS if key in texts), None)
+    return question or "\n".join(f"{key}: {value}" for key, value in texts.items()) or json.dumps(doc)
 
 
 def _fields(value: Any) -> dict[str, Any]:
@@ -255,9 +262,9 @@ def _fields(value: Any) -> dict[str, Any]:
 
 
 def _options(sample: Sample) -> tuple[str, ...]:
-    """What the letters stand for, where the document tells it in a way that tasks share; else the letters."""
-    known = _fields(sample.doc)
-    for fields in (known, *(_fields(known.get(key)) for key in OPTIONS)):
+    """The options' texts, where the document holds them under one of the usual keys; else the letters."""
+    doc = _fields(sample.doc)
+    for fields in (doc, *(_fields(doc.get(key)) for key in OPTIONS)):
         if tuple(fields) == sample.choices:
             return tuple(str(text) for text in fields.values())
         for key in OPTIONS:

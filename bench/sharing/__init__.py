@@ -1,0 +1,1 @@
+"""Runs and tables in the formats of `bench export`."""
