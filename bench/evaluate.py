@@ -15,7 +15,7 @@ from bench.errors import BenchError, PromptTooLong
 from bench.inputs.task import Generate
 from bench.scoring.asking import Asking, Render, bare_requests, generate_request, score_request
 from bench.scoring.record import Record
-from bench.scoring.views import scored, too_long, view_scores, views_of, weighed, written
+from bench.scoring.recording import scored, too_long, view_scores, views_of, weighed, written
 from bench.types import Encoded, GenerateRequest, Item, Message, Scores, Tokens
 
 T = TypeVar("T")

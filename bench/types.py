@@ -4,7 +4,7 @@
     Item -> GenerateRequest -> Completion              (generated)
 
 `Record` (what is kept of an answered item) is in `scoring/record.py`, and `Result` (a whole run)
-in `runs/result.py`: both are files' forms, so they are pydantic models.
+in `results/result.py`: both are files' forms, so they are pydantic models.
 """
 
 from dataclasses import dataclass

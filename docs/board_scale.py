@@ -17,14 +17,14 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
+from bench.cells.plan import plan
+from bench.cells.wish import Wish
 from bench.inputs.choices import Choices
 from bench.inputs.model_card import CardFile, ModelCard
 from bench.inputs.task import read_task
-from bench.runs.events import Terms
-from bench.runs.inside import work
-from bench.runs.plan import plan
-from bench.runs.store import begin
-from bench.runs.wish import Wish
+from bench.results.store import begin
+from bench.sweeps.events import Terms
+from bench.sweeps.work import work
 
 TASK = """\
 name: scale

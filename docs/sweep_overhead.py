@@ -16,18 +16,18 @@ from typing import Any
 
 import psutil
 
+from bench.cells.cell import Cell
+from bench.cells.plan import plan
+from bench.cells.wish import Wish
 from bench.inputs.choices import Choices
 from bench.inputs.model_card import CardFile, ModelCard
 from bench.inputs.task import read_task
-from bench.runs.cell import Cell
-from bench.runs.check import entries
-from bench.runs.events import DEFAULT_TERMS, Event
-from bench.runs.executor import LOCAL
-from bench.runs.plan import plan
-from bench.runs.process import Exit, run_in_process
-from bench.runs.result import DoneResult
-from bench.runs.sweep import run_sweep
-from bench.runs.wish import Wish
+from bench.results.check import entries
+from bench.results.result import DoneResult
+from bench.sweeps.events import DEFAULT_TERMS, Event
+from bench.sweeps.executor import LOCAL
+from bench.sweeps.process import Exit, run_in_process
+from bench.sweeps.sweep import run_sweep
 
 TASK = """\
 name: overhead
@@ -38,7 +38,7 @@ data: {files: {test: test.jsonl}}
 prompt: "{{ question }}"
 scoring: {letters: false, view: text}
 """
-MODULES = ("bench.runs.inside", "bench.stats.bootstrap")
+MODULES = ("bench.sweeps.work", "bench.stats.bootstrap")
 EVERY = 10
 """Cells between two looks at what a bare process takes."""
 

@@ -8,7 +8,7 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from bench.board.board import Row, TaskBoard
-from bench.runs.answers import UNREAD
+from bench.results.answers import UNREAD
 from bench.wording import DASH
 from leaderboard.question_pages import Question, answers
 

@@ -14,8 +14,8 @@ from bench.board.exporting import as_csv, as_json, row_values
 from bench.board.pairs import compared_with_first
 from bench.errors import BenchError
 from bench.plugins import Registry
-from bench.runs.answers import Answered
-from bench.runs.result import CannotRunResult
+from bench.results.answers import Answered
+from bench.results.result import CannotRunResult
 from leaderboard.question_pages import prompts
 from leaderboard.scripts import answers_script, script
 from leaderboard.site import Content, root_of

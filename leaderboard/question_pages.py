@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.board.board import Row, TaskBoard
-from bench.runs.answers import UNREAD
+from bench.results.answers import UNREAD
 from bench.scoring.record import ParseStatus, Record
 from bench.types import LETTERS
 

@@ -15,7 +15,7 @@ from bench.board.changes import describe_change
 from bench.board.columns import columns_of, filter_words, known
 from bench.board.frontier import frontiers
 from bench.board.pairs import row_names
-from bench.runs.answers import AnyRun
+from bench.results.answers import AnyRun
 from bench.stats.metrics import metric_title
 from bench.types import PublishedTexts
 from bench.views import view_title

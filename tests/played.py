@@ -7,20 +7,20 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.cells.cell import Cell
+from bench.cells.plan import plan
+from bench.cells.wish import Wish
 from bench.inputs.choices import Choices
 from bench.inputs.model_card import CardFile, ModelCard
 from bench.inputs.task import read_task
-from bench.runs import journal
-from bench.runs.answers import Answered, AnyRun, Unanswered, answers_of
-from bench.runs.cell import Cell
-from bench.runs.events import DEFAULT_TERMS, Event, Progress, Terms
-from bench.runs.local import LocalProcesses
-from bench.runs.plan import plan
-from bench.runs.result import DoneResult
-from bench.runs.store import Run
-from bench.runs.sweep import sweep as sweep_with
-from bench.runs.wish import Wish
-from bench.runs.worker import run_cell
+from bench.results import journal
+from bench.results.answers import Answered, AnyRun, Unanswered, answers_of
+from bench.results.result import DoneResult
+from bench.results.store import Run
+from bench.sweeps.events import DEFAULT_TERMS, Event, Progress, Terms
+from bench.sweeps.local import LocalProcesses
+from bench.sweeps.supervise import run_cell
+from bench.sweeps.sweep import sweep as sweep_with
 
 
 def fake_card(name: str = "played", **settings: object) -> ModelCard:

@@ -11,6 +11,9 @@ from click.testing import Result
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bench.cells.cell import Runnable
+from bench.cells.plan import plan
+from bench.cells.wish import Settings, wishes_of
 from bench.cli import main
 from bench.cli.choices import ChosenFlags
 from bench.cli.run import run
@@ -18,10 +21,7 @@ from bench.errors import BenchError, UsageError
 from bench.inputs.choices import Choices, choices_model, flag, flags_of
 from bench.inputs.model_card import CardFile
 from bench.inputs.task import read_task
-from bench.runs.cell import Runnable
-from bench.runs.plan import plan
-from bench.runs.store import read_result
-from bench.runs.wish import Settings, wishes_of
+from bench.results.store import read_result
 from conftest import TASK
 from tiny import save_causal
 

@@ -28,7 +28,7 @@ from pydantic import BaseModel
 from bench import errors
 from bench.cli import main
 from bench.inputs.model_card import ModelCard
-from bench.inputs.sweep import Sweep
+from bench.inputs.sweep_file import Sweep
 from bench.inputs.task import Task
 from bench.scoring.record import Record
 from conftest import ROOT

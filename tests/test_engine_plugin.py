@@ -11,8 +11,8 @@ import pytest
 from click.testing import Result
 
 from bench.inputs.model_card import BrokenCard, read_any_card, read_card
-from bench.runs.result import DoneResult
-from bench.runs.store import Run, read_runs
+from bench.results.result import DoneResult
+from bench.results.store import Run, read_runs
 from bench.scoring.record import Record
 from bench.views import VIEWS
 from conftest import ROOT

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
 
 from bench.config import cache_folder
-from bench.engines.check import best_path
+from bench.engines.choose_path import best_path
 from bench.engines.engine import Opening, in_order
 from bench.engines.kinds import open_engine
 from bench.engines.loading import best_dtype, open_transformers

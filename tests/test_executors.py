@@ -10,19 +10,19 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-import bench.runs.sweep
+import bench.sweeps.sweep
+from bench.cells.cell import Cell
+from bench.cells.forecast import weights_bytes
 from bench.inputs.model_card import ModelCard
-from bench.runs import journal
-from bench.runs.cell import Cell
-from bench.runs.events import DEFAULT_TERMS, Busy, Event, Last, Loading, Terms
-from bench.runs.executor import ExecutorKind
-from bench.runs.forecast import weights_bytes
-from bench.runs.local import LocalProcesses
-from bench.runs.provenance import provenance
-from bench.runs.result import DoneResult, FailedResult
-from bench.runs.store import Run, begin, read_runs
-from bench.runs.sweep import run_sweep, sweep
-from bench.runs.worker import run_cell
+from bench.results import journal
+from bench.results.provenance import provenance
+from bench.results.result import DoneResult, FailedResult
+from bench.results.store import Run, begin, read_runs
+from bench.sweeps.events import DEFAULT_TERMS, Busy, Event, Last, Loading, Terms
+from bench.sweeps.executor import ExecutorKind
+from bench.sweeps.local import LocalProcesses
+from bench.sweeps.supervise import run_cell
+from bench.sweeps.sweep import run_sweep, sweep
 from played import add_fake, cell_of, fake_card
 from tiny import save_causal
 
@@ -205,7 +205,7 @@ def test_a_cell_that_another_sweep_takes_first_is_run_when_that_is_done(quiz: Pa
 def test_a_cell_that_another_sweep_works_on_is_reported_once_and_others_run_meanwhile(
     quiz: Path, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bench.runs.sweep.RETRY_SECONDS", 0.01)
+    monkeypatch.setattr("bench.sweeps.sweep.RETRY_SECONDS", 0.01)
     cells = cells_named(quiz, "abc")
     executor = Played(dict.fromkeys("abc", 1), capacity=1)
     begin(project / "results")
@@ -238,13 +238,13 @@ def test_an_accelerator_holds_one_model_at_a_time(
     model = cell_of(quiz, ModelCard.model_validate(facts | {"architecture": "decoder", "source": source}))
     baseline = cell_of(quiz, fake_card("played"))
     executor = LocalProcesses(project / "results", Terms(jobs=3))
-    monkeypatch.setattr("bench.runs.machine._DRIVER", project / "none")
+    monkeypatch.setattr("bench.results.machine._DRIVER", project / "none")
     executor.start(cell_of(quiz, fake_card("slow", seconds=0.05)))
     try:
         assert executor.has_room(model)
         assert executor.has_room(baseline)
         assert weights_bytes(model) > 0
-        monkeypatch.setattr("bench.runs.machine._DRIVER", project)
+        monkeypatch.setattr("bench.results.machine._DRIVER", project)
         assert not executor.has_room(model)
         assert executor.has_room(baseline)
         assert weights_bytes(model) == 0, "they go to the accelerator's memory"
@@ -270,8 +270,10 @@ def test_the_last_event_of_a_cell_says_that_its_room_is_free(quiz: Path, project
 
 
 def test_the_scheduler_does_not_ask_for_memory() -> None:
-    tree = ast.parse(Path(bench.runs.sweep.__file__).read_text(encoding="utf-8"))
+    tree = ast.parse(Path(bench.sweeps.sweep.__file__).read_text(encoding="utf-8"))
     names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     froms = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    assert "bench.runs.executor" in froms
-    assert not {"psutil", "bench.runs.local", "bench.runs.forecast", "bench.runs.worker"} & (names | froms)
+    assert "bench.sweeps.executor" in froms
+    assert not {"psutil", "bench.sweeps.local", "bench.cells.forecast", "bench.sweeps.supervise"} & (
+        names | froms
+    )

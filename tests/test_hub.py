@@ -16,8 +16,8 @@ import pytest
 
 from bench.inputs.model_card import HubSource, ModelCard, all_cards
 from bench.inputs.weights import hub_reachable
-from bench.runs.result import DoneResult
-from bench.runs.store import Run, read_runs
+from bench.results.result import DoneResult
+from bench.results.store import Run, read_runs
 from tiny import save_causal
 
 MODEL = "Org/Qwen9-Tiny"

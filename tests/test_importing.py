@@ -17,9 +17,9 @@ from bench.board.board import Board, make_board
 from bench.board.exporting import as_json
 from bench.errors import FileError
 from bench.inputs.model_card import read_card
-from bench.runs.answers import Answered, read_answered
-from bench.runs.result import DoneResult
-from bench.runs.store import Run, read_runs
+from bench.results.answers import Answered, read_answered
+from bench.results.result import DoneResult
+from bench.results.store import Run, read_runs
 from foreign import DOCS, LETTERS, write_task
 from leaderboard.site import page_of
 from played import add_fake

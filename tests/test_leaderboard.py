@@ -22,9 +22,9 @@ from bench.board.exporting import as_csv, as_latex, as_markdown
 from bench.board.frontier import efficient, frontiers
 from bench.errors import BenchError
 from bench.inputs.model_card import all_cards
-from bench.runs.answers import Answered, read_answered
-from bench.runs.result import DoneResult
-from bench.runs.store import Run, read_runs
+from bench.results.answers import Answered, read_answered
+from bench.results.result import DoneResult
+from bench.results.store import Run, read_runs
 from bench.scoring.metrics import measure
 from conftest import ITEMS, TASK, write_lines
 from leaderboard.build import make_site, write_site

@@ -11,8 +11,8 @@ from sklearn.metrics import cohen_kappa_score
 
 from bench.errors import BenchError, FileError
 from bench.inputs.task import read_task
-from bench.runs.result import DoneResult
-from bench.runs.store import Run, read_runs
+from bench.results.result import DoneResult
+from bench.results.store import Run, read_runs
 from bench.scoring.metrics import installed_metrics, load_metrics
 from bench.stats.metrics import Estimate, metric_title
 from outside import install

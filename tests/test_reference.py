@@ -15,7 +15,7 @@ from bench.inputs.weights import find_weights
 from bench.lm_eval.reference import reference_scores
 from bench.scoring.asking import Asking, score_request
 from bench.scoring.record import Record
-from bench.scoring.views import view_scores, views_of
+from bench.scoring.recording import view_scores, views_of
 from bench.types import Item, ScoreRequest, Scores
 from bench.views import best
 from conftest import ROOT

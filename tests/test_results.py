@@ -8,11 +8,11 @@ import pytest
 from click.testing import Result
 
 from bench.cli.results import KINDS as COMMANDED
-from bench.runs import journal
-from bench.runs.check import check, entries
-from bench.runs.events import Skipped
-from bench.runs.prune import KINDS
-from bench.runs.store import digest
+from bench.results import journal
+from bench.results.check import check, entries
+from bench.results.prune import KINDS
+from bench.results.store import digest
+from bench.sweeps.events import Skipped
 from conftest import ROOT
 from played import cell_of, fake_card, journal_of, run_to_end, sweep
 
@@ -231,6 +231,6 @@ def test_prune_removes_what_is_named_and_nothing_else(
 
 
 def run(cell: object, results: Path) -> list[object]:
-    from bench.runs.worker import run_cell
+    from bench.sweeps.supervise import run_cell
 
     return list(run_cell(cell, results))  # type: ignore[arg-type]

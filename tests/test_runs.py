@@ -13,19 +13,20 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from bench.cells.cell import Cell
+from bench.cells.plan import plan
+from bench.cells.wish import DEFAULTS, Settings, Wish
 from bench.errors import BenchError, FileError, UsageError
 from bench.inputs.choices import Choices
 from bench.inputs.model_card import CardFile, ModelCard, all_cards, select_cards
 from bench.inputs.task import find_tasks, read_task
 from bench.inputs.weights import Trust
-from bench.runs.cell import Cell, identity
-from bench.runs.events import Loading, Retry, Skipped, Terms
-from bench.runs.plan import plan
-from bench.runs.result import SCHEMA_VERSION, DoneResult, FailedResult
-from bench.runs.store import Run, check_writable, read_records, read_result, read_runs
-from bench.runs.wish import DEFAULTS, Settings, Wish
-from bench.runs.worker import run_cell
+from bench.results.identity import identity
+from bench.results.result import SCHEMA_VERSION, DoneResult, FailedResult
+from bench.results.store import Run, check_writable, read_records, read_result, read_runs
 from bench.scoring.metrics import installed_metrics, measure
+from bench.sweeps.events import Loading, Retry, Skipped, Terms
+from bench.sweeps.supervise import run_cell
 from conftest import ITEMS, ROOT, TASK, TRAIN, write_lines
 from played import sweep
 from tiny import save_causal, save_t5

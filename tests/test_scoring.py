@@ -20,7 +20,7 @@ from bench.inputs.task import Task, find_tasks
 from bench.scoring.asking import Asking
 from bench.scoring.metrics import installed_metrics, load_metrics, measure
 from bench.scoring.record import ModelOutput, Record
-from bench.scoring.views import written
+from bench.scoring.recording import written
 from bench.stats.bootstrap import balanced_accuracy, macro_f1
 from bench.stats.intervals import wilson
 from bench.types import (

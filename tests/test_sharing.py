@@ -32,11 +32,11 @@ from lm_eval.utils import (
 from bench.board.board import Board, make_board
 from bench.inputs.model_card import HubSource
 from bench.inputs.task import Generate
-from bench.runs.result import DoneResult
-from bench.runs.store import Run, read_runs, records_bytes, write_run
+from bench.results.result import DoneResult
+from bench.results.store import Run, read_runs, records_bytes, write_run
 from bench.scoring.metrics import installed_metrics, measure
 from bench.scoring.record import Record
-from bench.scoring.views import too_long, written
+from bench.scoring.recording import too_long, written
 from bench.sharing.every_eval_ever import every_eval_ever_export
 from bench.sharing.export import Export, Publisher, finished, program
 from bench.sharing.hub import hub_export

@@ -10,9 +10,9 @@ from click.testing import Result
 
 from bench.errors import BenchError
 from bench.inputs.model_card import all_cards
-from bench.runs.answers import Answered, read_answered
-from bench.runs.check import check
-from bench.runs.store import Run, read_runs
+from bench.results.answers import Answered, read_answered
+from bench.results.check import check
+from bench.results.store import Run, read_runs
 from conftest import ITEMS, ROOT
 from leaderboard import build
 from leaderboard.build import make_site, write_site
@@ -38,7 +38,7 @@ def test_several_processes_write_the_bytes_that_one_writes(
     results: Path, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert write_site(make_site(results, all_cards()), project / "one") > 10
-    monkeypatch.setattr("bench.runs.answers.MANY", 2)
+    monkeypatch.setattr("bench.results.answers.MANY", 2)
     monkeypatch.setattr(build, "MANY", 2)
     monkeypatch.setattr(build, "CHUNK", 3)
     write_site(make_site(results, all_cards()), project / "several")

@@ -15,13 +15,13 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
+from bench.cells.cell import Cell
 from bench.inputs.model_card import ModelCard
-from bench.runs import journal
-from bench.runs.cell import Cell
-from bench.runs.events import Busy, Loading, Progress, Retry, Skipped, Terms
-from bench.runs.result import CannotRunResult, DoneResult, FailedResult, Unsuccessful
-from bench.runs.store import Run, StoreError, begin, read_result, read_runs
-from bench.runs.worker import run_cell
+from bench.results import journal
+from bench.results.result import CannotRunResult, DoneResult, FailedResult, Unsuccessful
+from bench.results.store import Run, StoreError, begin, read_result, read_runs
+from bench.sweeps.events import Busy, Loading, Progress, Retry, Skipped, Terms
+from bench.sweeps.supervise import run_cell
 from conftest import QUESTIONS
 from played import add_fake, cell_of, fake_card, journal_of, run_to_end, sweep
 from tiny import save_causal
@@ -325,7 +325,7 @@ def test_cells_run_side_by_side_only_where_memory_holds_them(
         return most
 
     assert most_at_once(project / "many") == 2
-    monkeypatch.setattr("bench.runs.forecast.BASELINE_BYTES", 10**15)
+    monkeypatch.setattr("bench.cells.forecast.BASELINE_BYTES", 10**15)
     assert most_at_once(project / "few") == 1
     one = read_result(next((project / "many").rglob("result.json")))
     assert one.provenance.jobs == 2

@@ -12,9 +12,9 @@ import pytest
 from click.testing import Result
 
 from bench.inputs.model_card import all_cards
-from bench.inputs.sweep import read_sweep
-from bench.runs.energy import Meter, counted, rapl
-from bench.runs.store import read_result
+from bench.inputs.sweep_file import read_sweep
+from bench.results.store import read_result
+from bench.sweeps.energy import Meter, counted, rapl
 from conftest import ROOT
 from tiny import save_causal
 

@@ -16,6 +16,10 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
 from bench.board.changes import changes, describe_change
+from bench.cells.adapted import QUICK, tuning_job
+from bench.cells.cell import Cell
+from bench.cells.plan import plan
+from bench.cells.wish import UNTOUCHED, Change, Quick, Wish
 from bench.engines.engine import in_order
 from bench.engines.loading import open_transformers
 from bench.engines.transformer import TransformerEngine
@@ -27,15 +31,11 @@ from bench.inputs.data import Split, load_split
 from bench.inputs.model_card import Architecture, CardFile, ModelCard
 from bench.inputs.task import read_task
 from bench.inputs.weights import Weights, find_weights
-from bench.runs.adapting import QUICK, tuning_job
-from bench.runs.answers import Answered, read_answered
-from bench.runs.cell import Cell
-from bench.runs.events import Skipped
-from bench.runs.plan import plan
-from bench.runs.result import DoneResult, FailedResult
-from bench.runs.tuner import run_tuning
-from bench.runs.wish import UNTOUCHED, Change, Quick, Wish
+from bench.results.answers import Answered, read_answered
+from bench.results.result import DoneResult, FailedResult
 from bench.stats.paired import mcnemar, paired
+from bench.sweeps.events import Skipped
+from bench.sweeps.tune_first import run_tuning
 from bench.tuning.examples import held_out, with_fewer_options
 from bench.tuning.job import Job, Prepared, Step
 from bench.tuning.leakage import leaks

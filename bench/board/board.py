@@ -9,8 +9,8 @@ from pathlib import Path
 from bench.board.changes import Change, changes
 from bench.board.standing import Standing, Standings, standings
 from bench.inputs.model_card import ModelCard
-from bench.runs.answers import Answered, Answers, AnyRun, Unanswered
-from bench.runs.result import CannotRunResult, CellFacts, DoneResult, Provenance, TaskFacts, Unsuccessful
+from bench.results.answers import Answered, Answers, AnyRun, Unanswered
+from bench.results.result import CannotRunResult, CellFacts, DoneResult, Provenance, TaskFacts, Unsuccessful
 from bench.types import ViewName
 from bench.wording import short_digest
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bench.inputs.adapter import AdapterFacts
-from bench.runs.answers import Answered
-from bench.runs.result import CellFacts, DoneResult, Variant
+from bench.results.answers import Answered
+from bench.results.result import CellFacts, DoneResult, Variant
 from bench.stats.paired import Paired, paired
 from bench.wording import size
 

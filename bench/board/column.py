@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from bench.board.standing import Standing
-from bench.runs.result import DoneResult
+from bench.results.result import DoneResult
 from bench.wording import or_dash
 
 Value = str | int | float | None

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from bench.runs.result import CannotRunResult, CellFacts, Cost, Latency, Provenance, Unsuccessful
+from bench.results.result import CannotRunResult, CellFacts, Cost, Latency, Provenance, Unsuccessful
 from bench.scoring.metrics import Estimate, Metrics
 from bench.scoring.record import ParseStatus
 from bench.types import PublishedTexts, ViewName

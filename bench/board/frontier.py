@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from bench.board.board import Row, TaskBoard
 from bench.board.standing import memory
-from bench.runs.result import DoneResult
+from bench.results.result import DoneResult
 from bench.wording import count, latency, percent, size
 
 WIDTH, HEIGHT = 640, 320

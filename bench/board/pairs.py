@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from bench.board.board import Row, TaskBoard, comparable
 from bench.board.changes import format_difference
 from bench.board.facts import names_of
-from bench.runs.answers import Answered
+from bench.results.answers import Answered
 from bench.stats.paired import Paired, paired
 
 SIGNIFICANT = 0.05

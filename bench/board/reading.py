@@ -6,9 +6,9 @@ from pathlib import Path
 from bench.board.board import Board, make_board
 from bench.errors import FileError
 from bench.inputs.model_card import CardFile
-from bench.runs.answers import Answered, AnyRun, read_answered
-from bench.runs.check import entry_of, run_folders
-from bench.runs.result import CannotRunResult
+from bench.results.answers import Answered, AnyRun, read_answered
+from bench.results.check import entry_of, run_folders
+from bench.results.result import CannotRunResult
 from bench.types import PublishedTexts
 
 

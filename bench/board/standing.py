@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.board.facts import names_of
-from bench.runs.answers import Answers
-from bench.runs.result import DoneResult
+from bench.results.answers import Answers
+from bench.results.result import DoneResult
 from bench.stats.ranking import Ranking, chance_corrected, detectable, median_differ, rank
 from bench.types import ViewName
 

@@ -29,11 +29,11 @@ def bundle(
     Work in that folder on the other machine: what is in it comes before the project's own.
     """
     from bench.cli.network import settle_offline
+    from bench.inputs.bundle import check_bundle, make_bundle
     from bench.inputs.data import data_folder
     from bench.inputs.model_card import find_cards
     from bench.inputs.task import find_tasks
     from bench.inputs.weights import on_this_machine
-    from bench.runs.bundle import check_bundle, make_bundle
 
     if check:
         click.echo(f"{check_bundle(out)} files, all as they were")

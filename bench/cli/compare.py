@@ -12,7 +12,7 @@ from bench.errors import UsageError
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from bench.runs.answers import Answered
+    from bench.results.answers import Answered
     from bench.stats.paired import Paired
 
 SHOWN = 10
@@ -28,7 +28,7 @@ def compare(*, first: str, second: str, task: str | None, results: Path) -> None
 
     FIRST and SECOND are each a model's name, MODEL/VARIANT, or a run id prefix.
     """
-    from bench.runs.answers import Answered, read_answered
+    from bench.results.answers import Answered, read_answered
 
     runs = [run for run in read_answered(results) if isinstance(run, Answered)]
     runs_of_first, runs_of_second = (_matches(runs, name, task) for name in (first, second))

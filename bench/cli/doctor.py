@@ -91,8 +91,8 @@ def _versions() -> Iterator[Finding]:
 def _memory() -> Iterator[Finding]:
     import psutil
 
-    from bench.runs.forecast import LIBRARY_BYTES, LOADING_FACTOR
-    from bench.runs.provenance import usable_cores
+    from bench.cells.forecast import LIBRARY_BYTES, LOADING_FACTOR
+    from bench.results.provenance import usable_cores
 
     memory = psutil.virtual_memory()
     room = max(0, memory.available - LIBRARY_BYTES) / LOADING_FACTOR
@@ -104,7 +104,7 @@ def _memory() -> Iterator[Finding]:
 
 
 def _device(able: "Abilities") -> Iterator[Finding]:
-    from bench.runs.machine import has_accelerator
+    from bench.results.machine import has_accelerator
 
     if able.device_bytes is not None:
         yield Finding("GPU", "good", f"{able.device}, {size(able.device_bytes)} free")
@@ -157,7 +157,7 @@ def _models() -> Iterator[Finding]:
 
 
 def _executors() -> Iterator[Finding]:
-    from bench.runs.executor import EXECUTORS
+    from bench.sweeps.executor import EXECUTORS
 
     for name in EXECUTORS.names():
         try:
@@ -167,7 +167,7 @@ def _executors() -> Iterator[Finding]:
 
 
 def _energy() -> Finding:
-    from bench.runs.energy import counted
+    from bench.sweeps.energy import counted
 
     text = counted()
     return Finding("energy", "good" if text.startswith("counters") else "note", text)

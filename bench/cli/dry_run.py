@@ -9,16 +9,16 @@ from pathlib import Path
 import click
 from rich.table import Table
 
+from bench.cells.cell import CannotRun, Cell, NeedsTuning, Planned
+from bench.cells.forecast import expected_peak_bytes, expected_seconds
+from bench.cells.plan import Missing
 from bench.cli.console import stdout
 from bench.inputs.weights import RemoteWeights
-from bench.runs.cell import CannotRun, Cell, NeedsTuning, Planned
-from bench.runs.events import Terms
-from bench.runs.forecast import expected_peak_bytes, expected_seconds
-from bench.runs.inside import lacks_latency
-from bench.runs.journal import NAME, read_journal
-from bench.runs.plan import Missing
-from bench.runs.result import DoneResult
-from bench.runs.store import find_run, read_results
+from bench.results.journal import NAME, read_journal
+from bench.results.result import DoneResult
+from bench.results.store import find_run, read_results
+from bench.sweeps.events import Terms
+from bench.sweeps.work import lacks_latency
 from bench.wording import seconds as format_seconds
 from bench.wording import size
 

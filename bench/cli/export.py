@@ -12,7 +12,7 @@ from bench.errors import BenchError, UsageError
 
 if TYPE_CHECKING:
     from bench.board.board import TaskBoard
-    from bench.runs.answers import AnyRun
+    from bench.results.answers import AnyRun
     from bench.sharing.export import Export
     from bench.sharing.formats import ExportFormat, Files, Printed
 
@@ -117,7 +117,7 @@ def _make(
     output: "Files", results: Path, task: str | None, model: str | None, publisher: tuple[str, str]
 ) -> "Export":
     """The files of the chosen runs; reports on stderr what is left out."""
-    from bench.runs.store import read_run
+    from bench.results.store import read_run
     from bench.sharing.export import Publisher, finished
     from bench.sharing.formats import Selected
 

@@ -15,12 +15,12 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from bench.cli import tuning
-from bench.runs.cell import Planned
-from bench.runs.events import Busy, Event, Loading, Retry, Skipped
-from bench.runs.events import Progress as Scored
-from bench.runs.result import CannotRunResult, DoneResult, FailedResult, Result
-from bench.runs.sweep import Watch
+from bench.cells.cell import Planned
+from bench.cli import tune_words
+from bench.results.result import CannotRunResult, DoneResult, FailedResult, Result
+from bench.sweeps.events import Busy, Event, Loading, Retry, Skipped
+from bench.sweeps.events import Progress as Scored
+from bench.sweeps.sweep import Watch
 from bench.tuning.job import Prepared, Step
 
 
@@ -72,11 +72,11 @@ class PlainLines:
                     click.echo(f"{head}: {done} of {total} items", err=True)
             case Prepared():
                 self.quarters[key] = 0
-                click.echo(f"{head}: {tuning.prepared(event)}", err=True)
+                click.echo(f"{head}: {tune_words.prepared(event)}", err=True)
             case Step():
                 if event.held_out_loss is not None or int(4 * event.share) > quarter:
                     self.quarters[key] = int(4 * event.share)
-                    click.echo(f"{head}: {tuning.step(event)}", err=True)
+                    click.echo(f"{head}: {tune_words.step(event)}", err=True)
             case _:
                 click.echo(f"{head}: {_outcome(event)}", err=True)
 
@@ -100,10 +100,10 @@ class Bars:
             case Scored(done=done, total=total):
                 self.progress.update(bar, description=head, completed=done, total=total)
             case Step():
-                text = f"{head}: {tuning.step(event)}"
+                text = f"{head}: {tune_words.step(event)}"
                 self.progress.update(bar, description=text, completed=int(100 * event.share), total=100)
             case Prepared():
-                self._leave_line(f"{head}: {tuning.prepared(event)}")
+                self._leave_line(f"{head}: {tune_words.prepared(event)}")
             case Busy() | Retry():
                 self._leave_line(f"{head}: {_outcome(event)}")
             case _:

@@ -14,8 +14,8 @@ from bench.board.column import Unranked
 from bench.board.columns import columns_of
 from bench.cli import options
 from bench.cli.console import stdout, table_of
-from bench.runs.answers import Answered, read_answered
-from bench.runs.result import CannotRunResult, DoneResult, FailedResult, Result, Variant
+from bench.results.answers import Answered, read_answered
+from bench.results.result import CannotRunResult, DoneResult, FailedResult, Result, Variant
 
 
 def show_results(ended: Sequence[Result], results: Path, *, as_json: bool) -> None:

@@ -10,11 +10,11 @@ from bench.cli import options
 from bench.errors import FileError, Mistake, UsageError
 
 if TYPE_CHECKING:
-    from bench.runs.check import Entry
-    from bench.runs.prune import Kind
-    from bench.runs.result import DoneResult
+    from bench.results.check import Entry
+    from bench.results.prune import Kind
+    from bench.results.result import DoneResult
 
-KINDS = ("failed", "unfinished", "damaged", "partial", "outdated")  # bench.runs.prune says what they are
+KINDS = ("failed", "unfinished", "damaged", "partial", "outdated")  # bench.results.prune says what they are
 
 
 @click.group()
@@ -30,8 +30,8 @@ def list_runs(*, results: Path, as_json: bool) -> None:
     from rich.table import Table
 
     from bench.cli.console import stdout
-    from bench.runs.check import entries
-    from bench.runs.store import existing
+    from bench.results.check import entries
+    from bench.results.store import existing
 
     rows = [_row(entry) for entry in entries(existing(results))]
     if as_json:
@@ -117,9 +117,9 @@ def _show_done(result: "DoneResult") -> None:
 def check(*, results: Path) -> None:
     """Read everything again: counts, ids, digests, and metrics from their records. Exit code 3: unsound."""
     from bench.config import display
-    from bench.runs.check import check as problems
-    from bench.runs.check import entries
-    from bench.runs.store import existing
+    from bench.results.check import check as problems
+    from bench.results.check import entries
+    from bench.results.store import existing
 
     faults = list(problems(existing(results)))
     if faults:
@@ -140,7 +140,7 @@ def strip(*, results: Path, task: str | None, out: Path) -> None:
 
     For data that must not be published: ids, letters, scores and every number stay.
     """
-    from bench.runs.strip import strip as copies
+    from bench.results.strip import strip as copies
 
     lines = list(copies(results, out, task))
     for line in lines:
@@ -159,9 +159,9 @@ def prune(*, kinds: "tuple[Kind, ...]", results: Path, dry_run: bool) -> None:
     partial: of a --limit. outdated: of an older version of the task or the engine than another run of
     the task has. What a sweep works on just now stays.
     """
-    from bench.runs.journal import Held
-    from bench.runs.prune import of_kinds, remove
-    from bench.runs.store import existing
+    from bench.results.journal import Held
+    from bench.results.prune import of_kinds, remove
+    from bench.results.store import existing
 
     gone = list(of_kinds(existing(results), kinds))
     for entry in gone:
@@ -178,8 +178,8 @@ def prune(*, kinds: "tuple[Kind, ...]", results: Path, dry_run: bool) -> None:
 
 def _find(run: str, results: Path) -> "Entry":
     """The one run of that id prefix or folder."""
-    from bench.runs.check import entries
-    from bench.runs.store import existing
+    from bench.results.check import entries
+    from bench.results.store import existing
 
     matches = [
         entry

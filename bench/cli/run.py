@@ -12,21 +12,21 @@ from bench.cli.choices import ChoiceCommand, ChosenFlags, variant_flags
 from bench.errors import BenchError, UsageError
 
 if TYPE_CHECKING:
+    from bench.cells.cell import Planned
+    from bench.cells.wish import Settings
     from bench.inputs.choices import Choices
     from bench.inputs.model_card import AnyCard
-    from bench.inputs.sweep import Sweep
+    from bench.inputs.sweep_file import Sweep
     from bench.inputs.task import TaskFile
-    from bench.runs.cell import Planned
-    from bench.runs.events import Terms
-    from bench.runs.executor import ExecutorKind
-    from bench.runs.wish import Settings
+    from bench.sweeps.events import Terms
+    from bench.sweeps.executor import ExecutorKind
 
 NOTHING_COULD_RUN = 5
 LM_EVAL = "lm-eval:"
 
 
 def _executor(_context: click.Context, _parameter: click.Parameter, name: str) -> "ExecutorKind":
-    from bench.runs.executor import EXECUTORS
+    from bench.sweeps.executor import EXECUTORS
 
     return EXECUTORS.get(name)
 
@@ -35,7 +35,7 @@ def _sweep_file(context: click.Context, _parameter: click.Parameter, path: Path 
     """What the file says stands in for flags that are not given."""
     if path is None:
         return None
-    from bench.inputs.sweep import read_sweep
+    from bench.inputs.sweep_file import read_sweep
 
     sweep = read_sweep(path)
     given = sweep.model_dump(exclude={"title", "variants"}, exclude_none=True)
@@ -156,10 +156,10 @@ def run(
     \b
     Exit codes: 0 done, 1 a cell failed, 2 usage, 3 a file is wrong, 5 nothing could run.
     """  # noqa: D301 (click reads the backspace as "keep these lines")
+    from bench.cells.wish import Settings
     from bench.cli.dry_run import show_plan
     from bench.inputs.weights import Trust
-    from bench.runs.events import Terms
-    from bench.runs.wish import Settings
+    from bench.sweeps.events import Terms
 
     settings = Settings(limit, seed, Trust(pickle=allow_pickle, code=trust_remote_code), allow_code)
     terms = Terms(fresh=fresh, timeout=timeout, jobs=jobs, latency=latency)
@@ -183,11 +183,11 @@ def _planned(
     strict: bool,
 ) -> "list[Planned]":
     """The cells that can run on this machine; shows those that cannot, which `strict` makes an error."""
+    from bench.cells.plan import plan
+    from bench.cells.wish import wishes_of
     from bench.cli.dry_run import show_missing
     from bench.cli.network import settle_offline
     from bench.inputs.data import data_folder
-    from bench.runs.plan import plan
-    from bench.runs.wish import wishes_of
 
     folder = data_folder(data_dir)
     offline = settle_offline(files, cards, folder, offline=offline)
@@ -205,8 +205,8 @@ def _sweep(
     """Run the cells and report; returns the exit code."""
     from bench.cli.progress import progress
     from bench.cli.report import show_results
-    from bench.runs.store import check_writable
-    from bench.runs.sweep import run_sweep
+    from bench.results.store import check_writable
+    from bench.sweeps.sweep import run_sweep
 
     check_writable(results)
     # Being told to end is as being interrupted: the running worker ends too, what is done is kept.

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from bench.errors import BenchError, UsageError
 
 if TYPE_CHECKING:
+    from bench.cells.cell import Cell
+    from bench.cells.wish import Settings
     from bench.inputs.choices import Choices
     from bench.inputs.task import TaskFile
-    from bench.runs.cell import Cell
-    from bench.runs.wish import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +27,15 @@ def one_cell(
     model: str, task: str, choices: "Choices", settings: "Settings", data_dir: Path | None, *, offline: bool
 ) -> Selected:
     """Plan one model on one task; raises where that is not one, or is not to be had here."""
+    from bench.cells.cell import CannotRun, Cell
+    from bench.cells.plan import plan
+    from bench.cells.wish import Wish
     from bench.cli.network import settle_offline
     from bench.inputs.data import data_folder
     from bench.inputs.engine_rules import TRANSFORMERS
     from bench.inputs.model_card import find_cards
     from bench.inputs.task import find_tasks
     from bench.inputs.weights import on_this_machine
-    from bench.runs.cell import CannotRun, Cell
-    from bench.runs.plan import plan
-    from bench.runs.wish import Wish
 
     files, cards = find_tasks([task]), find_cards(model, on_this_machine)
     if len(cards) != 1 or cards[0].card.engine != TRANSFORMERS:

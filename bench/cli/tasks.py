@@ -101,7 +101,7 @@ def _show_request(asking: "Asking", item: "Item", model: str | None, prompt: Pro
     if model is None:
         _show_prompt(score_request(asking, item, lambda _: ""))
         return
-    from bench.engines.tokens import request_tokens
+    from bench.engines.token_view import request_tokens
     from bench.inputs.engine_rules import TRANSFORMERS
     from bench.inputs.model_card import find_cards
     from bench.inputs.weights import Weights, find_weights, on_this_machine

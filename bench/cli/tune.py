@@ -13,12 +13,12 @@ from bench.errors import BenchError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from bench.cells.cell import Cell
+    from bench.cells.wish import Settings
     from bench.inputs.adapter import Adapter, AdapterCard, Method
     from bench.inputs.choices import Choices
     from bench.inputs.data import Split
-    from bench.runs.cell import Cell
-    from bench.runs.tuner import TuningFailed
-    from bench.runs.wish import Settings
+    from bench.sweeps.tune_first import TuningFailed
     from bench.tuning.job import Job, Prepared, Step
 
 MINUTES = 10.0
@@ -113,10 +113,10 @@ def tune(
     Questions that are tested too, exactly or nearly, are dropped first. The loss is on the answer
     alone, in the very prompt that is scored. A tuning that was stopped goes on where it was.
     """
+    from bench.cells.adapted import LEARNING_RATE, tuning_job
+    from bench.cells.wish import Settings
     from bench.inputs.adapter import Recipe
     from bench.inputs.weights import Trust
-    from bench.runs.adapting import LEARNING_RATE, tuning_job
-    from bench.runs.wish import Settings
 
     if sum(budget is not None for budget in (minutes, steps, epochs)) > 1:
         raise UsageError("give one of --minutes, --steps and --epochs")
@@ -200,9 +200,9 @@ def _run(job: "Job", *, as_json: bool, data_dir: Path | None) -> None:
 
 
 def _follow(job: "Job", *, as_json: bool, data_dir: Path | None) -> None:
-    from bench.cli import tuning
+    from bench.cli import tune_words
     from bench.inputs.adapter import Adapter
-    from bench.runs.tuner import TuningFailed, run_tuning
+    from bench.sweeps.tune_first import TuningFailed, run_tuning
 
     for event in _shown(job, run_tuning(job)):
         match event:
@@ -213,7 +213,7 @@ def _follow(job: "Job", *, as_json: bool, data_dir: Path | None) -> None:
                 if as_json:
                     click.echo(card.model_dump_json(indent=1))
                 else:
-                    click.echo(tuning.outcome(card.outcome))
+                    click.echo(tune_words.outcome(card.outcome))
                     click.echo(f"kept in {job.out}; score it: {_scoring(card, job, data_dir)}")
             case _:
                 pass
@@ -237,7 +237,7 @@ def _shown(
     """The events, shown as they pass: a live line in a terminal, lines at each check elsewhere."""
     from rich.console import Console
 
-    from bench.cli import tuning
+    from bench.cli import tune_words
     from bench.tuning.job import Prepared, Step
 
     console = Console(stderr=True, highlight=False, markup=False)
@@ -245,11 +245,11 @@ def _shown(
         for event in events:
             match event:
                 case Prepared():
-                    console.print(tuning.prepared(event), soft_wrap=True)
+                    console.print(tune_words.prepared(event), soft_wrap=True)
                 case Step(held_out_loss=None):
-                    status.update(tuning.step(event))
+                    status.update(tune_words.step(event))
                 case Step():
-                    console.print(tuning.step(event), soft_wrap=True)
+                    console.print(tune_words.step(event), soft_wrap=True)
                 case _:
                     pass
             yield event

@@ -11,9 +11,9 @@ from bench.errors import UsageError
 from bench.wording import size
 
 if TYPE_CHECKING:
+    from bench.cells.cell import Cell
     from bench.inputs.choices import Choices
     from bench.lm_eval.verify import Verification
-    from bench.runs.cell import Cell
 
 
 @click.command(cls=ChoiceCommand)
@@ -56,7 +56,7 @@ def verify(
 
     Both run in this process in turns, on plain prompts of the first N questions. Needs lm-eval.
     """
-    from bench.runs.store import check_writable
+    from bench.results.store import check_writable
 
     check_writable(out)
     cell = _cell(model, task, limit, choices, data_dir)
@@ -88,8 +88,8 @@ def verify(
 
 
 def _cell(model: str, task: str, limit: int, choices: "Choices", data_dir: Path | None) -> "Cell":
+    from bench.cells.wish import Settings
     from bench.cli.selection import one_cell
-    from bench.runs.wish import Settings
 
     plain = choices.model_copy(update={"prompt": "plain"})
     return one_cell(model, task, plain, Settings(limit=limit), data_dir, offline=False).cell

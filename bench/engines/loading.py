@@ -15,7 +15,7 @@ from transformers.utils import logging as transformers_logging
 
 from bench.config import cache_folder
 from bench.engines.adapters import add_adapter, check_tuned
-from bench.engines.check import best_path
+from bench.engines.choose_path import best_path
 from bench.engines.engine import Opening
 from bench.engines.memory import keep_few_kernels
 from bench.engines.quantizing import FOUR_BITS, keep_unpacked, quantization, torch_dtype

@@ -12,8 +12,8 @@ from bench.inputs.data import items_digest
 from bench.inputs.model_card import ModelCard, ProgramSource
 from bench.lm_eval.files import Results, ResultsFile, wrong
 from bench.lm_eval.task import own_name, own_version
-from bench.runs.cell import identity
-from bench.runs.result import CellFacts, Provenance, SplitFacts, TaskFacts, Variant
+from bench.results.identity import identity
+from bench.results.result import CellFacts, Provenance, SplitFacts, TaskFacts, Variant
 from bench.types import Dtype, Item, Quantization, ViewName
 
 PROGRAM = "lm-eval"

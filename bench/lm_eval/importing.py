@@ -15,12 +15,12 @@ from bench.config import display
 from bench.errors import FileError, Mistake, UsageError, did_you_mean, first_line
 from bench.lm_eval.facts import cell_of, provenance_of
 from bench.lm_eval.files import RESULTS, ResultsFile, Sample, read_results_file, read_samples, wrong
-from bench.runs.cell import folder_of
-from bench.runs.result import Cost, DoneResult, EngineFacts
-from bench.runs.store import begin, digest, find_run, records_bytes, write_run
+from bench.results.identity import folder_of
+from bench.results.result import Cost, DoneResult, EngineFacts
+from bench.results.store import begin, digest, find_run, records_bytes, write_run
 from bench.scoring.metrics import measure
 from bench.scoring.record import ModelOutput, Record
-from bench.scoring.views import ViewScores
+from bench.scoring.recording import ViewScores
 from bench.stats.metrics import ACCURACY
 from bench.types import LETTERS, Item, ViewName
 from bench.views import best

@@ -24,10 +24,10 @@ from bench.inputs.task import Scoring
 from bench.inputs.weights import Weights
 from bench.lm_eval.flops import linear_flops, matmul_flops
 from bench.lm_eval.reference import open_reference, reference_scores
-from bench.runs.provenance import provenance
-from bench.runs.result import Provenance
+from bench.results.provenance import provenance
+from bench.results.result import Provenance
 from bench.scoring.asking import Asking, score_request
-from bench.scoring.views import view_scores, views_of
+from bench.scoring.recording import view_scores, views_of
 from bench.types import Item, ScoreRequest, Scores, ViewName
 from bench.views import best
 

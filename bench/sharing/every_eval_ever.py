@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bench.inputs.model_card import HubSource, ModelCard, PackageSource, ProgramSource
-from bench.runs.result import CellFacts, DoneResult
+from bench.results.result import CellFacts, DoneResult
 from bench.sharing.every_eval_ever_results import evaluation_results
 from bench.sharing.every_eval_ever_samples import samples
 from bench.sharing.export import (

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from bench.runs.result import DoneResult
+from bench.results.result import DoneResult
 from bench.scoring.metrics import Rate
 from bench.sharing.export import Finished, deviation, hub_data_set, strings, without_none
 from bench.stats.bootstrap import RESAMPLES

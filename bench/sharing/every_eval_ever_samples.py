@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from bench.runs.result import CellFacts
+from bench.results.result import CellFacts
 from bench.scoring.record import Record
 from bench.sharing.export import Finished, sha256, strings
 from bench.stats.metrics import ACCURACY

@@ -12,8 +12,8 @@ from typing import Any
 
 from bench.errors import BenchError, UsageError
 from bench.inputs.model_card import HubSource
-from bench.runs.result import CellFacts, DoneResult, Provenance, SplitFacts
-from bench.runs.store import Run
+from bench.results.result import CellFacts, DoneResult, Provenance, SplitFacts
+from bench.results.store import Run
 from bench.scoring.metrics import Rate
 from bench.scoring.record import Record
 from bench.views import view_title

@@ -12,7 +12,7 @@ from huggingface_hub import (
 
 from bench.board.board import TaskBoard
 from bench.errors import UsageError
-from bench.runs.result import DoneResult
+from bench.results.result import DoneResult
 from bench.sharing.export import (
     PROGRAM,
     Export,

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from bench.runs.result import CellFacts, DoneResult
+from bench.results.result import CellFacts, DoneResult
 from bench.sharing.export import (
     Export,
     Finished,

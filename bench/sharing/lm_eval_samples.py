@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from bench.inputs.prompts import answer_text
-from bench.runs.result import CellFacts, DoneResult
+from bench.results.result import CellFacts, DoneResult
 from bench.scoring.metrics import Rate
 from bench.scoring.record import Record
 from bench.sharing.export import Finished, sha256

@@ -18,9 +18,9 @@ from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from bench.config import Strict
-from bench.runs.result import SCHEMA_VERSION, CellFacts
-from bench.runs.store import LOCKS, check_not_newer, make_folder, whole, writing
-from bench.runs.upgrade import upgraded_cell
+from bench.results.result import SCHEMA_VERSION, CellFacts
+from bench.results.store import LOCKS, check_not_newer, make_folder, whole, writing
+from bench.results.upgrade import upgraded_cell
 from bench.scoring.record import Record
 from bench.types import Item
 

@@ -5,10 +5,10 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Literal, get_args
 
-from bench.runs.check import Entry, entries
-from bench.runs.journal import NAME, holding, is_held
-from bench.runs.result import CellFacts
-from bench.runs.store import LOCKS, writing
+from bench.results.check import Entry, entries
+from bench.results.journal import NAME, holding, is_held
+from bench.results.result import CellFacts
+from bench.results.store import LOCKS, writing
 
 Kind = Literal["failed", "unfinished", "damaged", "partial", "outdated"]
 KINDS: tuple[Kind, ...] = get_args(Kind)

@@ -3,14 +3,14 @@
 import shlex
 from typing import TypeVar
 
+from bench.cells.wish import Change, Quick, Settings, Untouched
 from bench.config import yaml_files
 from bench.inputs.adapter import Adapter
 from bench.inputs.choices import Choices, flags_of
 from bench.inputs.data import Split
 from bench.inputs.model_card import ModelCard
 from bench.inputs.task import Task, TaskFile
-from bench.runs.result import Variant
-from bench.runs.wish import Change, Quick, Settings, Untouched
+from bench.results.result import Variant
 
 T = TypeVar("T")
 

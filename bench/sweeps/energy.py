@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import first_line
-from bench.runs.machine import has_accelerator
+from bench.results.machine import has_accelerator
 
 POWERCAP = Path("/sys/class/powercap")
 

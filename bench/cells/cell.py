@@ -1,23 +1,16 @@
-"""A cell: one model x variant x task, under an identity made of all that can change a number."""
+"""A cell: one model x variant x task, ready to run, to be tuned first, or known to fail."""
 
-import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.engines.engine import Opening
-from bench.inputs.engine_rules import TRANSFORMERS
-from bench.inputs.model_card import ProgramSource
 from bench.inputs.task import Task
 from bench.inputs.weights import RemoteWeights, Weights
-from bench.runs.result import CellFacts, SplitFacts, Variant
+from bench.results.identity import CANNOT_RUN, folder_of
+from bench.results.result import CellFacts, SplitFacts, Variant
 from bench.scoring.asking import Asking
 from bench.tuning.job import Job
 from bench.types import Item
-
-CANNOT_RUN = "cannot-run"
-"""The folder of a failure that is none of a variant's; a run of the model takes its place."""
-LATER = ("quantize", "adapter", "program")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,42 +108,3 @@ class CannotRun:
 
 Runnable = Cell | NeedsTuning
 Planned = Runnable | CannotRun
-
-
-def folder_of(facts: CellFacts) -> Path:
-    """Where the run of a cell goes, below the results folder."""
-    partial = f"-first{facts.limit}" if facts.limit else ""
-    return Path(facts.task.name) / facts.model.name / f"{facts.variant.slug}{partial}-{facts.id[:10]}"
-
-
-def identity(facts: CellFacts) -> str:
-    """SHA-256 over what can change a number, and nothing else."""
-    match facts.model.source:
-        case ProgramSource(program=engine, arguments=settings):
-            pass
-        case _:
-            engine, settings = facts.model.engine, facts.model.settings
-    parts = {
-        "task": [facts.task.name, facts.task.version, facts.task.sha256],
-        "data": {role: split.sha256 for role, split in sorted(facts.data.items())},
-        "model": [*_of_model(facts), None if engine == TRANSFORMERS else engine],
-        "variant": _of_variant(facts.variant),
-        "limit": facts.limit,
-        "engine": facts.engine_version,
-    }
-    later = {"settings": settings, "package": facts.engine_package}
-    parts |= {name: value for name, value in later.items() if value}
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-
-
-def _of_model(facts: CellFacts) -> list[str | int | None]:
-    return [facts.model.name, facts.weights, facts.model.context, facts.model.architecture]
-
-
-def _of_variant(variant: Variant) -> dict[str, object]:
-    """Fields that came later count only where they do not say what was always so: older ids hold."""
-    later = {name for name in LATER if getattr(variant, name) == Variant.model_fields[name].default}
-    found = variant.model_dump(exclude=later)
-    if variant.adapter and variant.adapter.sha256:
-        found["adapter"] = variant.adapter.sha256
-    return found

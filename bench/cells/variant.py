@@ -7,7 +7,7 @@ from bench.inputs.choices import Choices, flag
 from bench.inputs.engine_rules import EngineRules
 from bench.inputs.model_card import ModelCard
 from bench.inputs.task import Generate, Task
-from bench.runs.result import Variant
+from bench.results.result import Variant
 from bench.types import Dtype, PromptStyle, Value
 
 BY_THE_ENGINE = ("dtype", "quantize", "lora", "adapter", "prompt", "generate")

@@ -3,7 +3,7 @@
     [project.entry-points."bench.executors"]
     cluster = "my_package:CLUSTER"
 
-`CLUSTER` is an `ExecutorKind`. What runs on each machine is `bench.runs.worker.run_cell`.
+`CLUSTER` is an `ExecutorKind`. What runs on each machine is `bench.sweeps.supervise.run_cell`.
 """
 
 from collections.abc import Callable
@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from bench.cells.cell import Runnable
 from bench.plugins import Registry
-from bench.runs.cell import Runnable
-from bench.runs.events import Event, Terms
-from bench.runs.local import LocalProcesses
+from bench.sweeps.events import Event, Terms
+from bench.sweeps.local import LocalProcesses
 
 
 class Executor(Protocol):

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench.errors import FileError, UsageError
-from bench.runs.result import DoneResult
-from bench.runs.store import Run, begin, digest, existing, find_run, read_runs, records_bytes, write_run
+from bench.results.result import DoneResult
+from bench.results.store import Run, begin, digest, existing, find_run, read_runs, records_bytes, write_run
 
 
 def strip(results: Path, out: Path, task: str | None = None) -> Iterator[str]:

@@ -10,24 +10,33 @@ from typing import Any
 
 import psutil
 
+from bench.cells.cell import CannotRun, Cell
 from bench.engines.engine import Engine
 from bench.engines.kinds import open_engine, prepare
 from bench.engines.memory import peak_device_memory_bytes, peak_memory_bytes
 from bench.errors import BenchError
 from bench.evaluate import evaluate
 from bench.inputs.weights import Weights
-from bench.runs import journal
-from bench.runs.cell import CANNOT_RUN, CannotRun, Cell
-from bench.runs.cost import ask_alone, latency
-from bench.runs.energy import Meter, counted
-from bench.runs.events import Blocked, Busy, Loading, Progress, Skipped, Terms
-from bench.runs.journal import Batch, Head, Held, Unfinished
-from bench.runs.machine import machine_of, this_machine
-from bench.runs.provenance import provenance, usable_cores
-from bench.runs.result import CannotRunResult, Cost, DoneResult, EngineFacts, FailedResult, task_facts
-from bench.runs.store import StoreError, digest, find_run, forget_failure, records_bytes, rewrite, write_run
+from bench.results import journal
+from bench.results.identity import CANNOT_RUN
+from bench.results.journal import Batch, Head, Held, Unfinished
+from bench.results.machine import machine_of, this_machine
+from bench.results.provenance import provenance, usable_cores
+from bench.results.result import CannotRunResult, Cost, DoneResult, EngineFacts, FailedResult, task_facts
+from bench.results.store import (
+    StoreError,
+    digest,
+    find_run,
+    forget_failure,
+    records_bytes,
+    rewrite,
+    write_run,
+)
 from bench.scoring.metrics import load_metrics, measure
 from bench.scoring.record import Record
+from bench.sweeps.energy import Meter, counted
+from bench.sweeps.events import Blocked, Busy, Loading, Progress, Skipped, Terms
+from bench.sweeps.latency import ask_alone, latency
 from bench.wording import size
 
 

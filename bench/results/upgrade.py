@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from bench.runs.result import SCHEMA_VERSION
+from bench.results.result import SCHEMA_VERSION
 from bench.scoring.record import Record
 
 Raw = dict[str, Any]

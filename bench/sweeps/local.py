@@ -6,12 +6,12 @@ from queue import Empty, SimpleQueue
 
 import psutil
 
-from bench.runs.cell import Runnable
-from bench.runs.events import Event, Last, Terms
-from bench.runs.forecast import expected_peak_bytes
-from bench.runs.machine import has_accelerator
-from bench.runs.store import read_results
-from bench.runs.worker import run_cell
+from bench.cells.cell import Runnable
+from bench.cells.forecast import expected_peak_bytes
+from bench.results.machine import has_accelerator
+from bench.results.store import read_results
+from bench.sweeps.events import Event, Last, Terms
+from bench.sweeps.supervise import run_cell
 
 HEADROOM = 0.95
 """The share of the free memory that cells side by side are expected to need at most."""

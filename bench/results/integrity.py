@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bench.config import display
 from bench.errors import FileError, Mistake
-from bench.runs.result import CellFacts, DoneResult
+from bench.results.result import CellFacts, DoneResult
 from bench.scoring.metrics import Metrics, measure
 from bench.scoring.record import Record
 from bench.types import LETTERS

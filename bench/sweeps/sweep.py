@@ -6,15 +6,16 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+from bench.cells.cell import CannotRun, Cell, NeedsTuning, Planned, Runnable
 from bench.errors import BenchError
-from bench.runs.cell import CANNOT_RUN, CannotRun, Cell, NeedsTuning, Planned, Runnable
-from bench.runs.events import RETRY_SECONDS, Busy, Event, Last, Skipped, Terms
-from bench.runs.executor import Executor, ExecutorKind
-from bench.runs.inside import cannot_run, lacks_latency
-from bench.runs.journal import NAME, is_held
-from bench.runs.result import CannotRunResult, DoneResult, FailedResult, Result
-from bench.runs.store import begin, check_not_newer, find_run, forget_failure, rewrite
+from bench.results.identity import CANNOT_RUN
+from bench.results.journal import NAME, is_held
+from bench.results.result import CannotRunResult, DoneResult, FailedResult, Result
+from bench.results.store import begin, check_not_newer, find_run, forget_failure, rewrite
 from bench.scoring.metrics import load_metrics, measure
+from bench.sweeps.events import RETRY_SECONDS, Busy, Event, Last, Skipped, Terms
+from bench.sweeps.executor import Executor, ExecutorKind
+from bench.sweeps.work import cannot_run, lacks_latency
 
 Watch = Callable[[Planned, Event], None]
 """Called with every event of a sweep, in the thread of the sweep."""

@@ -5,6 +5,11 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
+from bench.cells.adapted import to_tune, with_adapter
+from bench.cells.cell import CannotRun, Cell, NeedsTuning, Planned
+from bench.cells.repeat import command_of
+from bench.cells.variant import variant_of
+from bench.cells.wish import DEFAULTS, UNTOUCHED, Change, Quick, Settings, Untouched, Wish
 from bench.engines.engine import ENGINE_VERSION, Opening
 from bench.engines.kinds import engine_kind, engine_package
 from bench.errors import FileError, Unavailable, UsageError
@@ -15,12 +20,8 @@ from bench.inputs.model_card import AnyCard, BrokenCard, CardFile, ModelCard, Pa
 from bench.inputs.prompts import NO_EXEMPLARS, Exemplars, choose_exemplars
 from bench.inputs.task import Role, Task, TaskFile
 from bench.inputs.weights import RemoteWeights, Trust, Weights, find_weights
-from bench.runs.adapting import to_tune, with_adapter
-from bench.runs.cell import CannotRun, Cell, NeedsTuning, Planned, identity
-from bench.runs.command import command_of
-from bench.runs.result import CellFacts, SplitFacts, Variant, task_facts
-from bench.runs.variant import variant_of
-from bench.runs.wish import DEFAULTS, UNTOUCHED, Change, Quick, Settings, Untouched, Wish
+from bench.results.identity import identity
+from bench.results.result import CellFacts, SplitFacts, Variant, task_facts
 from bench.scoring.asking import Asking
 
 

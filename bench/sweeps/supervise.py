@@ -9,10 +9,14 @@ from pathlib import Path
 
 import psutil
 
+from bench.cells.adapted import QUICK, with_adapter
+from bench.cells.cell import Cell, NeedsTuning, Runnable
+from bench.cells.forecast import weights_bytes
 from bench.inputs.adapter import Adapter
-from bench.runs.adapting import QUICK, with_adapter
-from bench.runs.cell import Cell, NeedsTuning, Runnable
-from bench.runs.events import (
+from bench.results.machine import out_of_memory_kills
+from bench.results.result import DoneResult, FailedResult
+from bench.results.store import StoreError, begin, find_run, forget_failure
+from bench.sweeps.events import (
     DEFAULT_TERMS,
     RETRY_SECONDS,
     Blocked,
@@ -24,13 +28,9 @@ from bench.runs.events import (
     Skipped,
     Terms,
 )
-from bench.runs.forecast import weights_bytes
-from bench.runs.inside import failed, work
-from bench.runs.machine import out_of_memory_kills
-from bench.runs.process import Exit, Limits, run_in_process
-from bench.runs.result import DoneResult, FailedResult
-from bench.runs.store import StoreError, begin, find_run, forget_failure
-from bench.runs.tuner import TuningFailed, run_tuning
+from bench.sweeps.process import Exit, Limits, run_in_process
+from bench.sweeps.tune_first import TuningFailed, run_tuning
+from bench.sweeps.work import failed, work
 from bench.tuning.job import Job
 from bench.wording import size
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from bench.runs.result import CannotRunResult, DoneResult, FailedResult
+from bench.results.result import CannotRunResult, DoneResult, FailedResult
 from bench.tuning.job import Prepared, Step
 
 

@@ -14,7 +14,7 @@ from bench.engines.kinds import prepare
 from bench.engines.memory import peak_device_memory_bytes, peak_memory_bytes
 from bench.errors import BenchError
 from bench.inputs.adapter import CARD, Adapter, read_adapter
-from bench.runs.process import Exit, Limits, run_in_process
+from bench.sweeps.process import Exit, Limits, run_in_process
 
 if TYPE_CHECKING:
     from bench.tuning.job import Job, Prepared, Step

@@ -16,9 +16,9 @@ from pydantic import ValidationError
 
 from bench.config import display
 from bench.errors import BenchError, FileError, Mistake, UsageError
-from bench.runs.result import RESULT, SCHEMA_VERSION, DoneResult, Result, Unsuccessful
-from bench.runs.sound import check_records
-from bench.runs.upgrade import upgraded, upgraded_record
+from bench.results.integrity import check_records
+from bench.results.result import RESULT, SCHEMA_VERSION, DoneResult, Result, Unsuccessful
+from bench.results.upgrade import upgraded, upgraded_record
 from bench.scoring.metrics import installed_metrics, measure
 from bench.scoring.record import Record
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 
+from bench.cells.cell import Cell, NeedsTuning, Runnable
 from bench.inputs.weights import Weights
-from bench.runs.cell import Cell, NeedsTuning, Runnable
-from bench.runs.machine import has_accelerator, machine_of, this_machine
-from bench.runs.result import DoneResult
+from bench.results.machine import has_accelerator, machine_of, this_machine
+from bench.results.result import DoneResult
 from bench.types import Dtype, Quantization
 
 LIBRARY_BYTES = 700_000_000

@@ -3,8 +3,8 @@
 from functools import cache
 from pathlib import Path
 
-from bench.runs.provenance import provenance
-from bench.runs.result import Provenance
+from bench.results.provenance import provenance
+from bench.results.result import Provenance
 from bench.wording import size
 
 _DRIVER = Path("/dev/nvidiactl")

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from bench.config import display
 from bench.errors import BenchError, FileError, Mistake
-from bench.runs.provenance import usable_cores
-from bench.runs.result import DoneResult, Unsuccessful
-from bench.runs.store import existing, read_run
+from bench.results.provenance import usable_cores
+from bench.results.result import DoneResult, Unsuccessful
+from bench.results.store import existing, read_run
 from bench.scoring.record import ParseStatus, Record
 from bench.types import Texts, ViewName
 

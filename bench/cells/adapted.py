@@ -6,6 +6,8 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from bench.cells.cell import Cell, NeedsTuning
+from bench.cells.wish import Quick
 from bench.config import cache_folder
 from bench.errors import FileError, Unavailable
 from bench.inputs.adapter import (
@@ -20,9 +22,8 @@ from bench.inputs.adapter import (
 )
 from bench.inputs.data import Split
 from bench.inputs.weights import RemoteWeights, Weights
-from bench.runs.cell import Cell, NeedsTuning, identity
-from bench.runs.result import Variant
-from bench.runs.wish import Quick
+from bench.results.identity import identity
+from bench.results.result import Variant
 from bench.scoring.asking import Asking
 from bench.tuning.job import Job
 

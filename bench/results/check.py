@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any, cast
 
 from bench.errors import FileError
-from bench.runs.cell import CANNOT_RUN, identity
-from bench.runs.journal import NAME, Unfinished, read_journal
-from bench.runs.result import CannotRunResult, CellFacts, DoneResult, FailedResult, Result
-from bench.runs.sound import faults
-from bench.runs.store import read_records, read_result, vouched
+from bench.results.identity import CANNOT_RUN, identity
+from bench.results.integrity import faults
+from bench.results.journal import NAME, Unfinished, read_journal
+from bench.results.result import CannotRunResult, CellFacts, DoneResult, FailedResult, Result
+from bench.results.store import read_records, read_result, vouched
 from bench.scoring.metrics import Metrics, installed_metrics, measure
 from bench.scoring.record import Record
 from bench.types import Texts

@@ -5,10 +5,10 @@ import statistics
 import time
 from collections.abc import Collection, Iterator, Sequence
 
+from bench.cells.cell import Cell
 from bench.engines.engine import Engine
 from bench.evaluate import evaluate
-from bench.runs.cell import Cell
-from bench.runs.result import Latency
+from bench.results.result import Latency
 
 ALONE = 20
 """Questions that are asked one at a time; the first is asked once before, untimed."""

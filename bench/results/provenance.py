@@ -12,7 +12,7 @@ import psutil
 
 import bench
 from bench.engines.device import device_title
-from bench.runs.result import Provenance
+from bench.results.result import Provenance
 
 _LIBRARIES = (
     "torch",

@@ -1,0 +1,1 @@
+"""What to run: tasks, models and variants, planned as cells."""

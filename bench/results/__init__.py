@@ -1,0 +1,1 @@
+"""What is kept of runs: files written whole, read again, checked."""

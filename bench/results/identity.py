@@ -1,0 +1,52 @@
+"""The identity of a cell, made of all that can change a number, and the folder of its run."""
+
+import hashlib
+import json
+from pathlib import Path
+
+from bench.inputs.engine_rules import TRANSFORMERS
+from bench.inputs.model_card import ProgramSource
+from bench.results.result import CellFacts, Variant
+
+CANNOT_RUN = "cannot-run"
+"""The folder of a failure that is none of a variant's; a run of the model takes its place."""
+LATER = ("quantize", "adapter", "program")
+
+
+def folder_of(facts: CellFacts) -> Path:
+    """Where the run of a cell goes, below the results folder."""
+    partial = f"-first{facts.limit}" if facts.limit else ""
+    return Path(facts.task.name) / facts.model.name / f"{facts.variant.slug}{partial}-{facts.id[:10]}"
+
+
+def identity(facts: CellFacts) -> str:
+    """SHA-256 over what can change a number, and nothing else."""
+    match facts.model.source:
+        case ProgramSource(program=engine, arguments=settings):
+            pass
+        case _:
+            engine, settings = facts.model.engine, facts.model.settings
+    parts = {
+        "task": [facts.task.name, facts.task.version, facts.task.sha256],
+        "data": {role: split.sha256 for role, split in sorted(facts.data.items())},
+        "model": [*_of_model(facts), None if engine == TRANSFORMERS else engine],
+        "variant": _of_variant(facts.variant),
+        "limit": facts.limit,
+        "engine": facts.engine_version,
+    }
+    later = {"settings": settings, "package": facts.engine_package}
+    parts |= {name: value for name, value in later.items() if value}
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _of_model(facts: CellFacts) -> list[str | int | None]:
+    return [facts.model.name, facts.weights, facts.model.context, facts.model.architecture]
+
+
+def _of_variant(variant: Variant) -> dict[str, object]:
+    """Fields that came later count only where they do not say what was always so: older ids hold."""
+    later = {name for name in LATER if getattr(variant, name) == Variant.model_fields[name].default}
+    found = variant.model_dump(exclude=later)
+    if variant.adapter and variant.adapter.sha256:
+        found["adapter"] = variant.adapter.sha256
+    return found

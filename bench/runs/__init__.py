@@ -1,1 +1,0 @@
-"""Cells: planned, run one process each, and kept as files."""
