@@ -1,8 +1,8 @@
 """How the board grows: python docs/board_scale.py MODELS [QUESTIONS] [FOLDER].
 
-Played models (the fake engine) answer made-up questions through the path that real cells take, less
-the process each; then the site is built of them in a process of its own, whose time and memory count,
-and looked at in Chromium, where there is one.
+The tests' fake engine answers made-up questions through the path of real cells, all in this process. Then
+the site is built in a process of its own, whose time and memory are measured, and opened in Chromium where
+that is installed.
 """
 
 import json
@@ -25,6 +25,8 @@ from bench.inputs.task import read_task
 from bench.results.store import begin
 from bench.sweeps.events import Terms
 from bench.sweeps.work import work
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "plugin"))  # the fake engine
 
 TASK = """\
 name: scale
@@ -122,7 +124,8 @@ def main(models: int, number: int, place: Path) -> None:
                     "license": "mit",
                     "architecture": "decoder",
                     "parameters": draw.randrange(10**8, 4 * 10**9),
-                    "source": {"engine": "fake", "settings": {"accuracy": draw.uniform(0.2, 0.7)}},
+                    "engine": "fake",
+                    "settings": {"accuracy": draw.uniform(0.2, 0.7)},
                 }
             ),
             path=task.path,

@@ -1,8 +1,8 @@
 """How much a sweep costs beside its cells: python docs/sweep_overhead.py [CELLS].
 
-Cells of the fake engine on ten questions, one after the other, through the real path: planning, a
-process each, records, results, listing. What a process costs that only starts and imports is
-measured beside them, in turns, and taken off.
+Cells of the tests' fake engine on ten questions, one after the other, through the real path: planning, a
+process each, records, results, listing. The cost of a process that only starts and imports is measured
+between them and subtracted.
 """
 
 import json
@@ -28,6 +28,8 @@ from bench.sweeps.events import DEFAULT_TERMS, Event
 from bench.sweeps.executor import LOCAL
 from bench.sweeps.process import Exit, run_in_process
 from bench.sweeps.sweep import run_sweep
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "plugin"))  # the fake engine
 
 TASK = """\
 name: overhead
@@ -58,13 +60,13 @@ def start_seconds() -> float:
 
 
 def cards(number: int, path: Path) -> list[CardFile]:
-    source = {"engine": "fake", "settings": {"accuracy": 0.5}}
     facts = {
         "title": "Fake",
         "family": "fake",
         "license": "mit",
         "architecture": "baseline",
-        "source": source,
+        "engine": "fake",
+        "settings": {"accuracy": 0.5},
     }
     return [
         CardFile(card=ModelCard.model_validate(facts | {"name": f"fake-{n:04d}"}), path=path)

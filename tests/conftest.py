@@ -4,6 +4,7 @@ import importlib.util
 import json
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,6 +16,11 @@ from click.testing import CliRunner, Result
 os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
 
 ROOT = Path(__file__).resolve().parent.parent
+# The fake engine is a package of its own, on the path as if it were installed, for commands that tests start
+# too; the processes of a sweep take over their parent's path.
+PLUGIN = str(ROOT / "tests" / "plugin")
+sys.path.insert(0, PLUGIN)
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [PLUGIN, os.environ.get("PYTHONPATH")]))
 MEDQA = Path(os.environ.get("BENCH_DATA_DIR") or ROOT.parent / "shared" / "data")
 LACKING = {
     "medqa": None if (MEDQA / "medqa_usmle_4_options_test.jsonl").is_file() else "the real MedQA files",

@@ -1,12 +1,11 @@
-"""An engine that plays a model: it is right as often as its card says. For trying boards and sweeps.
+"""An engine that stands in for a model: it is right as often as its card says. For tests.
 
     engine: fake
     settings: {accuracy: 0.4}
 
-Its answers are drawn by its name and the question, so they are the same in any order. It never
-reads a prompt, and its numbers say nothing of any model. A batch is of `batch` questions and takes
-`seconds`. After `after` questions it can fail as models do: run out of memory, be killed, crash below
-Python, or hang.
+Its answers are drawn from the card's name and the question, so their order does not matter. It reads no
+prompt. A batch has `batch` questions and takes `seconds`. From question `after` on it fails as `fault` says,
+in the ways that models fail: it runs out of memory, is killed, crashes below Python, or hangs.
 """
 
 import os
@@ -55,7 +54,7 @@ class FakeEngine:
                 yield ScoredBatch(tuple(batch), replies, self.settings.batch)
 
     def _score(self, item: Item) -> Scores:
-        draw = random.Random(f"{self.name}\n{item.question}")  # noqa: S311 (not a secret)
+        draw = random.Random(f"{self.name}\n{item.question}")
         logprobs = [-1.0 - draw.random() for _ in item.options]
         wrong = [index for index in range(len(item.options)) if index != item.answer]
         likeliest = item.answer if draw.random() < self.settings.accuracy else draw.choice(wrong)
