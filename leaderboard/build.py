@@ -7,7 +7,7 @@ from pathlib import Path
 from bench.board.reading import read_board
 from bench.errors import BenchError
 from bench.inputs.model_card import CardFile
-from bench.results.answers import MANY, workers
+from bench.results import answers
 from bench.site_folder import replace_site
 from leaderboard.pages import Page, pages_of, renderer
 from leaderboard.site import Content, Options, Site, content_of
@@ -31,12 +31,12 @@ def write_site(site: Site, out: Path) -> int:
 
 
 def _write_pages(content: Content, pages: Sequence[Page], out: Path) -> None:
-    if len(content.site.runs) < MANY:
+    if len(content.site.runs) < answers.MANY:
         _render(renderer(content), pages, out)
         return
     chunks = [pages[at : at + CHUNK] for at in range(0, len(pages), CHUNK)]
     try:
-        with workers(initializer=_begin, initargs=(content.site, out)) as pool:
+        with answers.workers(initializer=_begin, initargs=(content.site, out)) as pool:
             list(pool.map(_render_here, chunks))
     except BrokenProcessPool as error:
         raise BenchError("a process that renders pages was ended from outside; is memory short?") from error

@@ -11,8 +11,6 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from leaderboard import build
-
 Bench = Callable[..., Result]
 Install = Callable[[str, str], None]
 
@@ -118,7 +116,7 @@ def test_a_page_of_another_package_is_in_the_site(
     assert "Anatomy has 3 rows" in page
     assert 'href="../style.css"' in page
     # So it is where several processes render.
-    monkeypatch.setattr(build, "MANY", 2)
+    monkeypatch.setattr("bench.results.answers.MANY", 2)
     assert bench("leaderboard", "build", "--out", "again").exit_code == 0
     assert Path("again/notes/anatomy.html").read_text(encoding="utf-8") == page
 

@@ -205,7 +205,7 @@ def test_a_cell_that_another_sweep_takes_first_is_run_when_that_is_done(quiz: Pa
 def test_a_cell_that_another_sweep_works_on_is_reported_once_and_others_run_meanwhile(
     quiz: Path, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bench.sweeps.sweep.RETRY_SECONDS", 0.01)
+    monkeypatch.setattr("bench.sweeps.events.RETRY_SECONDS", 0.01)
     cells = cells_named(quiz, "abc")
     executor = Played(dict.fromkeys("abc", 1), capacity=1)
     begin(project / "results")

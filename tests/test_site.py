@@ -39,7 +39,6 @@ def test_several_processes_write_the_bytes_that_one_writes(
 ) -> None:
     assert write_site(make_site(results, all_cards()), project / "one") > 10
     monkeypatch.setattr("bench.results.answers.MANY", 2)
-    monkeypatch.setattr(build, "MANY", 2)
     monkeypatch.setattr(build, "CHUNK", 3)
     write_site(make_site(results, all_cards()), project / "several")
     assert texts_of(project / "one") == texts_of(project / "several")

@@ -16,9 +16,9 @@ from bench.inputs.adapter import Adapter
 from bench.results.machine import out_of_memory_kills
 from bench.results.result import DoneResult, FailedResult
 from bench.results.store import StoreError, begin, find_run, forget_failure
+from bench.sweeps import events
 from bench.sweeps.events import (
     DEFAULT_TERMS,
-    RETRY_SECONDS,
     Blocked,
     Busy,
     Event,
@@ -100,7 +100,7 @@ def _score_when_free(cell: Cell, results: Path, terms: Terms, stop: threading.Ev
             if not busy:
                 yield event
         if busy:
-            stop.wait(RETRY_SECONDS)
+            stop.wait(events.RETRY_SECONDS)
 
 
 def _score(cell: Cell, results: Path, terms: Terms, stop: threading.Event) -> Generator[Event]:

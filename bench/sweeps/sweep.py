@@ -13,7 +13,8 @@ from bench.results.journal import NAME, is_held
 from bench.results.result import CannotRunResult, DoneResult, FailedResult, Result
 from bench.results.store import begin, check_not_newer, find_run, forget_failure, rewrite
 from bench.scoring.metrics import load_metrics, measure
-from bench.sweeps.events import RETRY_SECONDS, Busy, Event, Last, Skipped, Terms
+from bench.sweeps import events
+from bench.sweeps.events import Busy, Event, Last, Skipped, Terms
 from bench.sweeps.executor import Executor, ExecutorKind
 from bench.sweeps.work import cannot_run, lacks_latency
 
@@ -72,8 +73,8 @@ def _run(
             else:
                 yield cell, end
         if not running:
-            time.sleep(RETRY_SECONDS if waiting else 0)  # other sweeps work on all that waits
-        elif report := executor.next_event(RETRY_SECONDS if waiting else None):
+            time.sleep(events.RETRY_SECONDS if waiting else 0)  # other sweeps work on all that waits
+        elif report := executor.next_event(events.RETRY_SECONDS if waiting else None):
             cell, event = report
             if isinstance(event, Last):
                 running.remove(cell.id)
