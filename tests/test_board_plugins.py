@@ -4,15 +4,16 @@ import csv
 import io
 import json
 import re
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from click.testing import Result
 
+from outside import install as install_package
+
 Bench = Callable[..., Result]
-Install = Callable[[str, str], None]
+Install = Callable[..., None]
 
 COLUMNS = """\
 from bench.board.column import Column, Columns
@@ -58,14 +59,8 @@ INDEX = PageKind(lambda content: ["index.html"], render)
 def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
     """Put a package on the path: the text of its module `extras`, and its entry points."""
 
-    def put(module: str, points: str) -> None:
-        info = tmp_path / "site-packages" / "extras-1.0.dist-info"
-        info.mkdir(parents=True)
-        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: extras\nVersion: 1.0\n")
-        (info / "entry_points.txt").write_text(points)
-        (info.parent / "extras.py").write_text(module)
-        monkeypatch.syspath_prepend(info.parent)
-        monkeypatch.delitem(sys.modules, "extras", raising=False)
+    def put(module: str, group: str, **points: str) -> None:
+        install_package(tmp_path / "site-packages", monkeypatch, {group: points}, module)
 
     return put
 
@@ -79,7 +74,7 @@ def results(bench: Bench, anatomy: Path, project: Path) -> Path:
 def test_a_column_of_another_package_is_in_the_csv_the_terminal_and_the_page(
     bench: Bench, results: Path, install: Install
 ) -> None:
-    install(COLUMNS, "[bench.columns]\nwords = extras:WORDS\n")
+    install(COLUMNS, "bench.columns", words="extras:WORDS")
     [*rows] = csv.DictReader(io.StringIO(bench("export", "csv").stdout))
     assert [row["words"] for row in rows] == ["21", "21", "21"]
     assert list(rows[0])[-2:] == ["run", "words"]
@@ -101,7 +96,7 @@ def test_a_column_of_another_package_is_in_the_csv_the_terminal_and_the_page(
 
 
 def test_two_columns_of_one_name_are_refused(bench: Bench, results: Path, install: Install) -> None:
-    install(COLUMNS, "[bench.columns]\ntwice = extras:TWICE\n")
+    install(COLUMNS, "bench.columns", twice="extras:TWICE")
     said = bench("leaderboard", "show")
     assert said.exit_code == 1
     assert "2 columns are named 'accuracy'" in said.stderr
@@ -110,7 +105,7 @@ def test_two_columns_of_one_name_are_refused(bench: Bench, results: Path, instal
 def test_a_page_of_another_package_is_in_the_site(
     bench: Bench, results: Path, install: Install, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    install(PAGES, "[bench.pages]\nnotes = extras:NOTES\n")
+    install(PAGES, "bench.pages", notes="extras:NOTES")
     assert bench("leaderboard", "build").exit_code == 0
     page = Path("site/notes/anatomy.html").read_text(encoding="utf-8")
     assert "Anatomy has 3 rows" in page
@@ -122,7 +117,7 @@ def test_a_page_of_another_package_is_in_the_site(
 
 
 def test_two_pages_of_one_path_are_refused(bench: Bench, results: Path, install: Install) -> None:
-    install(PAGES, "[bench.pages]\nother = extras:INDEX\n")
+    install(PAGES, "bench.pages", other="extras:INDEX")
     said = bench("leaderboard", "build")
     assert said.exit_code == 1
     assert "two kinds of page have the path index.html: index and other" in said.stderr

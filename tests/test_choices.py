@@ -23,6 +23,7 @@ from bench.inputs.model_card import CardFile
 from bench.inputs.task import read_task
 from bench.results.store import read_result
 from conftest import TASK
+from outside import install as install_package
 from tiny import save_causal
 
 from test_runs import tiny_card  # isort: skip
@@ -65,13 +66,11 @@ def install(project: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], N
     """Put a package on the path that adds these choices, and an engine that wants one of them."""
 
     def put(choices: str) -> None:
-        info = project / "site" / "windows-1.0.dist-info"
-        info.mkdir(parents=True, exist_ok=True)
-        (project / "site" / "windows.py").write_text(PACKAGE)
-        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: windows\nVersion: 1.0\n")
-        points = f"[bench.choices]\n{choices}\n[bench.engines]\nwindowed = windows:WINDOWED\n"
-        (info / "entry_points.txt").write_text(points)
-        monkeypatch.syspath_prepend(project / "site")
+        points = {
+            "bench.choices": dict(line.split(" = ") for line in choices.splitlines()),
+            "bench.engines": {"windowed": "windows:WINDOWED"},
+        }
+        install_package(project / "site", monkeypatch, points, PACKAGE, "windows 1.0")
 
     return put
 

@@ -23,6 +23,7 @@ from bench.sweeps.executor import ExecutorKind
 from bench.sweeps.local import LocalProcesses
 from bench.sweeps.supervise import run_cell
 from bench.sweeps.sweep import run_sweep, sweep
+from outside import install as install_package
 from played import add_fake, cell_of, fake_card
 from tiny import save_causal
 
@@ -65,15 +66,11 @@ ONE_BY_ONE = ExecutorKind("one process at a time", OneByOne)
 
 
 @pytest.fixture
-def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Put a package on the path that declares these executors."""
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Put a package on the path that declares executors, each by name and value."""
 
-    def put(points: str) -> None:
-        info = tmp_path / "halls-3.0.dist-info"
-        info.mkdir()
-        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: halls\nVersion: 3.0\n")
-        (info / "entry_points.txt").write_text(f"[bench.executors]\n{points}\n")
-        monkeypatch.syspath_prepend(tmp_path)
+    def put(**points: str) -> None:
+        install_package(tmp_path, monkeypatch, {"bench.executors": points}, package="halls 3.0")
         monkeypatch.setattr(OneByOne, "started", [])
 
     return put
@@ -94,9 +91,9 @@ def kept(results: Path) -> list[tuple[str, dict[str, object], list[dict[str, obj
 
 
 def test_an_executor_of_another_package_gives_the_records_of_the_local_one(
-    quiz: Path, project: Path, bench: Bench, install: Callable[[str], None]
+    quiz: Path, project: Path, bench: Bench, install: Callable[..., None]
 ) -> None:
-    install("one-by-one = test_executors:ONE_BY_ONE")
+    install(**{"one-by-one": "test_executors:ONE_BY_ONE"})
     add_fake(project, "good")
     add_fake(project, "faulty", fault="memory", after=10)
     run = ("run", "-m", "chance,faulty,good", "-t", "quiz", "--offline")
@@ -115,9 +112,9 @@ def test_an_executor_of_another_package_gives_the_records_of_the_local_one(
 
 
 def test_the_doctor_names_every_executor_and_what_is_wrong_with_one(
-    project: Path, bench: Bench, install: Callable[[str], None]
+    project: Path, bench: Bench, install: Callable[..., None]
 ) -> None:
-    install("one-by-one = test_executors:ONE_BY_ONE\nlost = no_such_module:KIND")
+    install(**{"one-by-one": "test_executors:ONE_BY_ONE", "lost": "no_such_module:KIND"})
     done = bench("doctor", "--offline", "--json")
     found = [(row["verdict"], row["found"]) for row in json.loads(done.stdout) if row["name"] == "executors"]
     assert ("good", "local: processes on this machine, --jobs of them at a time") in found

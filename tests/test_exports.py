@@ -41,7 +41,7 @@ TITLES = ExportFormat(
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     points = {"answers": "extras:ANSWERS", "titles": "extras:TITLES", "broken": "extras:NO_SUCH"}
-    install(tmp_path / "packages", monkeypatch, "bench.exports", points, SOURCE)
+    install(tmp_path / "packages", monkeypatch, {"bench.exports": points}, SOURCE)
 
 
 def test_an_export_format_of_another_package_is_listed_explained_and_writes(

@@ -45,7 +45,7 @@ KAPPA = Metric("kappa", "Cohen's kappa", kappa, bounds=(-1.0, 1.0), interval="bo
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A package with the metric `kappa`, on the path."""
     folder = tmp_path / "packages"
-    install(folder, monkeypatch, "bench.metrics", {"kappa": "extras:KAPPA"}, KAPPA)
+    install(folder, monkeypatch, {"bench.metrics": {"kappa": "extras:KAPPA"}}, KAPPA)
     return folder
 
 
@@ -145,7 +145,7 @@ def test_a_metric_of_another_package_that_fails_is_reported_before_anything_is_s
 ) -> None:
     source = f"from bench.stats.metrics import Metric\ndef odd(truth, answers):\n    {body}\n"
     source += "ODD = Metric('odd', 'Odd', odd)\n"
-    install(tmp_path / "packages", monkeypatch, "bench.metrics", {"odd": "extras:ODD"}, source)
+    install(tmp_path / "packages", monkeypatch, {"bench.metrics": {"odd": "extras:ODD"}}, source)
     with pytest.raises(BenchError, match=message):
         load_metrics(["odd"], tmp_path)
 
@@ -160,7 +160,7 @@ def test_a_metric_of_another_package_that_fails_later_or_gives_no_number_is_unkn
         "    return Estimate(value=max(low, 0.75), low=low, high=1.0)\n"
         "ODD = Metric('odd', 'Odd', odd)\n"
     )
-    install(tmp_path / "packages", monkeypatch, "bench.metrics", {"odd": "extras:ODD"}, source)
+    install(tmp_path / "packages", monkeypatch, {"bench.metrics": {"odd": "extras:ODD"}}, source)
     odd = load_metrics(["odd"], tmp_path)["odd"]
     lacking, bounded = Estimate(value=None), Estimate(value=0.75, low=0.5, high=1.0)
     assert [odd("A" * n, "A" * n) for n in range(1, 6)] == [

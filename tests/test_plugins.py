@@ -8,8 +8,9 @@ import pytest
 
 from bench.errors import BenchError, UsageError
 from bench.plugins import Registry
+from outside import install as install_package
 
-Install = Callable[[str], None]
+Install = Callable[[str, str], None]
 
 
 @dataclass(frozen=True)
@@ -22,20 +23,16 @@ COLOURS = Registry("bench.test_colours", "colour", Colour, {"red": Colour("red")
 
 @pytest.fixture
 def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
-    """Put a package on the path that declares these entry points."""
+    """Put a package on the path that declares this colour."""
 
-    def put(points: str) -> None:
-        info = tmp_path / "paints-2.1.dist-info"
-        info.mkdir()
-        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: paints\nVersion: 2.1\n")
-        (info / "entry_points.txt").write_text(f"[bench.test_colours]\n{points}\n")
-        monkeypatch.syspath_prepend(tmp_path)
+    def put(name: str, value: str) -> None:
+        install_package(tmp_path, monkeypatch, {COLOURS.group: {name: value}}, package="paints 2.1")
 
     return put
 
 
 def test_a_row_of_another_package_is_listed_after_ours_and_loaded_by_name(install: Install) -> None:
-    install("blue = test_plugins:BLUE")
+    install("blue", "test_plugins:BLUE")
     assert COLOURS.names() == ["red", "blue"]
     assert COLOURS.get("blue") == BLUE
     assert COLOURS.all() == {"red": Colour("red"), "blue": BLUE}
@@ -47,7 +44,7 @@ BLUE = Colour("blue")
 
 
 def test_a_row_of_ours_is_never_replaced_from_outside(install: Install) -> None:
-    install("red = test_plugins:BLUE")
+    install("red", "test_plugins:BLUE")
     assert COLOURS.all() == {"red": Colour("red")}
     assert COLOURS.package("red") == ""
 
@@ -68,7 +65,7 @@ def test_an_unknown_name_gets_the_nearest_one() -> None:
 def test_a_broken_row_names_its_package_and_breaks_only_itself(
     install: Install, value: str, message: str
 ) -> None:
-    install(f"odd = {value}")
+    install("odd", value)
     assert COLOURS.names() == ["red", "odd"]
     assert COLOURS.get("red") == Colour("red")
     with pytest.raises(BenchError, match=message):

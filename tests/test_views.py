@@ -19,6 +19,7 @@ from bench.scoring.record import Record
 from bench.types import Branch, Encoded, Reads, ScoredBatch, ScoreRequest, Scores, Tree
 from bench.views import VIEWS, OptionScores, View
 from conftest import TASK
+from outside import install
 
 Bench = Callable[..., Result]
 
@@ -129,21 +130,13 @@ SHORTEST = View("shortest", "Shortest option", _shortest)
 LOST = View("lost", "Lost", lambda scores: scores.texts[1:])
 
 
-def install(folder: Path, monkeypatch: pytest.MonkeyPatch, points: str) -> None:
-    info = folder / "readings-0.1.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: readings\nVersion: 0.1\n")
-    (info / "entry_points.txt").write_text(f"[bench.views]\n{points}\n")
-    monkeypatch.syspath_prepend(folder)
-
-
 def test_a_view_of_another_package_can_rank_a_task(
     anatomy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     anatomy.write_text(TASK + "scoring: {view: shortest}\n", encoding="utf-8")
     with pytest.raises(FileError, match="no view is named 'shortest'"):
         read_task(anatomy)
-    install(tmp_path, monkeypatch, "shortest = test_views:SHORTEST")
+    install(tmp_path, monkeypatch, {"bench.views": {"shortest": "test_views:SHORTEST"}})
     records = records_of(anatomy)
     assert [record.model_output.final_answer for record in records] == ["A", "A", "C"]
     assert records[0].scores["shortest"] == (-5.0, -8.0, -6.0)
@@ -152,6 +145,6 @@ def test_a_view_of_another_package_can_rank_a_task(
 def test_a_view_that_does_not_score_every_option_is_an_error(
     anatomy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    install(tmp_path, monkeypatch, "lost = test_views:LOST")
+    install(tmp_path, monkeypatch, {"bench.views": {"lost": "test_views:LOST"}})
     with pytest.raises(Exception, match="the view 'lost' does not give a score for each option"):
         records_of(anatomy)
