@@ -135,9 +135,12 @@ def resolved(words: list[str]) -> tuple[click.Command, list[str]]:
 
 
 def options(command: click.Command) -> Iterator[str]:
-    for parameter in command.get_params(click.Context(command)):
+    context = click.Context(command)
+    for parameter in command.get_params(context):
         yield from (*parameter.opts, *parameter.secondary_opts)
-    for child in command.commands.values() if isinstance(command, click.Group) else ():
+    for name in command.list_commands(context) if isinstance(command, click.Group) else ():
+        child = command.get_command(context, name)
+        assert child
         yield from options(child)
 
 
