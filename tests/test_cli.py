@@ -27,16 +27,17 @@ def add_card(project: Path, name: str, weights: Path) -> None:
     )
 
 
-def test_help_answers_without_the_heavy_libraries() -> None:
+def test_help_imports_nothing_but_click() -> None:
     code = (
-        "import sys; from bench.cli import main\n"
+        "import sys; before = set(sys.modules)\n"  # an editable install starts Python with modules of its own
+        "from bench.cli import main\n"
         "try: main(['--help'])\n"
         "except SystemExit: pass\n"
-        "heavy = {'torch', 'transformers', 'datasets', 'sklearn', 'pydantic', 'jinja2', 'yaml', 'rich'}\n"
-        "print(sorted(heavy & set(sys.modules)))"
+        "names = {name.partition('.')[0] for name in set(sys.modules) - before}\n"
+        "print(sorted(names - set(sys.stdlib_module_names)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1] == "[]"
+    assert done.stdout.splitlines()[-1] == "['bench', 'click']"
     assert "Usage: " in done.stdout
 
 
@@ -101,7 +102,7 @@ def test_models_that_are_not_here_do_not_stop_the_rest(bench: Bench, anatomy: Pa
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "told"),
+    ("words", "code", "message"),
     [
         (["--models", "phi-2", "--tasks", "anatomy"], 5, "unavailable: model phi-2"),
         (
@@ -126,12 +127,11 @@ def test_models_that_are_not_here_do_not_stop_the_rest(bench: Bench, anatomy: Pa
     ],
 )
 def test_each_kind_of_trouble_has_its_exit_code_and_one_message(
-    bench: Bench, anatomy: Path, words: list[str], code: int, told: str
+    bench: Bench, anatomy: Path, words: list[str], code: int, message: str
 ) -> None:
     result = bench("run", "--offline", *words)
     assert result.exit_code == code
-    assert told in result.stderr
-    assert "Traceback" not in result.stderr
+    assert result.stderr.count(message) == 1
 
 
 def test_a_wrong_task_file_stops_a_run_and_a_wrong_card_is_a_failed_row(
