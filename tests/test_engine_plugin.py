@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from bench.inputs.model_card import BrokenCard, read_any_card, read_card
+from bench.inputs.cards import BrokenCard, read_any_card, read_card
 from bench.results.result import DoneResult
 from bench.results.store import Run, read_runs
 from bench.scoring.record import Record

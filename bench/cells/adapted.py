@@ -8,8 +8,8 @@ from pathlib import Path
 
 from bench.cells.cell import Cell, NeedsTuning
 from bench.cells.wish import Quick
-from bench.config import cache_folder
 from bench.errors import FileError, Unavailable
+from bench.folders import cache_folder
 from bench.inputs.adapter import (
     CARD,
     Adapter,

@@ -4,7 +4,7 @@ import shlex
 from typing import TypeVar
 
 from bench.cells.wish import Change, Quick, Settings, Untouched
-from bench.config import yaml_files
+from bench.folders import yaml_files
 from bench.inputs.adapter import Adapter
 from bench.inputs.choices import Choices, flags_of
 from bench.inputs.data import Split

@@ -12,10 +12,12 @@ from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import Field, ValidationError, model_validator
 
-from bench.config import Strict, display
+from bench.config import Strict
 from bench.errors import BenchError, FileError, Mistake, Unavailable, UsageError, first_line
+from bench.folders import display
+from bench.inputs.hub import hub_errors
 from bench.inputs.model_card import HubSource, ModelCard
-from bench.inputs.weights import RemoteWeights, Weights, hub_errors
+from bench.inputs.weights import RemoteWeights, Weights
 from bench.types import Dtype, Item, PromptStyle, Quantization
 
 CARD = "slm-bench.json"

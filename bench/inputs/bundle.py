@@ -9,10 +9,10 @@ from typing import Any, cast, get_args
 
 import yaml
 
-from bench.config import display
 from bench.errors import BenchError, FileError, Mistake, Unavailable, UsageError
+from bench.folders import display
+from bench.inputs.cards import CardFile
 from bench.inputs.data import Split, load_split
-from bench.inputs.model_card import CardFile
 from bench.inputs.task import Role, TaskFile
 from bench.inputs.weights import NO_TRUST, RemoteWeights, Weights, fetch, find_weights
 from bench.wording import size

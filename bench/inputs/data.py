@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
-from bench.config import display, is_file, line_of, read_text
+from bench.config import line_of
 from bench.errors import FileError, Mistake, Unavailable, UsageError, first_line
+from bench.folders import display, is_file, read_text
 from bench.inputs.rows import Row, RowError, row_to_item
 from bench.inputs.task import Columns, FilesData, HubData, Role, TaskFile
 from bench.types import Item

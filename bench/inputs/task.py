@@ -7,8 +7,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, field_validator, model_validator
 
-from bench.config import Name, Strict, display, read_yaml, yaml_files
+from bench.config import Name, Strict, read_yaml
 from bench.errors import FileError, Mistake, UsageError, did_you_mean
+from bench.folders import display, yaml_files
 from bench.inputs.prompts import ExemplarChoice, Template, template_problems
 from bench.stats.metrics import EVALUATE, METRICS
 from bench.types import ViewName

@@ -5,8 +5,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.config import display, line_of
+from bench.config import line_of
 from bench.errors import BenchError, FileError, Mistake, Unavailable
+from bench.folders import display
 from bench.inputs.data import Split, load_split, shared_questions
 from bench.inputs.prompts import choose_exemplars, render
 from bench.inputs.task import Role, TaskFile, read_task

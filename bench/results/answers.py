@@ -15,8 +15,8 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.config import display
 from bench.errors import BenchError, FileError, Mistake
+from bench.folders import display
 from bench.results.provenance import usable_cores
 from bench.results.result import DoneResult, Unsuccessful
 from bench.results.store import existing, read_run

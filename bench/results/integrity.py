@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from bench.config import display
 from bench.errors import FileError, Mistake
+from bench.folders import display
 from bench.results.result import CellFacts, DoneResult
 from bench.scoring.metrics import Metrics, measure
 from bench.scoring.record import Record

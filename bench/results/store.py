@@ -14,8 +14,8 @@ from typing import Any, cast
 from filelock import FileLock
 from pydantic import ValidationError
 
-from bench.config import display
 from bench.errors import BenchError, FileError, Mistake, UsageError
+from bench.folders import display
 from bench.results.integrity import check_records
 from bench.results.result import RESULT, SCHEMA_VERSION, DoneResult, Result, Unsuccessful
 from bench.results.upgrade import upgraded, upgraded_record
