@@ -151,7 +151,7 @@ def _known_keys(model: type[BaseModel], loc: Location) -> set[str]:
             reached = {m for m in reached if part.split()[0] in m.model_fields}
             continue
         fields = [m.model_fields[part] for m in reached if part in m.model_fields]
-        reached = {found for field in fields for found in _models_in(field.annotation)}
+        reached = {nested for field in fields for nested in _models_in(field.annotation)}
     return {name for m in reached for name in m.model_fields}
 
 

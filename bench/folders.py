@@ -22,8 +22,8 @@ def folders(name: str) -> tuple[Path, ...]:
     """
     built_in = next((p for p in (BUILT_IN / name, BUILT_IN.parent / name) if p.is_dir()), None)
     own = Path.cwd() / name
-    found = [built_in] if built_in else []
-    return tuple(found + ([own] if own.is_dir() and own.resolve() != built_in else []))
+    project = [built_in] if built_in else []
+    return tuple(project + ([own] if own.is_dir() and own.resolve() != built_in else []))
 
 
 def yaml_files(name: str) -> dict[str, Path]:

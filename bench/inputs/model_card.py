@@ -32,7 +32,7 @@ class PathSource(Strict):
 
 
 class ProgramSource(Strict):
-    """A model that another program ran, as it was told to open it; no card in a file may say it."""
+    """A model that another program ran, with the arguments it got; only imported runs have it."""
 
     program: str
     arguments: Settings = Field(default_factory=dict)

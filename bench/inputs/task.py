@@ -202,8 +202,8 @@ class Task(Strict):
 
         Its data have digests of their own; exemplars and generation belong to the variant.
         """
-        said = self.model_dump_json(include={"prompt", "system", "scoring"})
-        return hashlib.sha256(said.encode()).hexdigest()
+        content = self.model_dump_json(include={"prompt", "system", "scoring"})
+        return hashlib.sha256(content.encode()).hexdigest()
 
     @property
     def template(self) -> Template:
@@ -243,13 +243,13 @@ def find_tasks(names: Sequence[str] = ()) -> list[TaskFile]:
             raise UsageError(f"no task is named '{name}'{did_you_mean(name, known)} (bench tasks list)")
         if paths.setdefault(path.stem, path).resolve() != path.resolve():
             raise UsageError(f"two tasks are named '{path.stem}': {paths[path.stem]} and {path}")
-    found: list[TaskFile] = []
+    files: list[TaskFile] = []
     mistakes: list[Mistake] = []
     for path in paths.values():
         try:
-            found.append(read_task(path))
+            files.append(read_task(path))
         except FileError as error:
             mistakes += error.mistakes
     if mistakes:
         raise FileError(mistakes)
-    return found
+    return files

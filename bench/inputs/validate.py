@@ -33,7 +33,7 @@ class Proof:
 def prove(path: Path, *, data_dir: Path | None, offline: bool) -> Proof:
     """Read the task and its data and check both.
 
-    Raises a FileError with every mistake found, and Unavailable where the test data are not here.
+    Raises a FileError with every mistake found, and Unavailable where the test data are missing.
     """
     file = read_task(path)
     splits, absent = _splits(file, data_dir=data_dir, offline=offline)
@@ -81,7 +81,7 @@ def _problems(file: TaskFile, splits: dict[Role, Split]) -> Iterator[Mistake]:
     for role, split in splits.items():
         if role != "train":
             for place, item in zip(split.places, split.items, strict=True):
-                yield from (Mistake(place.file, place.line, *told) for told in _option_problems(item))
+                yield from (Mistake(place.file, place.line, *problem) for problem in _option_problems(item))
             yield from _prompt_problems(file, split.items)
         if role != "test":
             yield from shared_questions(splits["test"], split)

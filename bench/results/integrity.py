@@ -18,12 +18,12 @@ def check_records(result: DoneResult, records: Sequence[Record], path: Path) -> 
         _wrong(path, "", "a finished run without records")
     for text in faults(result.cell, records):
         _wrong(path.with_name("records.jsonl"), "", text)
-    told, counted = result.metrics, measure(records, {})
-    if (told.accuracy.correct, told.accuracy.total) != (counted.accuracy.correct, counted.accuracy.total):
-        says = f"says {told.accuracy.correct} of {told.accuracy.total}"
+    stored, counted = result.metrics, measure(records, {})
+    if (stored.accuracy.correct, stored.accuracy.total) != (counted.accuracy.correct, counted.accuracy.total):
+        says = f"says {stored.accuracy.correct} of {stored.accuracy.total}"
         text = f"{says}, its records say {counted.accuracy.correct} of {counted.accuracy.total}"
         _wrong(path, "metrics.accuracy", text)
-    if told.accuracy != counted.accuracy or (told.statuses and _counts(told) != _counts(counted)):
+    if stored.accuracy != counted.accuracy or (stored.statuses and _counts(stored) != _counts(counted)):
         _wrong(path, "metrics", "not what its records give")
 
 
