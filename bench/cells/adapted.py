@@ -73,7 +73,9 @@ def to_tune(cell: Cell, quick: Quick, train: Split, test: Split, seed: int) -> C
 
 
 def quick_recipe(quick: Quick, variant: Variant, seed: int) -> Recipe:
-    assert variant.dtype is not None
+    """Raises Unavailable where the engine takes no dtype: it cannot be tuned here."""
+    if variant.dtype is None:
+        raise Unavailable(f"models of the engine {variant.engine} cannot be tuned", "leave --lora out")
     return Recipe(
         minutes=quick.minutes,
         learning_rate=LEARNING_RATE["lora"],

@@ -48,7 +48,7 @@ def command_of(
 
 def explicit_choices(task: Task, card: ModelCard, variant: Variant) -> Choices:
     """The choices of a variant that a command must name, as neither the task nor the card makes them."""
-    if variant.dtype is None:
+    if card.is_baseline:
         return Choices()
     written, usual = variant.generate, task.generate
     choice = variant.exemplar_choice if variant.exemplars else task.exemplar_choice

@@ -11,7 +11,7 @@ from bench.folders import display
 from bench.inputs.data import Split, load_split, shared_questions
 from bench.inputs.prompts import choose_exemplars, render
 from bench.inputs.task import Role, TaskFile, read_task
-from bench.types import LETTERS, Item
+from bench.types import Item
 
 UNBALANCED = 1.5
 """An answer letter this much commoner than an even share is worth a warning."""
@@ -133,4 +133,4 @@ def _warnings(file: TaskFile, items: Sequence[Item], most: float) -> Iterator[st
     if most > UNBALANCED * even:
         yield f"answers are unbalanced: always giving the commonest letter scores {most:.1%}"
     if len(counts) > 1:
-        yield f"items have {counts[0]} to {counts[-1]} options ({LETTERS[: counts[-1]]})"
+        yield f"items have {counts[0]} to {counts[-1]} options"

@@ -9,7 +9,6 @@ from bench.folders import display
 from bench.results.result import CellFacts, DoneResult
 from bench.scoring.metrics import Metrics, measure
 from bench.scoring.record import Record
-from bench.types import LETTERS
 
 
 def check_records(result: DoneResult, records: Sequence[Record], path: Path) -> None:
@@ -43,7 +42,7 @@ def faults(cell: CellFacts, records: Sequence[Record]) -> Iterator[str]:
 def _contradiction(record: Record, cell: CellFacts) -> str:
     """What in a record cannot be, "" where all can."""
     answer = record.model_output.final_answer
-    letters = tuple(LETTERS[: len(record.options)])
+    letters = tuple(record.letters)
     if record.answer_gt not in letters or (answer is not None and answer not in letters):
         return "an answer that is none of its options"
     if record.is_correct != (answer == record.answer_gt):
