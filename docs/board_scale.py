@@ -19,8 +19,9 @@ from playwright.sync_api import sync_playwright
 
 from bench.cells.plan import plan
 from bench.cells.wish import Wish
+from bench.inputs.cards import CardFile
 from bench.inputs.choices import Choices
-from bench.inputs.model_card import CardFile, ModelCard
+from bench.inputs.model_card import ModelCard
 from bench.inputs.task import read_task
 from bench.results.store import begin
 from bench.sweeps.events import Terms

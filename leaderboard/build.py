@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bench.board.reading import read_board
 from bench.errors import BenchError
-from bench.inputs.model_card import CardFile
+from bench.inputs.cards import CardFile
 from bench.results import answers
 from bench.site_folder import replace_site
 from leaderboard.pages import Page, pages_of, renderer

@@ -106,7 +106,7 @@ def _question(table: TaskBoard, record: Record, at: int, codes: NDArray[np.uint8
         Option(
             letter, text, letter == record.answer_gt, chosen := int(counts[ord(letter)]), chosen / len(codes)
         )
-        for letter, text in zip(LETTERS, record.options, strict=False)
+        for letter, text in zip(record.letters, record.options, strict=True)
     )
     return Question(
         number=at + 1,

@@ -10,8 +10,9 @@ import numpy as np
 from bench.cells.cell import Cell
 from bench.cells.plan import plan
 from bench.cells.wish import Wish
+from bench.inputs.cards import CardFile
 from bench.inputs.choices import Choices
-from bench.inputs.model_card import CardFile, ModelCard
+from bench.inputs.model_card import ModelCard
 from bench.inputs.task import read_task
 from bench.results import journal
 from bench.results.answers import Answered, AnyRun, Unanswered, answers_of

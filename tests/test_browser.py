@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from bench.board.facts import names_of
 from bench.board.pairs import describe_pair
-from bench.inputs.model_card import all_cards
+from bench.inputs.cards import all_cards
 from bench.results.answers import Answered, read_answered
 from bench.stats.paired import paired
 from conftest import ROOT

@@ -18,8 +18,8 @@ from bench.cli import main
 from bench.cli.choices import ChosenFlags
 from bench.cli.run import run
 from bench.errors import BenchError, UsageError
+from bench.inputs.cards import CardFile
 from bench.inputs.choices import Choices, choices_model, flag, flags_of
-from bench.inputs.model_card import CardFile
 from bench.inputs.task import read_task
 from bench.results.store import read_result
 from conftest import TASK

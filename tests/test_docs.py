@@ -122,26 +122,31 @@ def test_every_command_on_a_page_exists_with_its_options(page: str, monkeypatch:
             continue
         assert block.note in ("", "run", "later"), f"no such mark: {block.note}"
         for words in commands(block) if block.note == "" else ():
-            command, rest = resolved(words)
-            command.make_context("bench", rest)
+            check_words(words)
 
 
-def resolved(words: list[str]) -> tuple[click.Command, list[str]]:
-    """The command that words name, and its own words."""
+def check_words(words: list[str]) -> None:
+    """Parse the words of a command as the command line does; a mistake in them raises click's error."""
+    context = main.make_context("bench", [words[0]])
     command: click.Command = main
     while isinstance(command, click.Group):
-        command, words = command.commands[words[0]], words[1:]
-    return command, words
+        child = command.get_command(context, words[0])
+        assert child is not None, f"there is no command {words[0]}"
+        command, words = child, words[1:]
+        parsed = words[:1] if isinstance(command, click.Group) else words
+        context = command.make_context(command.name, list(parsed), parent=context)
 
 
-def options(command: click.Command) -> Iterator[str]:
-    context = click.Context(command)
+def options(command: click.Command, parent: click.Context | None = None) -> Iterator[str]:
+    """Every flag of a command and of those below it."""
+    context = click.Context(command, parent=parent, help_option_names=["-h", "--help"])
     for parameter in command.get_params(context):
         yield from (*parameter.opts, *parameter.secondary_opts)
-    for name in command.list_commands(context) if isinstance(command, click.Group) else ():
-        child = command.get_command(context, name)
-        assert child
-        yield from options(child)
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            child = command.get_command(context, name)
+            assert child is not None
+            yield from options(child, context)
 
 
 @pytest.mark.parametrize("page", PAGES)

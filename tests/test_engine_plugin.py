@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from bench.inputs.model_card import BrokenCard, read_any_card, read_card
+from bench.inputs.cards import BrokenCard, read_any_card, read_card
 from bench.results.result import DoneResult
 from bench.results.store import Run, read_runs
 from bench.scoring.record import Record
@@ -73,6 +73,15 @@ def test_a_model_of_a_plugin_is_scored_in_every_view_and_stands_on_the_board(
     assert bench("results", "check").exit_code == 0
     assert bench("leaderboard", "build").exit_code == 0
     assert "Unigram" in Path("site/index.html").read_text(encoding="utf-8")
+
+
+def test_the_command_of_a_run_names_the_choices_that_shape_the_prompt(
+    bench: Bench, plugin: Path, anatomy: Path
+) -> None:
+    assert run(bench, "--exemplars", "2").exit_code == 0
+    [result] = runs()
+    assert result.cell.variant.slug == "unigram-2shot"
+    assert result.cell.command.startswith("bench run --models unigram --tasks anatomy --exemplars 2 ")
 
 
 def test_other_weights_are_another_run(bench: Bench, plugin: Path, anatomy: Path) -> None:

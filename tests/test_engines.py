@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
 
-from bench.config import cache_folder
 from bench.engines.choose_path import best_path
 from bench.engines.engine import Opening, in_order
 from bench.engines.kinds import open_engine
@@ -21,7 +20,9 @@ from bench.engines.prefix import prefill
 from bench.engines.tokenizing import encode_causal
 from bench.engines.transformer import TransformerEngine
 from bench.errors import BenchError, PromptTooLong
-from bench.inputs.model_card import ModelCard, read_card
+from bench.folders import cache_folder
+from bench.inputs.cards import read_card
+from bench.inputs.model_card import ModelCard
 from bench.inputs.weights import find_weights
 from bench.types import ScoreRequest, Scores, Tokens
 from conftest import ROOT

@@ -9,8 +9,8 @@ from bench.engines.kinds import prepare
 from bench.engines.loading import open_transformers
 from bench.engines.transformer import TransformerEngine
 from bench.inputs.adapter import Adapter, Recipe, read_adapter
+from bench.inputs.cards import read_card
 from bench.inputs.data import load_split
-from bench.inputs.model_card import read_card
 from bench.inputs.task import read_task
 from bench.inputs.weights import Weights, find_weights
 from bench.scoring.asking import Asking, score_request

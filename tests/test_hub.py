@@ -14,8 +14,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from bench.inputs.model_card import HubSource, ModelCard, all_cards
-from bench.inputs.weights import hub_reachable
+from bench.inputs.cards import all_cards
+from bench.inputs.hub import hub_reachable
+from bench.inputs.model_card import HubSource, ModelCard
 from bench.results.result import DoneResult
 from bench.results.store import Run, read_runs
 from tiny import save_causal

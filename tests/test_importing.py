@@ -16,7 +16,7 @@ from lm_eval.tasks import TaskManager
 from bench.board.board import Board, make_board
 from bench.board.exporting import as_json
 from bench.errors import FileError
-from bench.inputs.model_card import read_card
+from bench.inputs.cards import read_card
 from bench.results.answers import Answered, read_answered
 from bench.results.result import DoneResult
 from bench.results.store import Run, read_runs

@@ -21,7 +21,7 @@ from bench.board.board import Board, make_board
 from bench.board.exporting import as_csv, as_latex, as_markdown
 from bench.board.frontier import efficient, frontiers
 from bench.errors import BenchError
-from bench.inputs.model_card import all_cards
+from bench.inputs.cards import all_cards
 from bench.results.answers import Answered, read_answered
 from bench.results.result import DoneResult
 from bench.results.store import Run, read_runs

@@ -9,16 +9,8 @@ from click.testing import Result
 
 from bench.errors import Unavailable, UsageError
 from bench.inputs import hub_card
-from bench.inputs.model_card import (
-    CardFile,
-    HubSource,
-    ModelCard,
-    PackageSource,
-    PathSource,
-    all_cards,
-    read_card,
-    select_cards,
-)
+from bench.inputs.cards import CardFile, all_cards, read_card, select_cards
+from bench.inputs.model_card import HubSource, ModelCard, PackageSource, PathSource
 from bench.inputs.weights import find_weights, on_this_machine
 from tiny import save_causal
 

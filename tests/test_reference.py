@@ -7,8 +7,9 @@ import pytest
 
 from bench.engines.loading import readable_folder
 from bench.evaluate import evaluate
+from bench.inputs.cards import read_card
 from bench.inputs.data import load_split
-from bench.inputs.model_card import Architecture, read_card
+from bench.inputs.model_card import Architecture
 from bench.inputs.prompts import Exemplars
 from bench.inputs.task import find_tasks
 from bench.inputs.weights import find_weights

@@ -17,8 +17,9 @@ from bench.cells.cell import Cell
 from bench.cells.plan import plan
 from bench.cells.wish import DEFAULTS, Settings, Wish
 from bench.errors import BenchError, FileError, UsageError
+from bench.inputs.cards import CardFile, all_cards, select_cards
 from bench.inputs.choices import Choices
-from bench.inputs.model_card import CardFile, ModelCard, all_cards, select_cards
+from bench.inputs.model_card import ModelCard
 from bench.inputs.task import find_tasks, read_task
 from bench.inputs.weights import Trust
 from bench.results.identity import identity

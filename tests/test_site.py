@@ -9,7 +9,7 @@ import pytest
 from click.testing import Result
 
 from bench.errors import BenchError
-from bench.inputs.model_card import all_cards
+from bench.inputs.cards import all_cards
 from bench.results.answers import Answered, read_answered
 from bench.results.check import check
 from bench.results.store import Run, read_runs

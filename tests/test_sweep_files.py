@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from bench.inputs.model_card import all_cards
+from bench.inputs.cards import all_cards
 from bench.inputs.sweep_file import read_sweep
 from bench.results.store import read_result
 from bench.sweeps.energy import Meter, counted, rapl

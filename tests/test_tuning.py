@@ -26,9 +26,10 @@ from bench.engines.transformer import TransformerEngine
 from bench.errors import BenchError, FileError
 from bench.evaluate import evaluate
 from bench.inputs.adapter import Adapter, AdapterCard, Method, Recipe, read_adapter
+from bench.inputs.cards import CardFile
 from bench.inputs.choices import Choices
 from bench.inputs.data import Split, load_split
-from bench.inputs.model_card import Architecture, CardFile, ModelCard
+from bench.inputs.model_card import Architecture, ModelCard
 from bench.inputs.task import read_task
 from bench.inputs.weights import Weights, find_weights
 from bench.results.answers import Answered, read_answered

@@ -54,7 +54,7 @@ def test_a_baseline_or_several_models_cannot_be_verified(bench: Bench, project: 
     for name in ("chance", "family:qwen"):
         said = bench("verify", "--model", name, "--task", "medqa_sample")
         assert said.exit_code == 2
-        assert "name one model that has weights" in said.stderr
+        assert "name one model of the engine transformers" in said.stderr
 
 
 @pytest.mark.model
@@ -119,7 +119,7 @@ def test_chat_for_a_model_that_is_none_is_unavailable(bench: Bench, project: Pat
     card(project, save_causal(project / "m", "llama"), "decoder")
     said = bench("run", "-m", "tiny", "-t", "medqa_sample", "--prompt", "chat")
     assert said.exit_code == 5
-    assert "tiny is no chat model" in said.stderr
+    assert "tiny is not a chat model" in said.stderr
 
 
 def test_the_repository_s_verifications_can_be_read() -> None:

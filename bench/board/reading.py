@@ -5,7 +5,7 @@ from pathlib import Path
 
 from bench.board.board import Board, make_board
 from bench.errors import FileError
-from bench.inputs.model_card import CardFile
+from bench.inputs.cards import CardFile
 from bench.results.answers import Answered, AnyRun, read_answered
 from bench.results.check import entry_of, run_folders
 from bench.results.result import CannotRunResult

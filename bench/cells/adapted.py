@@ -8,8 +8,8 @@ from pathlib import Path
 
 from bench.cells.cell import Cell, NeedsTuning
 from bench.cells.wish import Quick
-from bench.config import cache_folder
 from bench.errors import FileError, Unavailable
+from bench.folders import cache_folder
 from bench.inputs.adapter import (
     CARD,
     Adapter,
@@ -73,7 +73,9 @@ def to_tune(cell: Cell, quick: Quick, train: Split, test: Split, seed: int) -> C
 
 
 def quick_recipe(quick: Quick, variant: Variant, seed: int) -> Recipe:
-    assert variant.dtype is not None
+    """Raises Unavailable where the engine takes no dtype: it cannot be tuned here."""
+    if variant.dtype is None:
+        raise Unavailable(f"models of the engine {variant.engine} cannot be tuned", "leave --lora out")
     return Recipe(
         minutes=quick.minutes,
         learning_rate=LEARNING_RATE["lora"],

@@ -14,9 +14,10 @@ from bench.engines.engine import ENGINE_VERSION, Opening
 from bench.engines.kinds import engine_kind, engine_package
 from bench.errors import FileError, Unavailable, UsageError
 from bench.inputs.adapter import Adapter
+from bench.inputs.cards import AnyCard, BrokenCard, CardFile
 from bench.inputs.choices import Choices
 from bench.inputs.data import Split, load_split, shared_questions
-from bench.inputs.model_card import AnyCard, BrokenCard, CardFile, ModelCard, PathSource
+from bench.inputs.model_card import ModelCard, PathSource
 from bench.inputs.prompts import NO_EXEMPLARS, Exemplars, choose_exemplars
 from bench.inputs.task import Role, Task, TaskFile
 from bench.inputs.weights import RemoteWeights, Trust, Weights, find_weights

@@ -4,7 +4,7 @@ import shlex
 from typing import TypeVar
 
 from bench.cells.wish import Change, Quick, Settings, Untouched
-from bench.config import yaml_files
+from bench.folders import yaml_files
 from bench.inputs.adapter import Adapter
 from bench.inputs.choices import Choices, flags_of
 from bench.inputs.data import Split
@@ -48,7 +48,7 @@ def command_of(
 
 def explicit_choices(task: Task, card: ModelCard, variant: Variant) -> Choices:
     """The choices of a variant that a command must name, as neither the task nor the card makes them."""
-    if variant.dtype is None:
+    if card.is_baseline:
         return Choices()
     written, usual = variant.generate, task.generate
     choice = variant.exemplar_choice if variant.exemplars else task.exemplar_choice

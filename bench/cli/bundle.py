@@ -30,8 +30,8 @@ def bundle(
     """
     from bench.cli.network import settle_offline
     from bench.inputs.bundle import check_bundle, make_bundle
+    from bench.inputs.cards import find_cards
     from bench.inputs.data import data_folder
-    from bench.inputs.model_card import find_cards
     from bench.inputs.task import find_tasks
     from bench.inputs.weights import on_this_machine
 

@@ -69,7 +69,7 @@ def _findings(*, offline: bool) -> Iterator[Finding]:
 
 
 def _hub(*, offline: bool) -> Finding:
-    from bench.inputs.weights import go_offline, hub_reachable
+    from bench.inputs.hub import go_offline, hub_reachable
 
     if not offline and hub_reachable():
         return Finding("hub", "good", "in reach")
@@ -128,7 +128,7 @@ def _bits(able: "Abilities") -> Iterator[Finding]:
 
 
 def _cache() -> Finding:
-    from bench.config import cache_folder
+    from bench.folders import cache_folder
 
     folder = cache_folder()
     try:
@@ -146,7 +146,7 @@ def _cache() -> Finding:
 
 
 def _models() -> Iterator[Finding]:
-    from bench.inputs.model_card import cards_and_mistakes
+    from bench.inputs.cards import cards_and_mistakes
     from bench.inputs.weights import on_this_machine
 
     cards, mistakes = cards_and_mistakes()

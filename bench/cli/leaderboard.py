@@ -50,7 +50,7 @@ def build(
     picture: Path | None,
 ) -> None:
     """Build the static site from the results."""
-    from bench.inputs.model_card import cards_and_mistakes
+    from bench.inputs.cards import cards_and_mistakes
     from leaderboard.build import make_site, write_site
     from leaderboard.site import Options
 

@@ -27,8 +27,9 @@ def list_models(*, selection: str, as_json: bool) -> None:
     from rich.table import Table
 
     from bench.cli.console import stdout
-    from bench.inputs.model_card import find_cards
-    from bench.inputs.weights import go_offline, on_this_machine
+    from bench.inputs.cards import find_cards
+    from bench.inputs.hub import go_offline
+    from bench.inputs.weights import on_this_machine
 
     go_offline()
     files = find_cards(selection, on_this_machine)
@@ -56,9 +57,10 @@ def _kind(card: "ModelCard") -> str:
 def show(*, name: str) -> None:
     """One card, and where its weights are."""
     from bench.errors import Unavailable
+    from bench.inputs.cards import find_cards
+    from bench.inputs.hub import go_offline
     from bench.inputs.hub_card import card_yaml
-    from bench.inputs.model_card import find_cards
-    from bench.inputs.weights import Weights, find_weights, go_offline, on_this_machine
+    from bench.inputs.weights import Weights, find_weights, on_this_machine
 
     go_offline()
     for file in find_cards(name, on_this_machine):
@@ -77,7 +79,7 @@ def show(*, name: str) -> None:
 @click.option("--name", help="The card's name; the model's own in small letters when left out.")
 def add(*, hub_id: str, name: str | None) -> None:
     """Write model_cards/NAME.yaml from what the hub says of HUB_ID."""
-    from bench.config import yaml_files
+    from bench.folders import yaml_files
     from bench.inputs.hub_card import card_yaml, draft_card
 
     card = draft_card(hub_id, name)

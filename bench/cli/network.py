@@ -5,10 +5,11 @@ from pathlib import Path
 
 import click
 
+from bench.inputs.cards import AnyCard, CardFile
 from bench.inputs.data import needs_hub
-from bench.inputs.model_card import AnyCard, CardFile, HubSource
+from bench.inputs.hub import go_offline, hub_reachable
+from bench.inputs.model_card import HubSource
 from bench.inputs.task import TaskFile
-from bench.inputs.weights import go_offline, hub_reachable
 
 
 def settle_offline(

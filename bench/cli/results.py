@@ -116,7 +116,7 @@ def _show_done(result: "DoneResult") -> None:
 @options.results
 def check(*, results: Path) -> None:
     """Read everything again: counts, ids, digests, and metrics from their records. Exit code 3: unsound."""
-    from bench.config import display
+    from bench.folders import display
     from bench.results.check import check as problems
     from bench.results.check import entries
     from bench.results.store import existing

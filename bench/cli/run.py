@@ -14,8 +14,8 @@ from bench.errors import BenchError, UsageError
 if TYPE_CHECKING:
     from bench.cells.cell import Planned
     from bench.cells.wish import Settings
+    from bench.inputs.cards import AnyCard
     from bench.inputs.choices import Choices
-    from bench.inputs.model_card import AnyCard
     from bench.inputs.sweep_file import Sweep
     from bench.inputs.task import TaskFile
     from bench.sweeps.events import Terms
@@ -228,7 +228,7 @@ def _selected(
 ) -> "tuple[list[TaskFile], list[AnyCard], bool]":
     """The tasks, the cards, and whether the hub turned out to be silent on the way."""
     from bench.cli.network import settle_hub
-    from bench.inputs.model_card import find_any_cards
+    from bench.inputs.cards import find_any_cards
     from bench.inputs.task import find_tasks
     from bench.inputs.weights import on_this_machine
 
@@ -246,7 +246,7 @@ def _selected(
 
 def _imported(name: str, include_path: Path | None) -> "TaskFile":
     """A task of lm-eval's, in our form in the cache folder."""
-    from bench.config import cache_folder
+    from bench.folders import cache_folder
     from bench.inputs.task import read_task
     from bench.lm_eval.task import import_task
 

@@ -31,9 +31,9 @@ def one_cell(
     from bench.cells.plan import plan
     from bench.cells.wish import Wish
     from bench.cli.network import settle_offline
+    from bench.inputs.cards import find_cards
     from bench.inputs.data import data_folder
     from bench.inputs.engine_rules import TRANSFORMERS
-    from bench.inputs.model_card import find_cards
     from bench.inputs.task import find_tasks
     from bench.inputs.weights import on_this_machine
 

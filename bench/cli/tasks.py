@@ -102,8 +102,8 @@ def _show_request(asking: "Asking", item: "Item", model: str | None, prompt: Pro
         _show_prompt(score_request(asking, item, lambda _: ""))
         return
     from bench.engines.token_view import request_tokens
+    from bench.inputs.cards import find_cards
     from bench.inputs.engine_rules import TRANSFORMERS
-    from bench.inputs.model_card import find_cards
     from bench.inputs.weights import Weights, find_weights, on_this_machine
 
     card = find_cards(model, on_this_machine)[0]
@@ -136,7 +136,7 @@ def _show_prompt(request: "ScoreRequest") -> None:
 def validate(*, files: tuple[str, ...], data_dir: Path | None, offline: bool) -> None:
     """Prove tasks without a model: every mistake at once, with file, line and key."""
     from bench.cli.network import settle_offline
-    from bench.config import yaml_files
+    from bench.folders import yaml_files
     from bench.inputs.data import data_folder
 
     known = yaml_files("tasks")
@@ -149,7 +149,7 @@ def validate(*, files: tuple[str, ...], data_dir: Path | None, offline: bool) ->
 
 def _path(name: str, known: dict[str, Path]) -> Path:
     """A task's file by its name, or a file."""
-    from bench.config import is_file
+    from bench.folders import is_file
 
     if name in known or name.endswith(".yaml") or is_file(Path(name)):
         return known.get(name, Path(name))
@@ -167,7 +167,7 @@ def _readable(paths: "Sequence[Path]") -> "list[TaskFile]":
 
 
 def _validate(path: Path, folder: Path | None, *, offline: bool) -> int:
-    from bench.config import display
+    from bench.folders import display
     from bench.inputs.validate import prove
 
     try:
@@ -214,7 +214,7 @@ _EXAMPLES = (
 @click.argument("name")
 def new(*, name: str) -> None:
     """Write tasks/NAME.yaml and two example items, ready to change."""
-    from bench.config import yaml_files
+    from bench.folders import yaml_files
 
     if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]*", name) or name.endswith(".yaml"):
         raise UsageError(

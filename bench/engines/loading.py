@@ -13,7 +13,6 @@ from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer, GenerationConfig
 from transformers.utils import logging as transformers_logging
 
-from bench.config import cache_folder
 from bench.engines.adapters import add_adapter, check_tuned
 from bench.engines.choose_path import best_path
 from bench.engines.engine import Opening
@@ -21,6 +20,7 @@ from bench.engines.memory import keep_few_kernels
 from bench.engines.quantizing import FOUR_BITS, keep_unpacked, quantization, torch_dtype
 from bench.engines.transformer import TransformerEngine
 from bench.errors import BenchError, first_line
+from bench.folders import cache_folder
 from bench.inputs.model_card import ModelCard
 from bench.inputs.weights import NO_TRUST, Trust, Weights
 from bench.types import Dtype

@@ -12,17 +12,19 @@ from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import Field, ValidationError, model_validator
 
-from bench.config import Strict, display
+from bench.config import Strict
 from bench.errors import BenchError, FileError, Mistake, Unavailable, UsageError, first_line
+from bench.folders import display
+from bench.inputs.hub import hub_errors
 from bench.inputs.model_card import HubSource, ModelCard
-from bench.inputs.weights import RemoteWeights, Weights, hub_errors
+from bench.inputs.weights import RemoteWeights, Weights
 from bench.types import Dtype, Item, PromptStyle, Quantization
 
 CARD = "slm-bench.json"
 CONFIG = "adapter_config.json"
 FILES = ("*.json", "*.safetensors", "*.jinja", "*.model", "*.txt")
 LORA_WEIGHTS = "adapter_model.safetensors"
-WORDS_ABOUT_IT = {"base_model_name_or_path", "inference_mode", "revision", "peft_version", "auto_mapping"}
+IGNORED_KEYS = {"base_model_name_or_path", "inference_mode", "revision", "peft_version", "auto_mapping"}
 """What a LoRA's configuration says that changes no score."""
 Method = Literal["lora", "full"]
 
@@ -191,14 +193,14 @@ def read_adapter(folder: Path, name: str | None = None) -> Adapter:
 
 def _read_config(path: Path) -> dict[str, Any]:
     try:
-        found: object = json.loads(path.read_bytes())
+        config: object = json.loads(path.read_bytes())
     except OSError as error:
         raise FileError([Mistake(display(path), 0, "", error.strerror or "unreadable")]) from error
     except ValueError as error:
         raise FileError([Mistake(display(path), 0, "", f"not JSON: {error}")]) from error
-    if not isinstance(found, dict):
+    if not isinstance(config, dict):
         raise FileError([Mistake(display(path), 0, "", "not an adapter's configuration")])
-    return cast("dict[str, Any]", found)
+    return cast("dict[str, Any]", config)
 
 
 def _read_card(path: Path) -> AdapterCard | None:
@@ -214,8 +216,8 @@ def _read_card(path: Path) -> AdapterCard | None:
 
 def _digest(files: Iterable[Path], config: Mapping[str, Any]) -> str:
     """Of the weights and of what their configuration makes of them (LoRA's alpha, its layers)."""
-    told = {key: value for key, value in config.items() if key not in WORDS_ABOUT_IT}
-    digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode())
+    settings = {key: value for key, value in config.items() if key not in IGNORED_KEYS}
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for path in files:
         with path.open("rb") as stream:
             digest.update(hashlib.file_digest(stream, "sha256").digest())

@@ -9,10 +9,10 @@ from typing import Any, cast, get_args
 
 import yaml
 
-from bench.config import display
 from bench.errors import BenchError, FileError, Mistake, Unavailable, UsageError
+from bench.folders import display
+from bench.inputs.cards import CardFile
 from bench.inputs.data import Split, load_split
-from bench.inputs.model_card import CardFile
 from bench.inputs.task import Role, TaskFile
 from bench.inputs.weights import NO_TRUST, RemoteWeights, Weights, fetch, find_weights
 from bench.wording import size
@@ -39,7 +39,7 @@ def make_bundle(
 ) -> Iterator[str]:
     """Write the bundle, saying what went in. Weights that are on the hub alone are downloaded.
 
-    A model that is not to be had is left out, and told; raises Unavailable where a task's questions are not.
+    A model whose weights are missing is left out with a message; raises Unavailable where a task's data are.
     Nothing is left behind then.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -84,10 +84,10 @@ def _put_read_me(out: Path, tasks: Sequence[TaskFile], cards: Sequence[CardFile]
 def _put_task(out: Path, file: TaskFile, *, data_dir: Path | None, offline: bool) -> int:
     """The task with its splits as files of the common form; returns how many questions are asked."""
     task = file.task
-    found: dict[str, tuple[Role, Split]] = {}
+    splits: dict[str, tuple[Role, Split]] = {}
     for role in get_args(Role):
         name = cast("str | None", getattr(task.data.splits, role))
-        if name is None or name in found:
+        if name is None or name in splits:
             continue
         try:
             split = load_split(file, role, data_dir=data_dir, offline=offline)
@@ -96,15 +96,14 @@ def _put_task(out: Path, file: TaskFile, *, data_dir: Path | None, offline: bool
                 raise
             continue  # a run without it says so where it is needed
         assert split is not None
-        found[name] = role, split
-    grouped = any(item.group for _, split in found.values() for item in split.items)
+        splits[name] = role, split
+    grouped = any(item.group for _, split in splits.values() for item in split.items)
     # A split's name is the task's own words, and no name of a file.
-    files = {role: f"data/{task.name}-{role}.jsonl" for role, _ in found.values()}
-    for role, split in found.values():
+    files = {role: f"data/{task.name}-{role}.jsonl" for role, _ in splits.values()}
+    for role, split in splits.values():
         _write(out / "tasks" / files[role], "".join(_lines(split, grouped=grouped)))
-    played = {
-        role: found[name][0] for role in get_args(Role) if (name := getattr(task.data.splits, role)) in found
-    }
+    names = {role: getattr(task.data.splits, role) for role in get_args(Role)}
+    played = {role: splits[name][0] for role, name in names.items() if name in splits}
     raw = task.model_dump(mode="json", exclude_defaults=True)
     columns = {"id": "id"} | ({"group": "group"} if grouped else {})
     raw["data"] = {"files": files, "splits": played, "columns": columns}
@@ -112,7 +111,7 @@ def _put_task(out: Path, file: TaskFile, *, data_dir: Path | None, offline: bool
     for name in task.metrics:
         if name.startswith("evaluate:"):
             _put_metric(out / "tasks", file, name.removeprefix("evaluate:"))
-    return len(found[task.data.splits.test][1].items)
+    return len(splits[task.data.splits.test][1].items)
 
 
 def _put_metric(place: Path, file: TaskFile, name: str) -> None:
@@ -141,8 +140,8 @@ def _put_model(out: Path, file: CardFile, *, offline: bool) -> int:
     """The card, pointing at a copy of its weights beside it; returns their bytes."""
     raw = file.card.model_dump(mode="json", exclude_defaults=True)
     size = 0
-    found = find_weights(file, offline=offline)
-    weights = fetch(found) if isinstance(found, RemoteWeights) else found
+    located = find_weights(file, offline=offline)
+    weights = fetch(located) if isinstance(located, RemoteWeights) else located
     if weights is not None:
         raw["source"] = {"path": f"../weights/{_copy(weights, out / 'weights', file.card.name)}"}
         size = weights.bytes

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
-from bench.config import display, is_file, line_of, read_text
+from bench.config import line_of
 from bench.errors import FileError, Mistake, Unavailable, UsageError, first_line
+from bench.folders import display, is_file, read_text
 from bench.inputs.rows import Row, RowError, row_to_item
 from bench.inputs.task import Columns, FilesData, HubData, Role, TaskFile
 from bench.types import Item
@@ -103,35 +104,35 @@ def first_rows(split: Split, limit: int | None) -> Split:
 
 
 def _split(name: str, source: str, rows: Iterable[tuple[Place, Row | RowError]], columns: Columns) -> Split:
-    found: dict[str, tuple[Item, Place]] = {}
+    rows_by_id: dict[str, tuple[Item, Place]] = {}
     mistakes: list[tuple[Place, RowError]] = []
     for number, (place, row) in enumerate(rows):
         try:
             item = row_to_item(row, columns, f"{name}-{number:05d}")
-            if item.id in found:
-                first = found[item.id][1].line
+            if item.id in rows_by_id:
+                first = rows_by_id[item.id][1].line
                 raise RowError(columns.id or "id", f"'{item.id}' is also the id of line {first}")
         except RowError as error:
             mistakes.append((place, error))
         else:
-            found[item.id] = item, place
+            rows_by_id[item.id] = item, place
     if mistakes:
-        raise FileError(_told_once(mistakes))
-    if not found:
+        raise FileError(_distinct(mistakes))
+    if not rows_by_id:
         raise FileError([Mistake(source, 0, "", f"split '{name}' has no items")])
-    items, places = zip(*found.values(), strict=True)
+    items, places = zip(*rows_by_id.values(), strict=True)
     return Split(name=name, items=items, places=places, source=source, sha256=items_digest(items))
 
 
-def _told_once(mistakes: Sequence[tuple[Place, RowError]]) -> list[Mistake]:
-    """A mistake that many rows share (a wrong column name) is told at the first, with their number."""
+def _distinct(mistakes: Sequence[tuple[Place, RowError]]) -> list[Mistake]:
+    """Each distinct mistake once, at its first row, with the number of further rows that have it."""
     rows = Counter((error.key, error.text) for _, error in mistakes)
-    told: dict[tuple[str, str], Mistake] = {}
+    first_mistakes: dict[tuple[str, str], Mistake] = {}
     for place, error in mistakes:
         more = rows[error.key, error.text] - 1
         text = error.text + (f" (and in {more} more rows)" if more else "")
-        told.setdefault((error.key, error.text), Mistake(place.file, place.line, error.key, text))
-    return list(told.values())
+        first_mistakes.setdefault((error.key, error.text), Mistake(place.file, place.line, error.key, text))
+    return list(first_mistakes.values())
 
 
 def items_digest(items: Iterable[Item]) -> str:
@@ -174,10 +175,10 @@ def _content(item: Item) -> str:
 
 
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    row = dict(pairs)
+    if len(row) < len(pairs):
         raise ValueError("a key is given twice")
-    return found
+    return row
 
 
 def _hub_rows(data: HubData, name: str, source: str, *, offline: bool) -> Iterator[tuple[Place, Row]]:

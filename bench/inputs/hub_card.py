@@ -10,8 +10,8 @@ import yaml
 from pydantic import ValidationError
 
 from bench.errors import BenchError, Unavailable, UsageError, first_line
+from bench.inputs.hub import hub_errors, hub_reachable
 from bench.inputs.model_card import Architecture, HubSource, ModelCard
-from bench.inputs.weights import hub_errors, hub_reachable
 
 _WINDOWS = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length")
 

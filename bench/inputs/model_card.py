@@ -1,17 +1,11 @@
 """A model card: a YAML file in `model_cards/` that says where weights are and what is known of them."""
 
-import fnmatch
-import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import Discriminator, Field, Tag, ValidationError, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
-from bench.config import Name, Strict, display, line_of, mistake_text, read_yaml, yaml_files
-from bench.errors import BenchError, FileError, Mistake, UsageError, did_you_mean
-from bench.inputs.engine_rules import RULES, TRANSFORMERS, Architecture, EngineRules, SourceKind
+from bench.config import Name, Strict
+from bench.inputs.engine_rules import TRANSFORMERS, Architecture, SourceKind
 from bench.types import PromptStyle
 
 
@@ -38,7 +32,7 @@ class PathSource(Strict):
 
 
 class ProgramSource(Strict):
-    """A model that another program ran, as it was told to open it; no card in a file may say it."""
+    """A model that another program ran, with the arguments it got; only imported runs have it."""
 
     program: str
     arguments: Settings = Field(default_factory=dict)
@@ -115,93 +109,6 @@ class ModelCard(Strict):
         return {key: value for key, value in card.items() if key != "source"} | old
 
 
-@dataclass(frozen=True, slots=True)
-class CardFile:
-    """A card and where it was read: a relative weights path starts at that folder."""
-
-    card: ModelCard
-    path: Path
-
-    @property
-    def name(self) -> str:
-        return self.card.name
-
-
-@dataclass(frozen=True, slots=True)
-class BrokenCard:
-    """A card that cannot be read, for the reasons in `mistake`; it is known by its file's name alone."""
-
-    name: str
-    path: Path
-    mistake: str
-
-
-AnyCard = CardFile | BrokenCard
-
-
-def read_card(path: Path) -> CardFile:
-    """Read one card; raises a FileError with all its mistakes."""
-    card = read_yaml(path, ModelCard)
-    mistakes = [_mistake(path, key, text) for key, text in _problems(card, path.stem)]
-    if mistakes:
-        raise FileError(mistakes)
-    return CardFile(card, path)
-
-
-def _mistake(path: Path, key: tuple[str, ...], text: str) -> Mistake:
-    lines = (line_of(path, key[:end]) for end in range(len(key), 0, -1))
-    old = (line_of(path, ("source", *key[:end])) for end in range(len(key), 0, -1))
-    return Mistake(display(path), next(filter(None, (*lines, *old)), 1), ".".join(key), text)
-
-
-Problem = tuple[tuple[str, ...], str]
-"""A key of a card, and what is wrong with it."""
-
-
-def _problems(card: ModelCard, stem: str) -> Iterator[Problem]:
-    """What a card alone cannot say wrong: its file's name, and what its engine takes."""
-    if card.name != stem:
-        yield ("name",), f"'{card.name}' must be the file's name, '{stem}'"
-    if card.architecture == "unknown":
-        yield ("architecture",), "must be decoder, encoder-decoder or baseline"
-    if card.engine is None or isinstance(card.source, ProgramSource):
-        yield ("source",), "only an imported run has a model that another program ran"
-        return
-    try:
-        rules = RULES.get(card.engine)
-    except BenchError as error:
-        yield ("engine",), str(error)
-        return
-    yield from _engine_problems(card, rules)
-
-
-def _engine_problems(card: ModelCard, rules: EngineRules) -> Iterator[Problem]:
-    if card.architecture not in (*rules.architectures, "unknown"):
-        known = ", ".join(sorted(rules.architectures))
-        yield ("architecture",), f"the engine {card.engine} takes {known}, not {card.architecture}"
-    if card.is_baseline != (rules.reads == "item"):
-        yield (
-            ("architecture",),
-            f"the engine {card.engine} reads {rules.reads}s: "
-            + ("no baseline" if card.is_baseline else "a baseline"),
-        )
-    kind = source_kind(card)
-    if kind is None and rules.sources:
-        yield ("source",), f"missing: the engine {card.engine} needs weights, from {_listed(rules.sources)}"
-    elif kind is not None and kind not in rules.sources:
-        takes = f"weights from {_listed(rules.sources)}" if rules.sources else "no weights"
-        yield ("source",), f"the engine {card.engine} takes {takes}, not {kind}"
-    try:
-        rules.settings.model_validate(card.settings)
-    except ValidationError as error:
-        for detail in error.errors():
-            yield ("settings", *map(str, detail["loc"])), mistake_text(rules.settings, detail)
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(sorted(names))
-
-
 def source_kind(card: ModelCard) -> SourceKind | None:
     """The kind of place that the card's weights come from; None for a model without weights of its own."""
     match card.source:
@@ -213,128 +120,3 @@ def source_kind(card: ModelCard) -> SourceKind | None:
             return "path"
         case _:
             return None
-
-
-def all_cards() -> list[CardFile]:
-    """Every card of the registry, sorted by name; raises a FileError over all files at once."""
-    return _whole(map(_read, yaml_files("model_cards").values()))
-
-
-def cards_and_mistakes() -> tuple[list[CardFile], list[str]]:
-    """Every card that can be read, and what is wrong with the others."""
-    files = [read_any_card(path) for path in yaml_files("model_cards").values()]
-    whole = [file for file in files if isinstance(file, CardFile)]
-    return whole, [file.mistake for file in files if isinstance(file, BrokenCard)]
-
-
-def read_any_card(path: Path) -> AnyCard:
-    """One card, or what is wrong with it."""
-    file = _read(path)
-    return file if isinstance(file, CardFile) else BrokenCard(_name_of(path), path, str(file))
-
-
-def _name_of(path: Path) -> str:
-    """A name that a folder can have."""
-    return re.sub(r"[^a-z0-9_.-]", "-", path.stem.lower()).lstrip("_.-") or "card"
-
-
-def _read(path: Path) -> CardFile | FileError:
-    try:
-        return read_card(path)
-    except FileError as error:
-        return error
-
-
-def _whole(files: Iterable[CardFile | FileError]) -> list[CardFile]:
-    """The cards; raises a FileError with the mistakes of all that cannot be read."""
-    results = list(files)
-    mistakes = [one for file in results if isinstance(file, FileError) for one in file.mistakes]
-    if mistakes:
-        raise FileError(mistakes)
-    return [file for file in results if isinstance(file, CardFile)]
-
-
-def find_cards(selection: str, is_available: Callable[[CardFile], bool]) -> list[CardFile]:
-    """The cards that a selection names; where it gives names alone, no other file is read.
-
-    Raises a FileError where one cannot be read.
-    """
-    named = _named(selection)
-    if named:
-        return _whole(map(_read, named))
-    return [file for file in select_cards(selection, all_cards(), is_available) if isinstance(file, CardFile)]
-
-
-def find_any_cards(selection: str, is_available: Callable[[CardFile], bool]) -> list[AnyCard]:
-    """The same, with those that cannot be read among them: a name, a glob or `all` selects them."""
-    paths = _named(selection)
-    if paths:
-        return [read_any_card(path) for path in paths]
-    files = [read_any_card(path) for path in yaml_files("model_cards").values()]
-    return select_cards(selection, files, is_available)
-
-
-def _named(selection: str) -> list[Path]:
-    """The files of a selection that gives nothing but names of cards; none where it says more."""
-    known = yaml_files("model_cards")
-    names = sorted({term.strip() for term in selection.split(",") if term.strip()})
-    return [known[name] for name in names] if all(name in known for name in names) else []
-
-
-_COMPARISON = re.compile(r"^params(<=|>=|<|>)(\d+(?:\.\d+)?)([KMB]?)$", re.IGNORECASE)
-_UNIT = {"": 1, "K": 10**3, "M": 10**6, "B": 10**9}
-
-
-def select_cards(
-    selection: str, cards: Sequence[AnyCard], is_available: Callable[[CardFile], bool]
-) -> list[AnyCard]:
-    """The cards that any comma-separated term names.
-
-    A term is `all`, `available` (asks `is_available`), a name, a glob, `family:F` or `params<1B`;
-    UsageError when one names nothing.
-    """
-    chosen: dict[str, AnyCard] = {}
-    for term in filter(None, (part.strip() for part in selection.split(","))):
-        matches = [file for file in cards if _matches(term, file, is_available)]
-        if not matches:
-            slip = term.startswith("params") and not _COMPARISON.match(term)
-            hint = "; a size is as in params<500M" if slip else did_you_mean(term, _terms(cards))
-            raise UsageError(f"no model matches '{term}'{hint} (bench models list)")
-        chosen |= {file.name: file for file in matches}
-    if not chosen:
-        raise UsageError("no models are named; try --models all")
-    return [chosen[name] for name in sorted(chosen)]
-
-
-def _terms(cards: Iterable[AnyCard]) -> set[str]:
-    files = list(cards)
-    families = {f"family:{file.card.family}" for file in files if isinstance(file, CardFile)}
-    return {file.name for file in files} | families | {"all", "available"}
-
-
-def _matches(term: str, file: AnyCard, is_available: Callable[[CardFile], bool]) -> bool:
-    if term == "all" or fnmatch.fnmatchcase(file.name, term):
-        return True
-    if isinstance(file, BrokenCard):
-        return False
-    if term == "available":
-        return is_available(file)
-    if term.startswith("family:"):
-        return file.card.family == term.removeprefix("family:")
-    comparison = _COMPARISON.match(term)
-    return comparison is not None and _compares(file.card.parameters, *comparison.groups())
-
-
-def _compares(parameters: int | None, sign: str, number: str, unit: str) -> bool:
-    if parameters is None:
-        return False
-    bound = float(number) * _UNIT[unit.upper()]
-    match sign:
-        case "<":
-            return parameters < bound
-        case "<=":
-            return parameters <= bound
-        case ">":
-            return parameters > bound
-        case _:
-            return parameters >= bound

@@ -7,8 +7,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, field_validator, model_validator
 
-from bench.config import Name, Strict, display, read_yaml, yaml_files
+from bench.config import Name, Strict, read_yaml
 from bench.errors import FileError, Mistake, UsageError, did_you_mean
+from bench.folders import display, yaml_files
 from bench.inputs.prompts import ExemplarChoice, Template, template_problems
 from bench.stats.metrics import EVALUATE, METRICS
 from bench.types import ViewName
@@ -201,8 +202,8 @@ class Task(Strict):
 
         Its data have digests of their own; exemplars and generation belong to the variant.
         """
-        said = self.model_dump_json(include={"prompt", "system", "scoring"})
-        return hashlib.sha256(said.encode()).hexdigest()
+        content = self.model_dump_json(include={"prompt", "system", "scoring"})
+        return hashlib.sha256(content.encode()).hexdigest()
 
     @property
     def template(self) -> Template:
@@ -242,13 +243,13 @@ def find_tasks(names: Sequence[str] = ()) -> list[TaskFile]:
             raise UsageError(f"no task is named '{name}'{did_you_mean(name, known)} (bench tasks list)")
         if paths.setdefault(path.stem, path).resolve() != path.resolve():
             raise UsageError(f"two tasks are named '{path.stem}': {paths[path.stem]} and {path}")
-    found: list[TaskFile] = []
+    files: list[TaskFile] = []
     mistakes: list[Mistake] = []
     for path in paths.values():
         try:
-            found.append(read_task(path))
+            files.append(read_task(path))
         except FileError as error:
             mistakes += error.mistakes
     if mistakes:
         raise FileError(mistakes)
-    return found
+    return files

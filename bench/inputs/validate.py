@@ -5,12 +5,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.config import display, line_of
+from bench.config import line_of
 from bench.errors import BenchError, FileError, Mistake, Unavailable
+from bench.folders import display
 from bench.inputs.data import Split, load_split, shared_questions
 from bench.inputs.prompts import choose_exemplars, render
 from bench.inputs.task import Role, TaskFile, read_task
-from bench.types import LETTERS, Item
+from bench.types import Item
 
 UNBALANCED = 1.5
 """An answer letter this much commoner than an even share is worth a warning."""
@@ -32,7 +33,7 @@ class Proof:
 def prove(path: Path, *, data_dir: Path | None, offline: bool) -> Proof:
     """Read the task and its data and check both.
 
-    Raises a FileError with every mistake found, and Unavailable where the test data are not here.
+    Raises a FileError with every mistake found, and Unavailable where the test data are missing.
     """
     file = read_task(path)
     splits, absent = _splits(file, data_dir=data_dir, offline=offline)
@@ -80,7 +81,7 @@ def _problems(file: TaskFile, splits: dict[Role, Split]) -> Iterator[Mistake]:
     for role, split in splits.items():
         if role != "train":
             for place, item in zip(split.places, split.items, strict=True):
-                yield from (Mistake(place.file, place.line, *told) for told in _option_problems(item))
+                yield from (Mistake(place.file, place.line, *problem) for problem in _option_problems(item))
             yield from _prompt_problems(file, split.items)
         if role != "test":
             yield from shared_questions(splits["test"], split)
@@ -132,4 +133,4 @@ def _warnings(file: TaskFile, items: Sequence[Item], most: float) -> Iterator[st
     if most > UNBALANCED * even:
         yield f"answers are unbalanced: always giving the commonest letter scores {most:.1%}"
     if len(counts) > 1:
-        yield f"items have {counts[0]} to {counts[-1]} options ({LETTERS[: counts[-1]]})"
+        yield f"items have {counts[0]} to {counts[-1]} options"

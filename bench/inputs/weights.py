@@ -3,10 +3,6 @@
 import hashlib
 import importlib.util
 import json
-import os
-import threading
-import urllib.error
-import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
@@ -14,10 +10,11 @@ from functools import cache
 from pathlib import Path
 
 from bench.errors import BenchError, Unavailable, first_line
+from bench.inputs.cards import CardFile
 from bench.inputs.engine_rules import RULES, TRANSFORMERS
-from bench.inputs.model_card import CardFile, HubSource, ModelCard, PackageSource, PathSource, ProgramSource
+from bench.inputs.hub import hub_errors
+from bench.inputs.model_card import HubSource, ModelCard, PackageSource, PathSource, ProgramSource
 
-PROBE_SECONDS = 3.0
 FILES = ("*.safetensors", "*.json", "*.model", "*.txt", "*.jinja")
 """All that a model of ours is read from; also what is downloaded of a hub repository."""
 PICKLES = "pytorch_model*.bin"
@@ -68,42 +65,6 @@ class RemoteWeights:
     """What is to be downloaded, where the hub tells."""
     patterns: tuple[str, ...] = ()
     """Of the files that another engine than transformers reads."""
-
-
-def hub_reachable(seconds: float = PROBE_SECONDS) -> bool:
-    """Ask the hub once. A look-up of the host's name can hang on its own, hence the thread."""
-    answered: list[bool] = []
-    probe = threading.Thread(target=lambda: answered.append(_hub_answers(seconds)), daemon=True)
-    probe.start()
-    probe.join(seconds)
-    return bool(answered and answered[0])
-
-
-def _hub_answers(seconds: float) -> bool:
-    endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
-    request = urllib.request.Request(endpoint, method="HEAD")  # noqa: S310 (the user's own setting)
-    try:
-        with urllib.request.urlopen(request, timeout=seconds):  # noqa: S310
-            return True
-    except urllib.error.HTTPError:
-        return True
-    except (OSError, ValueError):
-        return False
-
-
-def hub_errors() -> tuple[type[Exception], ...]:
-    """What the hub client raises when the hub refuses, drops the connection or is silent."""
-    # The base of its HTTP library's errors, by the client's own name for it: a dropped connection is
-    # neither an OSError nor a HfHubHTTPError.
-    from huggingface_hub.errors import HTTPError  # pyright: ignore[reportPrivateImportUsage]
-
-    return (HTTPError, OSError)
-
-
-def go_offline() -> None:
-    """Tell every hub client of this process and its children not to try (each try costs ~25 s)."""
-    os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
-    os.environ["HF_EVALUATE_OFFLINE"] = "1"
 
 
 def find_weights(file: CardFile, *, offline: bool, trust: Trust = NO_TRUST) -> Weights | RemoteWeights | None:

@@ -12,8 +12,8 @@ from typing import Any, NoReturn, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from bench.config import display, read_text
 from bench.errors import FileError, Mistake
+from bench.folders import display, read_text
 
 RESULTS = "results_"
 M = TypeVar("M", bound="Lenient")

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from bench.config import display
 from bench.errors import FileError, Mistake, UsageError, did_you_mean, first_line
+from bench.folders import display
 from bench.lm_eval.facts import cell_of, provenance_of
 from bench.lm_eval.files import RESULTS, ResultsFile, Sample, read_results_file, read_samples, wrong
 from bench.results.identity import folder_of

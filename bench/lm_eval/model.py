@@ -21,8 +21,10 @@ from bench.engines.kinds import open_engine, prepare
 from bench.engines.loading import best_dtype
 from bench.engines.transformer import TransformerEngine
 from bench.errors import BenchError, UsageError, did_you_mean
-from bench.inputs.model_card import CardFile, HubSource, find_cards
-from bench.inputs.weights import RemoteWeights, Weights, find_weights, hub_reachable, on_this_machine
+from bench.inputs.cards import CardFile, find_cards
+from bench.inputs.hub import hub_reachable
+from bench.inputs.model_card import HubSource
+from bench.inputs.weights import RemoteWeights, Weights, find_weights, on_this_machine
 from bench.lm_eval.task import not_installed
 from bench.types import Branch, Dtype, Encoded, GenerateRequest, Item, ScoreRequest, Tokens, Tree
 

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from bench.errors import BenchError, UsageError, first_line
-from bench.inputs.weights import hub_errors, hub_reachable
+from bench.inputs.hub import hub_errors, hub_reachable
 from bench.publishing.sending import Built, Sending, difference, refuse_others
 
 READ_ME = "README.md"

@@ -15,8 +15,8 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.config import display
 from bench.errors import BenchError, FileError, Mistake
+from bench.folders import display
 from bench.results.provenance import usable_cores
 from bench.results.result import DoneResult, Unsuccessful
 from bench.results.store import existing, read_run
@@ -133,8 +133,8 @@ def workers(**initial: object) -> ProcessPoolExecutor:
 
 def stamp_of(file: BinaryIO) -> tuple[int, int]:
     """The size and the time of the last change: what a file that was rewritten differs in."""
-    found = os.fstat(file.fileno())
-    return found.st_size, found.st_mtime_ns
+    status = os.fstat(file.fileno())
+    return status.st_size, status.st_mtime_ns
 
 
 def _read(results: Path, texts: Texts, path: Path) -> AnyRun | FileError:

@@ -46,7 +46,7 @@ def _of_model(facts: CellFacts) -> list[str | int | None]:
 def _of_variant(variant: Variant) -> dict[str, object]:
     """Fields that came later count only where they do not say what was always so: older ids hold."""
     later = {name for name in LATER if getattr(variant, name) == Variant.model_fields[name].default}
-    found = variant.model_dump(exclude=later)
+    parts = variant.model_dump(exclude=later)
     if variant.adapter and variant.adapter.sha256:
-        found["adapter"] = variant.adapter.sha256
-    return found
+        parts["adapter"] = variant.adapter.sha256
+    return parts

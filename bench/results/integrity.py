@@ -4,12 +4,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from bench.config import display
 from bench.errors import FileError, Mistake
+from bench.folders import display
 from bench.results.result import CellFacts, DoneResult
 from bench.scoring.metrics import Metrics, measure
 from bench.scoring.record import Record
-from bench.types import LETTERS
 
 
 def check_records(result: DoneResult, records: Sequence[Record], path: Path) -> None:
@@ -18,12 +17,12 @@ def check_records(result: DoneResult, records: Sequence[Record], path: Path) -> 
         _wrong(path, "", "a finished run without records")
     for text in faults(result.cell, records):
         _wrong(path.with_name("records.jsonl"), "", text)
-    told, counted = result.metrics, measure(records, {})
-    if (told.accuracy.correct, told.accuracy.total) != (counted.accuracy.correct, counted.accuracy.total):
-        says = f"says {told.accuracy.correct} of {told.accuracy.total}"
+    stored, counted = result.metrics, measure(records, {})
+    if (stored.accuracy.correct, stored.accuracy.total) != (counted.accuracy.correct, counted.accuracy.total):
+        says = f"says {stored.accuracy.correct} of {stored.accuracy.total}"
         text = f"{says}, its records say {counted.accuracy.correct} of {counted.accuracy.total}"
         _wrong(path, "metrics.accuracy", text)
-    if told.accuracy != counted.accuracy or (told.statuses and _counts(told) != _counts(counted)):
+    if stored.accuracy != counted.accuracy or (stored.statuses and _counts(stored) != _counts(counted)):
         _wrong(path, "metrics", "not what its records give")
 
 
@@ -43,7 +42,7 @@ def faults(cell: CellFacts, records: Sequence[Record]) -> Iterator[str]:
 def _contradiction(record: Record, cell: CellFacts) -> str:
     """What in a record cannot be, "" where all can."""
     answer = record.model_output.final_answer
-    letters = tuple(LETTERS[: len(record.options)])
+    letters = tuple(record.letters)
     if record.answer_gt not in letters or (answer is not None and answer not in letters):
         return "an answer that is none of its options"
     if record.is_correct != (answer == record.answer_gt):

@@ -104,19 +104,19 @@ def resumed(results: Path, folder: Path, head: Head, items: Sequence[Item]) -> U
     path = results / folder / NAME
     before = read_journal(path)
     check_not_newer(path, first_line=True)
-    found = Unfinished(head, ())
+    unfinished = Unfinished(head, ())
     if before and _goes_on(before.head, head):
         asked = {item.id: item for item in items}
         kept = tuple(batch for batch in before.batches if all(_answers(r, asked) for r in batch.records))
         stops = before.head.stops + (1 if kept else 0)
-        found = Unfinished(before.head.model_copy(update={"stops": stops}), kept)
-    lines = [found.head.model_dump_json(), *(batch.model_dump_json() for batch in found.batches)]
+        unfinished = Unfinished(before.head.model_copy(update={"stops": stops}), kept)
+    lines = [unfinished.head.model_dump_json(), *(batch.model_dump_json() for batch in unfinished.batches)]
     with writing(results / folder):
         make_folder(results, folder)
         for torn in (results / folder).glob(".*.jso*"):  # a killed process's
             torn.unlink()
         whole({path: "".join(f"{line}\n" for line in lines).encode()})
-    return found
+    return unfinished
 
 
 def _goes_on(before: Head, now: Head) -> bool:

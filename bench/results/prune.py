@@ -17,14 +17,14 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 def of_kinds(results: Path, kinds: Iterable[Kind]) -> Iterator[Entry]:
     """The runs that are of any of the kinds, but for those that a sweep works on just now."""
-    found = list(entries(results))
+    everything = list(entries(results))
     newest: dict[tuple[str, str], tuple[int, int]] = {}
-    for entry in found:
+    for entry in everything:
         if entry.done:
             cell = entry.done.cell
             newest[_made(cell)] = max(newest.get(_made(cell), (0, 0)), _version(cell))
     wanted = set(kinds)
-    for entry in found:
+    for entry in everything:
         busy = entry.cell is not None and is_held(results, entry.cell.id)
         if not busy and wanted & set(_kinds(entry, newest)):
             yield entry

@@ -14,8 +14,8 @@ from typing import Any, cast
 from filelock import FileLock
 from pydantic import ValidationError
 
-from bench.config import display
 from bench.errors import BenchError, FileError, Mistake, UsageError
+from bench.folders import display
 from bench.results.integrity import check_records
 from bench.results.result import RESULT, SCHEMA_VERSION, DoneResult, Result, Unsuccessful
 from bench.results.upgrade import upgraded, upgraded_record
@@ -193,11 +193,10 @@ def check_not_newer(path: Path, *, first_line: bool = False) -> None:
 
 
 def _check_version(raw: object, file: str) -> None:
-    found = cast("dict[str, object]", raw).get("schema_version") if isinstance(raw, dict) else None
-    if isinstance(found, int) and found > SCHEMA_VERSION:
-        text = (
-            f"written by a newer version (schema {found}, this one reads {SCHEMA_VERSION}); update SLM Bench"
-        )
+    version = cast("dict[str, object]", raw).get("schema_version") if isinstance(raw, dict) else None
+    if isinstance(version, int) and version > SCHEMA_VERSION:
+        schemas = f"schema {version}, this one reads {SCHEMA_VERSION}"
+        text = f"written by a newer version ({schemas}); update SLM Bench"
         raise NewerFile([Mistake(file, 0, "schema_version", text)])
 
 

@@ -47,10 +47,15 @@ class Record(Strict):
     samples: tuple[str | None, ...] = ()
     """The answer of each sample, where there were several."""
 
+    @property
+    def letters(self) -> str:
+        """The options' letters, in their order."""
+        return LETTERS[: len(self.options)]
+
     def answer_by(self, view: ViewName) -> str | None:
         """The letter of the option with the highest score in that view; None where it has no such scores."""
         scores = self.scores.get(view)
-        return None if scores is None else LETTERS[best(scores)]
+        return None if scores is None else self.letters[best(scores)]
 
     def is_right_by(self, view: ViewName) -> bool:
         """Whether the answer by that view is the right one; False where it has no such scores."""

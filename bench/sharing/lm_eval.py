@@ -167,10 +167,12 @@ def _task_config(result: DoneResult, metrics: Measures) -> dict[str, Any]:
 def _metadata(result: DoneResult) -> dict[str, Any]:
     """Facts of the run that lm-eval has no key for."""
     cell = result.cell
-    view = logprobs(result)
-    resps = "what the model wrote" if cell.variant.generate else _RESPS[view]
-    if cell.model.is_baseline:
+    if cell.variant.generate:
+        resps = "what the model wrote"
+    elif cell.model.is_baseline:
         resps = "logarithm of the baseline's share for each option"
+    else:
+        resps = _RESPS[logprobs(result)]
     return {
         "version": cell.task.version,
         "made_by": " ".join(program(result)),

@@ -15,7 +15,8 @@ from bench.results.result import CellFacts, DoneResult
 from bench.scoring.metrics import Rate
 from bench.scoring.record import Record
 from bench.sharing.export import Finished, sha256
-from bench.types import LETTERS, ViewName
+from bench.types import ViewName
+from bench.views import LETTER, TEXT
 
 NO_ANSWER = "[invalid]"
 """The output of lm-eval's own filters where they find no answer."""
@@ -39,9 +40,9 @@ def measures(result: DoneResult) -> Measures:
 
 
 def logprobs(result: DoneResult) -> ViewName:
-    """The view whose scores are plain log-probabilities; of a baseline, the one that the task ranks by."""
-    ranking, views = result.cell.task.view, result.metrics.views
-    return "letter" if ranking == "letter" or (views and "text" not in views) else "text"
+    """The view whose scores are plain log-probabilities; for a baseline, the one that the task ranks by."""
+    ranking = result.cell.task.view
+    return ranking if result.cell.model.is_baseline or ranking == LETTER.name else TEXT.name
 
 
 def rate(result: DoneResult, view: ViewName | None) -> Rate:
@@ -56,7 +57,7 @@ def samples(run: Finished) -> Iterator[dict[str, Any]]:
     generate = result.cell.variant.generate
     for number, record in enumerate(run.records):
         doc = _doc(record)
-        target = record.answer_gt if generate else str(LETTERS.index(record.answer_gt))
+        target = record.answer_gt if generate else str(record.letters.index(record.answer_gt))
         replies = _written(result.cell, record) if generate else _scored(result, record)
         yield {
             "doc_id": number,
@@ -84,7 +85,7 @@ def _doc(record: Record) -> dict[str, Any]:
 def _scored(result: DoneResult, record: Record) -> dict[str, Any]:
     """The continuations with their log-probabilities; none if the prompt did not fit the model."""
     view = logprobs(result)
-    texts = LETTERS[: len(record.options)] if view == "letter" else [text.strip() for text in record.options]
+    texts = list(record.letters) if view == "letter" else [text.strip() for text in record.options]
     chat = result.cell.variant.prompt == "chat"
     continuations = [text if chat else answer_text(record.prompt, text) for text in texts]
     replies = [[str(score), "None"] for score in record.scores.get(view, ())]

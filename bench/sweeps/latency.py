@@ -31,8 +31,8 @@ def ask_alone(cell: Cell, engine: Engine, answered: Collection[str]) -> Iterator
 
 def latency(seconds: Iterator[float] | Sequence[float]) -> Latency | None:
     """Percentiles as statistics.quantiles has them, between the sample's own values."""
-    found = sorted(seconds)
-    if not found:
+    values = sorted(seconds)
+    if not values:
         return None
-    cuts = statistics.quantiles(found, n=20, method="inclusive") if len(found) > 1 else found * 19
-    return Latency(questions=len(found), p50=cuts[9], p95=cuts[18])
+    cuts = statistics.quantiles(values, n=20, method="inclusive") if len(values) > 1 else values * 19
+    return Latency(questions=len(values), p50=cuts[9], p95=cuts[18])

@@ -121,8 +121,8 @@ def _score(cell: Cell, results: Path, terms: Terms, events: Any) -> DoneResult:
     engine = open_engine(cell.opening, weights)
     loaded = time.perf_counter() - start
     batches = [*before.batches, *_batches(cell, engine, before, results, events)]
-    found = {record.question_id: record for batch in batches for record in batch.records}
-    records = [found[item.id] for item in cell.items]
+    by_id = {record.question_id: record for batch in batches for record in batch.records}
+    records = [by_id[item.id] for item in cell.items]
     # Before the metrics, which are no cost of the model.
     cost = _cost(weights, engine, batches, loaded, terms)
     data = records_bytes(records)
@@ -144,9 +144,9 @@ def _score(cell: Cell, results: Path, terms: Terms, events: Any) -> DoneResult:
 
 
 def _energy_note(terms: Terms) -> str:
-    told = counted()
-    beside = terms.jobs > 1 and told.startswith("counters")
-    return "not told apart from the cells beside it" if beside else told
+    source = counted()
+    beside = terms.jobs > 1 and source.startswith("counters")
+    return "not separable from the cells that run in parallel" if beside else source
 
 
 def lacks_latency(result: DoneResult, terms: Terms) -> bool:

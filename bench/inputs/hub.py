@@ -1,0 +1,44 @@
+"""Whether the model hub answers, what its client raises, and telling every client not to ask it."""
+
+import os
+import threading
+import urllib.error
+import urllib.request
+
+PROBE_SECONDS = 3.0
+
+
+def hub_reachable(seconds: float = PROBE_SECONDS) -> bool:
+    """Ask the hub once. A look-up of the host's name can hang on its own, hence the thread."""
+    answered: list[bool] = []
+    probe = threading.Thread(target=lambda: answered.append(_hub_answers(seconds)), daemon=True)
+    probe.start()
+    probe.join(seconds)
+    return bool(answered and answered[0])
+
+
+def _hub_answers(seconds: float) -> bool:
+    endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
+    request = urllib.request.Request(endpoint, method="HEAD")  # noqa: S310 (the user's own setting)
+    try:
+        with urllib.request.urlopen(request, timeout=seconds):  # noqa: S310
+            return True
+    except urllib.error.HTTPError:
+        return True
+    except (OSError, ValueError):
+        return False
+
+
+def hub_errors() -> tuple[type[Exception], ...]:
+    """What the hub client raises when the hub refuses, drops the connection or is silent."""
+    # The base of its HTTP library's errors, by the client's own name for it: a dropped connection is
+    # neither an OSError nor a HfHubHTTPError.
+    from huggingface_hub.errors import HTTPError  # pyright: ignore[reportPrivateImportUsage]
+
+    return (HTTPError, OSError)
+
+
+def go_offline() -> None:
+    """Tell every hub client of this process and its children not to try (each try costs ~25 s)."""
+    os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
+    os.environ["HF_EVALUATE_OFFLINE"] = "1"
