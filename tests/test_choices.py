@@ -159,8 +159,11 @@ def test_a_wrong_value_of_a_choice_is_named_by_its_flag_or_by_file_line_and_key(
         ("dtype = windows:WINDOW", "the choice 'dtype' of windows 1.0: its name is taken"),
         ("made = windows:WINDOW", "the choice 'made' of windows 1.0: its name is taken"),
         ("Window = windows:WINDOW", "the choice 'Window' of windows 1.0: its name is taken, or is not lower"),
-        ("limit = windows:WINDOW", "the choice 'limit' of windows 1.0 has the name of another flag"),
-        ("numbers = windows:LIST", "the choice 'numbers' of windows 1.0 has a type that no flag can take"),
+        ("limit = windows:WINDOW", "the choice 'limit' of windows 1.0 has the same name as another flag"),
+        (
+            "numbers = windows:LIST",
+            "the choice 'numbers' of windows 1.0 has a type that is not supported for flags",
+        ),
         ("numbers = windows:PACKAGE", "the choice 'numbers' of windows 1.0 cannot be loaded"),
     ],
 )

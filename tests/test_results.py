@@ -61,7 +61,7 @@ def test_a_run_is_shown_with_its_cost(quiz: Path, project: Path, bench: Callable
     assert json.loads(bench("results", "show", cell.facts.id, "--json").stdout)["status"] == "done"
     wrong = bench("results", "show", "zzz")
     assert wrong.exit_code == 2
-    assert "no run is 'zzz'" in wrong.output
+    assert "no run matches 'zzz'" in wrong.output
 
 
 def rewrite(path: Path, change: Callable[[list[dict[str, object]]], object]) -> None:
@@ -117,7 +117,7 @@ def test_a_check_names_what_is_wrong_with_which_file(
     assert words in found.output
     assert str(path.relative_to(project)) in found.output
     shown = bench("leaderboard", "show")
-    assert "no runs are in results" in shown.stdout
+    assert "there are no runs in results" in shown.stdout
     assert f"not shown: {path.relative_to(project)}" in shown.stderr
 
 
@@ -223,7 +223,7 @@ def test_prune_removes_what_is_named_and_nothing_else(
         ("whole", "done")
     ]
     assert not (results / "quiz" / "cut").exists()
-    assert bench("results", "prune", "outdated").stdout == "nothing of that kind\n"
+    assert bench("results", "prune", "outdated").stdout == "nothing to remove\n"
     quiz.write_text(quiz.read_text().replace("version: 1", "version: 2"))
     run_to_end(cell_of(quiz, fake_card("whole")), results)
     assert bench("results", "prune", "outdated").stdout.count("removed") == 1

@@ -274,7 +274,7 @@ def test_each_fault_is_one_failed_cell_and_the_others_are_done(
     assert isinstance(failed["lost"], CannotRunResult)
     assert "unreadable.yaml:1" in failed["unreadable"].reason
     assert "there is no folder" in failed["lost"].reason
-    again = next(line for line in done.stdout.splitlines() if line.startswith("only these again: "))
+    again = next(line for line in done.stdout.splitlines() if line.startswith("to retry: "))
     for name in failed:
         assert name in again
     assert "good" not in again

@@ -118,7 +118,7 @@ def test_a_new_task_is_right_from_the_start(bench: Bench, project: Path) -> None
     assert bench("tasks", "validate", "mine").exit_code == 0
     again = bench("tasks", "new", "mine")
     assert again.exit_code == 2
-    assert "a task named 'mine' is there already" in again.stderr
+    assert "a task named 'mine' already exists" in again.stderr
     assert bench("tasks", "new", "../escape").exit_code == 2
     assert bench("tasks", "new", "x.yaml").exit_code == 2
     assert bench("tasks", "new", "medqa").exit_code == 2
