@@ -129,11 +129,14 @@ def test_a_wrong_value_of_a_choice_is_named_by_its_flag_or_by_file_line_and_key(
     install: Callable[[str], None], project: Path, bench: Bench
 ) -> None:
     install(WINDOW)
-    said = bench("run", "-m", "chance", "--window", "1,10")
-    assert said.exit_code == 2
-    assert "Invalid value for '--window': 10 is not in the range 1<=x<=9." in said.stderr
-    said = bench("run", "-m", "chance", "--lora-minutes", "inf")
-    assert (said.exit_code, said.stderr) == (2, "bench: --lora-minutes: Input should be a finite number\n")
+    result = bench("run", "-m", "chance", "--window", "1,10")
+    assert result.exit_code == 2
+    assert "Invalid value for '--window': 10 is not in the range 1<=x<=9." in result.stderr
+    result = bench("run", "-m", "chance", "--lora-minutes", "inf")
+    assert (result.exit_code, result.stderr) == (
+        2,
+        "bench: --lora-minutes: Input should be a finite number\n",
+    )
     (project / "sweep.yaml").write_text(
         "models: [chance]\n"
         "variants:\n"
@@ -143,9 +146,9 @@ def test_a_wrong_value_of_a_choice_is_named_by_its_flag_or_by_file_line_and_key(
         "  - {lora: quick, adapter: mine}\n"
         "  - {windows: 5}\n"
     )
-    said = bench("run", "--sweep", "sweep.yaml")
-    assert said.exit_code == 3
-    assert said.stderr.splitlines() == [
+    result = bench("run", "--sweep", "sweep.yaml")
+    assert result.exit_code == 3
+    assert result.stderr.splitlines() == [
         "sweep.yaml:3: variants.0.window: input should be less than or equal to 9, not 10",
         "sweep.yaml:5: variants.1.samples: needs generate: true",
         "sweep.yaml:6: variants.2.adapter: lora and adapter are two variants: write each on its own",

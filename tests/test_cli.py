@@ -101,7 +101,7 @@ def test_models_that_are_not_here_do_not_stop_the_rest(bench: Bench, anatomy: Pa
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "told"),
+    ("words", "code", "message"),
     [
         (["--models", "phi-2", "--tasks", "anatomy"], 5, "unavailable: model phi-2"),
         (
@@ -126,11 +126,11 @@ def test_models_that_are_not_here_do_not_stop_the_rest(bench: Bench, anatomy: Pa
     ],
 )
 def test_each_kind_of_trouble_has_its_exit_code_and_one_message(
-    bench: Bench, anatomy: Path, words: list[str], code: int, told: str
+    bench: Bench, anatomy: Path, words: list[str], code: int, message: str
 ) -> None:
     result = bench("run", "--offline", *words)
     assert result.exit_code == code
-    assert told in result.stderr
+    assert message in result.stderr
     assert "Traceback" not in result.stderr
 
 
@@ -170,7 +170,7 @@ def test_a_failed_cell_is_a_row_and_exit_code_1(bench: Bench, anatomy: Path, pro
     assert "failed: the weights cannot be loaded" in result.stderr
 
 
-def test_a_results_folder_in_the_way_of_a_file_is_told(bench: Bench, anatomy: Path, project: Path) -> None:
+def test_a_results_folder_that_is_a_file_is_an_error(bench: Bench, anatomy: Path, project: Path) -> None:
     (project / "taken").write_text("", encoding="utf-8")
     result = bench("run", "--models", "chance", "--tasks", "anatomy", "--results", "taken")
     assert result.exit_code == 2
@@ -222,11 +222,11 @@ def test_a_stopped_sweep_ends_with_130_and_whole_files(
         os.killpg(process.pid, ending)
     else:
         process.send_signal(ending)
-    said = process.stderr.read()
+    output = process.stderr.read()
     assert process.wait(timeout=60) == 130
-    assert "all answers so far are kept" in said
-    assert said.endswith("bench: stopped\n")
-    assert "Traceback" not in said
+    assert "all answers so far are kept" in output
+    assert output.endswith("bench: stopped\n")
+    assert "Traceback" not in output
     kept = sorted(path.name for path in (project / "results").rglob("*.json*"))
     finished = ["records.jsonl", "result.json"] if "chance" in first else []
     assert [name for name in kept if name != "unfinished.jsonl"] == finished
