@@ -39,7 +39,7 @@ def write_task(folder: Path, name: str = "organs", **changed: object) -> None:
         write_lines(data / "test.jsonl", DOCS)
         write_lines(data / "shown.jsonl", SHOWN)
         write_lines(data / "one.jsonl", SHOWN[:1])
-    told: dict[str, object] = {
+    contents: dict[str, object] = {
         "task": name,
         "dataset_path": "json",
         "dataset_kwargs": {
@@ -55,8 +55,8 @@ def write_task(folder: Path, name: str = "organs", **changed: object) -> None:
         "metric_list": METRICS,
         "metadata": {"version": 2.0},
     }
-    told = {key: value for key, value in (told | changed).items() if value is not None}
-    (folder / f"{name}.yaml").write_text(yaml.safe_dump(told), encoding="utf-8")
+    contents = {key: value for key, value in (contents | changed).items() if value is not None}
+    (folder / f"{name}.yaml").write_text(yaml.safe_dump(contents), encoding="utf-8")
 
 
 def reference(folder: Path, architecture: Architecture = "decoder") -> HFLM:

@@ -128,11 +128,14 @@ def test_a_wrong_value_of_a_choice_is_named_by_its_flag_or_by_file_line_and_key(
     install: Callable[[str], None], project: Path, bench: Bench
 ) -> None:
     install(WINDOW)
-    said = bench("run", "-m", "chance", "--window", "1,10")
-    assert said.exit_code == 2
-    assert "Invalid value for '--window': 10 is not in the range 1<=x<=9." in said.stderr
-    said = bench("run", "-m", "chance", "--lora-minutes", "inf")
-    assert (said.exit_code, said.stderr) == (2, "bench: --lora-minutes: Input should be a finite number\n")
+    result = bench("run", "-m", "chance", "--window", "1,10")
+    assert result.exit_code == 2
+    assert "Invalid value for '--window': 10 is not in the range 1<=x<=9." in result.stderr
+    result = bench("run", "-m", "chance", "--lora-minutes", "inf")
+    assert (result.exit_code, result.stderr) == (
+        2,
+        "bench: --lora-minutes: Input should be a finite number\n",
+    )
     (project / "sweep.yaml").write_text(
         "models: [chance]\n"
         "variants:\n"
@@ -142,9 +145,9 @@ def test_a_wrong_value_of_a_choice_is_named_by_its_flag_or_by_file_line_and_key(
         "  - {lora: quick, adapter: mine}\n"
         "  - {windows: 5}\n"
     )
-    said = bench("run", "--sweep", "sweep.yaml")
-    assert said.exit_code == 3
-    assert said.stderr.splitlines() == [
+    result = bench("run", "--sweep", "sweep.yaml")
+    assert result.exit_code == 3
+    assert result.stderr.splitlines() == [
         "sweep.yaml:3: variants.0.window: input should be less than or equal to 9, not 10",
         "sweep.yaml:5: variants.1.samples: needs generate: true",
         "sweep.yaml:6: variants.2.adapter: lora and adapter are two variants: write each on its own",
@@ -158,8 +161,11 @@ def test_a_wrong_value_of_a_choice_is_named_by_its_flag_or_by_file_line_and_key(
         ("dtype = windows:WINDOW", "the choice 'dtype' of windows 1.0: its name is taken"),
         ("made = windows:WINDOW", "the choice 'made' of windows 1.0: its name is taken"),
         ("Window = windows:WINDOW", "the choice 'Window' of windows 1.0: its name is taken, or is not lower"),
-        ("limit = windows:WINDOW", "the choice 'limit' of windows 1.0 has the name of another flag"),
-        ("numbers = windows:LIST", "the choice 'numbers' of windows 1.0 has a type that no flag can take"),
+        ("limit = windows:WINDOW", "the choice 'limit' of windows 1.0 has the same name as another flag"),
+        (
+            "numbers = windows:LIST",
+            "the choice 'numbers' of windows 1.0 has a type that is not supported for flags",
+        ),
         ("numbers = windows:PACKAGE", "the choice 'numbers' of windows 1.0 cannot be loaded"),
     ],
 )

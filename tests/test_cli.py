@@ -54,12 +54,12 @@ def test_a_run_ends_with_a_table_and_keeps_its_files(bench: Bench, anatomy: Path
     rows = [line.split() for line in result.stdout.splitlines()[2:5]]
     assert {row[0] for row in rows} == {"chance", "majority", "tfidf"}
     assert [row[2] for row in rows] == sorted((row[2] for row in rows), reverse=True)
-    assert "kept in results; the page: bench leaderboard build" in result.stderr
+    assert "saved in results; to build the site: bench leaderboard build" in result.stderr
     assert "[1/3] chance on anatomy: 3 items, baseline" in result.stderr
     assert len(list((project / "results").rglob("records.jsonl"))) == 3
     again = bench("run", "--models", "family:baseline", "--tasks", "anatomy")
     assert again.exit_code == 0
-    assert again.stderr.count("right; --fresh runs it again") == 3
+    assert again.stderr.count("right; --fresh reruns it") == 3
     assert again.stdout == result.stdout
 
 
@@ -170,7 +170,7 @@ def test_a_failed_cell_is_a_row_and_exit_code_1(bench: Bench, anatomy: Path, pro
     assert "failed: the weights cannot be loaded" in result.stderr
 
 
-def test_a_results_folder_in_the_way_of_a_file_is_told(bench: Bench, anatomy: Path, project: Path) -> None:
+def test_a_results_folder_that_is_a_file_is_an_error(bench: Bench, anatomy: Path, project: Path) -> None:
     (project / "taken").write_text("", encoding="utf-8")
     result = bench("run", "--models", "chance", "--tasks", "anatomy", "--results", "taken")
     assert result.exit_code == 2
@@ -222,11 +222,11 @@ def test_a_stopped_sweep_ends_with_130_and_whole_files(
         os.killpg(process.pid, ending)
     else:
         process.send_signal(ending)
-    said = process.stderr.read()
+    output = process.stderr.read()
     assert process.wait(timeout=60) == 130
-    assert "every answer so far is kept" in said
-    assert said.endswith("bench: stopped\n")
-    assert "Traceback" not in said
+    assert "all answers so far are kept" in output
+    assert output.endswith("bench: stopped\n")
+    assert "Traceback" not in output
     kept = sorted(path.name for path in (project / "results").rglob("*.json*"))
     finished = ["records.jsonl", "result.json"] if "chance" in first else []
     assert [name for name in kept if name != "unfinished.jsonl"] == finished
@@ -238,5 +238,5 @@ def test_the_hub_is_asked_once_and_its_silence_does_not_stop_a_run(anatomy: Path
     command = [sys.executable, "-m", "bench", "run", "--models", "all", "--tasks", "anatomy", "--dry-run"]
     done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
-    assert done.stderr.count("the model hub is out of reach") == 1
+    assert done.stderr.count("the model hub is unreachable") == 1
     assert "unavailable: 16 models (flan-t5-base, flan-t5-large, " in done.stderr

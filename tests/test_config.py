@@ -1,4 +1,4 @@
-"""Mistakes in a file are all told at once, each with its file, line and key."""
+"""All mistakes in a file are reported at once, each with its file, line and key."""
 
 from pathlib import Path
 
@@ -54,9 +54,9 @@ def test_a_key_given_twice_is_a_mistake(project: Path) -> None:
 
 @pytest.mark.parametrize("text", ["name: [1, 2", "a: b: c", "\t- x", "key: @bad"])
 def test_text_that_is_not_yaml_is_told_with_its_line(project: Path, text: str) -> None:
-    [told] = mistakes(write(project, text))
-    assert told.startswith("bad.yaml:")
-    assert "not YAML" in told
+    [message] = mistakes(write(project, text))
+    assert message.startswith("bad.yaml:")
+    assert "not YAML" in message
 
 
 @pytest.mark.parametrize("text", ["", "- a\n- b\n", "just words\n", "null\n"])
@@ -65,8 +65,8 @@ def test_a_file_without_keys_is_told_so(project: Path, text: str) -> None:
 
 
 def test_a_python_object_in_yaml_is_refused(project: Path) -> None:
-    [told] = mistakes(write(project, "name: !!python/object/apply:os.system ['true']\n"))
-    assert told == "bad.yaml:1: tags (tag:yaml.org,2002:python/object/apply:os.system) are not supported"
+    [message] = mistakes(write(project, "name: !!python/object/apply:os.system ['true']\n"))
+    assert message == "bad.yaml:1: tags (tag:yaml.org,2002:python/object/apply:os.system) are not supported"
 
 
 def test_a_missing_file_and_one_in_another_encoding_are_told(project: Path) -> None:
@@ -80,8 +80,8 @@ def test_traps_in_yaml_are_told_with_their_line(project: Path) -> None:
     assert mistakes(write(project, 'a: 1\nname: "\\ud800"\n')) == ["bad.yaml:2: holds half a character"]
     assert "not YAML" in mistakes(write(project, f"name: {'9' * 5000}\n"))[0]
     for tag in ("!!bool maybe", '!!int ""', "!!timestamp foo", "!mine x"):
-        [told] = mistakes(write(project, f"a: 1\nname: {tag}\n"))
-        assert told.startswith("bad.yaml:2: tags (")
+        [message] = mistakes(write(project, f"a: 1\nname: {tag}\n"))
+        assert message.startswith("bad.yaml:2: tags (")
 
 
 def test_a_link_that_leads_to_itself_is_one_message(project: Path) -> None:
@@ -110,8 +110,8 @@ def test_a_union_of_sources_names_the_missing_choice_and_the_nearest_key(project
 
 def test_a_word_outside_the_fixed_ones_names_the_nearest(project: Path) -> None:
     path = write(project, "name: bad\nscoring: {view: leter}\n")
-    told = [text for text in mistakes(path, Task) if "scoring" in text]
-    assert told == ["bad.yaml:2: scoring.view: no view is named 'leter'; did you mean 'letter'?"]
+    messages = [text for text in mistakes(path, Task) if "scoring" in text]
+    assert messages == ["bad.yaml:2: scoring.view: no view is named 'leter'; did you mean 'letter'?"]
 
 
 def test_a_task_is_named_as_its_file(project: Path, anatomy: Path) -> None:

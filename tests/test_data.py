@@ -1,4 +1,4 @@
-"""Rows become items; every wrong row is told with its file, line and column."""
+"""Rows become items; every wrong row is reported with its file, line and column."""
 
 from pathlib import Path
 
@@ -40,7 +40,7 @@ def test_options_may_stand_in_columns_of_their_own() -> None:
 
 
 @pytest.mark.parametrize(
-    ("row", "told"),
+    ("row", "message"),
     [
         (
             {"qestion": "Q?"},
@@ -66,10 +66,10 @@ def test_options_may_stand_in_columns_of_their_own() -> None:
         ({"question": "Q?", "options": ["x", "y"], "answer": 0, "kind": {"a": 1}}, "kind: expected a text"),
     ],
 )
-def test_a_wrong_row_says_what_is_wrong_with_which_column(row: dict[str, object], told: str) -> None:
+def test_a_wrong_row_says_what_is_wrong_with_which_column(row: dict[str, object], message: str) -> None:
     with pytest.raises(RowError) as caught:
         row_to_item(row, Columns(group="kind" if "kind" in row else None), "n")
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize(("kind", "group"), [(0, "0"), (None, ""), ("", ""), ("x", "x")])
@@ -90,7 +90,7 @@ def test_all_wrong_rows_of_a_file_are_told_with_their_lines(anatomy: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ('{"id": 1}\n{oops\n', "tasks/test.jsonl:2: not JSON"),
         ("[1, 2]\n", "tasks/test.jsonl:1: expected a JSON object"),
@@ -104,9 +104,9 @@ def test_all_wrong_rows_of_a_file_are_told_with_their_lines(anatomy: Path) -> No
         ),
     ],
 )
-def test_a_file_that_is_not_json_lines_is_told(anatomy: Path, text: str, told: str) -> None:
+def test_a_file_that_is_not_json_lines_is_an_error(anatomy: Path, text: str, message: str) -> None:
     (anatomy.parent / "test.jsonl").write_text(text, encoding="utf-8")
-    with pytest.raises(FileError, match=told):
+    with pytest.raises(FileError, match=message):
         split_items(anatomy)
 
 
@@ -114,9 +114,9 @@ def test_a_mistake_that_many_rows_share_is_told_once(anatomy: Path) -> None:
     anatomy.write_text(TASK.replace("columns: {id: id}", "columns: {id: id, group: topic}"), encoding="utf-8")
     with pytest.raises(FileError) as caught:
         split_items(anatomy)
-    [told] = caught.value.mistakes
-    assert str(told).startswith("tasks/test.jsonl:1: topic: no such column; there are answer, id, options")
-    assert str(told).endswith("(and in 2 more rows)")
+    [mistake] = caught.value.mistakes
+    assert str(mistake).startswith("tasks/test.jsonl:1: topic: no such column; there are answer, id, options")
+    assert str(mistake).endswith("(and in 2 more rows)")
 
 
 def test_a_byte_order_mark_and_windows_line_ends_are_read(anatomy: Path) -> None:

@@ -59,8 +59,8 @@ def text_of(page: str) -> str:
 
 
 def blocks(page: str) -> list[Block]:
-    found = re.findall(r"^```(\w*) ?([^\n]*)\n(.*?)^```$", text_of(page), re.DOTALL | re.MULTILINE)
-    return [Block(*parts) for parts in found]
+    blocks = re.findall(r"^```(\w*) ?([^\n]*)\n(.*?)^```$", text_of(page), re.DOTALL | re.MULTILINE)
+    return [Block(*parts) for parts in blocks]
 
 
 def prose(page: str) -> str:
@@ -160,12 +160,12 @@ def test_every_flag_that_a_page_names_is_an_option(page: str) -> None:
 
 def keys(model: type[BaseModel], above: str = "") -> set[str]:
     """Every key of a file of that form, with the keys above it: `data.splits.test`."""
-    found: set[str] = set()
+    names: set[str] = set()
     for name, field in model.model_fields.items():
-        found.add(above + name)
+        names.add(above + name)
         for inner in models_in(field.annotation):
-            found |= keys(inner, f"{above}{name}.")
-    return found
+            names |= keys(inner, f"{above}{name}.")
+    return names
 
 
 def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
@@ -177,11 +177,11 @@ def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
 
 def explained(page: str, head: str) -> set[str]:
     """What stands as code in the first column of the page's tables with that heading."""
-    found: set[str] = set()
+    names: set[str] = set()
     for table in re.findall(rf"^\| {head} \|.*\n\|[-:| ]+\|\n((?:\|.*\n)+)", text_of(page), re.MULTILINE):
         for row in table.splitlines():
-            found.update(re.findall(r"`([^`]+)`", row.split("|")[1]))
-    return found
+            names.update(re.findall(r"`([^`]+)`", row.split("|")[1]))
+    return names
 
 
 def test_every_key_of_a_task_is_explained_and_no_other() -> None:
@@ -194,9 +194,9 @@ def test_every_key_of_a_model_card_is_explained_and_no_other() -> None:
 
 
 def test_every_key_and_every_choice_of_a_sweep_file_is_explained_and_no_other() -> None:
-    found = keys(Sweep)
-    assert explained("docs/sweeps.md", "key") == {key for key in found if "." not in key}
-    choices = {key.removeprefix("variants.") for key in found if key.startswith("variants.")}
+    sweep_keys = keys(Sweep)
+    assert explained("docs/sweeps.md", "key") == {key for key in sweep_keys if "." not in key}
+    choices = {key.removeprefix("variants.") for key in sweep_keys if key.startswith("variants.")}
     assert explained("docs/sweeps.md", "choice") == choices
     assert "quantize" in choices
 
@@ -306,11 +306,13 @@ def test_the_table_of_speeds_is_that_of_the_committed_comparisons() -> None:
         "random-t5-small-medqa-0shot",
     )
     files = [ROOT / "results" / "verify" / f"{name}-bfloat16.json" for name in names]
-    found: list[dict[str, Any]] = [json.loads(path.read_bytes()) for path in files]
+    comparisons: list[dict[str, Any]] = [json.loads(path.read_bytes()) for path in files]
     work = {"letters": "letters", "option texts": "texts", "all views": "all views"}
     for row, key in work.items():
-        assert numbers("docs/verify.md", row) == [f"{one['work'][key]['ratio']:.1f}" for one in found]
-    peaks = [f"{one['peak_ours'] / one['peak_reference']:.2f}" for one in found]
+        assert numbers("docs/verify.md", row) == [
+            f"{comparison['work'][key]['ratio']:.1f}" for comparison in comparisons
+        ]
+    peaks = [f"{comparison['peak_ours'] / comparison['peak_reference']:.2f}" for comparison in comparisons]
     assert numbers("docs/verify.md", "peak memory") == peaks
 
 
@@ -326,4 +328,4 @@ def test_the_scores_equal_the_references_as_far_as_the_documents_say() -> None:
 def numbers(page: str, row: str) -> list[str]:
     """The first number of each further cell in the table row that begins so."""
     [cells] = re.findall(rf"^\| {row} \|(.*)\|$", text_of(page), re.MULTILINE)
-    return [found[0] for cell in cells.split("|") if (found := re.findall(r"[\d.]+", cell))]
+    return [digits[0] for cell in cells.split("|") if (digits := re.findall(r"[\d.]+", cell))]

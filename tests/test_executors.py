@@ -116,10 +116,12 @@ def test_the_doctor_names_every_executor_and_what_is_wrong_with_one(
 ) -> None:
     install(**{"one-by-one": "test_executors:ONE_BY_ONE", "lost": "no_such_module:KIND"})
     done = bench("doctor", "--offline", "--json")
-    found = [(row["verdict"], row["found"]) for row in json.loads(done.stdout) if row["name"] == "executors"]
-    assert ("good", "local: processes on this machine, --jobs of them at a time") in found
-    assert ("good", "one-by-one: one process at a time") in found
-    [text] = [text for verdict, text in found if verdict == "bad"]
+    findings = [
+        (row["verdict"], row["found"]) for row in json.loads(done.stdout) if row["name"] == "executors"
+    ]
+    assert ("good", "local: processes on this machine, --jobs of them at a time") in findings
+    assert ("good", "one-by-one: one process at a time") in findings
+    [text] = [text for verdict, text in findings if verdict == "bad"]
     assert text.startswith("the executor 'lost' of halls 3.0 cannot be loaded: ModuleNotFoundError")
 
 

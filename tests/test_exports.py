@@ -68,7 +68,7 @@ def test_a_printed_format_takes_one_task_unless_it_says_otherwise(
     assert bench("run", "-m", "chance", "-t", "medqa_sample,quiz").exit_code == 0
     refused = bench("export", "titles")
     assert refused.exit_code == 2
-    assert "titles holds one table: choose with --task (medqa_sample, quiz)" in refused.stderr
+    assert "titles exports one task; choose it with --task (medqa_sample, quiz)" in refused.stderr
     assert bench("export", "titles", "--task", "quiz").stdout.count("\n") == 1
     assert bench("export", "markdown").stdout.count("## ") == 2
 

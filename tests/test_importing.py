@@ -215,7 +215,7 @@ def test_our_own_run_of_the_task_is_another_cell_and_never_in_its_table(
     assert [row.result.imported for row in table.rows] == [""]
     [apart] = table.apart
     assert apart.apart == "scored by lm-eval; the table shows runs of our engine"
-    assert "nothing of that kind" in bench("results", "prune", "outdated", "--dry-run").stdout
+    assert "nothing to remove" in bench("results", "prune", "outdated", "--dry-run").stdout
     assert (
         "these two cannot be compared: they were scored by different programs"
         in bench("compare", table.rows[0].result.cell.id[:9], apart.result.cell.id[:9]).output

@@ -379,7 +379,7 @@ def test_ranks_are_what_is_not_excluded() -> None:
 
 def test_two_runs_are_compared_in_the_terminal(anatomy: Path, bench: Callable[..., Result]) -> None:
     Path("results").mkdir()
-    assert "no runs are in results" in bench("leaderboard", "show").stdout
+    assert "there are no runs in results" in bench("leaderboard", "show").stdout
     bench("run", "-m", "chance,majority", "-t", "anatomy")
     said = bench("compare", "chance", "majority")
     assert said.exit_code == 0, said.output
@@ -387,7 +387,7 @@ def test_two_runs_are_compared_in_the_terminal(anatomy: Path, bench: Callable[..
     assert f"No significant difference between {names}: " in said.stdout
     assert "McNemar's p = " in said.stdout
     assert "only Chance (baseline): " in said.stdout
-    assert "no finished run is 'nobody'" in bench("compare", "chance", "nobody").output
+    assert "no finished run matches 'nobody'" in bench("compare", "chance", "nobody").output
     bench("run", "-m", "majority", "-t", "anatomy", "--limit", "2")
     assert "'majority' has several runs on anatomy: " in bench("compare", "chance", "majority").output
     shown = bench("leaderboard", "show").stdout
@@ -449,7 +449,7 @@ def test_a_board_is_exported_in_four_forms(anatomy: Path, bench: Callable[..., R
     assert r"\%" in latex
     wrong = bench("export", "csv", "--task", "nothing")
     assert wrong.exit_code == 2
-    assert "no runs of task 'nothing' (known: anatomy)" in wrong.output
+    assert "no runs on task 'nothing' (tasks with runs: anatomy)" in wrong.output
 
 
 def test_an_export_takes_no_words_for_markup() -> None:

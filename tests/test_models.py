@@ -61,7 +61,7 @@ def test_selections(selection: str, expected: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("selection", "told"),
+    ("selection", "message"),
     [
         ("phi2", "no model matches 'phi2'; did you mean 'phi-2'?"),
         ("chance,family:qwne", "no model matches 'family:qwne'; did you mean 'family:qwen'?"),
@@ -71,10 +71,10 @@ def test_selections(selection: str, expected: list[str]) -> None:
         (",", "no models are named"),
     ],
 )
-def test_a_term_that_names_nothing_is_an_error_with_the_nearest_name(selection: str, told: str) -> None:
+def test_a_term_that_names_nothing_is_an_error_with_the_nearest_name(selection: str, message: str) -> None:
     with pytest.raises(UsageError) as caught:
         names(selection)
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
 def card_file(source: HubSource | PackageSource | PathSource, folder: Path) -> CardFile:

@@ -86,7 +86,7 @@ def test_a_folder_is_dry_run_first_then_written_then_found_the_same(project: Pat
     result = bench("leaderboard", "publish", "--to", "there")
     assert result.exit_code == 0
     assert not (project / "there").exists()
-    assert "site: 5 files, 3.06\u202fkB; the largest: data/t.csv (3\u202fkB), " in result.stdout
+    assert "site: 5 files, 3.06\u202fkB; largest: data/t.csv (3\u202fkB), " in result.stdout
     assert "to the folder there: 5 new, 0 changed, 0 removed" in result.stdout
     assert "  new      runs/a.html\n" in result.stdout
     assert "to send it: bench leaderboard publish --to there --yes\n" in result.stdout

@@ -47,7 +47,7 @@ def test_a_list_has_every_run_with_its_state(quiz: Path, project: Path, bench: C
 def test_a_run_is_shown_with_its_cost(quiz: Path, project: Path, bench: Callable[..., Result]) -> None:
     cell = cell_of(quiz, fake_card("whole", seconds=0.002))
     run_to_end(cell, project / "results")
-    said = bench("results", "show", cell.facts.id[:8]).stdout
+    output = bench("results", "show", cell.facts.id[:8]).stdout
     for words in (
         "Questions/s",
         "Latency in batches, p50 and p95",
@@ -55,13 +55,13 @@ def test_a_run_is_shown_with_its_cost(quiz: Path, project: Path, bench: Callable
         "Energy",
         "Processor",
     ):
-        assert words in said
-    assert "no counter (" in said or "counters of " in said
-    assert bench("results", "show", str(cell.folder)).stdout == said
+        assert words in output
+    assert "no counter (" in output or "counters of " in output
+    assert bench("results", "show", str(cell.folder)).stdout == output
     assert json.loads(bench("results", "show", cell.facts.id, "--json").stdout)["status"] == "done"
     wrong = bench("results", "show", "zzz")
     assert wrong.exit_code == 2
-    assert "no run is 'zzz'" in wrong.output
+    assert "no run matches 'zzz'" in wrong.output
 
 
 def rewrite(path: Path, change: Callable[[list[dict[str, object]]], object]) -> None:
@@ -112,12 +112,12 @@ def test_a_check_names_what_is_wrong_with_which_file(
     change, words = DAMAGE[damage]
     path = only(project / "results", "records.jsonl")
     rewrite(path, change)
-    found = bench("results", "check")
-    assert found.exit_code == 3
-    assert words in found.output
-    assert str(path.relative_to(project)) in found.output
+    checked = bench("results", "check")
+    assert checked.exit_code == 3
+    assert words in checked.output
+    assert str(path.relative_to(project)) in checked.output
     shown = bench("leaderboard", "show")
-    assert "no runs are in results" in shown.stdout
+    assert "there are no runs in results" in shown.stdout
     assert f"not shown: {path.relative_to(project)}" in shown.stderr
 
 
@@ -143,9 +143,9 @@ def test_a_check_finds_a_changed_summary(
         case _:
             result[key] = "0" * 64
     path.write_text(json.dumps(result))
-    found = bench("results", "check")
-    assert found.exit_code == 3
-    assert words in found.output
+    checked = bench("results", "check")
+    assert checked.exit_code == 3
+    assert words in checked.output
 
 
 def test_a_folder_in_the_wrong_place_is_found(quiz: Path, project: Path) -> None:
@@ -213,8 +213,8 @@ def test_prune_removes_what_is_named_and_nothing_else(
     *_, _last = list(run(cell_of(quiz, fake_card("faulty", fault="memory")), results))
     bench("run", "-m", "chance", "-t", "quiz", "--limit", "4")
     before = sorted(results.rglob("*"))
-    said = bench("results", "prune", "failed", "unfinished", "partial", "--dry-run").stdout
-    assert said.count("would remove") == 3
+    output = bench("results", "prune", "failed", "unfinished", "partial", "--dry-run").stdout
+    assert output.count("would remove") == 3
     assert sorted(path for path in results.rglob("*") if path.suffix != ".lock") == [
         path for path in before if path.suffix != ".lock"
     ]
@@ -223,7 +223,7 @@ def test_prune_removes_what_is_named_and_nothing_else(
         ("whole", "done")
     ]
     assert not (results / "quiz" / "cut").exists()
-    assert bench("results", "prune", "outdated").stdout == "nothing of that kind\n"
+    assert bench("results", "prune", "outdated").stdout == "nothing to remove\n"
     quiz.write_text(quiz.read_text().replace("version: 1", "version: 2"))
     run_to_end(cell_of(quiz, fake_card("whole")), results)
     assert bench("results", "prune", "outdated").stdout.count("removed") == 1

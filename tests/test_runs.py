@@ -42,8 +42,8 @@ def cells(
     choices: Choices = OPEN,
 ) -> list[Cell]:
     cards = select_cards(models, all_cards(), lambda _file: True)
-    found, _ = plan([read_task(task)], cards, [Wish(choices)], settings, data_dir=None, offline=True)
-    return found
+    planned, _ = plan([read_task(task)], cards, [Wish(choices)], settings, data_dir=None, offline=True)
+    return planned
 
 
 def tiny_card(weights: Path, **facts: object) -> ModelCard:
@@ -121,14 +121,14 @@ def test_each_quantisation_is_a_variant_of_every_model_with_weights(anatomy: Pat
     card = CardFile(card=whole.facts.model, path=anatomy)
     variants = [Choices(dtype="float32", quantize="none"), Choices(dtype="float32", quantize="nf4")]
     wishes = [Wish(choices) for choices in variants]
-    found, _ = plan([read_task(anatomy)], [card], wishes, data_dir=None, offline=True)
-    assert [cell.facts.variant.quantize for cell in found] == ["none", "nf4"]
-    assert found[0].facts.id == whole.facts.id != found[1].facts.id
-    assert "--quantize nf4" in found[1].facts.command
+    planned, _ = plan([read_task(anatomy)], [card], wishes, data_dir=None, offline=True)
+    assert [cell.facts.variant.quantize for cell in planned] == ["none", "nf4"]
+    assert planned[0].facts.id == whole.facts.id != planned[1].facts.id
+    assert "--quantize nf4" in planned[1].facts.command
     chance = select_cards("chance", all_cards(), lambda _file: True)
     once, _ = plan([read_task(anatomy)], chance, wishes, data_dir=None, offline=True)
     assert len(once) == 1
-    *_, last = run_cell(found[1], project / "results")
+    *_, last = run_cell(planned[1], project / "results")
     assert isinstance(last, DoneResult)
     assert last.cost.model_bytes
     *_, before = run_cell(whole, project / "results")
@@ -272,7 +272,7 @@ def change(path: Path, old: str, new: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "message"),
     [
         ('"correct": 1', '"correct": 2', "says 2 of 3, its records say 1 of 3"),
         ('"unread": 0', '"unread": 1', "metrics: not what its records give"),
@@ -280,15 +280,15 @@ def change(path: Path, old: str, new: str) -> None:
     ],
 )
 def test_a_summary_that_was_changed_is_damaged_and_made_again(
-    anatomy: Path, project: Path, old: str, new: str, told: str
+    anatomy: Path, project: Path, old: str, new: str, message: str
 ) -> None:
     [cell] = cells(anatomy, "majority")
     results = project / "results"
     first = list(sweep([cell], results))[-1][1]
     change(results / cell.folder / "result.json", old, new)
-    [found] = read_runs(results)
-    assert isinstance(found, FileError)
-    assert told in str(found)
+    [error] = read_runs(results)
+    assert isinstance(error, FileError)
+    assert message in str(error)
     last = list(sweep([cell], results))[-1][1]
     assert isinstance(first, DoneResult)
     assert isinstance(last, DoneResult)
@@ -417,8 +417,8 @@ def test_a_worker_that_is_killed_twice_is_a_failed_cell(anatomy: Path, project: 
 
 def test_what_is_not_on_this_machine_is_missing_and_the_rest_is_planned(anatomy: Path) -> None:
     cards = select_cards("phi-2,chance", all_cards(), lambda _file: True)
-    found, missing = plan([read_task(anatomy)], cards, [Wish(Choices())], data_dir=None, offline=True)
-    assert [cell.facts.model.name for cell in found] == ["chance"]
+    planned, missing = plan([read_task(anatomy)], cards, [Wish(Choices())], data_dir=None, offline=True)
+    assert [cell.facts.model.name for cell in planned] == ["chance"]
     assert [(one.what, one.remedy.split(", or: ")[1]) for one in missing] == [
         ("model phi-2", "hf download microsoft/phi-2")
     ]
@@ -461,8 +461,8 @@ def test_an_encoder_decoder_does_not_run_in_float16(anatomy: Path, project: Path
     weights = save_t5(project / "m")
     card = path_cell(anatomy, weights, architecture="encoder-decoder").opening.card
     files = [read_task(anatomy)], [CardFile(card=card, path=anatomy)]
-    found, [missing] = plan(*files, [Wish(Choices(dtype="float16"))], data_dir=None, offline=True)
-    assert found == []
+    planned, [missing] = plan(*files, [Wish(Choices(dtype="float16"))], data_dir=None, offline=True)
+    assert planned == []
     assert "T5's activations overflow in float16" in missing.reason
 
 
@@ -475,8 +475,8 @@ def test_how_a_model_is_asked_is_part_of_its_identity(anatomy: Path, project: Pa
     def cell(choices: Choices, seed: int = 0) -> Cell:
         files = [read_task(anatomy)], [CardFile(card=chat, path=anatomy)]
         wish = Wish(choices.model_copy(update={"dtype": "float32"}))
-        [found], _ = plan(*files, [wish], Settings(seed=seed), data_dir=None, offline=True)
-        return found
+        [cell], _ = plan(*files, [wish], Settings(seed=seed), data_dir=None, offline=True)
+        return cell
 
     variants = [
         (Choices(), 0),
@@ -505,8 +505,8 @@ def test_how_a_model_is_asked_is_part_of_its_identity(anatomy: Path, project: Pa
 def test_a_task_without_a_train_split_stops_only_the_baselines_that_learn(anatomy: Path) -> None:
     anatomy.write_text(TASK.replace("train: train, ", ""), encoding="utf-8")
     cards = select_cards("family:baseline", all_cards(), lambda _file: True)
-    found, missing = plan([read_task(anatomy)], cards, [Wish(Choices())], data_dir=None, offline=True)
-    assert [cell.facts.model.name for cell in found] == ["chance"]
+    planned, missing = plan([read_task(anatomy)], cards, [Wish(Choices())], data_dir=None, offline=True)
+    assert [cell.facts.model.name for cell in planned] == ["chance"]
     assert [one.what for one in missing] == ["majority on anatomy", "tfidf on anatomy"]
 
 
@@ -524,7 +524,7 @@ def test_a_results_folder_that_cannot_be_written_is_told_before_anything_runs(pr
 
 
 @pytest.mark.parametrize(
-    ("damage", "told"),
+    ("damage", "message"),
     [
         ("{", "not JSON"),
         ("[]", "not a result file"),
@@ -535,13 +535,13 @@ def test_a_results_folder_that_cannot_be_written_is_told_before_anything_runs(pr
         ),
     ],
 )
-def test_a_result_that_cannot_be_read_says_why(project: Path, damage: str, told: str) -> None:
+def test_a_result_that_cannot_be_read_says_why(project: Path, damage: str, message: str) -> None:
     path = project / "result.json"
     path.write_text(damage, encoding="utf-8")
     with pytest.raises(FileError) as caught:
         read_result(path)
     assert "result.json" in str(caught.value)
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_records_that_were_changed_by_hand_are_not_trusted(anatomy: Path, project: Path) -> None:
@@ -550,9 +550,9 @@ def test_records_that_were_changed_by_hand_are_not_trusted(anatomy: Path, projec
     list(sweep([cell], results))
     path = results / cell.folder / "records.jsonl"
     path.write_text(path.read_text().replace('"is_correct":false', '"is_correct":true'), encoding="utf-8")
-    [found] = read_runs(results)
-    assert isinstance(found, FileError)
-    assert "not the records that result.json was made from" in str(found)
+    [error] = read_runs(results)
+    assert isinstance(error, FileError)
+    assert "not the records that result.json was made from" in str(error)
 
 
 @pytest.mark.parametrize("version", range(1, SCHEMA_VERSION + 1))

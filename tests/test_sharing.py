@@ -518,9 +518,9 @@ def test_an_export_replaces_its_own_files_and_refuses_a_folder_with_any_other(
         (("lm-eval", "--out", "out", "--by", "me"), "No such option '--by'"),
         (("lm-evla", "--out", "out"), "no export format is named 'lm-evla'; did you mean 'lm-eval'?"),
         (("hub", "--out", "out", "--by", "me"), "give --url too"),
-        (("hub", "--out", "out", "--task", "medq"), "of task 'medq' (known: medqa, medqa_sample)"),
-        (("lm-eval", "--out", "out", "--model", "chanc"), "no finished run of model 'chanc' (known: ch"),
-        (("hub", "--out", "out", "--model", "chance"), "no finished run is left to export"),
+        (("hub", "--out", "out", "--task", "medq"), "on task 'medq' (tasks with runs: medqa, medqa_sample)"),
+        (("lm-eval", "--out", "out", "--model", "chanc"), "no finished run of model 'chanc' (models"),
+        (("hub", "--out", "out", "--model", "chance"), "no finished run to export"),
         (("hub", "--out", "file"), "file is not a folder"),
     ],
 )  # fmt: skip

@@ -27,7 +27,7 @@ from played import add_fake, cell_of, fake_card, journal_of, run_to_end, sweep
 from tiny import save_causal
 
 
-def told(result: object) -> dict[str, object]:
+def without_provenance(result: object) -> dict[str, object]:
     """A result without what differs from one run to the next: times, memory, dates."""
     assert isinstance(result, DoneResult), result
     return result.model_dump(exclude={"cost", "provenance", "records_sha256"})
@@ -35,8 +35,10 @@ def told(result: object) -> dict[str, object]:
 
 def lines(results: Path) -> list[dict[str, object]]:
     """Every record of the runs, without its time."""
-    found = [json.loads(line) for path in sorted(results.rglob("records.jsonl")) for line in path.open("rb")]
-    return [{key: value for key, value in record.items() if key != "seconds"} for record in found]
+    records = [
+        json.loads(line) for path in sorted(results.rglob("records.jsonl")) for line in path.open("rb")
+    ]
+    return [{key: value for key, value in record.items() if key != "seconds"} for record in records]
 
 
 WHOLE: dict[str, tuple[dict[str, object], list[dict[str, object]]]] = {}
@@ -45,8 +47,8 @@ WHOLE: dict[str, tuple[dict[str, object], list[dict[str, object]]]] = {}
 def uninterrupted(cell: Cell, folder: Path) -> tuple[dict[str, object], list[dict[str, object]]]:
     """What the cell comes to in one go: its result and its records; made once a cell."""
     if cell.facts.id not in WHOLE:
-        found = told(run_to_end(cell, folder / "whole" / cell.facts.id))
-        WHOLE[cell.facts.id] = found, lines(folder / "whole" / cell.facts.id)
+        result = without_provenance(run_to_end(cell, folder / "whole" / cell.facts.id))
+        WHOLE[cell.facts.id] = result, lines(folder / "whole" / cell.facts.id)
     return WHOLE[cell.facts.id]
 
 
@@ -63,7 +65,7 @@ def test_a_worker_that_is_killed_anywhere_goes_on_and_the_numbers_are_the_same(
         if isinstance(event, Progress) and event.done == 2 * stop + 2 and Retry not in map(type, seen):
             kill_worker(cell)
     assert Counter(map(type, seen))[Retry] == 1
-    assert told(seen[-1]) == whole
+    assert without_provenance(seen[-1]) == whole
     assert lines(project / "killed") == records
 
 
@@ -101,7 +103,7 @@ def test_a_sweep_that_is_killed_anywhere_goes_on_and_the_numbers_are_the_same(
     for cell in cells:
         whole, records = uninterrupted(cell, project)
         last = ended[cell.folder]
-        assert told(last.result if isinstance(last, Skipped) else last) == whole
+        assert without_provenance(last.result if isinstance(last, Skipped) else last) == whole
         assert lines(project / "results" / cell.folder) == records
     assert not list((project / "results").rglob(journal.NAME))
 
@@ -131,7 +133,7 @@ def test_a_real_model_that_was_cut_off_gives_the_same_scores(quiz: Path, project
     assert 0 < len(done.records) < QUESTIONS
     events = list(run_cell(cell, project / "cut"))
     assert events[0] == Loading(len(done.records), QUESTIONS, cell.slug)
-    assert told(events[-1]) == told(whole)
+    assert without_provenance(events[-1]) == without_provenance(whole)
     assert lines(project / "cut") == lines(project / "whole")
     assert isinstance(events[-1], DoneResult)
     assert events[-1].provenance.stops == 1
@@ -159,7 +161,7 @@ def test_a_damaged_line_costs_its_batch_and_no_more(quiz: Path, project: Path, d
     lost = {"torn": 1, "garbage": 1, "twice": 0, "other questions": 1, "no head": len(batches)}[damage]
     kept = len(batches) - lost - (damage == "twice")
     assert events[0] == Loading(2 * kept, QUESTIONS, cell.slug)
-    assert told(events[-1]) == whole
+    assert without_provenance(events[-1]) == whole
     assert lines(project / "cut") == records
 
 
@@ -224,7 +226,7 @@ def test_a_full_disk_is_one_clear_error_and_what_was_kept_is_whole(
     filler.unlink()
     for cell in cells:
         whole, records = uninterrupted(cell, project)
-        assert told(run_to_end(cell, small_disk)) == whole
+        assert without_provenance(run_to_end(cell, small_disk)) == whole
         assert lines(small_disk / cell.folder) == records
 
 
@@ -274,7 +276,7 @@ def test_each_fault_is_one_failed_cell_and_the_others_are_done(
     assert isinstance(failed["lost"], CannotRunResult)
     assert "unreadable.yaml:1" in failed["unreadable"].reason
     assert "there is no folder" in failed["lost"].reason
-    again = next(line for line in done.stdout.splitlines() if line.startswith("only these again: "))
+    again = next(line for line in done.stdout.splitlines() if line.startswith("to retry: "))
     for name in failed:
         assert name in again
     assert "good" not in again
@@ -295,16 +297,18 @@ def test_two_sweeps_on_one_folder_score_each_question_once(quiz: Path, project: 
         subprocess.Popen(command, cwd=project, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         for _ in range(2)
     ]
-    said = [process.communicate(timeout=120) for process in sweeps]
-    assert [process.returncode for process in sweeps] == [0, 0], said
+    outputs = [process.communicate(timeout=120) for process in sweeps]
+    assert [process.returncode for process in sweeps] == [0, 0], outputs
     assert len(list(read_runs(project / "results"))) == len(names)
     assert Counter(record["question_id"] for record in lines(project / "results")) == {
         f"q{n}": len(names) for n in range(QUESTIONS)
     }
-    # Each sweep tells of every cell: it ran it, or found it done; no cell was run by both.
-    ran = [sum(line.endswith(" s") and " right in " in line for line in err.splitlines()) for _, err in said]
-    assert sum(ran) == len(names), said
-    assert all(out.count("/40") == len(names) for out, _ in said)
+    # Each sweep reports every cell as run or done before; no cell was run by both.
+    ran = [
+        sum(line.endswith(" s") and " right in " in line for line in err.splitlines()) for _, err in outputs
+    ]
+    assert sum(ran) == len(names), outputs
+    assert all(out.count("/40") == len(names) for out, _ in outputs)
 
 
 def test_cells_run_side_by_side_only_where_memory_holds_them(

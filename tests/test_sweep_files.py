@@ -121,15 +121,15 @@ def test_a_bundle_runs_on_a_machine_that_is_never_online(
     add_card(project, "mine", save_causal(project / "weights", "llama"))
     run = ("run", "-m", "mine,majority", "-t", "anatomy", "--dtype", "float32", "--offline")
     assert bench(*run).exit_code == 0
-    said = bench("bundle", "out", "-m", "mine,majority", "-t", "anatomy", "--offline")
-    assert said.exit_code == 0, said.output
+    result = bench("bundle", "out", "-m", "mine,majority", "-t", "anatomy", "--offline")
+    assert result.exit_code == 0, result.output
     assert bench("bundle", "out", "-m", "mine", "-t", "anatomy").exit_code == 2  # never over another
     for name in ("tasks", "model_cards", "weights"):  # the machine elsewhere has none of them
         (project / name).rename(project / f"gone-{name}")
     monkeypatch.chdir(project / "out")
     sums = [line.split("  ") for line in Path("SHA256SUMS").read_text().splitlines()]
     assert all(hashlib.sha256(Path(name).read_bytes()).hexdigest() == digest for digest, name in sums)
-    assert bench("bundle", ".", "--check").stdout == f"{len(sums)} files, all as they were\n"
+    assert bench("bundle", ".", "--check").stdout == f"{len(sums)} files match their checksums\n"
     done = subprocess.run(
         [sys.executable, "-m", "bench", *run],
         env=closed(project), capture_output=True, text=True, timeout=120,
@@ -165,11 +165,11 @@ def test_a_bundle_holds_the_embedded_model_under_the_same_identity(
 
 def test_the_doctor_says_what_this_machine_can_run(project: Path, bench: Callable[..., Result]) -> None:
     done = bench("doctor", "--offline", "--json")
-    found = {finding["name"]: finding for finding in json.loads(done.stdout)}
+    findings = {finding["name"]: finding for finding in json.loads(done.stdout)}
     wanted = {"hub", "versions", "memory", "cores", "GPU", "dtype auto", "cache", "models", "energy"}
-    assert found.keys() >= wanted
-    assert "nf4" in found["quantising"]["found"]
-    assert f"of {len(all_cards())} are on this machine" in found["models"]["found"]
+    assert findings.keys() >= wanted
+    assert "nf4" in findings["quantising"]["found"]
+    assert f"of {len(all_cards())} are on this machine" in findings["models"]["found"]
     (project / "model_cards").mkdir()
     (project / "model_cards" / "odd.yaml").write_text("name: [")
     bad = bench("doctor", "--offline")

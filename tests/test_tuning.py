@@ -497,7 +497,7 @@ def test_tune_and_run_from_the_command_line(
     assert done.exit_code == 0, done.output
     assert "tuning on 11 examples, 1 held out" in done.stderr
     assert "score it: bench run --models tiny --tasks anatomy --lora none --adapter mine" in done.stdout
-    assert "there is an adapter in mine" in bench(*words).stderr
+    assert "mine already holds an adapter" in bench(*words).stderr
     run = ["run", "-m", "tiny", "-t", "anatomy", "--dtype", "float32"]
     both = bench(*run, "--lora", "none", "--adapter", "mine")
     assert both.exit_code == 0, both.output
@@ -505,7 +505,7 @@ def test_tune_and_run_from_the_command_line(
     assert "McNemar's p = " in both.stdout
     assert bench(*run, "--adapter", "nowhere").stderr == "bench: there is no adapter folder nowhere\n"
     assert "'nf5' is not one of 'none', 'int8'" in bench(*run, "--quantize", "nf5").stderr
-    assert "give one of --minutes" in bench(*words, "--minutes", "1").stderr
+    assert "give only one of --minutes" in bench(*words, "--minutes", "1").stderr
 
 
 def run_to_the_end(job: Job) -> Iterator[object]:

@@ -19,7 +19,7 @@ def test_a_right_task_is_proved_and_its_majority_baseline_told(bench: Bench, ana
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "message"),
     [
         ("version: 1", "version: 0", "tasks/anatomy.yaml:2: version: input should be greater than"),
         ("license:", "licence:", "tasks/anatomy.yaml:4: licence: unknown key; did you mean 'license'?"),
@@ -52,7 +52,7 @@ def test_a_right_task_is_proved_and_its_majority_baseline_told(bench: Bench, ana
     ],
 )
 def test_a_wrong_task_is_told_in_one_message(
-    bench: Bench, anatomy: Path, old: str, new: str, told: str
+    bench: Bench, anatomy: Path, old: str, new: str, message: str
 ) -> None:
     assert old in TASK
     text = TASK.replace(old, new)
@@ -61,11 +61,11 @@ def test_a_wrong_task_is_told_in_one_message(
     anatomy.write_text(text, encoding="utf-8")
     result = bench("tasks", "validate", "anatomy")
     assert result.exit_code == 3
-    assert told in result.stderr
+    assert message in result.stderr
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         (
             {"options": ["Liver", "liver ", "Liver"], "answer": "A"},
@@ -76,11 +76,13 @@ def test_a_wrong_task_is_told_in_one_message(
         (TRAIN[0] | {"id": "q1"}, "tasks/train.jsonl:1: item t1: is also in the test split, which is scored"),
     ],
 )
-def test_wrong_data_are_told(bench: Bench, anatomy: Path, change: dict[str, object], told: str) -> None:
+def test_wrong_data_are_reported(
+    bench: Bench, anatomy: Path, change: dict[str, object], message: str
+) -> None:
     write_lines(anatomy.parent / "test.jsonl", [ITEMS[0] | change, *ITEMS[1:]])
     result = bench("tasks", "validate", "anatomy")
     assert result.exit_code == 3
-    assert told in result.stderr
+    assert message in result.stderr
 
 
 def test_mistakes_of_several_files_are_told_in_one_go(bench: Bench, anatomy: Path) -> None:
@@ -118,7 +120,7 @@ def test_a_new_task_is_right_from_the_start(bench: Bench, project: Path) -> None
     assert bench("tasks", "validate", "mine").exit_code == 0
     again = bench("tasks", "new", "mine")
     assert again.exit_code == 2
-    assert "a task named 'mine' is there already" in again.stderr
+    assert "a task named 'mine' already exists" in again.stderr
     assert bench("tasks", "new", "../escape").exit_code == 2
     assert bench("tasks", "new", "x.yaml").exit_code == 2
     assert bench("tasks", "new", "medqa").exit_code == 2

@@ -27,7 +27,7 @@ class Bench(click.Group):
     """Shows a BenchError as its message, and exits with its code."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        ctx.meta[options.WORDS] = tuple(args)  # to tell a command again, changed
+        ctx.meta[options.ARGUMENTS] = tuple(args)  # messages suggest this command with a change
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> object:
@@ -49,12 +49,12 @@ class Bench(click.Group):
 @click.group(cls=Bench, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(bench.__version__, prog_name="bench")
 def main() -> None:
-    """SLM Bench: which small language model, on the hardware you have?
+    """SLM Bench: which small language model should you run on the hardware you have?
 
     \b
-    bench run --models all             score every model that is on this machine
-    bench leaderboard build            make the page from the results
-    bench tasks new my_task            ask your own questions
+    bench run --models available       score every model on this machine
+    bench leaderboard build            build the site from the results
+    bench tasks new my_task            start a task with your own questions
     """  # noqa: D301 (click reads the backspace as "keep these lines")
 
 

@@ -1,4 +1,4 @@
-"""`bench bundle`: what a machine needs that is never online, in a folder."""
+"""`bench bundle`: a folder with everything that a machine without a network needs."""
 
 from pathlib import Path
 
@@ -10,11 +10,23 @@ from bench.errors import UsageError
 
 @click.command()
 @click.argument("out", type=click.Path(path_type=Path))
-@click.option("--models", "-m", multiple=True, metavar="SELECTION", help="As for bench run.")
-@click.option("--tasks", "-t", multiple=True, metavar="NAMES", help="Every task when left out.")
+@click.option(
+    "--models",
+    "-m",
+    multiple=True,
+    metavar="SELECTION",
+    help=f"Models to collect, required without --check: {options.SELECTION}.",
+)
+@click.option(
+    "--tasks",
+    "-t",
+    multiple=True,
+    metavar="NAMES",
+    help="Task names or YAML files; separate several with commas. Default: every task.",
+)
 @options.data_dir
 @options.offline
-@click.option("--check", is_flag=True, help="Compare the files of a bundle with its checksums instead.")
+@click.option("--check", is_flag=True, help="Verify the checksums of the bundle in OUT; collect nothing.")
 def bundle(
     *,
     out: Path,
@@ -26,9 +38,10 @@ def bundle(
 ) -> None:
     """Collect tasks, data, cards and weights in the folder OUT, with checksums.
 
-    Work in that folder on the other machine: what is in it comes before the project's own.
+    On the other machine, run bench inside this folder: its files take precedence over those that
+    come with SLM Bench.
     """
-    from bench.cli.network import settle_offline
+    from bench.cli.network import decide_offline
     from bench.inputs.bundle import check_bundle, make_bundle
     from bench.inputs.cards import find_cards
     from bench.inputs.data import data_folder
@@ -36,14 +49,14 @@ def bundle(
     from bench.inputs.weights import on_this_machine
 
     if check:
-        click.echo(f"{check_bundle(out)} files, all as they were")
+        click.echo(f"{check_bundle(out)} files match their checksums")
         return
     if not models:
-        raise UsageError("say which models: --models available takes those on this machine")
+        raise UsageError("--models is missing; --models available collects those on this machine")
     cards = find_cards(",".join(models), on_this_machine)
     files = find_tasks([name.strip() for term in tasks for name in term.split(",") if name.strip()])
     folder = data_folder(data_dir)
-    offline = settle_offline(files, cards, folder, offline=offline)
+    offline = decide_offline(files, cards, folder, offline=offline)
     for line in make_bundle(out, files, cards, data_dir=folder, offline=offline):
         click.echo(line)
-    click.echo(f"in {out}, with checksums and a README")
+    click.echo(f"wrote {out}, with checksums and a README")

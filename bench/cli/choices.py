@@ -1,6 +1,6 @@
-"""Command-line flags for the choices of a variant, made from the model that a sweep file is read with.
+"""Command-line flags for the choices of a variant, made from the pydantic model of a sweep file's variants.
 
-The model needs pydantic, which `bench --help` does without: flags are made when their command is called.
+`bench --help` must not import pydantic, so the flags are made when their command is called.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,40 +20,40 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., None])
 TUNINGS = ("lora", "adapter")
-"""A quick tuning and an adapter exclude each other, so that they are values of one choice."""
+"""Choices that exclude each other: a quick tuning and an adapter are never combined in one variant."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChosenFlags:
-    """The values of each flag that was given, by choice; each combination of them is a variant."""
+    """The values of the given flags, by choice; each combination is a variant."""
 
     model: "type[Choices]"
     values: Mapping[str, tuple[Value, ...]]
 
     def variants(self, written: "Sequence[Choices]" = ()) -> "tuple[Choices, ...]":
-        """Each variant of a sweep file, or one where there is none, with the flags in place of its own."""
-        return tuple(choices for own in written or (self.model(),) for choices in self._over(own))
+        """The variants of a sweep file (one with no choices, if it has none), overridden by the flags."""
+        return tuple(choices for base in written or (self.model(),) for choices in self._override(base))
 
-    def _over(self, own: "Choices") -> "Iterator[Choices]":
-        values = {name: (value,) for name, value in own.made.items()} | dict(self.values)
+    def _override(self, base: "Choices") -> "Iterator[Choices]":
+        values = {name: (value,) for name, value in base.made.items()} | dict(self.values)
         names = [name for name in self.model.model_fields if name in values]
         axes = [[(name, value) for value in values[name]] for name in names if name not in TUNINGS]
         tunings = [(name, value) for name in TUNINGS for value in values.get(name, ())]
         for combination in product(*axes, *([tunings] if tunings else [])):
-            yield _checked(self.model, dict(combination))
+            yield _validated(self.model, dict(combination))
 
 
-def _checked(model: "type[Choices]", values: Mapping[str, Value]) -> "Choices":
+def _validated(model: "type[Choices]", values: Mapping[str, Value]) -> "Choices":
     from pydantic import ValidationError
 
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        raise UsageError(_by_flag(error)) from error
+        raise UsageError(_describe_errors(error)) from error
 
 
-def _by_flag(error: "ValidationError") -> str:
-    """What is wrong, by the names of the flags."""
+def _describe_errors(error: "ValidationError") -> str:
+    """The errors, with the names of flags instead of keys."""
     from bench.inputs.choices import NeedsGenerate, flag
 
     texts: list[str] = []
@@ -67,7 +67,7 @@ def _by_flag(error: "ValidationError") -> str:
     return "; ".join(texts)
 
 
-class _Several(click.Option):
+class _CommaSeparated(click.Option):
     """An option that takes several values, separated by commas."""
 
     def type_cast_value(self, ctx: click.Context, value: str | None) -> tuple[Value, ...]:
@@ -79,9 +79,9 @@ class _Several(click.Option):
 
 
 class _Placeholder(click.Option):
-    """Where the flags of some choices stand among a command's options, of all where none is named.
+    """Marks where a command lists the flags of the choices `names`, or of all choices if it is empty.
 
-    It is no flag itself.
+    It is not a flag itself.
     """
 
     def __init__(self, declarations: Sequence[str], *, names: Sequence[str], several: bool) -> None:
@@ -91,7 +91,7 @@ class _Placeholder(click.Option):
 
     @property
     def model(self) -> "type[Choices]":
-        """With the choices of other packages only where all are wanted."""
+        """The model of the choices; includes those of other packages only if `names` is empty."""
         from bench.inputs.choices import Choices, choices_model
 
         return Choices if self.names else choices_model()
@@ -101,7 +101,7 @@ class _Placeholder(click.Option):
         return [_option(name, schemas[name], several=self.several) for name in self.names or schemas]
 
     def chosen(self, params: dict[str, Any]) -> "ChosenFlags | Choices":
-        """Takes the values of the flags out of a command's; a single variant where none has several."""
+        """Removes the flags' values from a command's parameters; a Choices if each flag has one value."""
         model = self.model
         given = {name: _tuple(params.pop(name)) for name in self.names or model.model_fields}
         values = {name: several for name, several in given.items() if several}
@@ -128,7 +128,7 @@ class ChoiceCommand(click.Command):
         made: list[click.Parameter] = []
         for param in params:
             if isinstance(param, _Placeholder):
-                made += [_free(option, own) for option in param.options()]
+                made += [_check_name(option, own) for option in param.options()]
             else:
                 made.append(param)
         return made
@@ -154,14 +154,14 @@ def choice_flags(*names: str) -> Callable[[F], F]:
     return click.option("--choices", cls=_Placeholder, names=names, several=False)
 
 
-def _free(option: click.Option, others: Sequence[click.Parameter]) -> click.Option:
-    """The option; raises a BenchError where another has its name."""
+def _check_name(option: click.Option, others: Sequence[click.Parameter]) -> click.Option:
+    """The option; raises a BenchError if another option has the same name."""
     from bench.inputs.choices import origin
 
     taken = {name for other in others for name in (other.name, *other.opts, *other.secondary_opts)}
     if taken & {option.name, *option.opts, *option.secondary_opts}:
         raise BenchError(
-            f"{origin(option.name or '')} has the name of another flag; its package must rename it"
+            f"{origin(option.name or '')} has the same name as another flag; its package must rename it"
         )
     return option
 
@@ -173,18 +173,18 @@ def _option(name: str, schema: Mapping[str, Any], *, several: bool) -> click.Opt
     value = next(part for part in schema.get("anyOf", [schema]) if part.get("type") != "null")
     kind = _type(value)
     if kind is None:
-        raise BenchError(f"{origin(name)} has a type that no flag can take; see CONTRIBUTING.md")
+        raise BenchError(f"{origin(name)} has a type that is not supported for flags; see CONTRIBUTING.md")
     if kind is click.BOOL:
         return click.Option([f"{flag(name)}/{flag(f'no_{name}')}"], default=None, help=text)
     if kind is click.STRING:  # may hold a comma
         return click.Option([flag(name)], multiple=several, metavar=name.upper(), help=text)
-    option = _Several if several else click.Option
+    option = _CommaSeparated if several else click.Option
     metavar = None if isinstance(kind, click.Choice) else "N"
     return option([flag(name)], type=kind, metavar=metavar, help=text)
 
 
 def _type(schema: Mapping[str, Any]) -> click.ParamType[Value] | None:
-    """The click type of a value with that JSON schema, None where there is none."""
+    """The click type for values with this JSON schema, or None."""
     match schema:
         case {"enum": [*words]}:
             return click.Choice(words)

@@ -1,4 +1,4 @@
-"""`bench compare`: two runs on the same questions, in the sentence that the page has."""
+"""`bench compare`: two runs on the same questions, in the words of the page."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,12 +21,14 @@ SHOWN = 10
 @click.command()
 @click.argument("first")
 @click.argument("second")
-@click.option("--task", metavar="NAME", help="Compare on this task only.")
+@click.option(
+    "--task", metavar="NAME", help="Compare on this task only. Default: every task that both answered."
+)
 @options.results
 def compare(*, first: str, second: str, task: str | None, results: Path) -> None:
     """Compare two finished runs on every task that both answered.
 
-    FIRST and SECOND are each a model's name, MODEL/VARIANT, or a run id prefix.
+    FIRST and SECOND are each a model name, MODEL/VARIANT or a run id prefix.
     """
     from bench.results.answers import Answered, read_answered
 
@@ -37,17 +39,17 @@ def compare(*, first: str, second: str, task: str | None, results: Path) -> None
         & {run.result.cell.task.name for run in runs_of_second}
     )
     if not tasks:
-        raise UsageError("the two have no task in common")
+        raise UsageError(f"'{first}' and '{second}' have no task in common")
     for name in tasks:
         _compare(_only_run(runs_of_first, first, name), _only_run(runs_of_second, second, name), runs)
 
 
 def _matches(runs: "Sequence[Answered]", name: str, task: str | None) -> "list[Answered]":
-    """The runs that have the name; raises a UsageError where there is none."""
+    """The runs with this name; raises a UsageError if there are none."""
     matches = [run for run in runs if _is_named(run, name) and task in (None, run.result.cell.task.name)]
     if not matches:
         where = f" on {task}" if task else ""
-        raise UsageError(f"no finished run is '{name}'{where} (bench results list)")
+        raise UsageError(f"no finished run matches '{name}'{where} (bench results list)")
     return matches
 
 
@@ -60,7 +62,7 @@ def _only_run(runs: "Sequence[Answered]", name: str, task: str) -> "Answered":
     matches = [run for run in runs if run.result.cell.task.name == task]
     if len(matches) > 1:
         choices = ", ".join(f"{run.result.cell.id[:8]} ({run.folder.name})" for run in matches)
-        raise UsageError(f"'{name}' has several runs on {task}: {choices}; give the id of one")
+        raise UsageError(f"'{name}' has several runs on {task}: {choices}; give a run id instead")
     return matches[0]
 
 
@@ -91,7 +93,7 @@ def _compare(first: "Answered", second: "Answered", runs: "Sequence[Answered]") 
 
 
 def _agreement(first: str, second: str, pair: "Paired") -> "Table":
-    """How often both, one only and neither were right."""
+    """How many questions both, only one and neither answered right."""
     from rich.table import Table
 
     table = Table("", f"{second}: right", "wrong", box=None, header_style="bold")

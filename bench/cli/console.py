@@ -9,13 +9,13 @@ from bench.board.column import Column
 
 
 def stdout() -> Console:
-    """A console on stdout: 160 columns wide where no terminal sets a width."""
+    """A console on stdout, 160 columns wide if stdout is not a terminal."""
     console = Console(highlight=False, markup=False)
     return console if console.is_terminal else Console(highlight=False, markup=False, width=160)
 
 
-def table_of(title: str, columns: Sequence[Column]) -> Table:
-    """A table with those columns and no row yet."""
+def new_table(title: str, columns: Sequence[Column]) -> Table:
+    """A table with these columns and no rows."""
     table = Table(title=title, title_justify="left", title_style="bold", box=None, header_style="bold")
     for column in columns:
         if column.number:

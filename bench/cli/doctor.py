@@ -1,4 +1,4 @@
-"""`bench doctor`: what this machine can run, and what to do about what it cannot."""
+"""`bench doctor`: what this machine can run, and how to fix what it cannot."""
 
 import json
 import platform
@@ -24,7 +24,7 @@ _LIBRARIES = ("torch", "transformers", "datasets", "evaluate", "accelerate", "pe
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`remedy` says what to do, "" where nothing is to be done."""
+    """`found` is what was observed; `remedy` says what to do, "" if nothing needs to be done."""
 
     name: str
     verdict: Verdict
@@ -36,7 +36,7 @@ class Finding:
 @options.offline
 @options.as_json
 def doctor(*, offline: bool, as_json: bool) -> None:
-    """Say what this machine can run, and what to do about what it cannot. Exit code 1 if something is bad."""
+    """Check what this machine can run, and how to fix what it cannot. Exit code 1 if a check is BAD."""
     findings: list[Finding] = []
     for finding in _findings(offline=offline):
         findings.append(finding)
@@ -50,7 +50,7 @@ def doctor(*, offline: bool, as_json: bool) -> None:
 
 
 def _findings(*, offline: bool) -> Iterator[Finding]:
-    yield _hub(offline=offline)  # first: its silence must be known before a client is imported
+    yield _hub(offline=offline)  # first: whether the hub answers must be known before a client is imported
     yield from _versions()
     yield from _memory()
     try:
@@ -61,7 +61,7 @@ def _findings(*, offline: bool) -> Iterator[Finding]:
         yield Finding("torch", "bad", f"cannot be used: {error}", "install the versions of constraints.txt")
         return
     yield from _device(able)
-    yield from _bits(able)
+    yield from _quantization(able)
     yield _cache()
     yield from _models()
     yield from _executors()
@@ -72,20 +72,20 @@ def _hub(*, offline: bool) -> Finding:
     from bench.inputs.hub import go_offline, hub_reachable
 
     if not offline and hub_reachable():
-        return Finding("hub", "good", "in reach")
+        return Finding("hub", "good", "reachable")
     go_offline()
-    remedy = "only models and data on this machine run; bench bundle, made elsewhere, brings more"
-    return Finding("hub", "note", "not asked (--offline)" if offline else "out of reach", remedy)
+    remedy = "only models and data on this machine can be used; copy more here with bench bundle"
+    return Finding("hub", "note", "not asked (--offline)" if offline else "unreachable", remedy)
 
 
 def _versions() -> Iterator[Finding]:
-    found: list[str] = []
+    versions: list[str] = []
     for name in _LIBRARIES:
         try:
-            found.append(f"{name} {version(name)}")
+            versions.append(f"{name} {version(name)}")
         except PackageNotFoundError:
-            yield Finding(name, "bad", "is not installed", f"pip install {name}")
-    yield Finding("versions", "good", f"Python {platform.python_version()}, {', '.join(found)}")
+            yield Finding(name, "bad", "not installed", f"pip install {name}")
+    yield Finding("versions", "good", f"Python {platform.python_version()}, {', '.join(versions)}")
 
 
 def _memory() -> Iterator[Finding]:
@@ -95,12 +95,12 @@ def _memory() -> Iterator[Finding]:
     from bench.results.provenance import usable_cores
 
     memory = psutil.virtual_memory()
-    room = max(0, memory.available - LIBRARY_BYTES) / LOADING_FACTOR
-    holds = f"about {room / 2e9:.1f} B parameters in 16 bits, {room / 0.5e9:.1f} B in 4"
-    text = f"{size(memory.available)} of {size(memory.total)} free: {holds}"
-    remedy = "" if room > 5e8 else "close other programs; the smallest models need about 1.3 GB"
-    yield Finding("memory", "good" if room > 5e8 else "note", text, remedy)
-    yield Finding("cores", "good", f"{usable_cores()}; bench run --jobs shares them")
+    usable = max(0, memory.available - LIBRARY_BYTES) / LOADING_FACTOR
+    capacity = f"about {usable / 2e9:.1f} B parameters in 16 bits, {usable / 0.5e9:.1f} B in 4 bits"
+    text = f"{size(memory.available)} of {size(memory.total)} free: room for {capacity}"
+    remedy = "" if usable > 5e8 else "close other programs; the smallest models need about 1.3 GB"
+    yield Finding("memory", "good" if usable > 5e8 else "note", text, remedy)
+    yield Finding("cores", "good", f"{usable_cores()}, shared by the cells of bench run --jobs")
 
 
 def _device(able: "Abilities") -> Iterator[Finding]:
@@ -109,21 +109,23 @@ def _device(able: "Abilities") -> Iterator[Finding]:
     if able.device_bytes is not None:
         yield Finding("GPU", "good", f"{able.device}, {size(able.device_bytes)} free")
     elif has_accelerator():
-        remedy = "install the CUDA build of torch" if not able.cuda_build else "see what nvidia-smi says"
-        yield Finding("GPU", "bad", "there is one, and torch cannot use it", remedy)
+        remedy = (
+            "install the CUDA build of torch" if not able.cuda_build else "check the driver with nvidia-smi"
+        )
+        yield Finding("GPU", "bad", "present, but torch cannot use it", remedy)
     else:
-        yield Finding("GPU", "note", "none: models run on the processor")
-    why = "multiplied natively" if able.dtype == "bfloat16" else "bfloat16 would be emulated here"
+        yield Finding("GPU", "note", "none: models run on the CPU")
+    why = "native bfloat16 arithmetic" if able.dtype == "bfloat16" else "bfloat16 would be emulated"
     yield Finding("dtype auto", "good", f"{able.dtype}: {why}")
 
 
-def _bits(able: "Abilities") -> Iterator[Finding]:
-    works = [kind for kind, error in able.bits.items() if not error]
-    if works:
-        yield Finding("quantising", "good", f"{', '.join(works)} on {able.device}, tried")
+def _quantization(able: "Abilities") -> Iterator[Finding]:
+    working = [kind for kind, error in able.bits.items() if not error]
+    if working:
+        yield Finding("quantising", "good", f"{', '.join(working)} work on {able.device}")
     for kind, error in able.bits.items():
         if error:
-            remedy = "its cells would fail; python -m bitsandbytes says more"
+            remedy = "cells with it would fail; for details run python -m bitsandbytes"
             yield Finding("quantising", "note", f"{kind} does not run: {error}", remedy)
 
 
@@ -137,11 +139,11 @@ def _cache() -> Finding:
         (folder / ".probe").unlink()
         free = shutil.disk_usage(folder).free
     except OSError as error:
-        remedy = "set BENCH_CACHE_DIR to a folder that can be written"
-        return Finding("cache", "bad", f"{folder} cannot be written: {error.strerror}", remedy)
-    text = f"{folder}, {size(free)} free on its disk"
+        remedy = "set BENCH_CACHE_DIR to a writable folder"
+        return Finding("cache", "bad", f"{folder} is not writable: {error.strerror}", remedy)
+    text = f"{folder}, {size(free)} free"
     if free < 2 * 10**9:
-        return Finding("cache", "note", text, "make room: converted weights need some GB")
+        return Finding("cache", "note", text, "free some space: converted weights need several GB")
     return Finding("cache", "good", text)
 
 
@@ -153,7 +155,7 @@ def _models() -> Iterator[Finding]:
     here = [card.card.name for card in cards if on_this_machine(card)]
     yield Finding("models", "good", f"{len(here)} of {len(cards)} are on this machine: {', '.join(here)}")
     for mistake in mistakes:
-        yield Finding("models", "bad", mistake, "correct the card")
+        yield Finding("models", "bad", mistake, "fix the card")
 
 
 def _executors() -> Iterator[Finding]:
@@ -163,7 +165,9 @@ def _executors() -> Iterator[Finding]:
         try:
             yield Finding("executors", "good", f"{name}: {EXECUTORS.get(name).help}")
         except BenchError as error:
-            yield Finding("executors", "bad", str(error), "install another version of its package, or none")
+            yield Finding(
+                "executors", "bad", str(error), "install another version of its package, or uninstall it"
+            )
 
 
 def _energy() -> Finding:

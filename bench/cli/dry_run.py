@@ -50,7 +50,7 @@ class PlannedCell:
 
 
 def show_missing(missing: Sequence[Missing]) -> None:
-    """What is missing on this machine and how to get it, one line for each reason."""
+    """Print what is missing on this machine and how to get it, one line for each reason."""
     remedies = {(m.reason, m.what): m.remedy for m in sorted(missing, key=lambda m: (m.reason, m.what))}
     for reason, group in groupby(remedies, key=lambda pair: pair[0]):
         names = [what for _, what in group]
@@ -66,7 +66,7 @@ def _joined(names: Sequence[str]) -> str:
 
 
 def show_plan(cells: Sequence[Planned], results: Path, terms: Terms, *, as_json: bool) -> None:
-    """The cells that would run, which of them are done, and what the others are expected to need."""
+    """Print the planned cells: their state, and the expected cost of those to do."""
     before = list(read_results(results)) if results.is_dir() else []
     rows = [_planned(cell, results, before, terms) for cell in cells]
     if as_json:
@@ -75,9 +75,11 @@ def show_plan(cells: Sequence[Planned], results: Path, terms: Terms, *, as_json:
     stdout().print(_table(rows))
     to_do = [row for row in rows if row.is_to_do]
     seconds = [row.seconds for row in to_do if row.seconds is not None]
-    text = f"{len(to_do)} of {len(rows)} to do"
+    text = f"{len(to_do)} of {len(rows)} cells to do"
     if seconds:
-        text += f"; {len(seconds)} of them as before on this machine: about {format_seconds(sum(seconds))}"
+        text += (
+            f"; about {format_seconds(sum(seconds))} for {len(seconds)}, from earlier runs on this machine"
+        )
     click.echo(text, err=True)
 
 

@@ -16,21 +16,23 @@ if TYPE_CHECKING:
     from bench.sharing.export import Export
     from bench.sharing.formats import ExportFormat, Files, Printed
 
-_task = click.option("--task", metavar="NAME", help="Export this task alone.")
-_model = click.option("--model", metavar="NAME", help="Export this model's runs alone.")
+_task = click.option("--task", metavar="NAME", help="Export this task only. Default: every task.")
+_model = click.option(
+    "--model", metavar="NAME", help="Export the runs of this model only. Default: every model."
+)
 _out = click.option(
     "--out",
     type=click.Path(path_type=Path),
     required=True,
     metavar="DIR",
-    help="The folder to write to: new, empty, or an earlier export of this format.",
+    help="Output folder: new, empty, or an earlier export in the same format.",
 )
-_by = click.option("--by", default="", metavar="NAME", help="Who publishes the runs.")
-_url = options.url("Where they can be read.")
+_by = click.option("--by", default="", metavar="NAME", help="Who publishes the runs. Default: not named.")
+_url = options.url("Where the runs are published. Default: none.")
 
 
 class _Formats(click.Group):
-    """A command for each export format, ours and those of installed packages."""
+    """A command for each export format: the project's own and those of installed packages."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         from bench.sharing.formats import EXPORTS
@@ -50,7 +52,7 @@ class _Formats(click.Group):
 
 @click.group(cls=_Formats, options_metavar="FORMAT", subcommand_metavar="[OPTIONS]")
 def export() -> None:
-    """Print the board as a table, or write runs as files that other programs read."""
+    """Print the board as a table, or write runs as files for other programs."""
 
 
 def _command(row: "ExportFormat") -> click.Command:
@@ -64,7 +66,7 @@ def _command(row: "ExportFormat") -> click.Command:
 
 
 def _broken(name: str, error: BenchError) -> click.Command:
-    """In the place of a format whose package cannot be loaded: it breaks no other format."""
+    """Stands in for a format whose package cannot be loaded, so that the other formats still work."""
 
     def fail() -> None:
         raise error
@@ -80,9 +82,9 @@ def _print_command(row: "ExportFormat", output: "Printed") -> click.Command:
         _, tables = _read(results, task)
         if not output.several and len(tables) > 1:
             names = ", ".join(table.task.name for table in tables)
-            raise UsageError(f"{row.name} holds one table: choose with --task ({names})")
+            raise UsageError(f"{row.name} exports one task; choose it with --task ({names})")
         if not any(table.rows for table in tables):
-            raise UsageError("no run is whole yet, and partial runs are not compared (bench results list)")
+            raise UsageError("no complete run to export; partial runs are left out (bench results list)")
         for table in tables:
             click.echo(output.render(table), nl=False)
 
@@ -109,7 +111,7 @@ def _write_command(row: "ExportFormat", output: "Files") -> click.Command:
 
 
 def _publisher(output: "Files") -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """`--by` and `--url`, for a format that has a place for them."""
+    """`--by` and `--url`, for a format that can store them."""
     return (lambda command: _by(_url(command))) if output.publisher else (lambda command: command)
 
 
@@ -136,7 +138,7 @@ def _make(
     for note in (*notes, *made.notes):
         click.echo(note, err=True)
     if not made.files:
-        raise UsageError("no finished run is left to export, so nothing was written (bench results list)")
+        raise UsageError("no finished run to export; nothing was written (bench results list)")
     return made
 
 
@@ -148,15 +150,15 @@ def _read(results: Path, task: str | None) -> "tuple[list[AnyRun], list[TaskBoar
     tables = [table for table in board.tasks if task in (None, table.task.name)]
     if not tables:
         names = ", ".join(table.task.name for table in board.tasks) or "none"
-        asked = f" of task '{task}'" if task else ""
-        raise UsageError(f"there are no runs{asked} (known: {names})")
+        where = f" on task '{task}'" if task else ""
+        raise UsageError(f"there are no runs{where} (tasks with runs: {names})")
     for text in board.damaged:
         click.echo(f"left out: {text}", err=True)
     return runs, tables
 
 
 def _of_model(tables: "list[TaskBoard]", model: str) -> "list[TaskBoard]":
-    """The tables with that model's rows alone; those without one are left out."""
+    """The tables with only that model's rows; tables without any are left out."""
     chosen = [
         replace(
             table,
@@ -169,5 +171,5 @@ def _of_model(tables: "list[TaskBoard]", model: str) -> "list[TaskBoard]":
     if not chosen:
         models = {row.result.cell.model.name for table in tables for row in (*table.rows, *table.apart)}
         names = ", ".join(sorted(models)) or "none"
-        raise UsageError(f"there is no finished run of model '{model}' (known: {names})")
+        raise UsageError(f"there is no finished run of model '{model}' (models with runs: {names})")
     return chosen

@@ -1,4 +1,4 @@
-"""`bench import`: put runs that another program made on the board."""
+"""`bench import`: put the runs of another program on the board."""
 
 from pathlib import Path
 
@@ -10,18 +10,18 @@ from bench.errors import BenchError, FileError, Mistake
 
 @click.group("import")
 def importing() -> None:
-    """Put runs that another program made on the board. They are marked as imported."""
+    """Import runs of other programs. The board marks them as imported."""
 
 
 @importing.command("lm-eval")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @options.results
-@click.option("--task", metavar="NAME", help="Import this task of lm-eval alone.")
-@click.option("--fresh", is_flag=True, help="Replace a run that was imported with different answers.")
+@click.option("--task", metavar="NAME", help="Import this lm-eval task only. Default: every task.")
+@click.option("--fresh", is_flag=True, help="Replace runs that were imported before with different answers.")
 def lm_eval(*, folder: Path, results: Path, task: str | None, fresh: bool) -> None:
     """Import the multiple-choice tasks that 'lm_eval --output_path DIR --log_samples' wrote to DIR.
 
-    What lm-eval does not report, such as memory and machine, stays unknown. Exit code 3: a file is wrong.
+    What lm-eval does not report, such as memory and machine, stays unknown. Exit code 3 if a file is wrong.
     """
     from bench.lm_eval.importing import import_runs
 
@@ -36,4 +36,4 @@ def lm_eval(*, folder: Path, results: Path, task: str | None, fresh: bool) -> No
     if mistakes:
         raise FileError(mistakes)
     if failed:
-        raise BenchError(f"{failed} not imported")
+        raise BenchError(f"{failed} {'run' if failed == 1 else 'runs'} not imported")

@@ -1,4 +1,4 @@
-"""`bench leaderboard`: build the site from the results, show the board, serve and publish the site."""
+"""`bench leaderboard`: show the board; build, serve and publish its site."""
 
 import shlex
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def leaderboard() -> None:
-    """Build the site from the results, show the board, serve and publish the site."""
+    """Show the board; build, serve and publish its site."""
 
 
 @leaderboard.command()
@@ -31,14 +31,15 @@ def leaderboard() -> None:
     type=click.Choice(get_args(PublishedTexts)),
     default="full",
     show_default=True,
-    help="answers: leave out the texts of questions, prompts and replies; none: publish totals only.",
+    help="full: publish everything; answers: leave out the texts of questions, prompts and replies; "
+    "none: publish only totals.",
 )
 @click.option("--noindex", is_flag=True, help="Ask search engines not to list the site.")
-@options.url("The site's address, for shared links.")
+@options.url("Address of the published site, for link previews. Default: none.")
 @click.option(
     "--picture",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="With --url: a PNG to show with shared links.",
+    help="PNG for link previews; needs --url. Default: none.",
 )
 def build(
     *,
@@ -54,21 +55,21 @@ def build(
     from leaderboard.build import make_site, write_site
     from leaderboard.site import Options
 
-    wishes = Options(texts, noindex, _with_slash(url), _png(picture) if picture else b"")
+    site_options = Options(texts, noindex, _with_slash(url), _png(picture) if picture else b"")
     if picture and not url:
-        raise UsageError("a shared picture needs the site's whole address: give --url too")
+        raise UsageError("--picture needs --url, the address of the published site")
     cards, mistakes = cards_and_mistakes()
     for mistake in mistakes:
         click.echo(mistake, err=True)
-    site = make_site(results, cards, wishes)
+    site = make_site(results, cards, site_options)
     count = write_site(site, out)
     for text in site.board.damaged:
         click.echo(f"not shown: {text}", err=True)
-    click.echo(f"{count} files from {len(site.runs)} runs; open {(out / 'index.html').resolve()}")
+    click.echo(f"{count} files for {len(site.runs)} runs; open {(out / 'index.html').resolve()}")
 
 
 def _with_slash(url: str) -> str:
-    """The address with a slash at its end; "" stays ""."""
+    """The address with a slash at the end; "" stays ""."""
     return f"{url.rstrip('/')}/" if url else ""
 
 
@@ -82,21 +83,21 @@ def _png(path: Path) -> bytes:
 @leaderboard.command()
 @options.results
 def show(*, results: Path) -> None:
-    """Print each task's table with rank ranges, and its headline.
+    """Print a table with rank ranges and a headline for each task.
 
-    Above chance: 0 % is the accuracy of guessing, 100 % is every question right.
+    Column "above chance": 0 % is the accuracy of guessing, 100 % is every question right.
     """
     from bench.board.columns import columns_of, known
     from bench.board.reading import read_board
-    from bench.cli.console import stdout, table_of
+    from bench.cli.console import new_table, stdout
 
     board, _ = read_board(results, [])
     if not board.tasks:
-        click.echo(f"no runs are in {results} (bench run --help)")
+        click.echo(f"there are no runs in {results} (bench run --help)")
     all_columns = columns_of("terminal")
     for task in board.tasks:
         columns = known(all_columns, task.rows)
-        table = table_of(task.task.title, columns)
+        table = new_table(task.task.title, columns)
         for row in task.rows:
             table.add_row(*(column.format_short(row) for column in columns))
         stdout().print(table)
@@ -113,19 +114,26 @@ def show(*, results: Path) -> None:
 
 @leaderboard.command()
 @options.site
-@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8000,
+    show_default=True,
+    metavar="N",
+    help="TCP port; 0 chooses a free one.",
+)
 def serve(*, out: Path, port: int) -> None:
-    """Serve the built site on 127.0.0.1."""
+    """Serve the built site at http://127.0.0.1."""
     from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
     if not (out / "index.html").is_file():
-        raise UsageError(f"{out} holds no site: run 'bench leaderboard build' first")
+        raise UsageError(f"{out} is not a site; run 'bench leaderboard build' first")
     try:
         server = ThreadingHTTPServer(
             ("127.0.0.1", port), partial(SimpleHTTPRequestHandler, directory=str(out))
         )
     except OSError as error:
-        raise UsageError(f"port {port} cannot be used: {error.strerror}; give another --port") from error
+        raise UsageError(f"cannot use port {port}: {error.strerror}; choose another with --port") from error
     click.echo(f"http://127.0.0.1:{server.server_port}/  (Ctrl-C stops)")
     with server, suppress(KeyboardInterrupt):
         server.serve_forever()
@@ -141,23 +149,22 @@ SHOWN = 10
     "--to",
     required=True,
     metavar="WHERE",
-    help="A folder, gh-pages (the branch) or hf-space:ORG/NAME.",
+    help="A folder, gh-pages (a branch of this repository) or hf-space:ORG/NAME.",
 )
-@click.option("--remote", metavar="NAME", help="For gh-pages: the git remote, origin by default.")
-@click.option("--public", is_flag=True, help="Make a new Space public.")
-@click.option("--yes", is_flag=True, help="Send it; without this, only print what would be sent.")
+@click.option("--remote", metavar="NAME", help="Git remote for gh-pages. Default: origin.")
+@click.option("--public", is_flag=True, help="Create the Space as public. Default: private.")
+@click.option("--yes", is_flag=True, help="Send. Default: only print what would be sent.")
 def publish(*, out: Path, to: str, remote: str | None, public: bool, yes: bool) -> None:
     """Send the built site to a folder, the GitHub Pages branch, or a static Space on the hub.
 
-    It replaces an earlier site there, and nothing else. The hub's token is that of
-    'hf auth login', or HF_TOKEN.
+    Replaces only an earlier site. The hub token is from 'hf auth login' or HF_TOKEN.
     """
     from bench.publishing.sending import read_built
 
     if remote and to != "gh-pages":
-        raise UsageError("--remote is for --to gh-pages")
+        raise UsageError("--remote needs --to gh-pages")
     if public and not to.startswith("hf-space:"):
-        raise UsageError("--public is for --to hf-space:ORG/NAME")
+        raise UsageError("--public needs --to hf-space:ORG/NAME")
     built = read_built(out)
     for line in _contents(built):
         click.echo(line)
@@ -165,12 +172,12 @@ def publish(*, out: Path, to: str, remote: str | None, public: bool, yes: bool) 
     for line in _changes(sending):
         click.echo(line)
     if not sending.difference:
-        click.echo("nothing to send: it is up to date")
+        click.echo("nothing to send: the site is up to date")
     elif yes:
         click.echo(f"sent; {sending.send()}")
     else:
-        words = click.get_current_context().meta[options.WORDS]
-        click.echo(f"nothing was sent; to send it: {shlex.join(['bench', *words, '--yes'])}")
+        arguments = click.get_current_context().meta[options.ARGUMENTS]
+        click.echo(f"nothing was sent; to send it: {shlex.join(['bench', *arguments, '--yes'])}")
 
 
 def _sending(built: "Built", to: str, remote: str, *, public: bool) -> "Sending":
@@ -186,14 +193,14 @@ def _sending(built: "Built", to: str, remote: str, *, public: bool) -> "Sending"
 
 
 def _contents(built: "Built") -> Iterator[str]:
-    """How much there is to send, and its largest files."""
+    """The number and size of the files, and the largest of them."""
     largest = sorted(built.files, key=lambda name: (-len(built.files[name]), name))[:3]
     names = ", ".join(f"{name} ({size(len(built.files[name]))})" for name in largest)
-    yield f"{built.folder}: {len(built.files)} files, {size(built.bytes)}; the largest: {names}"
+    yield f"{built.folder}: {len(built.files)} files, {size(built.bytes)}; largest: {names}"
 
 
 def _changes(sending: "Sending") -> Iterator[str]:
-    """Where it goes, and which files change there."""
+    """The destination, and which files change there."""
     change = sending.difference
     kinds = {"new": change.new, "changed": change.changed, "removed": change.removed}
     yield f"to {sending.where}: " + ", ".join(f"{len(names)} {kind}" for kind, names in kinds.items())

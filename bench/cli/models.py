@@ -1,4 +1,4 @@
-"""`bench models`: look at model cards, add one."""
+"""`bench models`: list, show and add model cards."""
 
 import json
 from pathlib import Path
@@ -16,14 +16,18 @@ if TYPE_CHECKING:
 
 @click.group()
 def models() -> None:
-    """Look at model cards, add one."""
+    """List, show and add model cards."""
 
 
 @models.command("list")
 @click.argument("selection", default="all")
 @options.as_json
 def list_models(*, selection: str, as_json: bool) -> None:
-    """The models that SELECTION names, and which of them are on this machine."""
+    """List models, and whether they are on this machine.
+
+    SELECTION: all, available, names, globs, family:qwen or 'params<1B'; separate several with commas.
+    Default: all.
+    """
     from rich.table import Table
 
     from bench.cli.console import stdout
@@ -55,7 +59,7 @@ def _kind(card: "ModelCard") -> str:
 @models.command()
 @click.argument("name")
 def show(*, name: str) -> None:
-    """One card, and where its weights are."""
+    """Print a model card, and where its weights are."""
     from bench.errors import Unavailable
     from bench.inputs.cards import find_cards
     from bench.inputs.hub import go_offline
@@ -76,16 +80,16 @@ def show(*, name: str) -> None:
 
 @models.command()
 @click.argument("hub_id")
-@click.option("--name", help="The card's name; the model's own in small letters when left out.")
+@click.option("--name", metavar="NAME", help="Name of the card. Default: the model's name in lower case.")
 def add(*, hub_id: str, name: str | None) -> None:
-    """Write model_cards/NAME.yaml from what the hub says of HUB_ID."""
+    """Write model_cards/NAME.yaml from the hub's metadata of HUB_ID."""
     from bench.folders import yaml_files
     from bench.inputs.hub_card import card_yaml, draft_card
 
     card = draft_card(hub_id, name)
     path = Path("model_cards") / f"{card.name}.yaml"
     if path.exists() or card.name in yaml_files("model_cards"):
-        raise UsageError(f"there is a card named '{card.name}' already; give another --name")
+        raise UsageError(f"a card named '{card.name}' already exists; choose another name with --name")
     path.parent.mkdir(exist_ok=True)
     path.write_text(card_yaml(card), encoding="utf-8")
-    click.echo(f"wrote {path}: read it over, then bench run --models {card.name}")
+    click.echo(f"wrote {path}; check it, then: bench run --models {card.name}")

@@ -1,4 +1,4 @@
-"""Whether a command may ask the hub: settled once, before anything heavy is imported."""
+"""Whether a command works offline: decided once, before any library that uses the hub is imported."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,22 +12,22 @@ from bench.inputs.model_card import HubSource
 from bench.inputs.task import TaskFile
 
 
-def settle_offline(
+def decide_offline(
     files: Sequence[TaskFile], cards: Sequence[AnyCard], data_dir: Path | None, *, offline: bool
 ) -> bool:
-    """Ask the hub once, if anything comes from there; when it is silent, nobody asks it again."""
-    whole = [file.card for file in cards if isinstance(file, CardFile)]
-    wanted = any(isinstance(card.source, HubSource) for card in whole)
-    wanted = wanted or any(needs_hub(file, data_dir) for file in files)
-    if wanted or offline:
-        return settle_hub(offline=offline)
+    """Whether to work offline; asks the hub once, and only if a task or a card needs it."""
+    readable = [file.card for file in cards if isinstance(file, CardFile)]
+    needed = any(isinstance(card.source, HubSource) for card in readable)
+    needed = needed or any(needs_hub(file, data_dir) for file in files)
+    if needed or offline:
+        return check_hub(offline=offline)
     return False
 
 
-def settle_hub(*, offline: bool) -> bool:
-    """Whether to work offline: as told, or because the hub is silent; its clients then know it too."""
+def check_hub(*, offline: bool) -> bool:
+    """Whether to work offline, by request or because the hub does not answer; then turns off its clients."""
     if not offline and not hub_reachable():
-        click.echo("the model hub is out of reach: using only what is on this machine", err=True)
+        click.echo("the model hub is unreachable; using only what is on this machine", err=True)
         offline = True
     if offline:
         go_offline()

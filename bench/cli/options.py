@@ -1,46 +1,90 @@
 """Options that several commands share."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import wraps
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from bench.errors import UsageError
 
-WORDS = "bench.words"
-"""Under this key a command's context keeps the words after `bench`."""
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+    from bench.inputs.weights import Trust
+
+Command = TypeVar("Command", bound=Callable[..., None])
+
+ARGUMENTS = "bench.arguments"
+"""The key in a command's context for the arguments after `bench`."""
+
+SELECTION = "all, available, names, globs, family:qwen or 'params<1B'; separate several with commas"
+"""How models are selected, for help texts."""
+
+
+def grouped(name: str, group: "type[DataclassInstance]") -> Callable[[Command], Callable[..., None]]:
+    """Passes the options that are fields of the dataclass `group` to a command as one argument, `name`."""
+    names = [field.name for field in fields(group)]
+
+    def decorate(function: Command) -> Callable[..., None]:
+        @wraps(function)
+        def command(**params: Any) -> None:
+            values = {option: params.pop(option) for option in names}
+            function(**params, **{name: group(**values)})
+
+        return command
+
+    return decorate
+
 
 data_dir = click.option(
     "--data-dir",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Folder with mirror files of hub data sets (or BENCH_DATA_DIR).",
+    help="Folder with mirror files of hub data sets. Default: BENCH_DATA_DIR, if set.",
 )
-offline = click.option("--offline", is_flag=True, help="Do not ask the hub.")
-
-
+offline = click.option(
+    "--offline", is_flag=True, help="Do not use the network: only what is on this machine."
+)
 trust_remote_code = click.option(
-    "--trust-remote-code", is_flag=True, help="Run the code that comes with weights."
+    "--trust-remote-code", is_flag=True, help="Allow weights to run Python code of their own."
 )
 allow_pickle = click.option(
     "--allow-pickle",
     is_flag=True,
-    help="Take weights that are pickles, which can run any code, where there are no safetensors.",
+    help="Load pickled weights, which can run any code, if there are no safetensors.",
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Permissions:
+    """What code of others may run."""
+
+    allow_pickle: bool
+    trust_remote_code: bool
+    allow_code: bool
+
+    @property
+    def trust(self) -> "Trust":
+        from bench.inputs.weights import Trust
+
+        return Trust(pickle=self.allow_pickle, code=self.trust_remote_code)
 
 
 def _address(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
     if value and not value.startswith(("https://", "http://")):
-        raise UsageError(f"--url {value}: an address begins with https://")
+        raise UsageError(f"--url {value}: an address must begin with https://")
     return value
 
 
 def url(text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """`--url`, "" for none, with that help."""
+    """A `--url` option with this help text; "" if it is not given."""
     return click.option("--url", default="", metavar="URL", callback=_address, help=text)
 
 
-as_json = click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 results = click.option(
@@ -49,7 +93,7 @@ results = click.option(
     default=Path("results"),
     show_default=True,
     metavar="DIR",
-    help="Where runs are kept.",
+    help="Results folder.",
 )
 site = click.option(
     "--out",
@@ -57,5 +101,5 @@ site = click.option(
     default=Path("site"),
     show_default=True,
     metavar="DIR",
-    help="The folder of the site.",
+    help="Site folder.",
 )

@@ -1,4 +1,4 @@
-"""How a sweep looks while it runs: live bars in a terminal, lines elsewhere; all on stderr."""
+"""Progress of a sweep on stderr: live bars in a terminal, lines elsewhere."""
 
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ from rich.progress import (
 )
 
 from bench.cells.cell import Planned
-from bench.cli import tune_words
+from bench.cli.describe_tuning import describe_prepared, describe_step
 from bench.results.result import CannotRunResult, DoneResult, FailedResult, Result
 from bench.sweeps.events import Busy, Event, Loading, Retry, Skipped
 from bench.sweeps.events import Progress as Scored
@@ -26,7 +26,7 @@ from bench.tuning.job import Prepared, Step
 
 @contextmanager
 def progress(cells: Sequence[Planned]) -> Generator[Watch]:
-    """Within, what shows the events of a sweep of these cells."""
+    """A context with a function that shows the events of a sweep of these cells."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield PlainLines(cells).show
@@ -44,7 +44,7 @@ def progress(cells: Sequence[Planned]) -> Generator[Watch]:
 
 
 def _heads(cells: Sequence[Planned]) -> dict[str, str]:
-    """What begins the lines of each cell: "[2/7] chance on medqa"."""
+    """The start of each cell's lines: "[2/7] chance on medqa"."""
     return {
         cell.id: f"[{number}/{len(cells)}] {cell.model_name} on {cell.task.name}"
         for number, cell in enumerate(cells, start=1)
@@ -64,7 +64,7 @@ class PlainLines:
         match event:
             case Loading(done=done, total=total, slug=slug):
                 self.quarters[key] = 4 * done // total
-                more = f", going on after {done}" if done else ""
+                more = f", resuming after {done}" if done else ""
                 click.echo(f"{head}: {total} items, {slug}{more}", err=True)
             case Scored(done=done, total=total):
                 if 4 * done // total > quarter and done < total:
@@ -72,17 +72,17 @@ class PlainLines:
                     click.echo(f"{head}: {done} of {total} items", err=True)
             case Prepared():
                 self.quarters[key] = 0
-                click.echo(f"{head}: {tune_words.prepared(event)}", err=True)
+                click.echo(f"{head}: {describe_prepared(event)}", err=True)
             case Step():
                 if event.held_out_loss is not None or int(4 * event.share) > quarter:
                     self.quarters[key] = int(4 * event.share)
-                    click.echo(f"{head}: {tune_words.step(event)}", err=True)
+                    click.echo(f"{head}: {describe_step(event)}", err=True)
             case _:
                 click.echo(f"{head}: {_outcome(event)}", err=True)
 
 
 class Bars:
-    """A live bar for each running cell; a line is left behind for each that ended."""
+    """A live bar for each running cell, and a line for each finished cell."""
 
     def __init__(self, progress: Progress, cells: Sequence[Planned]) -> None:
         self.progress = progress
@@ -100,10 +100,10 @@ class Bars:
             case Scored(done=done, total=total):
                 self.progress.update(bar, description=head, completed=done, total=total)
             case Step():
-                text = f"{head}: {tune_words.step(event)}"
+                text = f"{head}: {describe_step(event)}"
                 self.progress.update(bar, description=text, completed=int(100 * event.share), total=100)
             case Prepared():
-                self._leave_line(f"{head}: {tune_words.prepared(event)}")
+                self._leave_line(f"{head}: {describe_prepared(event)}")
             case Busy() | Retry():
                 self._leave_line(f"{head}: {_outcome(event)}")
             case _:
@@ -117,13 +117,13 @@ class Bars:
 def _outcome(event: Result | Skipped | Busy | Retry) -> str:
     match event:
         case Busy():
-            return "another sweep works on this; waiting for it"
+            return "another sweep is running this cell; waiting for it"
         case Retry(reason=reason, smaller_batches=smaller):
-            return f"{reason}; once more{', with smaller batches' if smaller else ''}"
+            return f"{reason}; retrying{' with smaller batches' if smaller else ''}"
         case Skipped(result=result):
             rate, where = result.metrics.accuracy, result.provenance
             when = f"{where.finished[:10]}, {where.machine}"
-            return f"done before ({when}): {rate.correct} of {rate.total} right; --fresh runs it again"
+            return f"done before ({when}): {rate.correct} of {rate.total} right; --fresh reruns it"
         case FailedResult() | CannotRunResult():
             return f"failed: {event.reason}"
         case DoneResult():

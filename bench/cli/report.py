@@ -1,4 +1,4 @@
-"""What a sweep came to: a table for each task, or JSON, on stdout."""
+"""The results of a sweep on stdout: a table for each task, or JSON."""
 
 import json
 import shlex
@@ -13,13 +13,13 @@ from bench.board.changes import changes, describe_change
 from bench.board.column import Unranked
 from bench.board.columns import columns_of
 from bench.cli import options
-from bench.cli.console import stdout, table_of
+from bench.cli.console import new_table, stdout
 from bench.results.answers import Answered, read_answered
 from bench.results.result import CannotRunResult, DoneResult, FailedResult, Result, Variant
 
 
 def show_results(ended: Sequence[Result], results: Path, *, as_json: bool) -> None:
-    """Everything the sweep ended with, best first within a task; failures have a row and a reason."""
+    """Print all results, best first within a task; failures have a row and a reason."""
     if as_json:
         click.echo(json.dumps([result.model_dump(mode="json") for result in ended], indent=1))
         return
@@ -32,23 +32,25 @@ def show_results(ended: Sequence[Result], results: Path, *, as_json: bool) -> No
             click.echo(f"Note: {notice}")
         click.echo()
     if ended:
-        click.echo(f"kept in {results}; the page: bench leaderboard build --results {results}", err=True)
+        click.echo(
+            f"saved in {results}; to build the site: bench leaderboard build --results {results}", err=True
+        )
 
 
 def _failures(ended: Sequence[Result]) -> Iterator[str]:
-    """Why each failed, and the command for them alone."""
+    """Why each cell failed, and the command that retries only those."""
     failures = [result for result in ended if not isinstance(result, DoneResult)]
     for result in failures:
         yield f"failed: {result.model_name}: {result.reason}"
     if failures:
         names = dict.fromkeys(result.model_name for result in failures)
-        yield f"only these again: {_narrowed(names)}"
+        yield f"to retry: {_command_for(names)}"
 
 
-def _narrowed(models: Iterable[str]) -> str:
-    """This command for some of its models alone."""
+def _command_for(models: Iterable[str]) -> str:
+    """This command, but with these models only."""
     kept: list[str] = []
-    words = iter(click.get_current_context().meta[options.WORDS])
+    words = iter(click.get_current_context().meta[options.ARGUMENTS])
     for word in words:
         if word in ("--models", "-m"):
             next(words, None)
@@ -58,7 +60,7 @@ def _narrowed(models: Iterable[str]) -> str:
 
 
 def _changes(task: str, ended: Sequence[Result], results: Path) -> Iterator[str]:
-    """How quantising or tuning changed a model, compared with its untouched run, whenever that was made."""
+    """How quantising or tuning changed a model, compared with a run of the original in the results folder."""
     done = [result for result in ended if isinstance(result, DoneResult)]
     ids = {result.cell.id for result in done}
     changed = [result for result in done if _is_changed(result.cell.variant)]
@@ -71,7 +73,7 @@ def _changes(task: str, ended: Sequence[Result], results: Path) -> Iterator[str]
         for result in changed:
             if result.model_name == model and result.cell.id not in compared:
                 flag = "--lora none" if result.cell.variant.adapter else "--quantize none"
-                text = f"no run of the original to compare with; run it too ({flag})"
+                text = f"no run of the original model to compare with; run it with {flag}"
                 yield f"{model}, {result.cell.variant.slug}: {text}"
 
 
@@ -86,7 +88,7 @@ def _rank(result: Result) -> tuple[float, str]:
 
 def _table(task: str, results: Sequence[Result]) -> Table:
     columns = columns_of("sweep")
-    table = table_of(task, columns)
+    table = new_table(task, columns)
     for result in results:
         match result:
             case DoneResult():

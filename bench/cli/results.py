@@ -1,4 +1,4 @@
-"""`bench results`: what is in the results folder, whether it is sound, and what may go."""
+"""`bench results`: list, show, check, strip and prune the runs of a results folder."""
 
 import json
 from pathlib import Path
@@ -14,19 +14,19 @@ if TYPE_CHECKING:
     from bench.results.prune import Kind
     from bench.results.result import DoneResult
 
-KINDS = ("failed", "unfinished", "damaged", "partial", "outdated")  # bench.results.prune says what they are
+KINDS = ("failed", "unfinished", "damaged", "partial", "outdated")  # as bench.results.prune defines them
 
 
 @click.group()
 def results() -> None:
-    """List, show, check and prune what runs have left."""
+    """List, show, check, strip and prune runs."""
 
 
 @results.command("list")
 @options.results
 @options.as_json
 def list_runs(*, results: Path, as_json: bool) -> None:
-    """Every run, with its state."""
+    """List all runs and their state."""
     from rich.table import Table
 
     from bench.cli.console import stdout
@@ -74,7 +74,7 @@ def _row(entry: "Entry") -> dict[str, Any]:
 @options.results
 @options.as_json
 def show(*, run: str, results: Path, as_json: bool) -> None:
-    """One run: accuracy by each view, cost, and where it was made. RUN is an id prefix or a folder."""
+    """Show a run: accuracy by view, cost, and the machine. RUN is an id prefix or a folder."""
     entry = _find(run, results)
     if as_json:
         shown = entry.result or (entry.unfinished.head if entry.unfinished else None)
@@ -103,19 +103,19 @@ def _show_done(result: "DoneResult") -> None:
     click.echo(f"{rate.correct} of {rate.total} right: {rate.value:.1%} ({rate.low:.1%} to {rate.high:.1%})")
     for view, by_view in result.metrics.views.items():
         click.echo(f"  {view_title(view):<37} {by_view.value:.1%}")
-    click.echo("cost, measured on the pass that scored")
+    click.echo("cost, measured during scoring")
     for name, value in facts.costs(result.cost):
         click.echo(f"  {name:<37} {value}")
-    click.echo("where it was made")
+    click.echo("machine and programs")
     for name, value in facts.circumstances(result.provenance):
         click.echo(f"  {name:<37} {value}")
-    click.echo(f"to repeat it: {cell.command}")
+    click.echo(f"to repeat this run: {cell.command}")
 
 
 @results.command()
 @options.results
 def check(*, results: Path) -> None:
-    """Read everything again: counts, ids, digests, and metrics from their records. Exit code 3: unsound."""
+    """Check all runs: counts, ids, digests, and metrics against records. Exit code 3 if one is damaged."""
     from bench.folders import display
     from bench.results.check import check as problems
     from bench.results.check import entries
@@ -131,14 +131,14 @@ def check(*, results: Path) -> None:
 
 @results.command()
 @options.results
-@click.option("--task", metavar="NAME", help="Runs of this task alone.")
+@click.option("--task", metavar="NAME", help="Copy the runs of this task only. Default: every task.")
 @click.option(
-    "--out", type=click.Path(path_type=Path), metavar="DIR", required=True, help="Another results folder."
+    "--out", type=click.Path(path_type=Path), metavar="DIR", required=True, help="Results folder to copy to."
 )
 def strip(*, results: Path, task: str | None, out: Path) -> None:
-    """Copy finished runs without the words of questions, prompts and replies.
+    """Copy finished runs without the texts of questions, prompts and replies.
 
-    For data that must not be published: ids, letters, scores and every number stay.
+    For data that must not be published. Ids, letters, scores and all other numbers are kept.
     """
     from bench.results.strip import strip as copies
 
@@ -146,38 +146,40 @@ def strip(*, results: Path, task: str | None, out: Path) -> None:
     for line in lines:
         click.echo(line)
     if not lines:
-        raise UsageError(f"no run{f' of task {task!r}' if task else ''} is in {results} (bench results list)")
+        raise UsageError(
+            f"there are no runs{f' on task {task!r}' if task else ''} in {results} (bench results list)"
+        )
 
 
 @results.command()
 @click.argument("kinds", nargs=-1, required=True, type=click.Choice(KINDS))
 @options.results
-@click.option("--dry-run", is_flag=True, help="Say what would go, and leave it.")
+@click.option("--dry-run", is_flag=True, help="Print what would be removed; remove nothing.")
 def prune(*, kinds: "tuple[Kind, ...]", results: Path, dry_run: bool) -> None:
-    """Remove runs of the given KINDS.
+    """Remove runs of the given kinds.
 
-    partial: of a --limit. outdated: of an older version of the task or the engine than another run of
-    the task has. What a sweep works on just now stays.
+    partial: made with --limit. outdated: another run of the task has a newer version of the task or
+    of the engine. Runs that a sweep is working on are kept.
     """
     from bench.results.journal import Held
     from bench.results.prune import of_kinds, remove
     from bench.results.store import existing
 
-    gone = list(of_kinds(existing(results), kinds))
-    for entry in gone:
+    unwanted = list(of_kinds(existing(results), kinds))
+    for entry in unwanted:
         if not dry_run:
             try:
                 remove(results, entry, kinds)
             except Held:
-                click.echo(f"left {results / entry.folder}: a sweep works on it")
+                click.echo(f"kept {results / entry.folder}: a sweep is working on it")
                 continue
         click.echo(f"{'would remove' if dry_run else 'removed'} {results / entry.folder} ({entry.state})")
-    if not gone:
-        click.echo("nothing of that kind")
+    if not unwanted:
+        click.echo("nothing to remove")
 
 
 def _find(run: str, results: Path) -> "Entry":
-    """The one run of that id prefix or folder."""
+    """The only run with that id prefix or folder."""
     from bench.results.check import entries
     from bench.results.store import existing
 
@@ -188,7 +190,7 @@ def _find(run: str, results: Path) -> "Entry":
         or Path(run) in (entry.folder, results / entry.folder)
     ]
     if not matches:
-        raise UsageError(f"no run is '{run}' (bench results list)")
+        raise UsageError(f"no run matches '{run}' (bench results list)")
     if len(matches) > 1:
-        raise UsageError(f"'{run}' is a prefix of {len(matches)} run ids; give more of it")
+        raise UsageError(f"'{run}' is a prefix of {len(matches)} run ids; give a longer prefix")
     return matches[0]

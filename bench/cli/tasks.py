@@ -1,4 +1,4 @@
-"""`bench tasks`: look at tasks, prove them, start a new one."""
+"""`bench tasks`: list, show, validate and create tasks."""
 
 import json
 import re
@@ -25,32 +25,40 @@ if TYPE_CHECKING:
 
 @click.group()
 def tasks() -> None:
-    """Look at tasks, prove them without a model, start a new one."""
+    """List, show, validate and create tasks."""
 
 
 @tasks.command("list")
 @options.as_json
 def list_tasks(*, as_json: bool) -> None:
-    """The tasks of the registry."""
+    """List all tasks."""
     from rich.table import Table
 
     from bench.cli.console import stdout
     from bench.inputs.task import find_tasks
 
-    found = [file.task for file in find_tasks()]
+    all_tasks = [file.task for file in find_tasks()]
     if as_json:
-        click.echo(json.dumps([task.model_dump(mode="json") for task in found], indent=1))
+        click.echo(json.dumps([task.model_dump(mode="json") for task in all_tasks], indent=1))
         return
     table = Table("name", "version", "title", "licence", box=None, header_style="bold")
-    for task in found:
+    for task in all_tasks:
         table.add_row(task.name, str(task.version), task.title, task.license)
     stdout().print(table)
 
 
 @tasks.command(cls=ChoiceCommand)
 @click.argument("name")
-@click.option("--item", "number", type=click.IntRange(1), default=1, show_default=True, metavar="N")
-@click.option("--model", metavar="NAME", help="Show the tokens as this model gets them.")
+@click.option(
+    "--item",
+    "number",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Position of the test item, from 1.",
+)
+@click.option("--model", metavar="NAME", help="Also show the tokens of this model. Default: text only.")
 @choice_flags("exemplars", "prompt")
 @options.data_dir
 @options.offline
@@ -63,8 +71,8 @@ def show(
     data_dir: Path | None,
     offline: bool,
 ) -> None:
-    """The exact prompt of test item N."""
-    from bench.cli.network import settle_offline
+    """Print the exact prompt of a test item."""
+    from bench.cli.network import decide_offline
     from bench.inputs.data import data_folder
     from bench.inputs.prompts import choose_exemplars
     from bench.inputs.task import find_tasks
@@ -72,10 +80,10 @@ def show(
 
     file = find_tasks([name])[0]
     folder = data_folder(data_dir)
-    offline = settle_offline([file], [], folder, offline=offline)
+    offline = decide_offline([file], [], folder, offline=offline)
     test = _split(file, "test", folder, offline=offline)
     if number > len(test.items):
-        raise UsageError(f"{name} has {len(test.items)} items; give --item 1 to {len(test.items)}")
+        raise UsageError(f"--item {number} is out of range: {name} has {len(test.items)} test items")
     count = file.task.exemplars if choices.exemplars is None else choices.exemplars
     pool = _split(file, "exemplars", folder, offline=offline).items if count else ()
     exemplar_pool = choose_exemplars(pool, count, 0, file.task.exemplar_choice)
@@ -88,16 +96,16 @@ def _split(file: "TaskFile", role: "Role", folder: Path | None, *, offline: bool
 
     split = load_split(file, role, data_dir=folder, offline=offline)
     if split is None:
-        raise BenchError(f"task {file.task.name} names no {role} split: add data.splits.{role} to it")
+        raise BenchError(f"task {file.task.name} has no {role} split; add data.splits.{role} to it")
     return split
 
 
 def _show_request(asking: "Asking", item: "Item", model: str | None, prompt: PromptStyle | None) -> None:
-    """The prompt and what is scored; for a model, as its template and its tokenizer make it."""
+    """Print the prompt and the scored continuations; for a model, also its tokens."""
     from bench.scoring.asking import score_request
 
     if model is None and prompt == "chat":
-        raise UsageError("--prompt chat needs --model: each has a template of its own")
+        raise UsageError("--prompt chat needs --model, because each model has its own template")
     if model is None:
         _show_prompt(score_request(asking, item, lambda _: ""))
         return
@@ -109,7 +117,9 @@ def _show_request(asking: "Asking", item: "Item", model: str | None, prompt: Pro
     card = find_cards(model, on_this_machine)[0]
     weights = find_weights(card, offline=True)
     if card.card.engine != TRANSFORMERS or not isinstance(weights, Weights):
-        raise UsageError(f"{model} shows no tokens: its engine is {card.card.engine}, not {TRANSFORMERS}")
+        raise UsageError(
+            f"cannot show the tokens of {model}: its engine is {card.card.engine}, not {TRANSFORMERS}"
+        )
     asking = replace(asking, style=prompt or card.card.style)
     request, view = request_tokens(card.card, weights, lambda render: score_request(asking, item, render))
     _show_prompt(request)
@@ -117,7 +127,7 @@ def _show_request(asking: "Asking", item: "Item", model: str | None, prompt: Pro
     click.echo(" ".join(view.stem))
     bos = f"yes, {view.bos}" if view.starts_with_bos else "no"
     click.echo(f"\nBOS at the start: {bos}")
-    click.echo(f"scored tokens begin at position {len(view.stem)}:")
+    click.echo(f"scored tokens, from position {len(view.stem)}:")
     texts = [text for texts in request.continuations for text in texts]
     for continuation, tokens in zip(texts, view.branches, strict=True):
         click.echo(f"  {continuation!r}: {' '.join(tokens)}")
@@ -126,7 +136,7 @@ def _show_request(asking: "Asking", item: "Item", model: str | None, prompt: Pro
 def _show_prompt(request: "ScoreRequest") -> None:
     click.echo(request.prompt)
     texts = [repr(text) for texts in request.continuations for text in texts]
-    click.echo(f"\nscored next: {', '.join(texts)}", err=True)
+    click.echo(f"\nscored continuations: {', '.join(texts)}", err=True)
 
 
 @tasks.command()
@@ -134,21 +144,25 @@ def _show_prompt(request: "ScoreRequest") -> None:
 @options.data_dir
 @options.offline
 def validate(*, files: tuple[str, ...], data_dir: Path | None, offline: bool) -> None:
-    """Prove tasks without a model: every mistake at once, with file, line and key."""
-    from bench.cli.network import settle_offline
+    """Validate tasks and their data without a model.
+
+    Reports all mistakes at once, with file, line and key. Default: every task. Exit code 3 if a file is
+    wrong.
+    """
+    from bench.cli.network import decide_offline
     from bench.folders import yaml_files
     from bench.inputs.data import data_folder
 
     known = yaml_files("tasks")
     paths = [_path(name, known) for name in files] or list(known.values())
     folder = data_folder(data_dir)
-    offline = settle_offline(_readable(paths), [], folder, offline=offline)
+    offline = decide_offline(_readable(paths), [], folder, offline=offline)
     codes = [_validate(path, folder, offline=offline) for path in paths]
     raise SystemExit(max(codes))
 
 
 def _path(name: str, known: dict[str, Path]) -> Path:
-    """A task's file by its name, or a file."""
+    """The file of a task, given its name or a path."""
     from bench.folders import is_file
 
     if name in known or name.endswith(".yaml") or is_file(Path(name)):
@@ -161,7 +175,7 @@ def _readable(paths: "Sequence[Path]") -> "list[TaskFile]":
 
     files: list[TaskFile] = []
     for path in paths:
-        with suppress(FileError):  # said when the file is proved
+        with suppress(FileError):  # reported when the file is validated
             files.append(read_task(path))
     return files
 
@@ -176,7 +190,7 @@ def _validate(path: Path, folder: Path | None, *, offline: bool) -> int:
         click.echo(str(error), err=True)
         return error.exit_code
     except Unavailable as error:
-        click.echo(f"{display(path)}: the file is right, its data were not checked: {error}", err=True)
+        click.echo(f"{display(path)}: the file is valid; its data were not checked: {error}", err=True)
         return 0
     answers = ", ".join(f"{letter} {count}" for letter, count in proof.answers.items())
     click.echo(f"{display(path)}: ok, {proof.items} items, {proof.prompts} distinct prompts")
@@ -190,11 +204,11 @@ def _validate(path: Path, folder: Path | None, *, offline: bool) -> int:
 
 _TEMPLATE = """\
 name: {name}
-version: 1                  # raise it whenever prompt, data or scoring change meaning
+version: 1                  # raise it whenever a change to prompt, data or scoring changes scores
 title: {name}
 license: unknown
 data:
-  files:                    # JSON Lines, beside this file
+  files:                    # JSON Lines, relative to this file
     test: data/{name}.jsonl
   columns: {{id: id}}
 prompt: |-
@@ -213,17 +227,17 @@ _EXAMPLES = (
 @tasks.command()
 @click.argument("name")
 def new(*, name: str) -> None:
-    """Write tasks/NAME.yaml and two example items, ready to change."""
+    """Create tasks/NAME.yaml and two example items to edit."""
     from bench.folders import yaml_files
 
     if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]*", name) or name.endswith(".yaml"):
         raise UsageError(
-            f"'{name}' is not a task name: use small letters, digits, '_', '-' and '.', without .yaml"
+            f"'{name}' is not a task name: use lower-case letters, digits, '_', '-' and '.', without .yaml"
         )
     path = Path("tasks") / f"{name}.yaml"
     data = Path("tasks") / "data" / f"{name}.jsonl"
     if name in yaml_files("tasks") or path.exists() or data.exists():
-        raise UsageError(f"a task named '{name}' is there already; choose another name")
+        raise UsageError(f"a task named '{name}' already exists; choose another name")
     keys = ("id", "question", "options", "answer")
     lines = [json.dumps(dict(zip(keys, example, strict=True))) + "\n" for example in _EXAMPLES]
     try:
@@ -231,5 +245,5 @@ def new(*, name: str) -> None:
         data.write_text("".join(lines), encoding="utf-8")
         path.write_text(_TEMPLATE.format(name=name), encoding="utf-8")
     except OSError as error:
-        raise BenchError(f"{path} cannot be written: {error.strerror}") from error
+        raise BenchError(f"cannot write {path}: {error.strerror}") from error
     click.echo(f"wrote {path} and {data}; next: bench tasks validate {name}")

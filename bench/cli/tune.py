@@ -1,6 +1,7 @@
-"""`bench tune`: make an adapter for a model from a task's training questions."""
+"""`bench tune`: tune a model on the training questions of a task."""
 
 import shlex
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,6 +9,7 @@ import click
 
 from bench.cli import options
 from bench.cli.choices import ChoiceCommand, choice_flags
+from bench.cli.recipe_options import RecipeOptions, recipe_options
 from bench.errors import BenchError, UsageError
 
 if TYPE_CHECKING:
@@ -15,144 +17,117 @@ if TYPE_CHECKING:
 
     from bench.cells.cell import Cell
     from bench.cells.wish import Settings
-    from bench.inputs.adapter import Adapter, AdapterCard, Method
+    from bench.inputs.adapter import Adapter, AdapterCard
     from bench.inputs.choices import Choices
     from bench.inputs.data import Split
     from bench.sweeps.tune_first import TuningFailed
     from bench.tuning.job import Job, Prepared, Step
 
-MINUTES = 10.0
-EPOCHS = 3
+
+@dataclass(frozen=True, slots=True)
+class TrainingData:
+    """The options that say what is trained on."""
+
+    limit: int | None
+    train_file: Path | None
+    data_dir: Path | None
+    offline: bool
 
 
 @click.command(cls=ChoiceCommand)
-@click.option("--model", "-m", required=True, metavar="NAME")
-@click.option("--task", "-t", required=True, metavar="NAME")
-@click.option(
-    "--minutes", type=click.FloatRange(0, min_open=True), metavar="M", help="Budget; 10 by default."
-)
-@click.option("--steps", type=click.IntRange(1), metavar="N", help="Budget instead of minutes.")
-@click.option("--epochs", type=click.IntRange(1), metavar="E", help="Budget instead of minutes.")
-@click.option(
-    "--method",
-    type=click.Choice(["lora", "full"]),
-    default="lora",
-    show_default=True,
-    help="An adapter beside the model, or all its weights (3 epochs by default).",
-)
-@click.option(
-    "--rank", type=click.IntRange(1), default=8, show_default=True, metavar="R", help="LoRA's rank."
-)
-@click.option(
-    "--target",
-    default="all-linear",
-    show_default=True,
-    metavar="LAYERS",
-    help="The layers that LoRA changes: all-linear, or names with commas.",
-)
-@click.option("--learning-rate", type=click.FloatRange(0, min_open=True), metavar="LR")
-@click.option("--batch", type=click.IntRange(1), default=8, show_default=True, metavar="N")
-@click.option(
-    "--held-out",
-    type=click.FloatRange(0, 0.5),
-    default=0.1,
-    show_default=True,
-    metavar="SHARE",
-    help="Of the training questions, at most 64: they choose the checkpoint and end the tuning. 0: none.",
-)
+@click.option("--model", "-m", required=True, metavar="NAME", help="Model to tune.")
+@click.option("--task", "-t", required=True, metavar="NAME", help="Task to tune on.")
+@recipe_options
 @choice_flags("quantize", "dtype", "prompt")
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True)
-@click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N training questions.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**32 - 1),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Seed for the order of the examples and the initial adapter.",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Train on the first N questions only. Default: all.",
+)
 @click.option(
     "--train-file",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="JSON Lines to train on instead of the task's train split; extra wrong options are dropped.",
+    help="JSON Lines file to train on; wrong options beyond the task's number are dropped. "
+    "Default: the task's train split.",
 )
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="The adapter's folder; adapters/MODEL-TASK-METHOD when left out.",
+    help="Folder for the adapter. Default: adapters/MODEL-TASK-METHOD.",
 )
-@click.option("--tensorboard", type=click.Path(path_type=Path), metavar="DIR", help="Write TensorBoard logs.")
-@click.option("--fresh", is_flag=True, help="Replace an adapter that is there.")
+@click.option(
+    "--tensorboard",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder for TensorBoard logs. Default: none are written.",
+)
+@click.option("--fresh", is_flag=True, help="Replace an adapter that is already in the folder.")
 @options.data_dir
 @options.offline
 @options.allow_pickle
 @options.trust_remote_code
 @options.as_json
+@options.grouped("data", TrainingData)
 def tune(
     *,
     model: str,
     task: str,
-    minutes: float | None,
-    steps: int | None,
-    epochs: int | None,
-    method: "Method",
-    rank: int,
-    target: str,
-    learning_rate: float | None,
-    batch: int,
-    held_out: float,
+    recipe: RecipeOptions,
     choices: "Choices",
     seed: int,
-    limit: int | None,
-    train_file: Path | None,
+    data: TrainingData,
     out: Path | None,
     tensorboard: Path | None,
     fresh: bool,
-    data_dir: Path | None,
-    offline: bool,
     allow_pickle: bool,
     trust_remote_code: bool,
     as_json: bool,
 ) -> None:
-    """Tune a model on a task's training questions and keep the adapter.
+    """Tune a model on the training questions of a task and save the adapter.
 
-    Questions that are tested too, exactly or nearly, are dropped first. The loss is on the answer
-    alone, in the very prompt that is scored. A tuning that was stopped goes on where it was.
+    Training questions that equal or nearly equal a test question are dropped. The prompt is the one that
+    is scored, and only the answer counts for the loss. An interrupted tuning resumes.
     """
-    from bench.cells.adapted import LEARNING_RATE, tuning_job
+    from bench.cells.adapted import tuning_job
     from bench.cells.wish import Settings
-    from bench.inputs.adapter import Recipe
     from bench.inputs.weights import Trust
 
-    if sum(budget is not None for budget in (minutes, steps, epochs)) > 1:
-        raise UsageError("give one of --minutes, --steps and --epochs")
-    if method == "full" and choices.quantize not in (None, "none"):
-        raise UsageError("--method full trains the weights themselves: leave --quantize out")
-    if minutes is steps is epochs is None:
-        minutes, epochs = (None, EPOCHS) if method == "full" else (MINUTES, None)
+    recipe.check(choices.quantize)
     trust = Trust(pickle=allow_pickle, code=trust_remote_code)
     settings = Settings(seed=seed, trust=trust, allow_code=True)  # no metric runs
     choices = choices.model_copy(update={"exemplars": 0})
-    cell, train, test = _cell_and_splits(
-        model, task, choices, settings, train_file, limit, data_dir, offline=offline
-    )
-    variant = cell.facts.variant
-    assert variant.dtype is not None
-    if variant.dtype == "float16":
-        raise UsageError("tuning in float16 overflows; use --dtype bfloat16 or float32")
-    recipe = Recipe(
-        method=method, minutes=minutes, steps=steps, epochs=epochs, rank=rank, target=target,
-        learning_rate=learning_rate or LEARNING_RATE[method], batch=batch, held_out=held_out, seed=seed,
-        quantize=variant.quantize, dtype=variant.dtype, prompt=variant.prompt,
-    )  # fmt: skip
-    place = out or Path("adapters") / f"{cell.facts.model.name}-{cell.task.name}-{method}"
-    _check_free(place, fresh=fresh)
+    cell, train, test = _cell_and_splits(model, task, choices, settings, data)
+    folder = out or Path("adapters") / f"{cell.facts.model.name}-{cell.task.name}-{recipe.method}"
+    full_recipe = recipe.complete(cell.facts.variant, seed)
+    _check_folder(folder, fresh=fresh)
     _check_tensorboard(tensorboard)
-    job = tuning_job(cell, recipe, train, test, place, tensorboard, fresh=fresh)
-    _run(job, as_json=as_json, data_dir=data_dir)
+    job = tuning_job(cell, full_recipe, train, test, folder, tensorboard, fresh=fresh)
+    _run(job, as_json=as_json, data_dir=data.data_dir)
 
 
-def _check_free(place: Path, *, fresh: bool) -> None:
+def _check_folder(folder: Path, *, fresh: bool) -> None:
+    """Raises a UsageError if the adapter may not be written to the folder."""
     from bench.inputs.adapter import CARD
 
-    if place.exists() and not (place / CARD).is_file():
-        raise UsageError(f"{place} is there and no adapter of ours; give another --out")
-    if place.exists() and not fresh:
-        raise UsageError(f"there is an adapter in {place}; --fresh replaces it, --out names another place")
+    if folder.exists() and not (folder / CARD).is_file():
+        raise UsageError(
+            f"{folder} exists and is not an adapter of SLM Bench; choose another folder with --out"
+        )
+    if folder.exists() and not fresh:
+        raise UsageError(
+            f"{folder} already holds an adapter; replace it with --fresh or choose another --out"
+        )
 
 
 def _check_tensorboard(folder: Path | None) -> None:
@@ -163,48 +138,39 @@ def _check_tensorboard(folder: Path | None) -> None:
 
 
 def _cell_and_splits(
-    model: str,
-    task: str,
-    choices: "Choices",
-    settings: "Settings",
-    train_file: Path | None,
-    limit: int | None,
-    data_dir: Path | None,
-    *,
-    offline: bool,
+    model: str, task: str, choices: "Choices", settings: "Settings", data: TrainingData
 ) -> "tuple[Cell, Split, Split]":
-    """The cell whose model is tuned, what it is trained on and what it will be tested on."""
-    from bench.cli.selection import one_cell
+    """The cell whose model is tuned, the training split and the test split."""
+    from bench.cli.single_cell import plan_single_cell
     from bench.inputs.data import first_rows, load_split, read_rows
 
-    selected = one_cell(model, task, choices, settings, data_dir, offline=offline)
-    folder, offline = selected.folder, selected.offline
-    test = load_split(selected.task, "test", data_dir=folder, offline=offline)
-    train = (
-        read_rows(train_file)
-        if train_file
-        else load_split(selected.task, "train", data_dir=folder, offline=offline)
-    )
+    planned = plan_single_cell(model, task, choices, settings, data.data_dir, offline=data.offline)
+    file, folder, offline = planned.task, planned.folder, planned.offline
+    test = load_split(file, "test", data_dir=folder, offline=offline)
+    if data.train_file:
+        train = read_rows(data.train_file)
+    else:
+        train = load_split(file, "train", data_dir=folder, offline=offline)
     if train is None:
-        raise UsageError(f"task {task} names no train split: add data.splits.train, or give --train-file")
+        raise UsageError(f"task {task} has no train split; add data.splits.train, or give --train-file")
     assert test is not None
-    return selected.cell, first_rows(train, limit), test
+    return planned.cell, first_rows(train, data.limit), test
 
 
 def _run(job: "Job", *, as_json: bool, data_dir: Path | None) -> None:
     try:
         _follow(job, as_json=as_json, data_dir=data_dir)
     except KeyboardInterrupt:
-        click.echo("what is done is kept; the same command goes on from the last checkpoint", err=True)
+        click.echo("the last checkpoint is kept; run the same command to resume from it", err=True)
         raise
 
 
 def _follow(job: "Job", *, as_json: bool, data_dir: Path | None) -> None:
-    from bench.cli import tune_words
+    from bench.cli.describe_tuning import describe_outcome
     from bench.inputs.adapter import Adapter
     from bench.sweeps.tune_first import TuningFailed, run_tuning
 
-    for event in _shown(job, run_tuning(job)):
+    for event in _show_events(job, run_tuning(job)):
         match event:
             case TuningFailed(reason=reason, traceback=trace):
                 click.echo(trace, err=True, nl=False)
@@ -213,31 +179,31 @@ def _follow(job: "Job", *, as_json: bool, data_dir: Path | None) -> None:
                 if as_json:
                     click.echo(card.model_dump_json(indent=1))
                 else:
-                    click.echo(tune_words.outcome(card.outcome))
-                    click.echo(f"kept in {job.out}; score it: {_scoring(card, job, data_dir)}")
+                    click.echo(describe_outcome(card.outcome))
+                    click.echo(f"saved in {job.out}; to score it: {_scoring_command(card, job, data_dir)}")
             case _:
                 pass
 
 
-def _scoring(card: "AdapterCard", job: "Job", data_dir: Path | None) -> str:
-    """The command that scores the untouched model and the tuned one."""
+def _scoring_command(card: "AdapterCard", job: "Job", data_dir: Path | None) -> str:
+    """The command that scores the original model and the tuned one."""
     from bench.inputs.choices import Choices, flags_of
 
     quantize = None if card.recipe.quantize == "none" else card.recipe.quantize
-    words = ["bench", "run", "--models", card.base, "--tasks", job.asking.task.name]
-    words += flags_of(Choices(quantize=quantize).made)
-    words += ["--data-dir", str(data_dir)] if data_dir else []
-    words += flags_of(Choices(lora="none").made) + flags_of(Choices(adapter=str(job.out)).made)
-    return shlex.join(words)
+    arguments = ["bench", "run", "--models", card.base, "--tasks", job.asking.task.name]
+    arguments += flags_of(Choices(quantize=quantize).made)
+    arguments += ["--data-dir", str(data_dir)] if data_dir else []
+    arguments += flags_of(Choices(lora="none").made) + flags_of(Choices(adapter=str(job.out)).made)
+    return shlex.join(arguments)
 
 
-def _shown(
+def _show_events(
     job: "Job", events: "Iterator[Prepared | Step | Adapter | TuningFailed]"
 ) -> "Iterator[Prepared | Step | Adapter | TuningFailed]":
-    """The events, shown as they pass: a live line in a terminal, lines at each check elsewhere."""
+    """Shows and yields the events: a line for each held-out loss, and a live line in a terminal."""
     from rich.console import Console
 
-    from bench.cli import tune_words
+    from bench.cli.describe_tuning import describe_prepared, describe_step
     from bench.tuning.job import Prepared, Step
 
     console = Console(stderr=True, highlight=False, markup=False)
@@ -245,11 +211,11 @@ def _shown(
         for event in events:
             match event:
                 case Prepared():
-                    console.print(tune_words.prepared(event), soft_wrap=True)
+                    console.print(describe_prepared(event), soft_wrap=True)
                 case Step(held_out_loss=None):
-                    status.update(tune_words.step(event))
+                    status.update(describe_step(event))
                 case Step():
-                    console.print(tune_words.step(event), soft_wrap=True)
+                    console.print(describe_step(event), soft_wrap=True)
                 case _:
                     pass
             yield event

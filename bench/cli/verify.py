@@ -1,4 +1,4 @@
-"""`bench verify`: our scores and lm-evaluation-harness's, side by side."""
+"""`bench verify`: scores and speed, compared with lm-evaluation-harness."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,18 +17,27 @@ if TYPE_CHECKING:
 
 
 @click.command(cls=ChoiceCommand)
-@click.option("--model", "-m", required=True, metavar="NAME")
-@click.option("--task", "-t", required=True, metavar="NAME")
-@click.option("--limit", type=click.IntRange(1), default=128, show_default=True, metavar="N")
+@click.option("--model", "-m", required=True, metavar="NAME", help="Model to score.")
+@click.option("--task", "-t", required=True, metavar="NAME", help="Task to score it on.")
+@click.option(
+    "--limit", type=click.IntRange(1), default=128, show_default=True, metavar="N", help="Number of items."
+)
 @choice_flags("exemplars", "dtype")
-@click.option("--rounds", type=click.IntRange(1), default=3, show_default=True, metavar="N")
+@click.option(
+    "--rounds",
+    type=click.IntRange(1),
+    default=3,
+    show_default=True,
+    metavar="N",
+    help="Measurements of each program; the medians are compared.",
+)
 @click.option(
     "--reference-batch",
     type=click.IntRange(1),
     default=4,
     show_default=True,
     metavar="N",
-    help="Batch size of the reference: 4 is its fastest on two cores.",
+    help="Batch size of lm-evaluation-harness; on two cores 4 is fastest.",
 )
 @options.data_dir
 @click.option(
@@ -37,7 +46,7 @@ if TYPE_CHECKING:
     default=Path("results/verify"),
     show_default=True,
     metavar="DIR",
-    help="Where the comparison is kept.",
+    help="Folder for the comparison.",
 )
 @options.as_json
 def verify(
@@ -52,28 +61,34 @@ def verify(
     out: Path,
     as_json: bool,
 ) -> None:
-    """Prove the scores and the speed: the same prompts through lm-evaluation-harness and through ours.
+    """Compare scores and speed with lm-evaluation-harness.
 
-    Both run in this process in turns, on plain prompts of the first N questions. Needs lm-eval.
+    Both score the same plain prompts of the first items, in turns in this process. Needs lm-eval.
     """
     from bench.results.store import check_writable
 
     check_writable(out)
     cell = _cell(model, task, limit, choices, data_dir)
+    result = _verification(cell, rounds, reference_batch)
+    from bench.lm_eval.verify import save
+
+    path = save(result, out)
+    _show(result, as_json=as_json)
+    click.echo(f"saved in {path}", err=True)
+
+
+def _verification(cell: "Cell", rounds: int, reference_batch: int) -> "Verification":
+    from bench.engines.kinds import prepare
     from bench.lm_eval.task import not_installed
 
     try:
-        from bench.lm_eval.verify import save
-        from bench.lm_eval.verify import verify as compare
+        from bench.lm_eval.verify import verify
     except ModuleNotFoundError as error:
         raise not_installed() from error
-    from bench.engines.kinds import prepare
-
     weights = prepare(cell.opening.card, cell.weights)
     if weights is None:
-        raise UsageError(f"{model} has no weights to compare")
-
-    result = compare(
+        raise UsageError(f"{cell.opening.card.name} has no weights to compare")
+    return verify(
         cell.opening,
         weights,
         cell.asking,
@@ -82,17 +97,14 @@ def verify(
         reference_batch=reference_batch,
         report=lambda text: click.echo(text, err=True),
     )
-    path = save(result, out)
-    _show(result, as_json=as_json)
-    click.echo(f"kept in {path}", err=True)
 
 
 def _cell(model: str, task: str, limit: int, choices: "Choices", data_dir: Path | None) -> "Cell":
     from bench.cells.wish import Settings
-    from bench.cli.selection import one_cell
+    from bench.cli.single_cell import plan_single_cell
 
     plain = choices.model_copy(update={"prompt": "plain"})
-    return one_cell(model, task, plain, Settings(limit=limit), data_dir, offline=False).cell
+    return plan_single_cell(model, task, plain, Settings(limit=limit), data_dir, offline=False).cell
 
 
 def _show(result: "Verification", *, as_json: bool) -> None:

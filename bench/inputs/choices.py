@@ -40,56 +40,68 @@ class Choices(Strict):
     dtype: Annotated[
         Literal["auto", Dtype] | None,
         Field(
-            description="Number format; auto is bfloat16 where the device supports it natively, else float32."
+            description="Number format of the computation. auto: bfloat16 if the device supports it "
+            "natively, else float32. Default: auto."
         ),
     ] = None
     exemplars: Annotated[
         ExemplarCount | None,
-        Field(description="Solved examples in the prompt; the task's own number when left out."),
+        Field(description="Number of exemplars (solved items) in the prompt. Default: the task's."),
     ] = None
     prompt: Annotated[
         PromptStyle | None,
         Field(
-            description="Use the model's chat template, or plain text; the card's own style when left out."
+            description="Prompt style: plain text or the model's chat template. Default: the model card's."
         ),
     ] = None
     quantize: Annotated[
         Quantization | None,
-        Field(description="Weight format of the linear layers; none when left out."),
+        Field(description="Weight format of the linear layers. Default: none."),
     ] = None
     exemplar_choice: Annotated[
         ExemplarChoice | None,
         Field(
-            description="Same exemplars for every question, or drawn for each; the task's own when left out."
+            description="Use the same exemplars for all items, or draw them for each. Default: the task's."
         ),
     ] = None
     generate: Annotated[
         bool | None,
-        Field(description="Let the model reason and answer in words, as the task's generate section says."),
+        Field(
+            description="Generate a reply and read the answer from it, by the task's generate section. "
+            "Default: no."
+        ),
     ] = None
     samples: Annotated[
         SampleCount | None,
-        Field(description="Answers to generate; the most common one counts. Needs a temperature."),
+        Field(
+            description="Replies per item; the most common answer counts. More than 1 needs a temperature. "
+            "Default: the task's."
+        ),
     ] = None
     temperature: Annotated[
-        Temperature | None, Field(description="Sampling temperature of generated answers; 0 is greedy.")
+        Temperature | None,
+        Field(description="Sampling temperature of replies; 0 is greedy. Default: the task's."),
     ] = None
-    max_new_tokens: Annotated[NewTokens | None, Field(description="Longest generated answer, in tokens.")] = (
-        None
-    )
+    max_new_tokens: Annotated[
+        NewTokens | None, Field(description="Maximum length of a reply, in tokens. Default: the task's.")
+    ] = None
     lora: Annotated[
         Literal["none", "quick"] | None,
         Field(
-            description="quick: tune a LoRA adapter on the task's train split first, or reuse that adapter."
+            description="quick: first tune a LoRA adapter on the task's train split, or reuse it. "
+            "Default: none."
         ),
     ] = None
     lora_minutes: Annotated[
         Annotated[float, Field(gt=0)] | None,
-        Field(description="Time budget of --lora quick; 10 when left out."),
+        Field(description="Tuning time of --lora quick, in minutes. Default: 10."),
     ] = None
     adapter: Annotated[
         Annotated[str, Field(min_length=1)] | None,
-        Field(description="Folder or hub id of an adapter; runs the models that it was made for."),
+        Field(
+            description="Folder or hub id of an adapter; runs only the models that it was made for. "
+            "Default: none."
+        ),
     ] = None
 
     @field_validator("samples", "temperature", "max_new_tokens")

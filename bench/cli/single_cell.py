@@ -1,4 +1,4 @@
-"""The one model and the one task that a command works on."""
+"""One model on one task, for the commands that work on a single cell."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Selected:
-    """`folder` holds mirror files; `offline` may have turned out on the way."""
+class SingleCell:
+    """`folder` holds mirror files; `offline` is also true if the hub did not answer."""
 
     cell: "Cell"
     task: "TaskFile"
@@ -23,14 +23,18 @@ class Selected:
     offline: bool
 
 
-def one_cell(
+def plan_single_cell(
     model: str, task: str, choices: "Choices", settings: "Settings", data_dir: Path | None, *, offline: bool
-) -> Selected:
-    """Plan one model on one task; raises where that is not one, or is not to be had here."""
+) -> SingleCell:
+    """Plan one model on one task.
+
+    Raises a UsageError if `model` does not name exactly one model of the engine `transformers`, and a
+    BenchError if the cell cannot run on this machine.
+    """
     from bench.cells.cell import CannotRun, Cell
     from bench.cells.plan import plan
     from bench.cells.wish import Wish
-    from bench.cli.network import settle_offline
+    from bench.cli.network import decide_offline
     from bench.inputs.cards import find_cards
     from bench.inputs.data import data_folder
     from bench.inputs.engine_rules import TRANSFORMERS
@@ -39,13 +43,15 @@ def one_cell(
 
     files, cards = find_tasks([task]), find_cards(model, on_this_machine)
     if len(cards) != 1 or cards[0].card.engine != TRANSFORMERS:
-        raise UsageError(f"name one model of the engine {TRANSFORMERS} (bench models list)")
+        raise UsageError(
+            f"--model {model} must name one model of the engine {TRANSFORMERS} (bench models list)"
+        )
     folder = data_folder(data_dir)
-    offline = settle_offline(files, cards, folder, offline=offline)
+    offline = decide_offline(files, cards, folder, offline=offline)
     cells, missing = plan(files, cards, [Wish(choices)], settings, data_dir=folder, offline=offline)
     match cells:
         case [Cell() as cell]:
-            return Selected(cell, files[0], folder, offline)
+            return SingleCell(cell, files[0], folder, offline)
         case [CannotRun(reason=reason)]:
             raise BenchError(f"model {model}: {reason}")
         case _:
