@@ -36,7 +36,7 @@ from bench.results.result import DoneResult, FailedResult
 from bench.stats.paired import mcnemar, paired
 from bench.sweeps.events import Skipped
 from bench.sweeps.tune_first import run_tuning
-from bench.tuning.examples import held_out, with_fewer_options
+from bench.tuning.examples import hold_out, limit_options
 from bench.tuning.job import Job, Prepared, Step
 from bench.tuning.leakage import leaks
 from bench.tuning.pace import Pace
@@ -403,29 +403,29 @@ def test_questions_that_an_adapter_was_trained_on_are_counted_where_they_are_ask
 
 def test_extra_wrong_options_are_dropped_by_seed_and_the_answer_stays() -> None:
     items = [Item(f"q{n}", f"question {n}", ("a", "b", "c", "d", "e"), n % 5) for n in range(200)]
-    found, fewer = with_fewer_options(items, 4, 0)
+    found, fewer = limit_options(items, 4, 0)
     assert fewer == 200
     assert all(len(item.options) == 4 for item in found)
     assert all(
         new.options[new.answer] == old.options[old.answer] for new, old in zip(found, items, strict=True)
     )
-    assert found == with_fewer_options(items, 4, 0)[0]
-    assert found != with_fewer_options(items, 4, 1)[0]
+    assert found == limit_options(items, 4, 0)[0]
+    assert found != limit_options(items, 4, 1)[0]
     dropped = [
         next(o for o in old.options if o not in new.options) for new, old in zip(found, items, strict=True)
     ]
     assert set(dropped) == set("abcde")
-    assert with_fewer_options(items, 5, 0) == (items, 0)
+    assert limit_options(items, 5, 0) == (items, 0)
 
 
 def test_what_is_held_out_is_a_part_drawn_by_seed() -> None:
     items = [Item(f"q{n}", "", (), 0) for n in range(100)]
-    kept, held = held_out(items, 0.1, 64, 0)
+    kept, held = hold_out(items, 0.1, 64, 0)
     assert sorted([*kept, *held], key=items.index) == items
     assert len(held) == 10
-    assert held != held_out(items, 0.1, 64, 1)[1]
-    assert len(held_out(items, 0.5, 8, 0)[1]) == 8
-    assert held_out(items, 0.0, 64, 0) == (items, [])
+    assert held != hold_out(items, 0.1, 64, 1)[1]
+    assert len(hold_out(items, 0.5, 8, 0)[1]) == 8
+    assert hold_out(items, 0.0, 64, 0) == (items, [])
 
 
 @pytest.mark.parametrize("save_seconds", [0.1, 4.0])
