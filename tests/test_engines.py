@@ -155,7 +155,7 @@ def every_token_before(layout: Layout, width: int) -> torch.Tensor:
 def empty_prefix(model: Any, tokens: Tokens) -> Any:
     cache = prefill(model, tokens)
     for layer in cache.layers if cache else ():
-        layer.values = torch.zeros_like(layer.values)
+        layer.prefix_values = torch.zeros_like(layer.prefix_values)
     return cache
 
 

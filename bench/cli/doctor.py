@@ -118,10 +118,10 @@ def _device(able: "Abilities") -> Iterator[Finding]:
 
 
 def _bits(able: "Abilities") -> Iterator[Finding]:
-    works = [kind for kind, error in able.bits.items() if not error]
+    works = [kind for kind, error in able.quantizations.items() if not error]
     if works:
         yield Finding("quantising", "good", f"{', '.join(works)} on {able.device}, tried")
-    for kind, error in able.bits.items():
+    for kind, error in able.quantizations.items():
         if error:
             remedy = "its cells would fail; python -m bitsandbytes says more"
             yield Finding("quantising", "note", f"{kind} does not run: {error}", remedy)

@@ -1,12 +1,11 @@
-"""An engine that plays a model: it is right as often as its card says. For trying boards and sweeps.
+"""An engine without a model, for testing boards and sweeps: its accuracy is what its card says.
 
     engine: fake
     settings: {accuracy: 0.4}
 
-Its answers are drawn by its name and the question, so they are the same in any order. It never
-reads a prompt, and its numbers say nothing of any model. A batch is of `batch` questions and takes
-`seconds`. After `after` questions it can fail as models do: run out of memory, be killed, crash below
-Python, or hang.
+Its answers depend on the card's name and the question alone, so their order does not matter. It reads no
+prompt. A batch has `batch` questions and takes `seconds`. From question number `after` on it can fail as
+models do: run out of memory, be killed, crash outside Python, or hang.
 """
 
 import os
@@ -63,7 +62,7 @@ class FakeEngine:
         return Scores("", 0, (tuple(logprobs),))
 
     def close(self) -> None:
-        """Nothing is held."""
+        """There is nothing to close."""
 
 
 def _fail(fault: str) -> None:
