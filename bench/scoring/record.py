@@ -24,7 +24,7 @@ class ModelOutput(Strict):
 
 
 class Record(Strict):
-    """The fields are written in this order; the first six are those that the specification names."""
+    """The fields are written in this order; the first six are the ones that users know."""
 
     question_id: str
     question: str
