@@ -1,10 +1,10 @@
-"""Errors a person can act on. Each says what, where, and what to do.
+"""Errors that a person can act on. Each says what is wrong, where, and what to do.
 
 BenchError
 ├── UsageError      a name or flag that does not exist           exit code 2
 ├── FileError       a file is wrong: every mistake in it at once  exit code 3
-├── Unavailable     what a cell needs is not to be had here      reported, the rest goes on
-└── PromptTooLong   one item does not fit the model's window     that item's record says so
+├── Unavailable     what a cell needs is out of reach            reported; other cells run
+└── PromptTooLong   one item does not fit the model's window     noted in the item's record
 """
 
 import difflib
@@ -19,12 +19,14 @@ class BenchError(Exception):
 
 
 class UsageError(BenchError):
+    """A name or flag that does not exist, or flags that exclude each other."""
+
     exit_code = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """One thing that is wrong in a file. `line` counts from 1; 0 means the file as a whole."""
+    """One mistake in a file. `line` counts from 1, and 0 is the whole file; `key` may be ""."""
 
     file: str
     line: int
@@ -37,6 +39,8 @@ class Mistake:
 
 
 class FileError(BenchError):
+    """All mistakes of a file or of several; the message lists the first `shown`."""
+
     exit_code = 3
 
     def __init__(self, mistakes: Sequence[Mistake], *, shown: int = 20) -> None:
@@ -46,12 +50,12 @@ class FileError(BenchError):
         super().__init__("\n".join(lines))
         self.mistakes = tuple(mistakes)
 
-    def __reduce__(self) -> tuple[type, tuple[object, ...]]:  # errors come back from other processes
+    def __reduce__(self) -> tuple[type, tuple[object, ...]]:  # errors are sent between processes
         return type(self), (self.mistakes,)
 
 
 class Unavailable(BenchError):
-    """`reason` says what is missing, `remedy` how to get it."""
+    """`reason` says what is missing, and `remedy` how to get it."""
 
     def __init__(self, reason: str, remedy: str) -> None:
         super().__init__(f"{reason}; {remedy}")
@@ -63,11 +67,11 @@ class Unavailable(BenchError):
 
 
 class PromptTooLong(BenchError):
-    """`new` is how many tokens may be written after the prompt."""
+    """All in tokens: the prompt has `tokens`, the model takes `window`, and `new` may be generated."""
 
     def __init__(self, tokens: int, window: int, new: int = 0) -> None:
-        written = f" and {new} may be written" if new else ""
-        super().__init__(f"the prompt has {tokens} tokens{written}, the model takes {window}")
+        generated = f" and {new} may be written" if new else ""
+        super().__init__(f"the prompt has {tokens} tokens{generated}, the model takes {window}")
         self.tokens = tokens
         self.window = window
         self.new = new
@@ -77,12 +81,12 @@ class PromptTooLong(BenchError):
 
 
 def first_line(error: BaseException) -> str:
-    """What another library's error says, cut to a line; its kind where it says nothing."""
+    """The first line of an error's message; the name of its class where the message is empty."""
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """`; did you mean 'x'?` for the nearest known name, or nothing."""
-    folded = {one.casefold(): one for one in sorted(known, reverse=True)}
+    """The end of a message, `; did you mean 'x'?`, with the nearest known name; "" where none is near."""
+    folded = {candidate.casefold(): candidate for candidate in sorted(known, reverse=True)}
     near = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)
     return f"; did you mean '{folded[near[0]]}'?" if near else ""

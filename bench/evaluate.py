@@ -1,7 +1,7 @@
-"""The heart: items in, records out.
+"""The core of the program: items in, records out.
 
-scored:    item -> prompt (scoring/asking) -> tokens (engine.encode) -> scores -> record (scoring/views)
-generated: item -> prompt -> what the model writes -> record
+scored:    item -> prompt (scoring/asking) -> tokens (engine.encode) -> scores -> record (scoring/recording)
+generated: item -> prompt -> tokens (engine.encode_prompt) -> completions -> record
 """
 
 import time
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """Records as they are made; `batch_tokens` is the size that their batch was planned for."""
+    """The records of a batch, and the number of tokens it was planned for: None where nothing was run."""
 
     records: tuple[Record, ...]
     batch_tokens: int | None = None
@@ -32,11 +32,11 @@ class Answered:
 def evaluate(
     asking: Asking, items: Sequence[Item], engine: Engine, done: Collection[str] = ()
 ) -> Iterator[Answered]:
-    """Yield the records of each batch as it is done, longest prompts first.
+    """Yield the records of each batch when it is done, longest prompts first.
 
-    Every item gets exactly one record: one whose prompt does not fit the model is an unread answer.
-    Items whose ids are in `done` have theirs; they still shape the batches, so the others' scores
-    are what they would have been in one go.
+    Every item gets exactly one record; where its prompt does not fit the model, one without an answer.
+    Items whose ids are in `done` get none, but still shape the batches, so that the scores of the others
+    are the same as in an uninterrupted run. Raises a BenchError where the engine cannot do what is asked.
     """
     if asking.generate is None:
         batches = _score(asking, items, engine, done)
@@ -44,7 +44,7 @@ def evaluate(
         batches = _generate(asking, asking.generate, items, engine, done)
     for batch in batches:
         new = tuple(record for record in batch.records if record.question_id not in done)
-        if new:  # a batch that was planned smaller before may be done in part
+        if new:  # batches that were smaller before the interruption may be done in part
             yield Answered(new, batch.batch_tokens)
 
 
@@ -52,25 +52,25 @@ def _score(
     asking: Asking, items: Sequence[Item], engine: Engine, done: Collection[str]
 ) -> Iterator[Answered]:
     render = renderer(engine, thinking=False)
-    ready: list[Encoded] = []
+    fitting: list[Encoded] = []
     refused: list[Record] = []
     for item in items:
         request = score_request(asking, item, render)
         try:
-            ready.append(engine.encode(request))
+            fitting.append(engine.encode(request))
         except PromptTooLong as error:
             refused.append(too_long(item, request.prompt, error.tokens))
     if refused:
         yield Answered(tuple(refused))
     start = time.perf_counter()
-    asked = [encoded.request.item for encoded in ready]
+    asked = [encoded.request.item for encoded in fitting]
     record = _recorder(asking, asked, engine, done)
-    each = (time.perf_counter() - start) / max(1, len(ready))
-    for seconds, batch in _timed(engine.score(ready, _places(asked, done))):
-        share = each + seconds / len(batch.indices)
+    shared_seconds = (time.perf_counter() - start) / max(1, len(fitting))  # of the bare texts
+    for batch_seconds, batch in _timed(engine.score(fitting, _indices(asked, done))):
+        seconds = shared_seconds + batch_seconds / len(batch.indices)
         yield Answered(
             tuple(
-                record(asked[index], scores, share)
+                record(asked[index], scores, seconds)
                 for index, scores in zip(batch.indices, batch.replies, strict=True)
                 if asked[index].id not in done
             ),
@@ -81,7 +81,7 @@ def _score(
 def _recorder(
     asking: Asking, items: Sequence[Item], engine: Engine, done: Collection[str]
 ) -> Callable[[Item, Scores, float], Record]:
-    """What makes the record of an item from its reply and its seconds."""
+    """The function (item, reply, seconds) -> record."""
     scoring = asking.task.scoring
     match engine.reads:
         case "item":
@@ -93,15 +93,18 @@ def _recorder(
             )
 
 
-def _places(items: Sequence[Item], done: Collection[str]) -> frozenset[int]:
-    """Where the items stand that are done."""
+def _indices(items: Sequence[Item], done: Collection[str]) -> frozenset[int]:
+    """The indices of the items that are done."""
     return frozenset(index for index, item in enumerate(items) if item.id in done)
 
 
 def bare_scores(
     asking: Asking, items: Sequence[Item], engine: Engine, done: Collection[str] = ()
 ) -> dict[str, Scores]:
-    """The scores of an item's option texts after the bare cue, as one set, by the ids of those not done."""
+    """The scores of option texts after the bare cue, for each item that is not done, by its id.
+
+    A value has one set: the item's options in order.
+    """
     requests = bare_requests(asking, items, renderer(engine, thinking=False))
     left = [item for item in items if item.id not in done]
     wanted = {option.strip() for item in left for option in item.options}
@@ -110,7 +113,7 @@ def bare_scores(
         for index, request in enumerate(requests)
         if wanted.isdisjoint(text.strip() for [text] in request.continuations)
     )
-    told = {
+    by_text = {
         text.strip(): (logprob, tokens)
         for batch in engine.score([engine.encode(request) for request in requests], skip)
         for index, scores in zip(batch.indices, batch.replies, strict=True)
@@ -119,13 +122,13 @@ def bare_scores(
         )
     }
     return {
-        item.id: _gathered(requests[0].prompt, [told[option.strip()] for option in item.options])
+        item.id: _as_one_set(requests[0].prompt, [by_text[option.strip()] for option in item.options])
         for item in left
     }
 
 
-def _gathered(prompt: str, found: Sequence[tuple[float, int]]) -> Scores:
-    logprobs, tokens = zip(*found, strict=True)
+def _as_one_set(prompt: str, texts: Sequence[tuple[float, int]]) -> Scores:
+    logprobs, tokens = zip(*texts, strict=True)
     return Scores(prompt, 0, (logprobs,), (tokens,))
 
 
@@ -148,12 +151,12 @@ def _generate(
             requests.append(request)
     if refused:
         yield Answered(tuple(refused))
-    skip = _places([request.item for request in requests], done)
-    for seconds, batch in _timed(engine.generate(requests, prompts, skip)):
-        share = seconds / len(batch.indices)
+    skip = _indices([request.item for request in requests], done)
+    for batch_seconds, batch in _timed(engine.generate(requests, prompts, skip)):
+        seconds = batch_seconds / len(batch.indices)
         yield Answered(
             tuple(
-                written(requests[index].item, requests[index].prompt, tokens, completions, share)
+                written(requests[index].item, requests[index].prompt, tokens, completions, seconds)
                 for index, tokens, completions in zip(
                     batch.indices, batch.prompt_tokens, batch.replies, strict=True
                 )
@@ -163,18 +166,19 @@ def _generate(
 
 
 def renderer(engine: Engine, *, thinking: bool) -> Render:
+    """The engine's function for chat messages; it raises a BenchError where the engine takes none."""
     if isinstance(engine, LanguageModel):
         return partial(engine.render, thinking=thinking)
     return no_chat
 
 
 def no_chat(_messages: Sequence[Message]) -> str:
-    """The renderer of what takes plain prompts alone."""
+    """The renderer of an engine that takes plain prompts only: raises a BenchError."""
     raise BenchError("this engine takes no chat messages; use --prompt plain")
 
 
 def _timed(batches: Iterable[T]) -> Iterator[tuple[float, T]]:
-    """Each batch with the seconds it took to come."""
+    """Each batch with the seconds that it took."""
     start = time.perf_counter()
     for batch in batches:
         yield time.perf_counter() - start, batch

@@ -1,9 +1,9 @@
-"""What can be added from outside: rows of our own, and those that installed packages declare as entry points.
+"""Registries: the rows of this package, and those that installed packages add by entry points.
 
     [project.entry-points."bench.metrics"]
     brier = "my_package:BRIER"
 
-A row from outside is imported when it is first asked for, so a broken package breaks only what uses it.
+A row of another package is imported when it is first used, so a broken package breaks only what uses it.
 """
 
 import sys
@@ -20,9 +20,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Registry(Generic[T]):
-    """Everything of one kind that has a name: `own` by name, and the entry points of `group`.
+    """Everything of one kind that has a name: `own`, by name, and the entry points of `group`.
 
-    `noun` is what messages call one of them, `kind` the class that every row must be of.
+    `noun` is what messages call a row, and `kind` the class of every row.
     """
 
     group: str
@@ -31,25 +31,28 @@ class Registry(Generic[T]):
     own: Mapping[str, T] = field(default_factory=dict[str, T])
 
     def names(self) -> list[str]:
-        """Every known name, ours first; nothing is imported."""
+        """All names, those of this package first. Imports nothing."""
         return [*self.own, *sorted(self._outside().keys() - self.own.keys())]
 
     def get(self, name: str) -> T:
-        """The row of that name; raises a UsageError where there is none, a BenchError where it is broken."""
+        """The row of that name.
+
+        Raises a UsageError where there is none, a BenchError where it cannot be loaded.
+        """
         if name in self.own:
             return self.own[name]
         point = self._outside().get(name)
         if point is None:
             near = did_you_mean(name, self.names())
             raise UsageError(f"no {self.noun} is named '{name}'{near}; is its package installed?")
-        return _loaded(point, self.noun, self.kind)
+        return _load(point, self.noun, self.kind)
 
     def all(self) -> dict[str, T]:
-        """Every row by name, ours first."""
+        """All rows by name, those of this package first. Raises a BenchError where one cannot be loaded."""
         return {name: self.get(name) for name in self.names()}
 
     def package(self, name: str) -> str:
-        """Name and version of the package that declares the row, "" where it is this one."""
+        """Name and version of the package that adds the row; "" for a row of this package."""
         point = None if name in self.own else self._outside().get(name)
         if point is None or point.dist is None:
             return ""
@@ -61,19 +64,19 @@ class Registry(Generic[T]):
 
 @cache
 def _entry_points(group: str, _path: tuple[str, ...]) -> Mapping[str, EntryPoint]:
-    """Reading what all packages declare takes some milliseconds: once for each import path."""
+    """Cached for each import path: reading the metadata of all packages takes some milliseconds."""
     return {point.name: point for point in entry_points(group=group)}
 
 
-def _loaded(point: EntryPoint, noun: str, kind: type[T]) -> T:
+def _load(point: EntryPoint, noun: str, kind: type[T]) -> T:
     package = f" of {point.dist.name} {point.dist.version}" if point.dist else ""
-    what = f"the {noun} '{point.name}'{package}"
+    description = f"the {noun} '{point.name}'{package}"
     try:
         row: object = point.load()
-    except Exception as error:  # a stranger's module: whatever its import raises
+    except Exception as error:  # another package's import may raise anything
         reason = f"{type(error).__name__}: {first_line(error)}"
-        raise BenchError(f"{what} cannot be loaded: {reason}") from error
+        raise BenchError(f"{description} cannot be loaded: {reason}") from error
     if not isinstance(row, kind):
-        text = f"{what} is not a {kind.__name__}: {point.value} is a {type(row).__name__}"
+        text = f"{description} is not a {kind.__name__}: {point.value} is a {type(row).__name__}"
         raise BenchError(f"{text}; see CONTRIBUTING.md")
     return row

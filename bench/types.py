@@ -3,8 +3,8 @@
     Item -> ScoreRequest -> Encoded -> Scores          (scored)
     Item -> GenerateRequest -> Completion              (generated)
 
-`Record` (what is kept of an answered item) is in `scoring/record.py`, and `Result` (a whole run)
-in `results/result.py`: both are files' forms, so they are pydantic models.
+`Record` (what happened to one item) is in `scoring/record.py`, and `Result` (a whole run) in
+`results/result.py`: both are stored in files, so they are pydantic models.
 """
 
 from dataclasses import dataclass
@@ -17,19 +17,19 @@ ViewName = str
 """A way to read an answer from scores: a row of `bench/views.py`."""
 
 Reads = Literal["item", "prompt"]
-"""What an engine answers from: the question and its options themselves, or the prompt they become."""
+"""What an engine answers from: the item (question and options), or the prompt made of it."""
 
 Dtype = Literal["float32", "bfloat16", "float16"]
 PromptStyle = Literal["plain", "chat"]
 Quantization = Literal["none", "int8", "nf4", "fp4"]
-"""How a model's linear layers are held: `none` in the dtype; 8 or 4 bits a weight by bitsandbytes."""
+"""The weight format of linear layers: `none` is the dtype; the others are bitsandbytes' 8 and 4 bits."""
 Value = str | int | float | bool
-"""Of a choice that makes a variant."""
+"""The value of a choice in a variant."""
 
 Texts = Literal["full", "answers"]
-"""What a run holds: `answers` is without the texts of questions, options, prompts and replies."""
+"""Which texts a run keeps: `answers` has none of questions, options, prompts and replies."""
 PublishedTexts = Literal[Texts, "none"]
-"""What a site shows of its runs: `none` is totals, and no question."""
+"""Which texts a site shows: `none` shows totals and no single question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +44,14 @@ class Item:
 
     @property
     def letters(self) -> str:
+        """One letter for each option."""
         return LETTERS[: len(self.options)]
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
+    """One message of a chat."""
+
     role: Literal["system", "user", "assistant"]
     content: str
 
@@ -57,9 +60,9 @@ class Message:
 class ScoreRequest:
     """How likely is each continuation after the prompt?
 
-    `continuations` come in sets; those of one set are compared with each other. `templated` says
-    that the prompt is a chat template's output, which holds its special tokens already. A language
-    model sees these alone; a baseline that works on the question reads `item`, never its answer.
+    `continuations` come in sets; those of a set are compared with each other. `templated` means that the
+    prompt is the output of a chat template, which contains the special tokens. A language model sees these
+    alone; an engine that reads items sees `item`, and must not use its answer.
     """
 
     item: Item
@@ -69,26 +72,28 @@ class ScoreRequest:
 
 
 Tokens = tuple[int, ...]
+"""Token ids of a model's tokenizer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """A continuation in tokens; its first `given` tokens still belong to the prompt and are not scored."""
+    """A continuation in tokens. Its first `given` tokens belong to the prompt and are not scored."""
 
     tokens: Tokens
     given: int = 0
 
     @property
     def scored(self) -> int:
+        """The number of scored tokens."""
         return len(self.tokens) - self.given
 
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """A request in one engine's tokens: a stem that all continuations share, and a branch for each.
+    """A request in an engine's tokens: a stem that all continuations share, and a branch for each, in sets.
 
-    Decoder-only: stem + branch is the encoded prompt + continuation. Encoder-decoder: the stem is
-    the encoder's input. Both are empty for a baseline.
+    Decoder-only: stem + branch is the encoded prompt + continuation. Encoder-decoder: the stem is the
+    encoder's input. Both are empty for an engine that reads items.
     """
 
     stem: Tokens
@@ -96,27 +101,29 @@ class Tree:
 
     @property
     def flat(self) -> tuple[Branch, ...]:
-        """The branches of all sets, one after the other."""
+        """The branches of all sets, in order."""
         return tuple(branch for branches in self.branches for branch in branches)
 
     @property
     def longest(self) -> int:
-        """Length of the longest single row that a forward pass needs for this tree."""
+        """Tokens of the longest row, stem and one branch, that a forward pass needs."""
         return len(self.stem) + max((len(branch.tokens) - 1 for branch in self.flat), default=0)
 
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
+    """A request with its tokens."""
+
     request: ScoreRequest
     tree: Tree
 
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """The reply: for continuation i of set s, `logprobs[s][i]` is its natural log-probability (float32).
+    """The reply: `logprobs[s][i]` is the natural log-probability (float32) of continuation i of set s.
 
-    `tokens[s][i]` is how many tokens that sums over, and `greedy[s][i]` whether each of them was the
-    likeliest there. Both are empty for a baseline. `prompt` is the text that was really asked.
+    It is a sum over `tokens[s][i]` tokens; `greedy[s][i]` is whether each of them was the likeliest at its
+    place. Both may be empty for an engine that reads items. `prompt` is the text that the model got.
     """
 
     prompt: str
@@ -128,7 +135,7 @@ class Scores:
 
 @dataclass(frozen=True, slots=True)
 class ScoredBatch:
-    """Replies to the requests at `indices`; the batch was planned for `batch_tokens` tokens."""
+    """The replies to the requests at `indices`; the batch was planned for `batch_tokens` tokens."""
 
     indices: tuple[int, ...]
     replies: tuple[Scores, ...]
@@ -137,10 +144,10 @@ class ScoredBatch:
 
 @dataclass(frozen=True, slots=True)
 class GenerateRequest:
-    """Let the model write after the prompt, `samples` times, until a stop text or the token limit.
+    """Generate text after the prompt, `samples` times, up to a stop text or `max_new_tokens`.
 
-    At temperature 0 the likeliest token is taken; above, tokens are drawn by a seed made of `seed`,
-    the prompt and the sample's number, so a draw does not depend on what shares its batch.
+    At temperature 0 the likeliest token is taken. Above, tokens are sampled with a seed made of `seed`,
+    the prompt and the number of the sample, so that a sample does not depend on the rest of its batch.
     """
 
     item: Item
@@ -155,7 +162,7 @@ class GenerateRequest:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """What the model wrote, cut before the stop text; `finished` is False at the token limit."""
+    """Generated text, without the stop text. `finished` is False where the token limit ended it."""
 
     text: str
     finished: bool
@@ -164,7 +171,7 @@ class Completion:
 
 @dataclass(frozen=True, slots=True)
 class WrittenBatch:
-    """The completions of the requests at `indices`, one a sample, and their prompts' lengths."""
+    """The completions of the requests at `indices`, one for each sample, and their prompts' lengths."""
 
     indices: tuple[int, ...]
     replies: tuple[tuple[Completion, ...], ...]

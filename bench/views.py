@@ -1,7 +1,7 @@
-"""The ways to read an answer from scores, one row each.
+"""The views, one row each: ways to read an answer from scores.
 
-A view gives every option of a question a score; the option of the highest score is the answer. The task
-names the view that ranks. Another package adds a view as an entry point of the group `bench.views`.
+A view scores every option of a question; the option with the highest score is the answer. The task names
+the view that counts. Another package adds a view as an entry point of the group `bench.views`.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,11 +13,11 @@ from bench.types import ViewName
 
 @dataclass(frozen=True, slots=True)
 class OptionScores:
-    """What a model's scores say of one question's options: one entry an option in every field.
+    """A model's scores of one question. Every field has one entry for each option.
 
-    `letters` and `texts` are natural log-probabilities after the prompt, of " A", " B", … and of the
-    options' own texts, summed over `tokens` tokens each; `letters` is empty where the task shows no
-    letters. `bare` are those of the texts after the task's bare cue.
+    `letters` and `texts` are natural log-probabilities after the prompt: of " A", " B", …, and of the
+    options' texts, each a sum over `tokens` tokens. `letters` is empty where the task shows none. `bare` has
+    the log-probabilities of the texts after the task's bare cue.
     """
 
     options: tuple[str, ...]
@@ -29,7 +29,7 @@ class OptionScores:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """`needs_letters`: it exists only where the task shows lettered options."""
+    """`title` is for display. A view that `needs_letters` exists only where the task shows letters."""
 
     name: ViewName
     title: str
@@ -64,7 +64,7 @@ VIEWS = Registry("bench.views", "view", View, {view.name: view for view in _OWN}
 
 
 def view_title(name: ViewName) -> str:
-    """What people read; the name itself where the package that declares the view is not installed."""
+    """The title of a view for display: its name where the package that adds the view is not installed."""
     return VIEWS.get(name).title if name in VIEWS.names() else name
 
 

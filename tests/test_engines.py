@@ -73,9 +73,9 @@ def test_a_decoder_s_scores_are_the_plain_forward_pass_s(tmp_path: Path, family:
     tokenizer = AutoTokenizer.from_pretrained(folder)
     engine = opened(folder)
     asked = [request(prompt, LETTERS, OPTIONS) for prompt in prompts(5)]
-    for one, found in zip(asked, score(engine, asked), strict=True):
+    for one, scores in zip(asked, score(engine, asked), strict=True):
         plain = [plain_causal(model, tokenizer, one.prompt, text) for text in texts(one)]
-        assert found == pytest.approx(plain, abs=TOLERANCE * 10)
+        assert scores == pytest.approx(plain, abs=TOLERANCE * 10)
 
 
 @pytest.mark.parametrize("family", sorted(CONFIGS))
@@ -101,8 +101,8 @@ def holds_still(engine: TransformerEngine, beginning: str) -> None:
             for one in asked
         ],
     }
-    for way, found in ways.items():
-        for a, b in zip(found, together, strict=True):
+    for way, scores in ways.items():
+        for a, b in zip(scores, together, strict=True):
             assert a == pytest.approx(b, abs=TOLERANCE, rel=1e-6), way
     assert max(abs(a - b) for a, b in zip(together[0], together[1], strict=True)) > 100 * TOLERANCE
 
@@ -125,9 +125,9 @@ def test_scores_tell_tokens_and_greed(tmp_path: Path) -> None:
     prompt = prompts(1)[0]
     ids = engine.tokenizer(prompt, return_tensors="pt")["input_ids"]
     likeliest = engine.tokenizer.decode(int(engine.model(ids).logits[0, -1].argmax()))
-    [found] = replies(engine, [request(prompt, (likeliest, " A"), OPTIONS)])
-    assert found.greedy[0] == (True, False)
-    assert found.tokens[1] == tuple(len(engine.tokenizer(text)["input_ids"]) for text in OPTIONS)
+    [reply] = replies(engine, [request(prompt, (likeliest, " A"), OPTIONS)])
+    assert reply.greedy[0] == (True, False)
+    assert reply.tokens[1] == tuple(len(engine.tokenizer(text)["input_ids"]) for text in OPTIONS)
 
 
 class Fickle(torch.nn.Module):
@@ -156,7 +156,7 @@ def every_token_before(layout: Layout, width: int) -> torch.Tensor:
 def empty_prefix(model: Any, tokens: Tokens) -> Any:
     cache = prefill(model, tokens)
     for layer in cache.layers if cache else ():
-        layer.values = torch.zeros_like(layer.values)
+        layer.prefix_values = torch.zeros_like(layer.prefix_values)
     return cache
 
 
@@ -193,9 +193,9 @@ def test_a_model_whose_cache_is_no_list_of_keys_takes_the_plain_path(tmp_path: P
     assert engine.path == "plain"
     asked = [request(prompt, LETTERS, OPTIONS) for prompt in prompts(3)]
     loaded = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
-    for one, found in zip(asked, score(engine, asked), strict=True):
+    for one, scores in zip(asked, score(engine, asked), strict=True):
         plain = [plain_causal(loaded, engine.tokenizer, one.prompt, text) for text in texts(one)]
-        assert found == pytest.approx(plain, abs=TOLERANCE * 10)
+        assert scores == pytest.approx(plain, abs=TOLERANCE * 10)
 
 
 def test_a_sliding_window_shorter_than_the_prompts_takes_the_plain_path(tmp_path: Path) -> None:
@@ -219,8 +219,8 @@ def test_a_batch_that_does_not_fit_is_scored_in_smaller_ones(tmp_path: Path) -> 
     engine.model.forward = forward
     batches = list(engine.score([engine.encode(one) for one in asked]))
     assert batches[-1].batch_tokens < 400
-    found = [scores.logprobs[0] for scores in in_order(batches)]
-    assert found == [pytest.approx(one, abs=TOLERANCE) for one in expected]
+    shrunk = [scores.logprobs[0] for scores in in_order(batches)]
+    assert shrunk == [pytest.approx(one, abs=TOLERANCE) for one in expected]
 
 
 @given(

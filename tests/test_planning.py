@@ -88,8 +88,8 @@ def test_a_single_question_that_does_not_fit_is_said_and_other_errors_go_through
 def test_stem_and_branch_are_the_encoded_text_again(prompt: Tokens, tails: list[list[Tokens]]) -> None:
     wholes = [[prompt + tail for tail in group] for group in tails]
     grown = grow(prompt, wholes)
-    found = [[grown.stem + branch.tokens for branch in group] for group in grown.branches]
-    assert found == wholes
+    texts = [[grown.stem + branch.tokens for branch in group] for group in grown.branches]
+    assert texts == wholes
     assert all(branch.scored >= 1 for branch in grown.flat)
 
 

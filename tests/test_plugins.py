@@ -1,4 +1,4 @@
-"""What installed packages add: found by name, loaded when asked for, checked."""
+"""What installed packages add: listed by name, loaded when asked for, checked."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -89,7 +89,7 @@ def test_the_letter_has_exactly_one_space_before_it() -> None:
     ],
 )
 def test_a_wrong_template_is_seen_without_data(template: str, problem: str) -> None:
-    assert any(problem in found for found in template_problems(template))
+    assert any(problem in message for message in template_problems(template))
 
 
 def test_a_right_template_has_no_problems_and_json_braces_are_not_mistaken() -> None:

@@ -24,8 +24,8 @@ def engine(folder: Path, family: str, quantize: Quantization) -> TransformerEngi
 
 def letters(engine: TransformerEngine, texts: list[str]) -> list[float]:
     requests = [ScoreRequest(ITEM, text, ((" A", " B", " C"),)) for text in texts]
-    found = in_order(engine.score([engine.encode(request) for request in requests]))
-    return [value for scores in found for value in scores.logprobs[0]]
+    replies = in_order(engine.score([engine.encode(request) for request in requests]))
+    return [value for scores in replies for value in scores.logprobs[0]]
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -44,10 +44,10 @@ def test_a_quantised_model_is_smaller_and_scores_near_the_whole_one(
 
 @pytest.mark.parametrize("quantize", KINDS)
 def test_what_shares_a_batch_moves_no_quantised_score(tmp_path: Path, quantize: Quantization) -> None:
-    found = engine(tmp_path, "llama", quantize)
+    quantised = engine(tmp_path, "llama", quantize)
     texts = prompts(8)
-    together = letters(found, texts)
-    alone = [value for text in texts for value in letters(found, [text])]
+    together = letters(quantised, texts)
+    alone = [value for text in texts for value in letters(quantised, [text])]
     # In 8 bits a rounding of an activation may fall to the other side.
     limit = 0.1 if quantize == "int8" else 1e-3
     assert together == pytest.approx(alone, abs=limit)
@@ -62,22 +62,22 @@ def test_t5_keeps_its_output_head_and_its_widest_layers_whole(tmp_path: Path) ->
 
 
 def test_a_kernel_for_packed_weights_scores_as_dequantised_ones_do(tmp_path: Path) -> None:
-    found = engine(tmp_path, "llama", "nf4")
-    before = letters(found, prompts(4))
-    keep_unpacked(found.model, unpacked=False)
-    assert letters(found, prompts(4)) == pytest.approx(before, abs=0.05)
+    quantised = engine(tmp_path, "llama", "nf4")
+    before = letters(quantised, prompts(4))
+    keep_unpacked(quantised.model, unpacked=False)
+    assert letters(quantised, prompts(4)) == pytest.approx(before, abs=0.05)
 
 
 def test_a_quantised_model_writes(tmp_path: Path) -> None:
-    found = engine(tmp_path, "qwen2", "nf4")
+    quantised = engine(tmp_path, "qwen2", "nf4")
     request = GenerateRequest(ITEM, prompts(1)[0], False, 8, (), 0.0, 1, 0)
-    [batch] = found.generate([request], [found.encode_prompt(request)])
+    [batch] = quantised.generate([request], [quantised.encode_prompt(request)])
     assert 0 < batch.replies[0][0].tokens <= 8
 
 
 def test_the_scales_of_quantised_weights_are_counted(tmp_path: Path) -> None:
-    found = engine(tmp_path, "llama", "nf4")
-    bare = sum(tensor.numel() * tensor.element_size() for tensor in found.model.parameters())
-    bare += sum(tensor.numel() * tensor.element_size() for tensor in found.model.buffers())
-    assert found.model_bytes > bare
-    assert all(p.dtype == torch.uint8 for n, p in found.model.named_parameters() if "q_proj" in n)
+    quantised = engine(tmp_path, "llama", "nf4")
+    bare = sum(tensor.numel() * tensor.element_size() for tensor in quantised.model.parameters())
+    bare += sum(tensor.numel() * tensor.element_size() for tensor in quantised.model.buffers())
+    assert quantised.model_bytes > bare
+    assert all(p.dtype == torch.uint8 for n, p in quantised.model.named_parameters() if "q_proj" in n)

@@ -109,11 +109,11 @@ def records(*items: Item) -> dict[str, Record]:
 
 
 def test_the_most_likely_letter_is_the_answer_and_of_equal_ones_the_first() -> None:
-    found = records(item("right", "say B", 1), item("wrong", "say C", 1), item("tie", "say nothing", 0))
-    assert [found[name].model_output.final_answer for name in ("right", "wrong", "tie")] == ["B", "C", "A"]
-    assert [found[name].is_correct for name in ("right", "wrong", "tie")] == [True, False, True]
-    assert found["right"].scores == {"letter": (-1.0, 0.0, -1.0)}
-    assert found["right"].prompt.endswith("Answer:")
+    by_id = records(item("right", "say B", 1), item("wrong", "say C", 1), item("tie", "say nothing", 0))
+    assert [by_id[name].model_output.final_answer for name in ("right", "wrong", "tie")] == ["B", "C", "A"]
+    assert [by_id[name].is_correct for name in ("right", "wrong", "tie")] == [True, False, True]
+    assert by_id["right"].scores == {"letter": (-1.0, 0.0, -1.0)}
+    assert by_id["right"].prompt.endswith("Answer:")
 
 
 TABLE = {
@@ -187,17 +187,17 @@ def test_reasoning_and_answer_are_kept_apart_and_unread_replies_are_counted() ->
     }
     asking = Asking(task, style="chat", generate=task.generate)
     batches = list(evaluate(asking, items, Knows(written=replies)))
-    found = {record.question_id: record for batch in batches for record in batch.records}
-    assert found["a"].model_output == ModelOutput(reasoning_steps="It must be this.", final_answer="A")
-    assert found["a"].completion == "It must be this. Answer: A"
-    assert found["a"].prompt == "[system]Be brief.[user]say A Think.[assistant]<think>"
-    assert {name: record.parse_status for name, record in found.items()} == {
+    by_id = {record.question_id: record for batch in batches for record in batch.records}
+    assert by_id["a"].model_output == ModelOutput(reasoning_steps="It must be this.", final_answer="A")
+    assert by_id["a"].completion == "It must be this. Answer: A"
+    assert by_id["a"].prompt == "[system]Be brief.[user]say A Think.[assistant]<think>"
+    assert {name: record.parse_status for name, record in by_id.items()} == {
         "a": "parsed",
         "b": "several_answers",
         "c": "unfinished",
         "d": "prompt_too_long",
     }
-    metrics = measure(list(found.values()), installed_metrics(["accuracy"]))
+    metrics = measure(list(by_id.values()), installed_metrics(["accuracy"]))
     assert metrics.statuses == {"parsed": 1, "several_answers": 1, "unfinished": 1, "prompt_too_long": 1}
     assert (metrics.accuracy.correct, metrics.unread) == (1, 3)
 
@@ -218,12 +218,12 @@ def test_of_several_samples_the_commonest_answer_counts() -> None:
 
 
 def test_a_prompt_that_does_not_fit_is_an_unread_answer_and_the_rest_go_on() -> None:
-    found = records(item("a", "say A"), item("b", "a long question, say A"))
-    assert found["a"].is_correct
-    assert found["b"].model_output.final_answer is None
-    assert found["b"].parse_status == "prompt_too_long"
-    assert found["b"].prompt_tokens == 99
-    metrics = measure(list(found.values()), installed_metrics(["accuracy", "macro_f1"]))
+    by_id = records(item("a", "say A"), item("b", "a long question, say A"))
+    assert by_id["a"].is_correct
+    assert by_id["b"].model_output.final_answer is None
+    assert by_id["b"].parse_status == "prompt_too_long"
+    assert by_id["b"].prompt_tokens == 99
+    metrics = measure(list(by_id.values()), installed_metrics(["accuracy", "macro_f1"]))
     assert (metrics.accuracy.correct, metrics.accuracy.total, metrics.unread) == (1, 2, 1)
 
 
@@ -231,8 +231,8 @@ def test_a_prompt_that_does_not_fit_is_an_unread_answer_and_the_rest_go_on() -> 
 def test_every_item_gets_exactly_one_record(count: int) -> None:
     [task] = find_tasks(["medqa_sample"])
     items = [item(f"i{n}", ("long" if n % 5 == 0 else "x") + " say A") for n in range(count)]
-    found = [r.question_id for b in evaluate(Asking(task.task), items, Likes()) for r in b.records]
-    assert sorted(found) == sorted(one.id for one in items)
+    ids = [r.question_id for b in evaluate(Asking(task.task), items, Likes()) for r in b.records]
+    assert sorted(ids) == sorted(one.id for one in items)
 
 
 def test_a_record_s_line_begins_with_the_fields_users_know() -> None:
@@ -273,13 +273,13 @@ def test_class_averages_are_scikit_learn_s_and_lie_in_their_intervals(
 ) -> None:
     rows = [record(truth, given) for truth, given in answers]
     truth, given_letters = zip(*[(t, g or "") for t, g in answers], strict=True)
-    found = measure(rows, installed_metrics(["balanced_accuracy", "macro_f1"])).values
+    values = measure(rows, installed_metrics(["balanced_accuracy", "macro_f1"])).values
     with warnings.catch_warnings(action="ignore"):  # of answers that are never right
         balanced = balanced_accuracy_score(truth, given_letters)
     f1 = f1_score(truth, given_letters, labels=sorted(set(truth)), average="macro", zero_division=0)
     for name, theirs in (("balanced_accuracy", balanced), ("macro_f1", f1)):
-        assert found[name].value == pytest.approx(theirs)
-        assert 0 <= found[name].low <= found[name].high <= 1
+        assert values[name].value == pytest.approx(theirs)
+        assert 0 <= values[name].low <= values[name].high <= 1
 
 
 def test_the_statistics_of_the_bootstrap_are_scikit_learn_s() -> None:
@@ -301,8 +301,8 @@ def test_bootstrap_intervals_cover_the_truth_about_as_often_as_they_say() -> Non
     for _ in range(200):
         truth = [rng.choice("AB") for _ in range(150)]
         rows = [record(t, t if rng.random() < shares[t] else "C") for t in truth]
-        found = measure(rows, installed_metrics(["balanced_accuracy"])).values["balanced_accuracy"]
-        covered += found.low <= 0.4 <= found.high
+        estimate = measure(rows, installed_metrics(["balanced_accuracy"])).values["balanced_accuracy"]
+        covered += estimate.low <= 0.4 <= estimate.high
     assert 180 <= covered <= 199
 
 

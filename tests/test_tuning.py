@@ -37,7 +37,7 @@ from bench.results.result import DoneResult, FailedResult
 from bench.stats.paired import mcnemar, paired
 from bench.sweeps.events import Skipped
 from bench.sweeps.tune_first import run_tuning
-from bench.tuning.examples import held_out, with_fewer_options
+from bench.tuning.examples import hold_out, limit_options
 from bench.tuning.job import Job, Prepared, Step
 from bench.tuning.leakage import leaks
 from bench.tuning.pace import Pace
@@ -90,9 +90,9 @@ def cell_of(task: Path, weights: Path, quantize: Quantization = "none", change: 
 
 
 def split(task: Path, role: Any) -> Split:
-    found = load_split(read_task(task), role, data_dir=None, offline=True)
-    assert found
-    return found
+    loaded = load_split(read_task(task), role, data_dir=None, offline=True)
+    assert loaded
+    return loaded
 
 
 def job_of(task: Path, weights: Path, out: Path, **recipe: Any) -> Job:
@@ -122,8 +122,8 @@ def untouched(job: Job) -> TransformerEngine:
 
 def letters(engine: TransformerEngine, texts: list[str]) -> list[float]:
     requests = [ScoreRequest(ITEM, text, ((" A", " B", " C"),)) for text in texts]
-    found = in_order(engine.score([engine.encode(request) for request in requests]))
-    return [value for scores in found for value in scores.logprobs[0]]
+    replies = in_order(engine.score([engine.encode(request) for request in requests]))
+    return [value for scores in replies for value in scores.logprobs[0]]
 
 
 def right(engine: TransformerEngine, job: Job) -> int:
@@ -225,8 +225,8 @@ def test_a_tuning_that_was_stopped_goes_on_and_ends_as_if_it_had_not(task: Path,
     steps = [event.step for event in said if isinstance(event, Step)]
     assert steps[0] == 9
     assert steps[-1] == 20
-    one, other = (load_file(job.out / "adapter_model.safetensors") for job in (whole, torn))
-    assert all(torch.allclose(one[name], other[name], atol=1e-5) for name in one)
+    a, b = (load_file(job.out / "adapter_model.safetensors") for job in (whole, torn))
+    assert all(torch.allclose(a[name], b[name], atol=1e-5) for name in a)
     assert [path.name for path in tmp_path.glob(".*tuning")] == []
 
 
@@ -294,8 +294,8 @@ def test_an_adapter_for_another_model_is_refused(task: Path, tmp_path: Path) -> 
     def missing(weights: Path, name: str) -> str:
         file = CardFile(card=model_card(weights, name), path=task)
         wish = Wish(Choices(dtype="float32"), adapter)
-        found, [one] = plan([read_task(task)], [file], [wish], data_dir=None, offline=True)
-        assert found == []
+        cells, [one] = plan([read_task(task)], [file], [wish], data_dir=None, offline=True)
+        assert cells == []
         return one.reason
 
     assert missing(tmp_path / "m", "other") == "the adapter a was made for tiny, not for other"
@@ -352,8 +352,8 @@ def test_a_quick_tuning_is_scored_beside_the_untouched_model_and_used_again(
     wishes = [Wish(choices), Wish(choices, Quick(minutes=0.5))]
 
     def cells() -> list[Cell]:
-        found, _ = plan([read_task(task)], [file], wishes, data_dir=None, offline=True)
-        return found
+        planned, _ = plan([read_task(task)], [file], wishes, data_dir=None, offline=True)
+        return planned
 
     events = list(sweep(cells(), results))
     assert any(isinstance(event, Prepared) for _, event in events)
@@ -404,29 +404,29 @@ def test_questions_that_an_adapter_was_trained_on_are_counted_where_they_are_ask
 
 def test_extra_wrong_options_are_dropped_by_seed_and_the_answer_stays() -> None:
     items = [Item(f"q{n}", f"question {n}", ("a", "b", "c", "d", "e"), n % 5) for n in range(200)]
-    found, fewer = with_fewer_options(items, 4, 0)
+    limited, fewer = limit_options(items, 4, 0)
     assert fewer == 200
-    assert all(len(item.options) == 4 for item in found)
+    assert all(len(item.options) == 4 for item in limited)
     assert all(
-        new.options[new.answer] == old.options[old.answer] for new, old in zip(found, items, strict=True)
+        new.options[new.answer] == old.options[old.answer] for new, old in zip(limited, items, strict=True)
     )
-    assert found == with_fewer_options(items, 4, 0)[0]
-    assert found != with_fewer_options(items, 4, 1)[0]
+    assert limited == limit_options(items, 4, 0)[0]
+    assert limited != limit_options(items, 4, 1)[0]
     dropped = [
-        next(o for o in old.options if o not in new.options) for new, old in zip(found, items, strict=True)
+        next(o for o in old.options if o not in new.options) for new, old in zip(limited, items, strict=True)
     ]
     assert set(dropped) == set("abcde")
-    assert with_fewer_options(items, 5, 0) == (items, 0)
+    assert limit_options(items, 5, 0) == (items, 0)
 
 
 def test_what_is_held_out_is_a_part_drawn_by_seed() -> None:
     items = [Item(f"q{n}", "", (), 0) for n in range(100)]
-    kept, held = held_out(items, 0.1, 64, 0)
+    kept, held = hold_out(items, 0.1, 64, 0)
     assert sorted([*kept, *held], key=items.index) == items
     assert len(held) == 10
-    assert held != held_out(items, 0.1, 64, 1)[1]
-    assert len(held_out(items, 0.5, 8, 0)[1]) == 8
-    assert held_out(items, 0.0, 64, 0) == (items, [])
+    assert held != hold_out(items, 0.1, 64, 1)[1]
+    assert len(hold_out(items, 0.5, 8, 0)[1]) == 8
+    assert hold_out(items, 0.0, 64, 0) == (items, [])
 
 
 @pytest.mark.parametrize("save_seconds", [0.1, 4.0])
@@ -475,14 +475,19 @@ def test_the_paired_test_is_the_binomial_one() -> None:
     assert mcnemar(2, 10) == pytest.approx(158 / 4096)
     first = np.array([True] * 30 + [False] * 70)
     second = np.array([True] * 20 + [False] * 10 + [True] * 25 + [False] * 45)
-    found = paired(first, second)
-    assert (found.both, found.only_first, found.only_second, found.neither) == (20, 10, 25, 45)
-    assert found.difference == pytest.approx(0.15)
-    assert found.interval.low < 0.15 < found.interval.high
+    comparison = paired(first, second)
+    assert (comparison.both, comparison.only_first, comparison.only_second, comparison.neither) == (
+        20,
+        10,
+        25,
+        45,
+    )
+    assert comparison.difference == pytest.approx(0.15)
+    assert comparison.interval.low < 0.15 < comparison.interval.high
     # The normal interval of a paired difference, within a step of the bootstrap.
     half = 1.96 * ((35 / 100 - 0.15**2) / 100) ** 0.5
-    assert found.interval.low == pytest.approx(0.15 - half, abs=0.02)
-    assert found.interval.high == pytest.approx(0.15 + half, abs=0.02)
+    assert comparison.interval.low == pytest.approx(0.15 - half, abs=0.02)
+    assert comparison.interval.high == pytest.approx(0.15 + half, abs=0.02)
 
 
 def test_tune_and_run_from_the_command_line(

@@ -91,12 +91,12 @@ def asked(prompt: str, **changed: object) -> GenerateRequest:
 
 def wrote(engine: TransformerEngine, requests: Sequence[GenerateRequest]) -> list[tuple[Completion, ...]]:
     """In the order of the requests."""
-    found = {
+    replies = {
         index: reply
         for batch in engine.generate(requests, [engine.encode_prompt(one) for one in requests])
         for index, reply in zip(batch.indices, batch.replies, strict=True)
     }
-    return [found[index] for index in range(len(requests))]
+    return [replies[index] for index in range(len(requests))]
 
 
 @pytest.fixture(scope="module")
@@ -111,9 +111,9 @@ def test_greedy_writing_takes_the_likeliest_token_each_time(llama: TransformerEn
     with torch.no_grad():
         while ids.shape[1] < start + 12 and (ids.shape[1] == start or ids[0, -1] != 2):
             ids = torch.cat([ids, llama.model(ids).logits[:, -1:].argmax(-1)], dim=1)
-    [[found]] = wrote(llama, [asked(prompt)])
-    assert found.text == llama.tokenizer.decode(ids[0, start:], skip_special_tokens=True)
-    assert found.text
+    [[completion]] = wrote(llama, [asked(prompt)])
+    assert completion.text == llama.tokenizer.decode(ids[0, start:], skip_special_tokens=True)
+    assert completion.text
 
 
 @pytest.mark.parametrize("temperature", [0.0, 1.0])

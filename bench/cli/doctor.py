@@ -4,7 +4,7 @@ import json
 import platform
 import shutil
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Literal
 
@@ -24,11 +24,11 @@ _LIBRARIES = ("torch", "transformers", "datasets", "evaluate", "accelerate", "pe
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`found` is what was observed; `remedy` says what to do, "" if nothing needs to be done."""
+    """What one check saw; `remedy` is "" if nothing needs to be done."""
 
     name: str
     verdict: Verdict
-    found: str
+    observed: str
     remedy: str = ""
 
 
@@ -42,9 +42,13 @@ def doctor(*, offline: bool, as_json: bool) -> None:
         findings.append(finding)
         if not as_json:
             remedy = f"\n{'':<19}→ {finding.remedy}" if finding.remedy else ""
-            click.echo(f"{_SIGNS[finding.verdict]:<5}{finding.name:<14}{finding.found}{remedy}")
+            click.echo(f"{_SIGNS[finding.verdict]:<5}{finding.name:<14}{finding.observed}{remedy}")
     if as_json:
-        click.echo(json.dumps([asdict(finding) for finding in findings], indent=1))
+        rows = [
+            {"name": each.name, "verdict": each.verdict, "found": each.observed, "remedy": each.remedy}
+            for each in findings
+        ]
+        click.echo(json.dumps(rows, indent=1))
     if any(finding.verdict == "bad" for finding in findings):
         raise SystemExit(1)
 
@@ -120,10 +124,10 @@ def _device(able: "Abilities") -> Iterator[Finding]:
 
 
 def _quantization(able: "Abilities") -> Iterator[Finding]:
-    working = [kind for kind, error in able.bits.items() if not error]
+    working = [kind for kind, error in able.quantizations.items() if not error]
     if working:
         yield Finding("quantising", "good", f"{', '.join(working)} work on {able.device}")
-    for kind, error in able.bits.items():
+    for kind, error in able.quantizations.items():
         if error:
             remedy = "cells with it would fail; for details run python -m bitsandbytes"
             yield Finding("quantising", "note", f"{kind} does not run: {error}", remedy)

@@ -1,1 +1,1 @@
-"""Where models run. Each engine turns a batch of encoded requests into log-probabilities."""
+"""Engines: requests in, log-probabilities or text out."""

@@ -1,4 +1,4 @@
-"""The three baselines every board needs. They read the item, never a prompt, never the answer."""
+"""The baselines: chance, majority and TF-IDF. They read items without their answers, and no prompt."""
 
 import math
 import random
@@ -15,7 +15,7 @@ from bench.types import Encoded, Item, Reads, ScoredBatch, ScoreRequest, Scores,
 
 @dataclass(frozen=True, slots=True)
 class BaselineEngine:
-    """Answers by a function of the item alone: a weight (any positive number) for each option."""
+    """`weights` gives each option of an item a positive number; its share of their sum is its probability."""
 
     weights: Callable[[Item], Sequence[float]]
     reads: Reads = "item"
@@ -37,11 +37,11 @@ class BaselineEngine:
         return Scores("", 0, (tuple(math.log(weight / total) for weight in weights),))
 
     def close(self) -> None:
-        """Nothing is held."""
+        """There is nothing to close."""
 
 
 def _chance(opening: Opening) -> Engine:
-    """A letter drawn by seed and question: the same whatever the subset or the order."""
+    """A random letter that depends on seed and question alone, not on the other items."""
 
     def weights(item: Item) -> list[float]:
         draw = random.Random(f"{opening.seed}\n{item.question}")  # noqa: S311 (not a secret)
@@ -51,31 +51,31 @@ def _chance(opening: Opening) -> Engine:
 
 
 def _majority(opening: Opening) -> Engine:
-    """The commonest answer letter of the train split, each letter weighted by its add-one count."""
+    """The most common answer letter of the train split; a letter's weight is its count plus one."""
     counts = Counter(item.answer for item in _train(opening))
     return BaselineEngine(lambda item: [1.0 + counts[index] for index in range(len(item.options))])
 
 
 def _tfidf(opening: Opening) -> Engine:
-    """TF-IDF and logistic regression: is this option the answer to this question?
+    """TF-IDF and logistic regression: is this option the right answer to this question?
 
-    Features of a pair are the option's TF-IDF vector and its product with the question's, which
-    marks the words they share.
+    The features of a pair are the option's TF-IDF vector and its elementwise product with the question's,
+    which is non-zero at the words that both have.
     """
     from scipy.sparse import hstack, vstack
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
 
     train = _train(opening)
-    words: Any = TfidfVectorizer(sublinear_tf=True, token_pattern=r"(?u)\b\w+\b")  # noqa: S106 (no password)
+    vectorizer: Any = TfidfVectorizer(sublinear_tf=True, token_pattern=r"(?u)\b\w+\b")  # noqa: S106 (no password)
     try:
-        words.fit([text for item in train for text in (item.question, *item.options)])
-    except ValueError as error:  # no words at all
+        vectorizer.fit([text for item in train for text in (item.question, *item.options)])
+    except ValueError as error:  # there is no word
         raise BenchError(f"tfidf cannot learn from the train split: {error}") from error
 
     def features(item: Item) -> Any:
-        options = words.transform(item.options)
-        questions = words.transform([item.question] * len(item.options))
+        options = vectorizer.transform(item.options)
+        questions = vectorizer.transform([item.question] * len(item.options))
         return hstack([options, questions.multiply(options)])
 
     right = [index == item.answer for item in train for index in range(len(item.options))]

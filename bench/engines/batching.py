@@ -1,4 +1,4 @@
-"""Which requests share a forward pass, and what happens when one is too big. Pure: no torch."""
+"""Which requests share a forward pass, and what happens when memory runs out. Pure: no torch."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
@@ -11,10 +11,10 @@ T = TypeVar("T")
 
 
 def plan_batches(shapes: Sequence[Shape], budget: int) -> list[list[int]]:
-    """Indices in batches whose padded size (rows x longest row) is at most `budget` tokens.
+    """Batches of indices into `shapes`, each of at most `budget` tokens: rows x longest row, with padding.
 
-    Longest first, so that padding is little and memory peaks at once; a request beyond the budget
-    is a batch of its own. Equal lengths keep their order, so the plan is deterministic.
+    The longest come first, so that there is little padding and memory peaks in the first batch. A request
+    beyond the budget is a batch of its own. Equal lengths keep their order: the plan is deterministic.
     """
     order = sorted(range(len(shapes)), key=lambda index: (-shapes[index][1], index))
     batches: list[list[int]] = []
@@ -36,11 +36,11 @@ def in_batches(
     is_out_of_memory: Callable[[Exception], bool],
     skip: frozenset[int] = frozenset(),
 ) -> Iterator[tuple[list[int], T, int]]:
-    """Yield (indices, reply, budget) of each batch; the budget shrinks for good when memory runs out.
+    """Run each batch and yield (indices, reply, budget). The budget shrinks for good when memory runs out.
 
-    A batch that did not fit is planned again at half its size, with all that had not run yet; what
-    was yielded stays. A batch whose every index is in `skip` is left out; the others stay as they
-    would be without it. Raises a BenchError where a single request does not fit.
+    A batch that did not fit is planned again at half its size, with all that have not run yet. A batch
+    whose indices are all in `skip` is left out; the others are the same as without `skip`. Raises a
+    BenchError where a single request does not fit.
     """
     waiting = [batch for batch in plan_batches(shapes, budget) if not skip.issuperset(batch)]
     while waiting:
@@ -50,17 +50,17 @@ def in_batches(
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
-            budget = _size(shapes, batch) // 2
+            budget = _batch_tokens(shapes, batch) // 2
             if len(batch) == 1:
                 tokens = shapes[batch[0]][1]
                 raise BenchError(f"out of memory on a single question of {tokens} tokens") from error
-            rest = [index for indices in waiting for index in indices]
-            plan = plan_batches([shapes[index] for index in rest], budget)
-            waiting = [[rest[at] for at in indices] for indices in plan]
+            left = [index for indices in waiting for index in indices]
+            plan = plan_batches([shapes[index] for index in left], budget)
+            waiting = [[left[at] for at in indices] for indices in plan]
         else:
             del waiting[0]
             yield batch, reply, budget
 
 
-def _size(shapes: Sequence[Shape], batch: Sequence[int]) -> int:
+def _batch_tokens(shapes: Sequence[Shape], batch: Sequence[int]) -> int:
     return sum(shapes[index][0] for index in batch) * max(shapes[index][1] for index in batch)

@@ -1,4 +1,4 @@
-"""Decoder-only models: the shared beginning once, one row a question, logits only where they are read."""
+"""Score with decoder-only models: a shared prefix runs once, and logits are computed only where read."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -25,10 +25,10 @@ from bench.types import Encoded, ScoredBatch
 def score(
     model: Any, requests: Sequence[Encoded], budget: int, path: Path, skip: frozenset[int] = frozenset()
 ) -> Iterator[ScoredBatch]:
-    """Score requests in batches of about `budget` tokens; packed, their common beginning is run once."""
-    beginning = common_prefix([encoded.tree for encoded in requests]) if path == "packed" else ()
-    prefix = prefill(model, beginning) if len(beginning) >= SHORTEST else None
-    shared = len(beginning) if prefix else 0
+    """Score requests in batches of about `budget` tokens. Packed, their common prefix runs once."""
+    common = common_prefix([encoded.tree for encoded in requests]) if path == "packed" else ()
+    prefix = prefill(model, common) if len(common) >= SHORTEST else None
+    shared = len(common) if prefix else 0
     trees = [replace(encoded.tree, stem=encoded.tree.stem[shared:]) for encoded in requests]
 
     def forward(indices: Sequence[int]) -> tuple[Layout, Reading]:
@@ -40,17 +40,17 @@ def score(
 
 def _forward(model: Any, layout: Layout, prefix: Cache | None) -> Reading:
     ids = padded([row.tokens for row in layout.rows], model.device)
-    # Pads stand on the right, where no token looks. Without a mask the attention takes its fastest
-    # kernel, so only forks and a prefix bring one.
-    plain = prefix is None and layout.is_causal
-    beyond = {} if plain else _beyond_causal(model, layout, int(ids.shape[1]), prefix)
+    # Padding is on the right, where no token attends. Without a mask attention uses its fastest kernel,
+    # so only branches and a prefix bring one.
+    is_causal = prefix is None and layout.is_causal
+    tree_inputs = {} if is_causal else _tree_inputs(model, layout, int(ids.shape[1]), prefix)
     with torch.inference_mode(), projecting_only(model, layout):
-        logits = model(input_ids=ids, use_cache=False, **beyond).logits
+        logits = model(input_ids=ids, use_cache=False, **tree_inputs).logits
     return read(logits, layout)
 
 
-def _beyond_causal(model: Any, layout: Layout, width: int, prefix: Cache | None) -> dict[str, Any]:
-    """Every token sees the prefix, then its own ancestors, and counts its position along its branch."""
+def _tree_inputs(model: Any, layout: Layout, width: int, prefix: Cache | None) -> dict[str, Any]:
+    """The arguments by which a token sees the prefix and its own ancestors, at positions along its branch."""
     before = int(prefix.get_seq_length()) if prefix else 0
     seen = pad(ancestors(layout, width), (before, 0), value=1)
     return {

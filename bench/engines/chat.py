@@ -1,4 +1,4 @@
-"""Chat messages -> the text that a model's own template makes of them."""
+"""Chat messages -> a prompt, by the chat template of the model's tokenizer."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,40 +9,41 @@ from bench.errors import BenchError, first_line
 from bench.types import Message
 
 _ANSWER = "X"
-_ONE_DAY = "{%- macro strftime_now(format) -%}26 Jul 2024{%- endmacro -%}"
-"""Some templates write today's date, and scores would change from day to day."""
+_FIXED_DATE = "{%- macro strftime_now(format) -%}26 Jul 2024{%- endmacro -%}"
+"""Some templates write today's date; scores would change from day to day."""
 
 
 def render(tokenizer: Any, messages: Sequence[Message], *, thinking: bool) -> str:
-    """The messages, and all that the template writes before the assistant's first own character.
+    """The prompt, up to where the assistant's answer begins.
 
-    Without `thinking`, a template that opens a block of thought (Qwen3's) is told to leave it out.
+    Without `thinking`, a template that lets the model think first (Qwen3's) leaves that out. Raises a
+    BenchError where there is no template, or it does not accept the messages.
     """
     if tokenizer.chat_template is None:
         raise BenchError("this model's tokenizer has no chat template; use --prompt plain")
     try:
         try:
-            return _before_answer(tokenizer, messages, thinking=thinking)
+            return _prompt(tokenizer, messages, thinking=thinking)
         except TemplateError:
-            return _before_answer(tokenizer, _without_system(messages), thinking=thinking)
+            return _prompt(tokenizer, _without_system(messages), thinking=thinking)
     except TemplateError as error:
         raise BenchError(f"the chat template refuses the messages: {first_line(error)}") from error
 
 
-def _before_answer(tokenizer: Any, messages: Sequence[Message], *, thinking: bool) -> str:
+def _prompt(tokenizer: Any, messages: Sequence[Message], *, thinking: bool) -> str:
     turns = [{"role": message.role, "content": message.content} for message in messages]
-    template = _ONE_DAY + tokenizer.get_chat_template()
+    template = _FIXED_DATE + tokenizer.get_chat_template()
     options = {"tokenize": False, "enable_thinking": thinking, "chat_template": template}
     prompt = tokenizer.apply_chat_template(turns, add_generation_prompt=True, **options)
     answered = [*turns, {"role": "assistant", "content": _ANSWER}]
     whole = tokenizer.apply_chat_template(answered, add_generation_prompt=False, **options)
-    # Some templates put a space between their own mark and what the assistant says.
+    # Some templates put a space between the assistant's marker and the answer.
     space = whole[len(prompt) : whole.rindex(_ANSWER)] if whole.startswith(prompt) else ""
     return prompt + space if space.isspace() else prompt
 
 
 def _without_system(messages: Sequence[Message]) -> list[Message]:
-    """For templates that know no system role: its text goes before the first question."""
+    """For templates without a system role: its text goes before the first question."""
     first, *rest = messages
     if first.role != "system" or not rest:
         return list(messages)

@@ -1,4 +1,4 @@
-"""Which way a model can be scored, found by trying: packed where that gives the plain pass's scores."""
+"""Choose a model's scoring path by a test: packed where that gives the same scores as plain."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -12,53 +12,53 @@ from bench.engines.prefix import SHORTEST
 from bench.types import Branch, Encoded, Item, ScoredBatch, ScoreRequest, Tree
 
 TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.05, torch.float16: 0.01}
-"""Largest relative difference of two paths' scores that rounding explains.
+"""Largest relative difference between the scores of the two paths that rounding explains.
 
-Bfloat16 keeps 8 bits: on SmolLM2 135M the two paths differ by 0.01. A tree whose branches see each
-other, whose positions are places in the row, or that does not see the beginning differs by 0.3 and
-more (tests/test_engines.py breaks it in each of these ways).
+Bfloat16 keeps 8 bits: on SmolLM2 135M the paths differ by 0.01. Where branches see each other, positions
+are places in the row, or the prefix is not seen, they differ by 0.3 or more (tests/test_engines.py breaks
+the packed path in each of these ways).
 """
 WINDOWS = ("sliding_window", "window_size", "attention_window_size", "attention_chunk_size")
-"""What configurations call a window that attention does not look beyond."""
+"""Names in model configurations for the longest distance that attention reaches."""
 
 
 def best_path(model: Any, window: int) -> Path:
-    """`packed` where a tiny question with forks, behind a shared beginning, scores as on the plain path.
+    """`packed` where two small questions with several branches and a shared prefix score as on `plain`.
 
-    A model with a sliding window shorter than its prompts takes the plain path: the check is too
-    short to see it.
+    A model whose attention window is shorter than `window`, its longest row, takes the plain path: the
+    test is too short to show the difference.
     """
     config = model.config.get_text_config()
-    windows = (getattr(config, name, None) for name in WINDOWS)
-    if any(isinstance(sliding, int) and 0 < sliding < window for sliding in windows):
+    limits = (getattr(config, name, None) for name in WINDOWS)
+    if any(isinstance(limit, int) and 0 < limit < window for limit in limits):
         return "plain"
-    probe = _probe(int(model.get_input_embeddings().weight.shape[0]))
+    probe = _probe_requests(int(model.get_input_embeddings().weight.shape[0]))
     score = seq2seq.score if model.config.is_encoder_decoder else causal.score
     plain = _logprobs(score(model, probe, 4096, "plain"))
     try:
         packed = _logprobs(score(model, probe, 4096, "packed"))
-    except Exception:  # noqa: BLE001 (whatever an architecture makes of a tree: it has another way)
+    except Exception:  # noqa: BLE001 (an architecture that cannot run a tree may raise anything)
         return "plain"
-    limit = TOLERANCE[model.dtype]
-    near = all(abs(a - b) <= limit * max(1.0, abs(b)) for a, b in zip(packed, plain, strict=True))
-    return "packed" if near else "plain"
+    tolerance = TOLERANCE[model.dtype]
+    same = all(abs(a - b) <= tolerance * max(1.0, abs(b)) for a, b in zip(packed, plain, strict=True))
+    return "packed" if same else "plain"
 
 
-def _probe(vocabulary: int) -> list[Encoded]:
-    """Two questions that begin alike and end in several forks; ids spread over the vocabulary.
+def _probe_requests(vocabulary: int) -> list[Encoded]:
+    """Two questions with a common prefix and several branches; ids are spread over the vocabulary.
 
-    The branches differ in their first token and go on alike, and the last one repeats the beginning:
-    a model that sees what it should not see copies it, one that does not see the beginning cannot,
-    and either moves a score by far more than rounding.
+    The branches differ in their first token and continue alike, and the last one repeats part of the
+    prefix. A model that sees another branch copies from it, and one that does not see the prefix cannot
+    copy from that: either changes a score by far more than rounding.
     """
     ids = [(7 + 31 * at * at) % vocabulary for at in range(SHORTEST + 30)]
-    beginning, ends = tuple(ids[:SHORTEST]), (tuple(ids[SHORTEST:-16]), tuple(ids[SHORTEST + 4 : -16]))
-    alike = ids[-10:]
-    tails = [[first, *alike] for first in ids[-16:-12]]
-    tails += [[ids[-16], *alike[:4], *ids[-12:-10]], alike[:1], ids[4:14]]
-    branches = tuple(Branch(tuple(tail)) for tail in tails)
+    prefix, stem_ends = tuple(ids[:SHORTEST]), (tuple(ids[SHORTEST:-16]), tuple(ids[SHORTEST + 4 : -16]))
+    common = ids[-10:]
+    continuations = [[first, *common] for first in ids[-16:-12]]
+    continuations += [[ids[-16], *common[:4], *ids[-12:-10]], common[:1], ids[4:14]]
+    branches = tuple(Branch(tuple(tokens)) for tokens in continuations)
     request = ScoreRequest(Item("", "", (), 0), "", ())
-    return [Encoded(request, Tree(beginning + end, (branches,))) for end in ends]
+    return [Encoded(request, Tree(prefix + end, (branches,))) for end in stem_ends]
 
 
 def _logprobs(batches: Iterable[ScoredBatch]) -> list[float]:

@@ -1,6 +1,6 @@
-"""Dequantise a GGUF file once, in a process of its own: python -m bench.engines.convert GGUF FOLDER.
+"""Dequantise a GGUF file, in a separate process: python -m bench.engines.convert GGUF FOLDER.
 
-Of its own, so that the time and memory it takes are not counted as the model's.
+Separate, so that its time and memory are not counted as the model's.
 """
 
 import shutil
@@ -14,13 +14,10 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 
 def convert(gguf: Path, folder: Path) -> None:
-    """Write the file's model and tokenizer to the folder, as float32 safetensors, unless it is there.
+    """Write model and tokenizer to the folder, as float32 safetensors, unless it has them.
 
-    The lock is held here: should the caller be stopped, this process still ends its work alone, and
-    the next caller waits for it and finds it done.
-
-    The configuration that transformers makes of a GGUF says it is quantised, and a model saved
-    with it cannot be opened again: the model is built anew from the clean configuration.
+    This process takes the lock, not its caller: if the caller is stopped, the conversion still completes,
+    and the next caller waits for it.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{folder}.lock"):
@@ -31,6 +28,8 @@ def convert(gguf: Path, folder: Path) -> None:
 def _convert(gguf: Path, folder: Path) -> None:
     source: dict[str, Any] = {"gguf_file": gguf.name, "local_files_only": True}
     loaded = AutoModelForCausalLM.from_pretrained(gguf.parent, dtype=torch.float32, **source)
+    # The configuration that transformers makes from a GGUF says that it is quantised, and a model saved
+    # with it cannot be loaded: build the model again from a configuration that does not.
     values = loaded.config.to_dict()
     for key in ("quantization_config", "_name_or_path"):
         values.pop(key, None)

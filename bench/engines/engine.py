@@ -1,4 +1,4 @@
-"""The narrow waist: everything that can answer a question fits this protocol."""
+"""The protocol of an engine: everything that can answer a question implements it."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,33 +24,36 @@ from bench.types import (
 )
 
 ENGINE_VERSION = 2
-"""Raised when a change moves scores: it is part of every cell's identity."""
+"""Increased when a change moves scores; it is part of every cell's identity."""
 
 
 class Engine(Protocol):
     """One loaded model.
 
-    `encode` turns a request into tokens and raises PromptTooLong where it does not fit. `score`
-    takes all the requests of a cell, so that what they share is computed once, and yields replies
-    batch by batch, in an order of its own. A batch of which every index is in `skip` was answered
-    before: it is left out, and the others are what they would be without it, so that an interrupted
-    cell that goes on gives the numbers of one that was not.
+    `encode` turns a request into tokens and raises PromptTooLong where it does not fit. `score` takes all
+    requests of a cell, so that what they share is computed once, and yields replies batch by batch, in
+    any order. `skip` has the indices of requests that were answered before: a batch of these alone is
+    left out, and all other batches are the same as without `skip`. So a cell that was interrupted and
+    resumes gives the same numbers as one that was not.
     """
 
     @property
     def reads(self) -> Reads:
-        """`item`: a reply is one set, a weight for each option. `prompt`: a reply has the log-probability
-        of every continuation that was asked for, in its set, and of how many tokens."""
+        """`item`: a reply has one set, the log-weights of the options.
+
+        `prompt`: a reply has the log-probability and the number of tokens of every
+        continuation of the request, in the same sets.
+        """
         ...
 
     @property
     def path(self) -> str:
-        """How forward passes are made: `packed` or `plain`; `` for an engine that makes none."""
+        """How continuations are scored: `packed` or `plain`; "" for an engine without forward passes."""
         ...
 
     @property
     def model_bytes(self) -> int | None:
-        """The weights as they are held in memory, in bytes; None for an engine without weights."""
+        """Size of the weights in memory, in bytes; None for an engine without weights."""
         ...
 
     def encode(self, request: ScoreRequest) -> Encoded: ...
@@ -64,14 +67,14 @@ class Engine(Protocol):
 
 @runtime_checkable
 class LanguageModel(Engine, Protocol):
-    """An engine that also takes chat messages and writes text of its own."""
+    """An engine that also takes chat messages and generates text."""
 
     def render(self, messages: Sequence[Message], *, thinking: bool) -> str:
-        """The text that the model's chat template makes of the messages, up to the assistant's answer."""
+        """The prompt that the model's chat template makes of the messages, up to the assistant's answer."""
         ...
 
     def encode_prompt(self, request: GenerateRequest) -> Tokens:
-        """Raises PromptTooLong."""
+        """The prompt in tokens. Raises PromptTooLong where it does not fit, with the tokens to be written."""
         ...
 
     def generate(
@@ -79,14 +82,16 @@ class LanguageModel(Engine, Protocol):
         requests: Sequence[GenerateRequest],
         prompts: Sequence[Tokens],
         skip: frozenset[int] = frozenset(),
-    ) -> Iterator[WrittenBatch]: ...
+    ) -> Iterator[WrittenBatch]:
+        """Completions, batch by batch. `prompts` are the encoded ones; `skip` is as in `score`."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """What an engine is opened with, beside its weights where it has any.
+    """What an engine is opened with, apart from weights.
 
-    `dtype` is None for an engine that takes none. `train` are the items that a baseline learns from.
+    `dtype` is None for an engine without one. `train` has the items that a baseline learns from.
     """
 
     card: ModelCard
@@ -97,14 +102,14 @@ class Opening:
     trust: Trust = NO_TRUST
     adapter: Adapter | None = None
     batch: float = 1.0
-    """Batches hold this share of the usual tokens: less after memory ran out."""
+    """Size of a batch as a share of the usual number of tokens: below 1 after memory ran out."""
     more: Mapping[str, Value] = field(default_factory=dict[str, Value])
-    """The choices that other packages add, by name."""
+    """Choices that other packages add, by name."""
 
 
 def in_order(batches: Iterable[ScoredBatch]) -> list[Scores]:
     """The replies of all batches, in the order of the requests."""
-    found = {
+    replies = {
         index: scores for batch in batches for index, scores in zip(batch.indices, batch.replies, strict=True)
     }
-    return [found[index] for index in range(len(found))]
+    return [replies[index] for index in range(len(replies))]

@@ -1,6 +1,6 @@
-"""The kinds of engine that a card can name, and opening one. Nothing heavy is imported before it is needed.
+"""The engine kinds that a card can name, and how to open one. Heavy libraries are imported when needed.
 
-Another package declares its own as an entry point of the group `bench.engines`: docs/plugin/ is a whole one.
+Another package adds a kind as an entry point of the group `bench.engines`; docs/plugin/ is an example.
 """
 
 from collections.abc import Callable
@@ -18,10 +18,10 @@ OURS = "slm-bench"
 
 @dataclass(frozen=True, slots=True)
 class FromWeights:
-    """An engine is opened with the weights of its card, which are on this machine.
+    """The engine is opened with the card's weights, once they are on this machine.
 
-    `prepare` does what is done once and is no cost of the model (a conversion): it runs before the clock
-    starts.
+    `prepare` does work that is needed once and is no cost of the model, such as a conversion: it runs
+    before time is measured.
     """
 
     open: Callable[[Opening, Weights], Engine]
@@ -30,14 +30,14 @@ class FromWeights:
 
 @dataclass(frozen=True, slots=True)
 class Standalone:
-    """An engine is opened without weights: a baseline, or one that asks a server."""
+    """The engine is opened without weights: a baseline, or one that queries a server."""
 
     open: Callable[[Opening], Engine]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineKind(EngineRules):
-    """What a card's `engine` names: what the engine takes, and how it is opened."""
+    """What a card's `engine` names: the cards and variants that the engine accepts, and how it is opened."""
 
     opens: FromWeights | Standalone
 
@@ -46,31 +46,37 @@ ENGINES = Registry("bench.engines", "engine", EngineKind)
 
 
 def engine_kind(card: ModelCard) -> EngineKind:
-    """The engine of a card; raises a UsageError where it is not installed."""
+    """The engine kind of a card.
+
+    Raises a UsageError where it is not installed, a BenchError where the card names none.
+    """
     if card.engine is None:
         raise BenchError(f"{card.name} was run by another program, and no engine here is known for it")
     return ENGINES.get(card.engine)
 
 
 def engine_package(card: ModelCard) -> str:
-    """Name and version of the package that the card's engine comes from, "" for ours."""
+    """Name and version of the package that adds the card's engine, "" for an engine of this package."""
     package = ENGINES.package(card.engine) if card.engine else ""
     return "" if package.partition(" ")[0] == OURS else package
 
 
 def prepare(card: ModelCard, weights: Weights | RemoteWeights | None) -> Weights | None:
-    """Do what is no cost of the model: download, convert, import libraries. The weights, on this machine."""
+    """Do what is no cost of the model (download, convert), and return the weights on this machine."""
     local = fetch(weights) if isinstance(weights, RemoteWeights) else weights
     match engine_kind(card).opens:
-        case FromWeights(prepare=ready) if local is not None:
-            ready(local)
+        case FromWeights(prepare=prepare_weights) if local is not None:
+            prepare_weights(local)
         case _:
             pass
     return local
 
 
 def open_engine(opening: Opening, weights: Weights | None) -> Engine:
-    """Load the model. Raises a BenchError where the engine wants weights and there are none."""
+    """Open the engine of the card.
+
+    Raises a BenchError where it needs weights and there are none, or does not do what its kind declares.
+    """
     kind, name = engine_kind(opening.card), opening.card.engine
     match kind.opens:
         case FromWeights(open=load):
@@ -80,9 +86,11 @@ def open_engine(opening: Opening, weights: Weights | None) -> Engine:
         case Standalone(open=start):
             engine = start(opening)
     if getattr(engine, "reads", None) != kind.reads:
-        raise BenchError(f"the engine {name} declares that it reads {kind.reads}s, and its object does not")
+        raise BenchError(
+            f"the engine {name} declares that it reads {kind.reads}s, but what it opens does not"
+        )
     if "generate" in kind.choices and not isinstance(engine, LanguageModel):
-        raise BenchError(f"the engine {name} declares that it writes, and what it opens cannot")
+        raise BenchError(f"the engine {name} declares that it generates text, but what it opens cannot")
     return engine
 
 

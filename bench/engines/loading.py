@@ -1,4 +1,4 @@
-"""Weights on disk -> a loaded engine. The only place that knows how transformers opens a model."""
+"""Weights on disk -> a loaded engine. Only this module knows how transformers loads a model."""
 
 import logging
 import os
@@ -26,26 +26,35 @@ from bench.inputs.weights import NO_TRUST, Trust, Weights
 from bench.types import Dtype
 
 CPU_BATCH_TOKENS = 1536
+"""Tokens of a scoring batch, rows x longest row; below, the same on a GPU."""
 CUDA_BATCH_TOKENS = 32768
 
 
 def best_dtype() -> Dtype:
     """bfloat16 where the device multiplies it natively, else float32.
 
-    Elsewhere bfloat16 is emulated and slower than float32, for no gain but memory.
+    Where bfloat16 is emulated it saves memory, but is slower than float32.
     """
     if torch.cuda.is_available():
         return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
-    able = torch.cpu.get_capabilities()
-    return "bfloat16" if able.get("avx512_bf16") or able.get("amx_bf16") or able.get("bf16") else "float32"
+    supports = torch.cpu.get_capabilities()
+    return (
+        "bfloat16"
+        if supports.get("avx512_bf16") or supports.get("amx_bf16") or supports.get("bf16")
+        else "float32"
+    )
 
 
 def device_name() -> str:
+    """torch's name of the device that models run on: "cuda" or "cpu"."""
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def open_transformers(opening: Opening, weights: Weights) -> TransformerEngine:
-    """Load model and tokenizer in the wanted dtype and put them on the device."""
+    """Load model and tokenizer, in the opening's dtype and weight format, onto the device.
+
+    Raises a BenchError where they cannot be loaded, or the adapter does not fit.
+    """
     quieten()
     adapter = opening.adapter
     tuned = adapter if adapter and adapter.method == "full" else None
@@ -59,32 +68,35 @@ def open_transformers(opening: Opening, weights: Weights) -> TransformerEngine:
     elif adapter:
         add_adapter(model, adapter)
     if device == "cpu":
-        # A mask would make transformers repeat keys and values for each query head, which the CPU's
-        # kernel does not need: 1.7 times as fast behind a prefix of 1,100 tokens.
+        # With a mask, transformers repeats keys and values for each query head, which the CPU's kernel
+        # does not need: without it, scoring after a prefix of 1,100 tokens is 1.7 times as fast.
         os.environ["TRANSFORMERS_SDPA_FORCE_GQA"] = "1"
-    longest = window(opening.card, model.config)
+    longest_row = window(opening.card, model.config)
     return TransformerEngine(
         model=model,
         tokenizer=_tokenizer(folder, opening.trust),
-        window=longest,
+        window=longest_row,
         batch_tokens=int(opening.batch * (CUDA_BATCH_TOKENS if device == "cuda" else CPU_BATCH_TOKENS)),
-        path=best_path(model, longest),
+        path=best_path(model, longest_row),
     )
 
 
 def quieten() -> None:
-    """To be called before a library under it is imported: what they say is not for who runs a benchmark."""
+    """Silence progress bars and warnings of libraries. Call it before they are imported."""
     transformers_logging.disable_progress_bar()
     transformers_logging.set_verbosity_error()
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it warns once a layer and pass
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it warns in each layer and pass
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
 
 
 def load_model(opening: Opening, folder: Path, device: str, *, pickled: bool = False) -> Any:
-    """The model as transformers loads it, quantised as wanted; pickles only where they are allowed."""
+    """The model, quantised as the opening says. Pickled weights are read only where `pickled` allows it.
+
+    Raises a BenchError where the weights cannot be loaded or are incomplete.
+    """
     is_encoder_decoder = opening.card.architecture == "encoder-decoder"
     auto = AutoModelForSeq2SeqLM if is_encoder_decoder else AutoModelForCausalLM
-    how = "" if opening.quantize == "none" else f" in {opening.quantize}"
+    in_format = "" if opening.quantize == "none" else f" in {opening.quantize}"
     try:
         load: Any = auto.from_pretrained
         model, info = load(
@@ -93,27 +105,30 @@ def load_model(opening: Opening, folder: Path, device: str, *, pickled: bool = F
             local_files_only=True,
             use_safetensors=not pickled,
             output_loading_info=True,
-            trust_remote_code=opening.trust.code,  # left out, transformers would ask at the terminal
+            trust_remote_code=opening.trust.code,  # None would make transformers ask at the terminal
             quantization_config=quantization(opening),
             device_map={"": device},
         )
     except (OSError, ValueError, RuntimeError, ImportError, SafetensorError) as error:
-        raise BenchError(f"the weights cannot be loaded{how}: {first_line(error)}") from error
-    lacking: list[str] = sorted(info["missing_keys"])
-    if lacking:
-        # Transformers would fill them with random numbers.
-        raise BenchError(f"the weights cannot be loaded{how}: {lacking[0]} is not in them")
+        raise BenchError(f"the weights cannot be loaded{in_format}: {first_line(error)}") from error
+    missing: list[str] = sorted(info["missing_keys"])
+    if missing:
+        # Transformers fills them with random numbers.
+        raise BenchError(f"the weights cannot be loaded{in_format}: {missing[0]} is not in them")
     if opening.quantize in FOUR_BITS:
         keep_unpacked(model)
-    # Weights may come with penalties, forced tokens and sampling of their own; what is asked is asked of all.
+    # Weights may come with penalties, forced tokens and sampling settings. All models use the request's.
     names = ("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id")
-    own: dict[str, Any] = model.generation_config.to_dict() if model.can_generate() else {}
-    model.generation_config = GenerationConfig(**{name: own.get(name) for name in names})
+    given: dict[str, Any] = model.generation_config.to_dict() if model.can_generate() else {}
+    model.generation_config = GenerationConfig(**{name: given.get(name) for name in names})
     return model
 
 
 def window(card: ModelCard, config: Any) -> int:
-    """The longest prompt in tokens: the card's word, else the model's configuration."""
+    """The longest prompt in tokens, from the card, else from the model's configuration.
+
+    Raises a BenchError where neither has it.
+    """
     limit = card.context or getattr(config, "max_position_embeddings", None)
     if limit is None:
         raise BenchError(f"give {card.name}'s card a context: its configuration names no longest prompt")
@@ -121,19 +136,22 @@ def window(card: ModelCard, config: Any) -> int:
 
 
 def load_tokenizer(weights: Weights) -> Any:
-    """The tokenizer alone, to look at prompts."""
+    """The tokenizer alone, to show prompts in tokens."""
     return _tokenizer(readable_folder(weights))
 
 
 def _tokenizer(folder: Path, trust: Trust = NO_TRUST) -> Any:
     try:
         return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=trust.code)
-    except Exception as error:  # whatever the files make the tokenizer libraries raise
+    except Exception as error:  # the tokenizer libraries may raise anything on bad files
         raise BenchError(f"the tokenizer cannot be loaded: {first_line(error)}") from error
 
 
 def readable_folder(weights: Weights) -> Path:
-    """A folder that transformers opens: the weights' own, or a GGUF's one-time conversion."""
+    """A folder that transformers can load: the weights' own, or the cached conversion of a GGUF file.
+
+    Raises a BenchError where the conversion fails.
+    """
     if not weights.is_gguf:
         return weights.path
     folder = cache_folder() / weights.revision.replace(":", "-")

@@ -1,6 +1,6 @@
-"""Memory: what is free, what a process held at most, and how little of it a long run keeps.
+"""Memory: what is free, what a process used at most, and how to return unused memory to the system.
 
-Without the last, the host's memory grows by about 4 MB a batch, all of it free or stale.
+Without the last, host memory grows by about 4 MB a batch, all of it free pages and unused kernels.
 """
 
 import ctypes
@@ -17,18 +17,18 @@ import psutil
 from bench.engines.device import loaded_cuda
 
 KERNELS = "32"
-"""oneDNN keeps its generated kernels of the last 1,024 shapes, 3 MB a batch of a new shape."""
+"""Kernels that oneDNN keeps. Its default is those of the last 1,024 shapes: 3 MB for each new batch shape."""
 _CLEAR = Path("/proc/self/clear_refs")
 _RESET_PEAK = "5"
 
 
 def keep_few_kernels() -> None:
-    """Must be called before the first forward pass of the process; a value that the user set stays."""
+    """Call it before the first forward pass of the process. A value that the user has set stays."""
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", KERNELS)
 
 
 def release_free_pages() -> None:
-    """Return the free pages of the C heap to the system, where it can (glibc)."""
+    """Return free pages of the C heap to the system, where the C library can (glibc)."""
     if trim := _malloc_trim():
         trim(0)
 
@@ -37,20 +37,20 @@ def release_free_pages() -> None:
 def _malloc_trim() -> Callable[[int], int] | None:
     try:
         return ctypes.CDLL(None).malloc_trim
-    except (AttributeError, OSError, TypeError):  # another C library
+    except (AttributeError, OSError, TypeError):  # not glibc
         return None
 
 
 def free_memory_bytes() -> int:
-    """Of the accelerator, or of the machine where there is none."""
+    """Free memory of the accelerator, or of the machine where there is none."""
     cuda = loaded_cuda()
     return cuda.mem_get_info()[0] if cuda else psutil.virtual_memory().available
 
 
 def peak_memory_bytes() -> int | None:
-    """Most resident memory this process ever held, with that of the processes it started.
+    """The peak resident memory of this process, plus the peaks of the running processes that it started.
 
-    From /proc where there is one: `ru_maxrss` of a child starts at its parent's size on Linux.
+    Read from /proc where there is one: on Linux, `ru_maxrss` of a child starts at its parent's size.
     """
     if Path("/proc/self/status").is_file():
         children = [child.pid for child in psutil.Process().children(recursive=True)]
@@ -62,19 +62,19 @@ def peak_memory_bytes() -> int | None:
 def _high_water(pid: int | str) -> int | None:
     try:
         lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
-    except OSError:  # it has ended meanwhile
+    except OSError:  # the process has ended
         return None
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), None)
 
 
 def peak_device_memory_bytes() -> int | None:
-    """Most memory torch ever held on the accelerator, None where there is none."""
+    """The peak memory that torch allocated on the accelerator; None without one."""
     cuda = loaded_cuda()
     return cuda.max_memory_allocated() if cuda else None
 
 
 def reset_peak() -> None:
-    """Let both peaks start again at what is held now, after free memory has gone back to the system."""
+    """Return unused memory to the system and measure both peaks from now on."""
     gc.collect()
     if cuda := loaded_cuda():
         cuda.empty_cache()
@@ -85,8 +85,9 @@ def reset_peak() -> None:
 
 
 def peak_since_reset() -> int | None:
-    """Most memory held since `reset_peak`, on the accelerator where there is one; None where the system
-    does not report it.
+    """The peak memory since `reset_peak`, in bytes: on the accelerator where there is one, else of the host.
+
+    None where the system does not report it.
     """
     if loaded_cuda():
         return peak_device_memory_bytes()

@@ -1,4 +1,4 @@
-"""What all prompts of a cell begin with, computed once and shown to every batch."""
+"""The common prefix of a cell's prompts: its keys and values are computed once, for all batches."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,46 +11,48 @@ from transformers.cache_utils import CacheLayerMixin
 from bench.types import Tokens
 
 SHORTEST = 32
-"""Tokens from which a shared beginning is worth it: a batch behind one needs a mask."""
+"""Tokens from which a common prefix saves time: a batch after one needs a mask."""
 
 
 class PrefixLayer(CacheLayerMixin):
-    """One layer's keys and values of the prefix, (1, heads, tokens, head size), put before every row's.
+    """The prefix's keys and values in one layer, (1, heads, tokens, head size), put before those of each row.
 
-    Nothing is kept of the rows: transformers' own cache would hold all layers' keys at once.
+    It keeps nothing of the rows: transformers' own cache would keep the keys of all layers at once.
     """
 
     def __init__(self, keys: Tensor, values: Tensor) -> None:
         super().__init__()
-        self.keys, self.values = keys, values
+        self.prefix_keys, self.prefix_values = keys, values
         self.is_initialized = True
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
-        """Nothing is to be set up."""
+        """The keys and values are given from the start."""
 
     def update(
         self, key_states: Tensor, value_states: Tensor, *_args: object, **_kwargs: object
     ) -> tuple[Tensor, Tensor]:
-        return _before(self.keys, key_states), _before(self.values, value_states)
+        return _concatenate(self.prefix_keys, key_states), _concatenate(self.prefix_values, value_states)
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
         return self.get_seq_length() + query_length, 0
 
     def get_seq_length(self) -> int:
-        assert self.keys is not None
-        return int(self.keys.shape[-2])
+        return int(self.prefix_keys.shape[-2])
 
     def get_max_length(self) -> int:
         return -1
 
 
-def _before(prefix: Tensor | None, own: Tensor) -> Tensor:
-    assert prefix is not None
+def _concatenate(prefix: Tensor, own: Tensor) -> Tensor:
+    """`own` is (rows, heads, tokens, head size)."""
     return torch.cat([prefix.expand(own.shape[0], -1, -1, -1), own], dim=-2)
 
 
 def prefill(model: Any, prefix: Tokens) -> Cache | None:
-    """Run the prefix through the model once; None where there is no prefix."""
+    """Run the prefix through the model; None where it is empty.
+
+    Raises a ValueError where a layer does not keep every position (a recurrent one, or a short window).
+    """
     if not prefix:
         return None
     ids = torch.tensor([prefix], device=model.device)
@@ -60,7 +62,7 @@ def prefill(model: Any, prefix: Tokens) -> Cache | None:
 
 
 def _states(layer: Any, tokens: int) -> Sequence[Tensor]:
-    """Raises ValueError where a layer does not hold every position (recurrent, or a short window)."""
+    """The keys and values of a layer, each (1, heads, tokens, head size)."""
     if getattr(layer, "keys", None) is None or layer.keys.shape[-2] != tokens:
-        raise ValueError("the cache does not hold every position")
+        raise ValueError("the cache does not keep every position")
     return layer.keys, layer.values

@@ -1,4 +1,4 @@
-"""Eight and four bits a weight, by bitsandbytes, on the GPU and on the CPU."""
+"""Weights in 8 and 4 bits, by bitsandbytes, on the GPU and on the CPU."""
 
 from typing import Any
 
@@ -11,23 +11,28 @@ from bench.errors import BenchError
 
 FOUR_BITS = ("nf4", "fp4")
 SENSITIVE = {"decoder": ["lm_head"], "encoder-decoder": ["lm_head", "wo"]}
-"""Layers that stay in the dtype: the output head, and T5's second feed-forward layer, whose activations
+"""Layers that are not quantised: the output head, and T5's second feed-forward layer, whose activations
 are the largest (transformers keeps it in float32 for the same reason)."""
 
 NO_OUTLIERS = 0.0
-"""LLM.int8() keeps columns with an outlier anywhere in the batch in half precision, so a score would
-depend on what shares its batch. Without that every token has its own scale, alone."""
+"""The threshold that switches off LLM.int8()'s outliers. It keeps columns with an outlier anywhere in the
+batch in half precision, so a score would depend on the rest of the batch. Without that, each token has its
+own scale."""
 
 
 def torch_dtype(opening: Opening) -> torch.dtype:
-    """Raises a BenchError where the opening names none."""
+    """The opening's dtype. Raises a BenchError where it has none."""
     if opening.dtype is None:
         raise BenchError(f"{opening.card.name} cannot be opened without a dtype")
     return getattr(torch, opening.dtype)
 
 
 def quantization(opening: Opening) -> BitsAndBytesConfig | None:
-    """How linear layers are quantised: in 4 bits as QLoRA does (scales too), in 8 as LLM.int8() does."""
+    """How linear layers are quantised; None where they are not.
+
+    4 bits with quantised scales are as in QLoRA (Dettmers et al. 2023), 8 bits as in LLM.int8() (Dettmers
+    et al. 2022).
+    """
     if opening.quantize == "none":
         return None
     if opening.quantize == "int8":
@@ -50,10 +55,10 @@ def _skipped(opening: Opening) -> list[str]:
 
 
 def keep_unpacked(model: Any, *, unpacked: bool = True) -> None:
-    """Whether a CPU dequantises a 4-bit layer and multiplies, or takes the kernel for packed weights.
+    """Whether a CPU dequantises 4-bit layers before it multiplies, or uses the kernel for packed weights.
 
-    That kernel, bitsandbytes' own, is made for a row at a time: on SmolLM2 135M it takes a third of
-    the time at one token and four times as long at 1,470. Weights that it has packed stay packed.
+    bitsandbytes made that kernel for single rows: on SmolLM2 135M it takes a third of the time at one
+    token, but four times as long at 1,470. Weights that it has packed stay packed.
     """
     for module in model.modules():
         if hasattr(module, "support_avx512bf16_for_cpu"):
@@ -63,25 +68,26 @@ def keep_unpacked(model: Any, *, unpacked: bool = True) -> None:
 def _has_kernel() -> bool:
     from bitsandbytes import functional
 
-    known: Any = functional
-    return bool(known.has_avx512bf16())
+    untyped: Any = functional
+    return bool(untyped.has_avx512bf16())
 
 
 def footprint(model: Any) -> int:
-    """Bytes of all weights as they are held, the scales of quantised ones included."""
+    """The size of all weights in memory, in bytes, with the scales of quantised ones."""
     tensors: list[Tensor] = [*model.parameters(), *model.buffers()]
-    held = sum(map(_bytes, tensors))
-    held += sum(_scales(getattr(weight, "quant_state", None)) for weight in model.parameters())
+    total = sum(map(_bytes, tensors))
+    total += sum(_scale_bytes(getattr(weight, "quant_state", None)) for weight in model.parameters())
     states = (getattr(module, "state", None) for module in model.modules())
-    rows = (getattr(state, "SCB", None) for state in states)  # int8: a scale a row
-    return held + sum(_bytes(scales) for scales in rows if isinstance(scales, Tensor))
+    row_scales = (getattr(state, "SCB", None) for state in states)  # int8: one a row
+    return total + sum(_bytes(scales) for scales in row_scales if isinstance(scales, Tensor))
 
 
-def _scales(state: Any) -> int:
+def _scale_bytes(state: Any) -> int:
+    """The scales of a 4-bit weight may be quantised, with scales of their own."""
     if state is None:
         return 0
-    held = [tensor for tensor in (state.absmax, state.code, state.offset) if isinstance(tensor, Tensor)]
-    return sum(map(_bytes, held)) + _scales(state.state2)
+    tensors = [tensor for tensor in (state.absmax, state.code, state.offset) if isinstance(tensor, Tensor)]
+    return sum(map(_bytes, tensors)) + _scale_bytes(state.state2)
 
 
 def _bytes(tensor: Tensor) -> int:

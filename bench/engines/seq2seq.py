@@ -1,6 +1,6 @@
-"""Encoder-decoder models: a question is encoded once, and all its continuations are one decoder row.
+"""Score with encoder-decoder models: a question is encoded once, and its continuations are one decoder row.
 
-So are the cross-attention's keys and values: made once a question, not once a continuation.
+The keys and values of the cross-attention are then also computed once a question, not once a continuation.
 """
 
 from collections.abc import Generator, Iterator, Sequence
@@ -46,22 +46,22 @@ def _forward(model: Any, sources: Sequence[Tree], layout: Layout) -> Reading:
     owners = [row.tree for row in layout.rows]
     with torch.inference_mode(), projecting_only(model, layout):
         states = model.get_encoder()(input_ids=ids, attention_mask=mask).last_hidden_state
-        with _tree_attention(model, layout, int(rows.shape[1])) as beyond:
+        with _tree_attention(model, layout, int(rows.shape[1])) as tree_inputs:
             logits = model(
                 encoder_outputs=BaseModelOutput(last_hidden_state=states[owners]),
                 attention_mask=mask[owners],
                 decoder_input_ids=rows,
                 use_cache=False,
-                **beyond,
+                **tree_inputs,
             ).logits
     return read(logits, layout)
 
 
 @contextmanager
 def _tree_attention(model: Any, layout: Layout, width: int) -> Generator[dict[str, Any]]:
-    """The arguments that make the decoder's rows trees; within, T5 counts distance along a branch.
+    """Yields the arguments that make the decoder's rows trees. Within, T5 measures distances along a branch.
 
-    T5 takes no position ids: its first block makes a bias of the distances between tokens, which it
+    T5 takes no position ids: its first block computes a bias from the distances between tokens, which it
     would take from their places in the row.
     """
     if layout.is_causal:
@@ -83,7 +83,7 @@ def _tree_attention(model: Any, layout: Layout, width: int) -> Generator[dict[st
 def _distance_bias(attention: Any, positions: Tensor) -> Tensor:
     """T5's bias for tokens at `positions` (rows, width): (rows, heads, width, width)."""
     distance = positions[:, None, :] - positions[:, :, None]
-    buckets = attention._relative_position_bucket(  # noqa: SLF001 (T5's own, so that it stays T5's)
+    buckets = attention._relative_position_bucket(  # noqa: SLF001 (T5's own function, not a copy of it)
         distance,
         bidirectional=False,
         num_buckets=attention.relative_attention_num_buckets,

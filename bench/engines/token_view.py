@@ -1,4 +1,4 @@
-"""A request as one model's tokens, for people to look at."""
+"""A request in the tokens of a model, for display."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from bench.types import Message, ScoreRequest
 
 @dataclass(frozen=True, slots=True)
 class TokenView:
-    """`stem` is what the model is fed, `branches` the tokens of each continuation."""
+    """`stem` is the model's input before the continuations, and `branches` has the tokens of each of them."""
 
     stem: tuple[str, ...]
     branches: tuple[tuple[str, ...], ...]
@@ -28,7 +28,7 @@ def request_tokens(
     weights: Weights,
     ask: Callable[[Callable[[Sequence[Message]], str]], ScoreRequest],
 ) -> tuple[ScoreRequest, TokenView]:
-    """The request that `ask` makes with the model's chat template, and its tokens."""
+    """The request that `ask` makes with the model's chat template, which it gets as a function, in tokens."""
     tokenizer: Any = load_tokenizer(weights)
     request = ask(partial(render, tokenizer, thinking=False))
     encode = encode_seq2seq if card.architecture == "encoder-decoder" else encode_causal

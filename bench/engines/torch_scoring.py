@@ -1,4 +1,4 @@
-"""What both transformer engines share: tensors of a layout, and reading only the rows that are wanted."""
+"""Shared by both transformer engines: a layout as tensors, and logits only at the places that are read."""
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,11 +14,11 @@ from bench.engines.packing import Layout, Path, by_set, conjunctions, shape, sum
 from bench.types import Encoded, ScoredBatch, Scores, Tree
 
 CHUNK = 128
-"""Rows of logits that are turned into float32 at a time."""
-TIDY = 4
-"""Batches between which freed memory stays with the process: each return of it costs 5 % of a batch."""
+"""Rows of logits that are converted to float32 at a time."""
+TRIM_EVERY = 4
+"""Batches after which free memory is returned to the system: each time costs 5 % of a batch."""
 Reading = tuple[list[float], list[bool]]
-"""Of each read of a layout: its log-probability, and whether its token was the likeliest."""
+"""(log-probabilities, whether the token was the likeliest), one entry for each read of a layout."""
 
 
 def score_in_batches(
@@ -29,7 +29,11 @@ def score_in_batches(
     forward: Callable[[Sequence[int]], tuple[Layout, Reading]],
     skip: frozenset[int],
 ) -> Iterator[ScoredBatch]:
-    """Score requests batch by batch. `trees` are theirs as the forward pass gets them, less any prefix."""
+    """Score requests batch by batch.
+
+    `trees` are those of `encoded`, without a prefix that has been computed. `forward` takes the indices of
+    a batch. A batch of about `budget` tokens shrinks where memory runs out.
+    """
     shapes = [shape(tree, path) for tree in trees]
     batches = in_batches(shapes, budget, forward, is_out_of_memory, skip)
     for number, (indices, (layout, (logprobs, greedy)), tokens) in enumerate(batches, start=1):
@@ -46,27 +50,27 @@ def score_in_batches(
             for index, tree, total, whole in zip(indices, batch, totals, likeliest, strict=True)
         ]
         yield ScoredBatch(tuple(indices), tuple(replies), tokens)
-        if number % TIDY == 0:
+        if number % TRIM_EVERY == 0:
             release_free_pages()
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether a smaller batch may help; frees what the device holds for nothing."""
+    """Whether a smaller batch may help. If so, unused device memory is freed."""
     if not should_reduce_batch_size(error):
         return False
-    error.__traceback__ = None  # its frames hold the batch's tensors
+    error.__traceback__ = None  # its frames refer to the batch's tensors
     clear_device_cache(garbage_collection=True)
     return True
 
 
 def padded(rows: Sequence[Sequence[int]], device: torch.device) -> Tensor:
-    """Ids, right-padded with 0: (rows, longest)."""
+    """Token ids, padded on the right with 0: (rows, longest row)."""
     width = max(len(row) for row in rows)
     return torch.tensor([[*row, *[0] * (width - len(row))] for row in rows]).to(device)
 
 
 def ancestors(layout: Layout, width: int) -> Tensor:
-    """Which tokens a token may look at: (rows, width, width), True for itself and what leads to it."""
+    """Which tokens a token sees, (rows, width, width): True for itself and its ancestors."""
     seen = torch.ones(width, width, dtype=torch.bool).tril().repeat(len(layout.rows), 1, 1)
     for mask, row in zip(seen, layout.rows, strict=True):
         for at, parent in enumerate(row.parents, start=row.trunk):
@@ -76,17 +80,17 @@ def ancestors(layout: Layout, width: int) -> Tensor:
 
 
 def additive(seen: Tensor, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """A mask to add to attention scores, (rows, 1, queries, keys), from (rows, queries, keys)."""
+    """A mask to add to attention scores: (rows, queries, keys) -> (rows, 1, queries, keys)."""
     mask = torch.zeros(seen.shape, dtype=dtype).masked_fill(~seen, torch.finfo(dtype).min)
     return mask[:, None].to(device)
 
 
 @contextmanager
 def projecting_only(model: Any, layout: Layout) -> Generator[None]:
-    """Within, the output head sees the hidden states of `layout.places` alone.
+    """Within, the output head gets only the hidden states at `layout.places`.
 
-    The head's input (rows, positions, width) becomes (1, places, width), so the vocabulary is
-    projected only where it is read, and whatever the architecture does to logits still happens.
+    Its input (rows, positions, width) becomes (1, places, width), so that logits are computed only where
+    they are read. The architecture's own processing of logits stays in effect.
     """
     rows, positions = zip(*layout.places, strict=True)
 
@@ -102,12 +106,12 @@ def projecting_only(model: Any, layout: Layout) -> Generator[None]:
 
 
 def read(logits: Tensor, layout: Layout) -> Reading:
-    """Log-probabilities of `layout.reads` from logits (1, places, vocabulary), in float32."""
+    """The log-probabilities of `layout.reads`, in float32, from logits (1, places, vocabulary)."""
     places = torch.tensor([read.place for read in layout.reads], device=logits.device)
     tokens = torch.tensor([read.token for read in layout.reads], device=logits.device)
     values: Any = torch.empty(len(layout.reads), device=logits.device)
     likeliest: Any = torch.empty(len(layout.reads), device=logits.device)
-    # A float32 copy of all rows at once would be the largest thing in memory.
+    # A float32 copy of all rows would be the largest tensor in memory.
     for at in range(0, logits.shape[1], CHUNK):
         logprobs = torch.log_softmax(logits[0, at : at + CHUNK].float(), dim=-1)
         here = (places >= at) & (places < at + CHUNK)

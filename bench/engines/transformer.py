@@ -1,4 +1,4 @@
-"""A loaded transformers model as an engine, decoder-only or encoder-decoder."""
+"""The engine of a loaded transformers model, decoder-only or encoder-decoder."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,15 +20,15 @@ from bench.types import (
     WrittenBatch,
 )
 
-WRITING = 8
-"""A batch that writes may hold this many times the tokens: all but one a row lie in the cache."""
+GENERATE_TOKENS = 8
+"""A generating batch may have this many times the tokens: each step computes one a row."""
 
 
 @dataclass(frozen=True, slots=True)
 class TransformerEngine:
-    """`window` is the longest row, in tokens, that the model takes (encoder-decoder: the encoder's).
+    """`window` is the longest row, in tokens, that the model takes (encoder-decoder: that the encoder takes).
 
-    A scoring batch is about `batch_tokens`.
+    A scoring batch has about `batch_tokens` tokens.
     """
 
     model: Any
@@ -59,9 +59,9 @@ class TransformerEngine:
 
     def encode_prompt(self, request: GenerateRequest) -> Tokens:
         ids = self.tokenizer(request.prompt, add_special_tokens=not request.templated)["input_ids"]
-        new = request.max_new_tokens if self._is_decoder else 0
-        if len(ids) + new > self.window:
-            raise PromptTooLong(len(ids), self.window, new)
+        new_tokens = request.max_new_tokens if self._is_decoder else 0
+        if len(ids) + new_tokens > self.window:
+            raise PromptTooLong(len(ids), self.window, new_tokens)
         return tuple(ids)
 
     def generate(
@@ -70,9 +70,9 @@ class TransformerEngine:
         prompts: Sequence[Tokens],
         skip: frozenset[int] = frozenset(),
     ) -> Iterator[WrittenBatch]:
-        budget = WRITING * self.batch_tokens
-        keep_unpacked(self.model, unpacked=False)  # a row writes one token at a time
+        budget = GENERATE_TOKENS * self.batch_tokens
+        keep_unpacked(self.model, unpacked=False)  # each step computes one token a row
         return writing.write(self.model, self.tokenizer, requests, prompts, budget, skip)
 
     def close(self) -> None:
-        """Nothing is held beyond the model, which goes with the process."""
+        """There is nothing to close: the model's memory is freed with the process."""

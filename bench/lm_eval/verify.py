@@ -123,12 +123,8 @@ def verify(
     """Score the items both ways, `rounds` times in turns, as plain prompts. `report` gets the speeds as soon
     as they are measured; memory takes a while longer.
     """
-    engine = open_transformers(opening, weights)
-    requests = tuple(score_request(asking, item, no_chat) for item in items)
-    for request in requests:
-        engine.encode(request)  # fails before anything is measured if a prompt does not fit
-    pair = Pair(engine, open_reference(opening, weights, reference_batch), requests, asking)
-    rate = matmul_flops(engine)
+    pair = _open_pair(opening, weights, asking, items, reference_batch)
+    rate = matmul_flops(pair.engine)
     longest = sorted(items, key=lambda item: len(item.question), reverse=True)[:LONGEST]
     laps = [_round(pair) for _ in range(rounds)]
     work: dict[Work, Timing] = {name: _timing(name, laps) for name in laps[0].ours}
@@ -142,7 +138,7 @@ def verify(
         dtype=str(opening.dtype),
         rounds=rounds,
         reference_batch=reference_batch,
-        path=engine.path,
+        path=pair.engine.path,
         views=_compare(pair, laps[-1], asking.task.scoring),
         work=work,
         peak_ours=peak("ours", opening, weights, asking, longest, reference_batch),
@@ -152,6 +148,17 @@ def verify(
         rate_share=_letters_flops(pair) / first / rate,
         provenance=provenance(),
     )
+
+
+def _open_pair(
+    opening: Opening, weights: Weights, asking: Asking, items: Sequence[Item], reference_batch: int
+) -> Pair:
+    """Open both sides. A prompt that does not fit fails here, before anything is measured."""
+    engine = open_transformers(opening, weights)
+    requests = tuple(score_request(asking, item, no_chat) for item in items)
+    for request in requests:
+        engine.encode(request)
+    return Pair(engine, open_reference(opening, weights, reference_batch), requests, asking)
 
 
 def _round(pair: Pair) -> Round:

@@ -1,1 +1,1 @@
-"""Item -> request, scores -> record, records -> numbers."""
+"""Item -> request, reply -> record, records -> metrics."""

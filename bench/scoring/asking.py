@@ -1,4 +1,4 @@
-"""How a cell asks its questions: item -> request."""
+"""Item -> request: the prompt and the continuations to score, or the text to generate."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -7,15 +7,15 @@ from bench.inputs.prompts import NO_EXEMPLARS, Exemplars, Template, answer_text,
 from bench.inputs.task import Generate, Task
 from bench.types import GenerateRequest, Item, Message, PromptStyle, ScoreRequest
 
-BARE = 1000
-"""Characters that are asked for together after the bare cue: rows of about 250 tokens."""
+BARE_CHARACTERS = 1000
+"""Option texts in one request after the bare cue: a row of about 250 tokens."""
 Render = Callable[[Sequence[Message]], str]
-"""Chat messages -> the model's own text of them, up to where the assistant speaks."""
+"""Chat messages -> the prompt by the model's chat template, up to the assistant's answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """`generate` is None where options are scored; `seed` draws samples."""
+    """How a cell asks its questions. `generate` is None where options are scored; `seed` is for sampling."""
 
     task: Task
     exemplars: Exemplars = NO_EXEMPLARS
@@ -25,29 +25,33 @@ class Asking:
 
 
 def score_request(asking: Asking, item: Item, render: Render) -> ScoreRequest:
-    """Ask how likely each option's text is after the prompt, and each letter where the task shows them."""
+    """Score each option's text after the prompt and, where the task shows letters, each letter.
+
+    The continuations are two sets, letters then texts, or the texts alone.
+    """
     prompt = _prompt(asking, asking.task.template, item, render)
-    letters = (_written(asking, prompt, item.letters),) if asking.task.scoring.letters else ()
-    sets = (*letters, _texts(asking, prompt, item))
+    letters = (_continuations(asking, prompt, item.letters),) if asking.task.scoring.letters else ()
+    sets = (*letters, _option_texts(asking, prompt, item))
     return ScoreRequest(item, prompt, sets, templated=asking.style == "chat")
 
 
 def bare_requests(asking: Asking, items: Sequence[Item], render: Render) -> list[ScoreRequest]:
-    """Ask how likely each option's text is after the answer cue alone: each text once, a set of its own.
+    """Score each option's text after the bare answer cue: each distinct text once, as a set of its own.
 
-    The cue is the same for all items, so a request asks for many texts. In order, neighbours begin
-    alike, and a beginning is computed once; an item's own four would be short rows, half of them padding.
+    The cue is the same for all items, so a request has many texts. They are sorted: neighbours often have
+    a common prefix, which is computed once. A request for each item would be short rows, half of them
+    padding.
     """
     cue = asking.task.scoring.cue
     prompt = render((Message("user", cue),)) if asking.style == "chat" else cue
-    # A space at the end belongs to the texts, or a token across the border would be some texts' alone.
+    # A final space belongs to the texts: a token across the border would exist for some texts only.
     space, prompt = (" ", prompt[:-1]) if prompt.endswith(" ") else ("", prompt)
     texts = sorted({option.strip() for item in items for option in item.options})
     return [
         ScoreRequest(
             item=items[0],
             prompt=prompt,
-            continuations=tuple((space + text,) for text in _written(asking, prompt + space, group)),
+            continuations=tuple((space + text,) for text in _continuations(asking, prompt + space, group)),
             templated=asking.style == "chat",
         )
         for group in _groups(texts)
@@ -55,10 +59,10 @@ def bare_requests(asking: Asking, items: Sequence[Item], render: Render) -> list
 
 
 def _groups(texts: Sequence[str]) -> Iterator[list[str]]:
-    """The texts in order, in groups of at most BARE characters; a longer text stands alone."""
+    """The texts in order, in groups of at most BARE_CHARACTERS; a longer text is a group of its own."""
     group: list[str] = []
     for text in texts:
-        if group and sum(map(len, group)) + len(text) > BARE:
+        if group and sum(map(len, group)) + len(text) > BARE_CHARACTERS:
             yield group
             group = []
         group.append(text)
@@ -66,17 +70,17 @@ def _groups(texts: Sequence[str]) -> Iterator[list[str]]:
         yield group
 
 
-def _texts(asking: Asking, prompt: str, item: Item) -> tuple[str, ...]:
-    return _written(asking, prompt, [option.strip() for option in item.options])
+def _option_texts(asking: Asking, prompt: str, item: Item) -> tuple[str, ...]:
+    return _continuations(asking, prompt, [option.strip() for option in item.options])
 
 
-def _written(asking: Asking, prompt: str, answers: Iterable[str]) -> tuple[str, ...]:
-    """A chat template has put what it wants before the assistant's words; plain text wants a space."""
+def _continuations(asking: Asking, prompt: str, answers: Iterable[str]) -> tuple[str, ...]:
+    """The answers as they follow the prompt: after a space in plain text, without one in a chat."""
     return tuple(answer if asking.style == "chat" else answer_text(prompt, answer) for answer in answers)
 
 
 def generate_request(asking: Asking, generate: Generate, item: Item, render: Render) -> GenerateRequest:
-    """Ask for reasoning and an answer in words."""
+    """Generate reasoning and an answer."""
     answers = "letter" if asking.task.scoring.letters else "option"
     template = Template(generate.prompt, generate.system, answers, cue=asking.task.scoring.cue)
     return GenerateRequest(

@@ -1,4 +1,4 @@
-"""Records -> numbers. Every rate comes with the count behind it."""
+"""Records -> the metrics of a cell. Every rate has its counts."""
 
 import math
 from collections import Counter
@@ -16,11 +16,11 @@ from bench.stats.metrics import EVALUATE, METRICS, Compute, Estimate, find_metri
 from bench.types import LETTERS, ViewName
 
 UNREAD = -1
-"""What a metric of the evaluate library is given for an item without an answer."""
+"""The prediction that a metric of the evaluate library gets for an item without an answer."""
 
 
 class Rate(Strict):
-    """A share of items, with Wilson's 95 % interval; all in [0, 1]."""
+    """A share of items, `value`, and the ends of its 95 % interval (Wilson's); all in [0, 1]."""
 
     correct: int
     total: int
@@ -30,23 +30,25 @@ class Rate(Strict):
 
 
 class Group(Strict):
+    """The metrics of the items of one group, by the names that the task gives."""
+
     accuracy: Rate
     values: dict[str, Estimate]
 
 
 class Disagreement(Strict):
-    """On how many items two views give different answers."""
+    """The number of items on which two views give different answers."""
 
     views: tuple[ViewName, ViewName]
     items: int
 
 
 class Metrics(Strict):
-    """`values` holds the metrics that the task names, by name; the rest every cell has. A name may be
-    that of a metric whose package is not installed here.
+    """`values` has the metrics that the task names, by name; every cell has the other fields. A named metric
+    need not be installed here.
 
-    `chosen` and `truth` count letters; an item without an answer is wrong and in `unread`, and
-    `statuses` says why. `views` has the accuracy that each view would give.
+    `chosen` and `truth` count the letters of answers and of right answers. An item without an answer is
+    wrong and counts in `unread`; `statuses` says why. `views` has the accuracy by each view.
     """
 
     accuracy: Rate
@@ -61,25 +63,25 @@ class Metrics(Strict):
 
 
 def measure(records: Sequence[Record], metrics: Mapping[str, Compute]) -> Metrics:
-    """The metrics of a cell, those in `metrics` among them; `records` may not be empty."""
+    """The metrics of a cell, with the given ones by name. There must be at least one record."""
     groups = sorted({record.group for record in records if record.group})
     chosen = Counter(record.model_output.final_answer or "" for record in records)
     truth = Counter(record.answer_gt for record in records)
     unread = chosen.pop("", 0)
     answers = _answers(records)
     statuses: Counter[ParseStatus] = Counter(record.parse_status for record in records)
-    whole = _group(records, metrics)
+    overall = _group(records, metrics)
     return Metrics(
-        accuracy=whole.accuracy,
-        values=whole.values,
+        accuracy=overall.accuracy,
+        values=overall.values,
         groups={group: _group([r for r in records if r.group == group], metrics) for group in groups},
         chosen=dict(sorted(chosen.items())),
         truth=dict(sorted(truth.items())),
         unread=unread,
         statuses={status: statuses[status] for status in sorted(statuses)},
-        views={view: _rate(_right(records, given), len(records)) for view, given in answers.items()},
+        views={view: _rate(_count_right(records, given), len(records)) for view, given in answers.items()},
         disagreements=tuple(
-            Disagreement(views=pair, items=_differ(answers[pair[0]], answers[pair[1]]))
+            Disagreement(views=pair, items=_count_different(answers[pair[0]], answers[pair[1]]))
             for pair in combinations(answers, 2)
         ),
     )
@@ -98,31 +100,31 @@ def _rate(correct: int, total: int) -> Rate:
 
 
 def _answers(records: Sequence[Record]) -> dict[ViewName, list[str | None]]:
-    """Every record's answer by each view that any of them has; None where it was not scored."""
+    """For each view in any record, the answers of all records; None where a record has no such scores."""
     views: dict[ViewName, None] = {view: None for record in records for view in record.scores}
     return {view: [record.answer_by(view) for record in records] for view in views}
 
 
-def _right(records: Sequence[Record], answers: Sequence[str | None]) -> int:
+def _count_right(records: Sequence[Record], answers: Sequence[str | None]) -> int:
     return sum(record.answer_gt == answer for record, answer in zip(records, answers, strict=True))
 
 
-def _differ(first: Sequence[str | None], second: Sequence[str | None]) -> int:
+def _count_different(first: Sequence[str | None], second: Sequence[str | None]) -> int:
     return sum(a != b for a, b in zip(first, second, strict=True))
 
 
 def load_metrics(names: Iterable[str], folder: Path) -> dict[str, Compute]:
-    """What computes each metric. Code that is not ours is tried on a small example, before anything is
-    scored; later, an error of it is a value of None.
+    """The functions of the named metrics. Code from outside this package is tested on a small example first;
+    where it fails later, the metric's value is None.
 
-    An `evaluate:` metric is Python code that the caller must have allowed to run; a relative path
-    starts at `folder`, the task file's. Raises a BenchError where a metric cannot be loaded or fails.
+    An `evaluate:` metric is Python code: the caller must have permission to run it. Its path may be
+    relative to `folder`, the task file's. Raises a BenchError where a metric cannot be loaded or fails.
     """
     return {name: _load(name, folder) for name in names}
 
 
 def installed_metrics(names: Iterable[str]) -> dict[str, Compute]:
-    """The metrics among these that can be computed again: ours and those of installed packages."""
+    """The functions of those named metrics that are part of this package or of an installed one."""
     rows = {name: find_metric(name) for name in names if not name.startswith(EVALUATE)}
     return {
         name: row.compute if name in METRICS.own else _guarded(row.compute)
@@ -136,42 +138,42 @@ def _load(name: str, folder: Path) -> Compute:
         return METRICS.own[name].compute
     if name.startswith(EVALUATE):
         compute = _load_evaluate(name, folder)
-        _try(name, compute, ("A", "B", "B"))
+        _test_run(name, compute, ("A", "B", "B"))
     else:
         compute = METRICS.get(name).compute
-        _try(f"{name} of {METRICS.package(name)}", compute, ("A", "B", None))
+        _test_run(f"{name} of {METRICS.package(name)}", compute, ("A", "B", None))
     return _guarded(compute)
 
 
-def _try(name: str, compute: Compute, answers: Sequence[str | None]) -> None:
+def _test_run(name: str, compute: Compute, answers: Sequence[str | None]) -> None:
     try:
         _finite(compute(("A", "B", "A"), answers))
     except BenchError:
         raise
-    except Exception as error:  # the code of others: whatever it raises
+    except Exception as error:  # code from outside may raise anything
         reason = f"{type(error).__name__}: {first_line(error)}"
         raise BenchError(f"metric {name} fails on a small example: {reason}") from error
 
 
 def _guarded(compute: Compute) -> Compute:
-    """The same, but an error costs this one value, and no answer."""
+    """The same function, but an error makes this one value None and loses no answers."""
 
     def guarded(truth: Sequence[str], answers: Sequence[str | None]) -> Estimate:
         try:
             return _finite(compute(truth, answers))
-        except Exception:  # noqa: BLE001 (the code of others)
+        except Exception:  # noqa: BLE001 (code from outside)
             return Estimate(value=None)
 
     return guarded
 
 
 def _finite(estimate: Estimate) -> Estimate:
-    """JSON holds no infinity and no NaN: such a value is none, and an interval with such an end is none."""
+    """Replace what is infinite or NaN by None, as JSON has neither: the value, or the whole interval."""
     if estimate.value is None or not math.isfinite(estimate.value):
         return Estimate(value=None)
     ends = (estimate.low, estimate.high)
-    bounded = all(end is not None and math.isfinite(end) for end in ends)
-    return estimate if bounded else Estimate(value=estimate.value)
+    has_interval = all(end is not None and math.isfinite(end) for end in ends)
+    return estimate if has_interval else Estimate(value=estimate.value)
 
 
 def _load_evaluate(name: str, folder: Path) -> Compute:
@@ -182,7 +184,7 @@ def _load_evaluate(name: str, folder: Path) -> Compute:
     local = folder / source
     try:
         metric = evaluate.load(str(local) if local.exists() else source)
-    except Exception as error:  # whatever the library, the network or the metric's code raises
+    except Exception as error:  # the library, the network and the metric's code may raise anything
         raise BenchError(f"metric {name} cannot be loaded: {first_line(error)}") from error
 
     def compute(truth: Sequence[str], answers: Sequence[str | None]) -> Estimate:

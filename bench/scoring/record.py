@@ -1,4 +1,4 @@
-"""What is kept of one item in one cell: a line of `records.jsonl`."""
+"""What happened to one item in one cell: a line of `records.jsonl`."""
 
 from typing import Literal, Self
 
@@ -10,13 +10,13 @@ from bench.types import LETTERS, ViewName
 from bench.views import best
 
 ParseStatus = Literal["scored", "prompt_too_long"] | ReadStatus
-"""Where there is no answer, why; `scored` and `parsed` have one."""
+"""`scored` and `parsed` come with an answer; the others say why there is none."""
 
 
 class ModelOutput(Strict):
-    """`final_answer` is a letter, or None when there is none, and then `parse_status` says why.
+    """`final_answer` is a letter, or None, and then the record's `parse_status` says why.
 
-    `reasoning_steps` is what the model wrote beside its answer; empty where options were scored.
+    `reasoning_steps` is what the model wrote apart from its answer; empty where options were scored.
     """
 
     reasoning_steps: str
@@ -24,7 +24,7 @@ class ModelOutput(Strict):
 
 
 class Record(Strict):
-    """The order of these fields is the order on the line; the first six are what users know."""
+    """The fields are written in this order; the first six are the ones that users know."""
 
     question_id: str
     question: str
@@ -37,15 +37,15 @@ class Record(Strict):
     scores: dict[ViewName, tuple[float, ...]]
     prompt: str
     prompt_tokens: int | None
-    """None where another program did not tell it."""
+    """None where the program that made an imported run does not report it."""
     seconds: float | None
-    """Wall time of the item's share of its batch; None as above."""
+    """The item's share of its batch's wall time; None as above."""
     completion: str = ""
-    """All that the model wrote; of several samples, the one whose reasoning is kept."""
+    """The whole generated text; of several samples, the one whose reasoning is kept."""
     new_tokens: int = 0
-    """Written tokens, of all samples."""
+    """Number of generated tokens, in all samples."""
     samples: tuple[str | None, ...] = ()
-    """The answer of each sample, where there were several."""
+    """The answers of all samples where there are several, else empty."""
 
     @property
     def letters(self) -> str:
@@ -53,16 +53,16 @@ class Record(Strict):
         return LETTERS[: len(self.options)]
 
     def answer_by(self, view: ViewName) -> str | None:
-        """The letter of the option with the highest score in that view; None where it has no such scores."""
+        """The letter of the option with the highest score in a view; None where there are no such scores."""
         scores = self.scores.get(view)
         return None if scores is None else self.letters[best(scores)]
 
     def is_right_by(self, view: ViewName) -> bool:
-        """Whether the answer by that view is the right one; False where it has no such scores."""
+        """Whether the answer by a view is right; False where there are no such scores."""
         return self.answer_by(view) == self.answer_gt
 
     def without_texts(self) -> Self:
-        """The record less the words of question, options, prompt and reply."""
+        """The record without the texts of question, options, prompt and reply."""
         output = self.model_output.model_copy(update={"reasoning_steps": ""})
         blank = {"question": "", "options": ("",) * len(self.options), "prompt": "", "completion": ""}
         return self.model_copy(update={**blank, "model_output": output})

@@ -1,8 +1,7 @@
-"""What a model wrote, as plain text, and where an option is named in it.
+"""A generated reply as plain text, and where options are named in it.
 
-The plain copy of a reply is as long as the reply, so that a place in the one is a place in the
-other. No pattern repeats without a bound where it could start anywhere, so a megabyte of brackets
-is read in linear time.
+The plain text is as long as the reply, so that a position is the same in both. Patterns that can start
+anywhere repeat with a limit only, so a megabyte of brackets is read in linear time.
 """
 
 import re
@@ -15,24 +14,26 @@ from bench.types import LETTERS
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The plain text after the thoughts, and by letter what each option's own text looks like there."""
+    """`text` is the plain text after <think> blocks; `options` has a pattern for each letter."""
 
     text: str
     options: dict[str, re.Pattern[str]]
 
 
-def plain_reply(said: str, options: Sequence[str]) -> Reply:
-    return Reply(_plain(said), dict(zip(LETTERS, map(_option_text, options), strict=False)))
+def plain_reply(text: str, options: Sequence[str]) -> Reply:
+    """A reply without its <think> blocks, ready to be searched."""
+    return Reply(_plain(text), dict(zip(LETTERS, map(_option_text, options), strict=False)))
 
 
 def pattern(text: str) -> re.Pattern[str]:
+    """A pattern that ignores case and matches ^ and $ at every line."""
     return re.compile(text, re.IGNORECASE | re.MULTILINE)
 
 
-def skip(form: re.Pattern[str], text: str, place: int) -> int:
-    """The place after what has this form, or the same place."""
-    found = form.match(text, place)
-    return found.end() if found else place
+def skip(expression: re.Pattern[str], text: str, place: int) -> int:
+    """The position after a match at `place`, or `place` where there is none."""
+    match = expression.match(text, place)
+    return match.end() if match else place
 
 
 _MARKUP = pattern(
@@ -43,9 +44,9 @@ _WORD = pattern(r"[^\s,;:!?()]+")
 
 
 def _plain(text: str) -> str:
-    """The text without markup and quotes, all spaces alike, character for character."""
+    """The text with markup, quotes and unusual spaces replaced, character for character."""
     table = {ord(character): _plain_character(character) for character in set(text)}
-    return _MARKUP.sub(lambda found: " " * len(found[0]), text.translate(table).replace("\\%", "% "))
+    return _MARKUP.sub(lambda markup: " " * len(markup[0]), text.translate(table).replace("\\%", "% "))
 
 
 def _plain_character(character: str) -> str:
@@ -58,15 +59,15 @@ def _plain_character(character: str) -> str:
 
 
 def _option_text(option: str) -> re.Pattern[str]:
-    """An option that is itself a letter looks like nothing: "C" in a reply is the letter."""
+    """The pattern of an option's text. One that is a letter matches nothing: "C" is a label."""
     plain = _plain(unicodedata.normalize("NFKC", option))
-    words = [word for found in _WORD.findall(plain) if (word := found.strip("."))]
+    words = [word for part in _WORD.findall(plain) if (word := part.strip("."))]
     if words[1:] and words[0].lower() in ("the", "a", "an"):
         del words[0]
     if not words or (words[1:] == [] and words[0].upper() in LETTERS):
         return re.compile(r"(?!)")
     joined = r"[\s.,;:!?()]{1,6}".join(map(re.escape, words))
-    # Vitamin B is not in "vitamin B12", nor 1 in "1.5" or "1-2".
+    # "Vitamin B" is not named in "vitamin B12", nor "1" in "1.5" or "1-2".
     return pattern(rf"[\s(]{{0,9}}(?:(?:the|an?)\s+)?{joined}(?![\w%+/<=>^-]|[.,'’]\w)")
 
 
@@ -77,7 +78,7 @@ _FUNCTION_WORD = (
 )
 _LABEL = pattern(r"[\s(<]{0,40}([A-J])(?![\w+#%]|'\w|\.\d)")
 _AFTER_LABEL = pattern(r"[\s().:>–—-]{0,12}")
-# The article A, the pronoun I, "B cells" and "C-peptide" are no letters of options.
+# Not labels: the article A, the pronoun I, "B cells" and "C-peptide".
 _PROSE = pattern(rf"(?:[ \t]+|-)(?!{_FUNCTION_WORD}|{VERB})[^\W_]")
 _JOIN = pattern(
     r"[\s),]{0,6}(?:(?P<either>/|&|\b(?:and/or|or|nor)\b)|,|\band\b)\s{0,4}"
@@ -87,20 +88,20 @@ _JOINED = pattern(r"[\s)]{0,4}(?:[.,;:!/&]|\Z|\b(?:and|or|nor|but|because|since|
 
 
 def named(reply: Reply, place: int) -> tuple[str, int]:
-    """The letters of all options named at `place`, and where that ends; ("", place) where none is."""
+    """(letters of all options named at `place`, end of what names them), or ("", `place`) for none."""
     letters, end = _option(reply, place)
     for _ in LETTERS:
         join = _JOIN.match(reply.text, end) if letters else None
-        more, stop = _option(reply, join.end()) if join else ("", end)
-        # In "the answer is B, C is wrong" the comma does not join; in "B or C" the word always does.
-        if join is None or not more or not (join["either"] or _JOINED.match(reply.text, stop)):
+        following, stop = _option(reply, join.end()) if join else ("", end)
+        # The comma joins no options in "the answer is B, C is wrong"; "or" always does.
+        if join is None or not following or not (join["either"] or _JOINED.match(reply.text, stop)):
             break
-        letters, end = "".join(sorted({*letters, *more})), stop
+        letters, end = "".join(sorted({*letters, *following})), stop
     return letters, end
 
 
 def _option(reply: Reply, place: int) -> tuple[str, int]:
-    """Text goes before letter: where "C. difficile" is an option's text, its C is no letter."""
+    """As `named`, for one name. A text comes before a letter: in "C. difficile", an option, C is no label."""
     ends = {letter: _end_of_text(reply, letter, place) for letter in reply.options}
     longest = max(ends.values(), default=0)
     if longest:
@@ -109,16 +110,19 @@ def _option(reply: Reply, place: int) -> tuple[str, int]:
 
 
 def labelled(reply: Reply, place: int) -> tuple[str, int]:
-    """A letter, and its option's own text where that follows."""
-    found = _LABEL.match(reply.text, place)
-    if not found or found[1].upper() not in reply.options:
+    """(letter, end of the label) where an option's label is at `place`, else ("", `place`).
+
+    The option's text is part of the label where it follows the letter.
+    """
+    match = _LABEL.match(reply.text, place)
+    if not match or match[1].upper() not in reply.options:
         return "", place
-    letter, end = found[1].upper(), found.end()
-    own = _end_of_text(reply, letter, skip(_AFTER_LABEL, reply.text, end))
-    return ("", place) if not own and _PROSE.match(reply.text, end) else (letter, own or end)
+    letter, end = match[1].upper(), match.end()
+    text_end = _end_of_text(reply, letter, skip(_AFTER_LABEL, reply.text, end))
+    return ("", place) if not text_end and _PROSE.match(reply.text, end) else (letter, text_end or end)
 
 
 def _end_of_text(reply: Reply, letter: str, place: int) -> int:
-    """Where the option's text ends if it stands at `place`, else 0."""
-    found = reply.options[letter].match(reply.text, place)
-    return found.end() if found else 0
+    """The end of an option's text where it is at `place`, else 0."""
+    match = reply.options[letter].match(reply.text, place)
+    return match.end() if match else 0

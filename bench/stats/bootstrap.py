@@ -1,4 +1,4 @@
-"""Bootstrap intervals of what is computed from a confusion matrix."""
+"""Statistics of a confusion matrix and their bootstrap intervals."""
 
 from collections.abc import Callable, Sequence
 
@@ -8,27 +8,35 @@ from numpy.typing import NDArray
 from bench.stats.intervals import Interval
 
 Counts = NDArray[np.int64]
-"""(..., classes, answers): how often each class was answered how."""
+"""(..., classes, classes + 1): `[..., i, j]` items of class i were answered with class j.
+
+The last column counts all other answers, and items without one. Leading axes are matrices of their own.
+"""
 RESAMPLES = 2000
 
 
-def confusion(truth: Sequence[str], given: Sequence[str | None]) -> Counts:
-    """A row for each label that occurs in `truth`, sorted; a column for each, and one for the rest."""
+def confusion(truth: Sequence[str], answers: Sequence[str | None]) -> Counts:
+    """The confusion matrix, (classes, classes + 1): the classes are the labels in `truth`, sorted.
+
+    `truth` and `answers` are (items,) each; an answer that is None or no class counts in the last column.
+    """
     labels = {label: at for at, label in enumerate(sorted(set(truth)))}
     counts = np.zeros((len(labels), len(labels) + 1), dtype=np.int64)
-    for right, answer in zip(truth, given, strict=True):
-        counts[labels[right], len(labels) if answer is None else labels.get(answer, len(labels))] += 1
+    for right, answer in zip(truth, answers, strict=True):
+        column = len(labels) if answer is None else labels.get(answer, len(labels))
+        counts[labels[right], column] += 1
     return counts
 
 
 def bootstrap(
     counts: Counts, statistic: Callable[[Counts], NDArray[np.float64]], confidence: float = 0.95
 ) -> Interval:
-    """The percentile interval (Efron 1979) of a statistic under resampling of the items.
+    """The percentile interval (Efron 1979) of a statistic when the items are resampled.
 
-    Items drawn with replacement fall into the cells of their confusion matrix multinomially, so the
-    matrices are drawn themselves. `statistic` maps (resamples, classes, answers) to (resamples,).
-    The draw is seeded: equal counts give equal intervals.
+    `counts` is one confusion matrix, (classes, classes + 1), of at least one item. `statistic` maps
+    (resamples, classes, classes + 1) to (resamples,). Resampling items with replacement makes the cells
+    of their matrix multinomial, so matrices are drawn instead of items. The seed is fixed: equal counts
+    give equal intervals.
     """
     total = int(counts.sum())
     shares = (counts / total).ravel()
@@ -40,18 +48,25 @@ def bootstrap(
 
 
 def balanced_accuracy(counts: Counts) -> NDArray[np.float64]:
-    """Mean recall over the classes that occur: as scikit-learn's `balanced_accuracy_score`."""
-    own = counts.sum(axis=-1)
-    recall = _diagonal(counts) / np.maximum(own, 1)
-    return (recall * (own > 0)).sum(axis=-1) / np.maximum((own > 0).sum(axis=-1), 1)
+    """The mean recall over the classes that occur, (...,) in [0, 1].
+
+    Equal to scikit-learn's `balanced_accuracy_score` (Brodersen et al. 2010).
+    """
+    items = counts.sum(axis=-1)
+    recall = _diagonal(counts) / np.maximum(items, 1)
+    return (recall * (items > 0)).sum(axis=-1) / np.maximum((items > 0).sum(axis=-1), 1)
 
 
 def macro_f1(counts: Counts) -> NDArray[np.float64]:
-    """Mean F1 over the classes, 0 for one never met and never answered: as scikit-learn's `f1_score`."""
+    """The mean over the classes of 2 x right / (items + answers), (...,) in [0, 1].
+
+    Equal to scikit-learn's `f1_score` with `average="macro"` and `zero_division=0`: a class without items
+    and answers, which a resample may have, counts as 0.
+    """
     classes = counts.shape[-2]
     right = _diagonal(counts)
-    both = counts.sum(axis=-1) + counts[..., :classes].sum(axis=-2)
-    return (2 * right / np.maximum(both, 1)).mean(axis=-1)
+    items_and_answers = counts.sum(axis=-1) + counts[..., :classes].sum(axis=-2)
+    return (2 * right / np.maximum(items_and_answers, 1)).mean(axis=-1)
 
 
 def _diagonal(counts: Counts) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""Intervals of a proportion."""
+"""Confidence intervals of a proportion."""
 
 import math
 from dataclasses import dataclass
@@ -7,12 +7,16 @@ from statistics import NormalDist
 
 @dataclass(frozen=True, slots=True)
 class Interval:
+    """Both ends belong to it."""
+
     low: float
     high: float
 
 
 def wilson(successes: int, trials: int, confidence: float = 0.95) -> Interval:
-    """Wilson's score interval (Wilson 1927, without continuity correction), in [0, 1].
+    """The score interval of a proportion, in [0, 1]; without a trial, all of [0, 1].
+
+    Wilson 1927, without continuity correction.
 
     >>> wilson(30, 100)
     Interval(low=0.2189..., high=0.3958...)

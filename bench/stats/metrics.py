@@ -1,4 +1,4 @@
-"""Metrics: the right letters and the answered letters of all questions -> one number. One row each.
+"""The metrics, one row each: right letters and answers of all questions -> one number.
 
 Another package adds a metric as an entry point of the group `bench.metrics`.
 """
@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # the command line must start without numpy
     from bench.stats.bootstrap import Counts
 
 EVALUATE = "evaluate:"
-"""Names of metrics that begin with it are no rows: a local path or an id of the evaluate library follows."""
+"""Prefix of a metric that is not a row here: a path or an id for the evaluate library follows it."""
 
 
 class Estimate(Strict):
@@ -31,9 +31,9 @@ class Estimate(Strict):
 
 
 Compute = Callable[[Sequence[str], Sequence[str | None]], Estimate]
-"""(right letters, answered letters) -> estimate: one of each for every question, at least one question.
+"""(right letters, answers) -> estimate. Both are (questions,), with at least one question.
 
-An answer is None where the model gave none that could be read.
+An answer is a letter, or None where none could be read.
 """
 
 
@@ -57,7 +57,11 @@ def bootstrapped(
     answers: Sequence[str | None],
     statistic: "Callable[[Counts], NDArray[np.float64]]",
 ) -> Estimate:
-    """A statistic of the confusion matrix with its bootstrap interval (`bench.stats.bootstrap`)."""
+    """A statistic of the confusion matrix with its 95 % bootstrap interval.
+
+    `truth` and `answers` are (questions,) each. `statistic` maps confusion matrices
+    (..., classes, classes + 1) to (...,): see `bench.stats.bootstrap`.
+    """
     from bench.stats.bootstrap import bootstrap, confusion
 
     counts = confusion(truth, answers)
@@ -66,23 +70,26 @@ def bootstrapped(
 
 
 def accuracy(truth: Sequence[str], answers: Sequence[str | None]) -> Estimate:
-    """The share of questions that are answered right, with Wilson's interval."""
+    """The share of questions answered right, in [0, 1], with Wilson's interval (`bench.stats.intervals`).
+
+    `truth` and `answers` are (questions,) each, as for every metric here.
+    """
     correct = sum(right == answer for right, answer in zip(truth, answers, strict=True))
     interval = wilson(correct, len(truth))
     return Estimate(value=correct / len(truth), low=interval.low, high=interval.high)
 
 
-# The two below are not scikit-learn's, which they are tested to equal: importing it takes a second,
-# and every cell is a process of its own.
+# Not computed by scikit-learn, although tests compare with it: importing it takes a second, and every
+# cell is a process of its own.
 def balanced_accuracy(truth: Sequence[str], answers: Sequence[str | None]) -> Estimate:
-    """The mean recall over the letters that are right answers."""
+    """The mean recall over the letters in `truth`: see `bench.stats.bootstrap.balanced_accuracy`."""
     from bench.stats import bootstrap
 
     return bootstrapped(truth, answers, bootstrap.balanced_accuracy)
 
 
 def macro_f1(truth: Sequence[str], answers: Sequence[str | None]) -> Estimate:
-    """The mean F1 over the letters that are right answers."""
+    """The mean F1 over the letters in `truth`: see `bench.stats.bootstrap.macro_f1`."""
     from bench.stats import bootstrap
 
     return bootstrapped(truth, answers, bootstrap.macro_f1)
@@ -98,7 +105,7 @@ METRICS = Registry("bench.metrics", "metric", Metric, {metric.name: metric for m
 
 
 def find_metric(name: str) -> Metric | None:
-    """The row of that name; None where its package is not installed or is broken."""
+    """The metric of that name; None where its package is not installed or cannot be loaded."""
     try:
         return METRICS.get(name)
     except BenchError:
@@ -106,7 +113,7 @@ def find_metric(name: str) -> Metric | None:
 
 
 def metric_title(name: str) -> str:
-    """What people read for a metric: its row's title; without a row, the name in words.
+    """The title of a metric for display. Of one that is not installed here, it is made from the name.
 
     >>> [metric_title(name) for name in ("macro_f1", "cohen_kappa", "evaluate:ORG/brier.py")]
     ['Macro F1', 'Cohen kappa', 'brier.py']

@@ -9,16 +9,18 @@ from numpy.typing import NDArray
 
 from bench.stats.intervals import Interval
 
-NOTHING = 1e-18
-CLOSE = 1e-12
+NEGLIGIBLE = 1e-18
+"""Probabilities below this are dropped at both ends of a distribution."""
+ROUNDING = 1e-12
+"""More than rounding errors add up to in a cumulative distribution."""
 
 
 @dataclass(frozen=True, slots=True)
 class Paired:
-    """How often both, only the first, only the second and neither were right; the rest follows.
+    """Numbers of questions that both models, only one of them, or neither answered right, and what follows.
 
-    `difference` is the second's accuracy less the first's, in [-1, 1], `interval` its 95 % bootstrap
-    interval, `p` of McNemar's exact test.
+    `difference` is the second model's accuracy minus the first's, in [-1, 1], and `interval` its 95 %
+    bootstrap interval; `p` is that of McNemar's exact test.
     """
 
     both: int
@@ -31,12 +33,13 @@ class Paired:
 
 
 def paired(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> Paired:
-    """Compare two, (questions,) each, on equal questions in equal order; ValueError where there are none."""
+    """Compare two models by which questions each answered right: (questions,) each, in the same order.
+
+    Raises a ValueError where the lengths differ or there is no question.
+    """
     if len(first) != len(second) or not len(first):
-        raise ValueError("no question to compare on, or not the same")
-    both, lost, won = (
-        int(np.sum(one & other)) for one, other in ((first, second), (first, ~second), (~first, second))
-    )
+        raise ValueError("two models are compared on the same questions, at least one")
+    both, lost, won = (int(np.sum(a & b)) for a, b in ((first, second), (first, ~second), (~first, second)))
     neither = len(first) - both - lost - won
     return Paired(
         both=both,
@@ -44,46 +47,52 @@ def paired(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> Paired:
         only_second=won,
         neither=neither,
         difference=(won - lost) / len(first),
-        interval=difference(lost, both + neither, won),
+        interval=difference_interval(lost, both + neither, won),
         p=mcnemar(lost, won),
     )
 
 
-def difference(lost: int, same: int, won: int, confidence: float = 0.95) -> Interval:
-    """The paired bootstrap's percentile interval (Efron 1979) of the difference of two accuracies.
+def difference_interval(lost: int, same: int, won: int, confidence: float = 0.95) -> Interval:
+    """The percentile interval of the paired bootstrap (Efron 1979) for (won - lost) / questions, in [-1, 1].
 
-    Questions drawn with replacement are drawn from three kinds, so the distribution that resampling
-    approaches is known: the n-th power of a polynomial of three terms. Nothing is drawn.
+    Of at least one question, the first model alone was right on `lost`, the second alone on `won`, and
+    both or neither on `same`. Resampling draws from these three kinds, so the distribution that it
+    approximates can be computed: as the n-th power of a polynomial of three terms. Nothing is drawn.
     """
     total = lost + same + won
-    first, chances = power(np.array([lost, same, won]) / total, total)
-    below = np.cumsum(chances)
+    first, probabilities = power(np.array([lost, same, won]) / total, total)
+    cumulative = np.cumsum(probabilities)
     tail = (1 - confidence) / 2
-    # As far from the ends as rounding may reach: a step of the distribution may not hang on it.
-    low, high = (int(np.searchsorted(below, share - CLOSE)) for share in (tail, 1 - tail))
+    # Rounding must not decide which step of the distribution reaches a tail.
+    low, high = (int(np.searchsorted(cumulative, share - ROUNDING)) for share in (tail, 1 - tail))
     return Interval((first + low - total) / total, (first + high - total) / total)
 
 
 def power(terms: NDArray[np.float64], exponent: int) -> tuple[int, NDArray[np.float64]]:
-    """A polynomial's power by squaring: its first exponent that is kept, and the coefficients from there.
+    """A power of a polynomial, by squaring: the lowest exponent kept, and the coefficients from there on.
 
-    Both ends are cut where less than `NOTHING` is left; the coefficients must add up to 1.
+    `terms` are coefficients from exponent 0 on, (terms,), and add up to 1. Coefficients of at most
+    `NEGLIGIBLE` are dropped at both ends.
     """
-    first, found = 0, np.ones(1)
+    first, result = 0, np.ones(1)
     for bit in f"{exponent:b}":
-        first, found = _trimmed(2 * first, np.convolve(found, found))
+        first, result = _trim(2 * first, np.convolve(result, result))
         if bit == "1":
-            first, found = _trimmed(first, np.convolve(found, terms))
-    return first, found
+            first, result = _trim(first, np.convolve(result, terms))
+    return first, result
 
 
-def _trimmed(first: int, found: NDArray[np.float64]) -> tuple[int, NDArray[np.float64]]:
-    kept = np.flatnonzero(found > NOTHING)
-    return first + int(kept[0]), found[kept[0] : kept[-1] + 1]
+def _trim(first: int, coefficients: NDArray[np.float64]) -> tuple[int, NDArray[np.float64]]:
+    kept = np.flatnonzero(coefficients > NEGLIGIBLE)
+    return first + int(kept[0]), coefficients[kept[0] : kept[-1] + 1]
 
 
 def mcnemar(only_first: int, only_second: int) -> float:
-    """The two-sided p of McNemar's exact test (1947): are the two right equally often where they differ?"""
-    differ, less = only_first + only_second, min(only_first, only_second)
-    tail = sum(math.comb(differ, right) for right in range(less + 1))
-    return float(min(Fraction(1), Fraction(2 * tail, 2**differ)))
+    """The two-sided p of McNemar's test (McNemar 1947), exact: by the binomial distribution.
+
+    The arguments are the numbers of questions that only one of two models answered right; without any, p
+    is 1. The hypothesis is that either model is right equally often where only one of them is.
+    """
+    discordant, fewer = only_first + only_second, min(only_first, only_second)
+    tail = sum(math.comb(discordant, count) for count in range(fewer + 1))
+    return float(min(Fraction(1), Fraction(2 * tail, 2**discordant)))

@@ -1,4 +1,4 @@
-"""Many models on the same questions: which can be told apart, and what ranks that leaves each."""
+"""Many models on the same questions: which pairs differ significantly, and what ranks follow for each."""
 
 import math
 from dataclasses import dataclass
@@ -8,16 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 ALPHA = 0.05
+"""Family-wise error rate over all pairs of a board."""
 POWER = 0.8
 
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """Of n models: `adjusted[i, j]` is McNemar's exact p, corrected by Holm over all pairs of the board.
+    """The comparison of n models with each other.
 
-    `best[i]` and `worst[i]` are the ranks, from 1, that are not excluded: one more than the models that
-    are better beyond chance, and the number of models less those that are worse. `differ[i, j]` is the
-    share of questions that one alone got right.
+    `adjusted`, (n, n), has the p of McNemar's exact test, adjusted by Holm over all pairs; 1 on the
+    diagonal. `differ`, (n, n), has the share of questions that only one of two models answered right.
+    `best` and `worst`, (n,), are the ends of each rank range, from 1: one more than the number of models
+    that are significantly better, and n minus the number that are significantly worse.
     """
 
     adjusted: NDArray[np.float64]
@@ -27,15 +29,15 @@ class Ranking:
 
 
 def rank(right: NDArray[np.bool_]) -> Ranking:
-    """Rank models by which questions each got right: (models, questions), at least one of each."""
+    """Rank models by which questions each answered right: (models, questions), at least one of each."""
     models, questions = right.shape
-    whole = right.astype(np.float64)  # float64 counts exactly, and is a matrix product
-    won = whole @ (1.0 - whole).T
+    ones = right.astype(np.float64)  # counts exactly, and its matrix product is fast
+    won = ones @ (1.0 - ones).T  # [i, j]: questions that i answered right and j did not
     p = mcnemar_all(won, won.T)
     adjusted = np.ones_like(p)
     rows, columns = np.triu_indices(models, 1)
     adjusted[rows, columns] = adjusted[columns, rows] = holm(p[rows, columns])
-    better = (adjusted <= ALPHA) & (won > won.T)  # [i, j]: i is better than j
+    better = (adjusted <= ALPHA) & (won > won.T)  # [i, j]: i is significantly better than j
     return Ranking(
         adjusted=adjusted,
         differ=(won + won.T) / questions,
@@ -45,15 +47,19 @@ def rank(right: NDArray[np.bool_]) -> Ranking:
 
 
 def mcnemar_all(only_first: NDArray[np.float64], only_second: NDArray[np.float64]) -> NDArray[np.float64]:
-    """McNemar's exact two-sided p (1947) of many pairs at once, by the counts of questions one alone got."""
+    """The two-sided p of McNemar's exact test (McNemar 1947) for many pairs at once.
+
+    The arguments are the numbers of questions that only one model of a pair answered right. They and the
+    result have any shape, the same for all. `bench.stats.paired.mcnemar` is the same for one pair.
+    """
     from scipy.stats import binom
 
-    less, both = np.minimum(only_first, only_second), only_first + only_second
-    return np.minimum(1.0, 2.0 * binom.cdf(less, both, 0.5))
+    fewer, discordant = np.minimum(only_first, only_second), only_first + only_second
+    return np.minimum(1.0, 2.0 * binom.cdf(fewer, discordant, 0.5))
 
 
 def holm(p: NDArray[np.float64]) -> NDArray[np.float64]:
-    """p-values adjusted by Holm's step-down method (1979), in their order."""
+    """p-values adjusted by the step-down method of Holm 1979: (tests,) -> (tests,), in the same order."""
     order = np.argsort(p, kind="stable")
     steps = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
     adjusted = np.empty_like(p)
@@ -62,28 +68,31 @@ def holm(p: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def chance_corrected(accuracy: float, chance: float) -> float:
-    """0 for guessing, 1 for all right, below 0 for worse than guessing (as Cohen's kappa has it)."""
+    """Accuracy rescaled so that guessing is 0 and all right is 1; below 0 it is worse than guessing.
+
+    The form of Cohen's kappa (Cohen 1960), with `chance` as the expected agreement; both are in [0, 1].
+    """
     return (accuracy - chance) / (1.0 - chance) if chance < 1.0 else 0.0
 
 
 def detectable(questions: int, differ: float) -> float:
-    """The smallest paired difference found with 80 % power at 5 %, where so many questions are told apart.
+    """The smallest difference of two accuracies that McNemar's test finds with 80 % power at 5 %, in [0, 1].
 
-    `differ` is the share of questions that one of two models alone gets right. McNemar's test by the
-    normal approximation (Connor 1987), solved for the difference.
+    `differ` is the share of the questions that only one of the two models answers right. The sample size
+    formula of Connor 1987 (a normal approximation), solved for the difference.
     """
     if questions <= 0 or differ <= 0.0:
         return 1.0
     normal = NormalDist()
     alpha, beta = normal.inv_cdf(1 - ALPHA / 2), normal.inv_cdf(POWER)
-    found = (alpha + beta) * math.sqrt(differ / questions)
-    for _ in range(20):  # the variance falls with the difference; this settles in a few steps
-        spread = beta * math.sqrt(max(0.0, differ - found * found))
-        found = (alpha * math.sqrt(differ) + spread) / math.sqrt(questions)
-    return min(1.0, found)
+    difference = (alpha + beta) * math.sqrt(differ / questions)
+    for _ in range(20):  # the variance falls as the difference grows; a few steps converge
+        spread = beta * math.sqrt(max(0.0, differ - difference * difference))
+        difference = (alpha * math.sqrt(differ) + spread) / math.sqrt(questions)
+    return min(1.0, difference)
 
 
 def median_differ(ranking: Ranking) -> float:
-    """The share of questions on which a usual pair of the board differs."""
+    """The median over all pairs of `ranking.differ`, in [0, 1]; 0 for a single model."""
     rows, columns = np.triu_indices(len(ranking.best), 1)
     return float(np.median(ranking.differ[rows, columns])) if len(rows) else 0.0

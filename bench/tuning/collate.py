@@ -8,12 +8,13 @@ import torch
 from torch import Tensor
 
 IGNORED = -100
-"""A label that has no loss."""
+"""A label that the loss leaves out."""
 Row = Mapping[str, Any]
+"""An example: `input_ids` and `answer`."""
 
 
 def collate_causal(model: Any, rows: Sequence[Row]) -> dict[str, Any]:
-    """Rows end together, so only the last logits are needed: the vocabulary is projected for answers alone.
+    """Rows are padded on the left, so that all answers are at the end and only their logits are computed.
 
     `input_ids`, `attention_mask`, `position_ids` are (rows, longest); `labels` are as long as the logits.
     """
@@ -21,12 +22,16 @@ def collate_causal(model: Any, rows: Sequence[Row]) -> dict[str, Any]:
     width = max(map(len, whole))
     ids = torch.tensor([[0] * (width - len(row)) + row for row in whole])
     mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in whole])
-    kept = max(len(row["answer"]) for row in rows) + 1
-    few = "logits_to_keep" in inspect.signature(model.forward).parameters
-    labels = _labels([row["answer"] for row in rows], kept if few else width, at_end=True)
+    answer_logits = max(len(row["answer"]) for row in rows) + 1
+    keeps_few = "logits_to_keep" in inspect.signature(model.forward).parameters
+    labels = _labels([row["answer"] for row in rows], answer_logits if keeps_few else width, at_end=True)
     positions = (mask.cumsum(dim=1) - 1).clamp_min(0)
     batch: dict[str, Any] = {"input_ids": ids, "attention_mask": mask, "position_ids": positions}
-    return batch | {"labels": labels, "use_cache": False} | ({"logits_to_keep": kept} if few else {})
+    return (
+        batch
+        | {"labels": labels, "use_cache": False}
+        | ({"logits_to_keep": answer_logits} if keeps_few else {})
+    )
 
 
 def collate_seq2seq(rows: Sequence[Row]) -> dict[str, Tensor]:

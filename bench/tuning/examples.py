@@ -1,4 +1,4 @@
-"""Items -> what a model is trained on: the tokens it is scored with, and the loss on the answer alone."""
+"""Items -> training examples: the same tokens that are scored, with the loss on the answer alone."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -14,14 +14,14 @@ from bench.views import VIEWS
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """Decoder-only: the whole row, of which the last tokens are the answer. Encoder-decoder: both sides."""
+    """Decoder-only: `prompt` and `answer` are one row. Encoder-decoder: the encoder's and the decoder's."""
 
     prompt: Tokens
     answer: Tokens
 
 
 def examples(engine: TransformerEngine, asking: Asking, items: Sequence[Item]) -> list[Example]:
-    """The right answer of every item that fits the model, in tokens."""
+    """Prompt and right answer, in tokens, of every item that fits the model, in order."""
     return list(_examples(engine, asking, items))
 
 
@@ -33,14 +33,17 @@ def _examples(engine: TransformerEngine, asking: Asking, items: Sequence[Item]) 
             tree = engine.encode(score_request(asking, item, render)).tree
         except PromptTooLong:
             continue
-        # The letters are the first set where a task shows them, the texts the last.
+        # Where a task shows letters they are the first set; the texts are always the last.
         branch = tree.branches[0 if letters else -1][item.answer]
         given = branch.tokens[: branch.given]
         yield Example((*tree.stem, *given), branch.tokens[branch.given :])
 
 
-def held_out(items: Sequence[Item], share: float, most: int, seed: int) -> tuple[list[Item], list[Item]]:
-    """(to train on, to choose the best checkpoint by): drawn by seed, both in their order."""
+def hold_out(items: Sequence[Item], share: float, most: int, seed: int) -> tuple[list[Item], list[Item]]:
+    """Split off a random `share` of the items, `most` at most: (to train on, held out), each in order.
+
+    A share above 0 holds out at least one of two or more items.
+    """
     count = min(most, round(share * len(items))) if share else 0
     if share and len(items) > 1:
         count = max(1, count)
@@ -49,13 +52,16 @@ def held_out(items: Sequence[Item], share: float, most: int, seed: int) -> tuple
     return kept, [items[at] for at in sorted(chosen)]
 
 
-def with_fewer_options(items: Sequence[Item], most: int, seed: int) -> tuple[list[Item], int]:
-    """Items of at most `most` options, and how many lost some: wrong ones, drawn by seed and question."""
-    found = [_fewer(item, most, seed) for item in items]
-    return found, sum(len(item.options) > most for item in items)
+def limit_options(items: Sequence[Item], most: int, seed: int) -> tuple[list[Item], int]:
+    """The items with at most `most` options each, and how many lost some.
+
+    Only wrong options are dropped; which ones depends on seed and question alone.
+    """
+    limited = [_drop_options(item, most, seed) for item in items]
+    return limited, sum(len(item.options) > most for item in items)
 
 
-def _fewer(item: Item, most: int, seed: int) -> Item:
+def _drop_options(item: Item, most: int, seed: int) -> Item:
     if len(item.options) <= most:
         return item
     draw = random.Random(f"{seed}\n{item.question}")  # noqa: S311 (not a secret)

@@ -1,4 +1,4 @@
-"""A tuning as a value, and what is said while it runs. Nothing heavy is imported here."""
+"""A tuning as a value, and the events it reports while it runs. Nothing heavy is imported here."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +15,8 @@ from bench.types import Item
 class Job:
     """A tuning, with all it needs to run in a process of its own. `out` is the adapter's folder.
 
-    `source` and `sha256` name the training data; `key` says which job a half-done folder belongs to.
+    `source` and `sha256` name the training data. `key` identifies the job, so that only the same job
+    resumes an interrupted tuning.
     """
 
     opening: Opening
@@ -30,14 +31,17 @@ class Job:
     key: str
     tensorboard: Path | None = None
     fresh: bool = False
-    """Whether an adapter that is there is made again."""
+    """Whether to train again where `out` already holds an adapter."""
     own_process: bool = False
     """Whether the budget counts from the start of the process."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What is said before training starts."""
+    """Reported before training starts: numbers of items; `leaks` were dropped.
+
+    `too_long` do not fit the model, and `fewer_options` lost wrong options.
+    """
 
     train: int
     held_out: int
@@ -45,12 +49,15 @@ class Prepared:
     too_long: int
     fewer_options: int
     step: int = 0
-    """Where a tuning that was stopped goes on."""
+    """The step that an interrupted tuning resumes at."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """`share` of the budget is spent; `seconds_left` is an estimate, None before there is one."""
+    """Reported after a step, with `loss`, or a check, with `held_out_loss`.
+
+    `share` of the budget is spent, in [0, 1]; `seconds_left` is an estimate, None before there is one.
+    """
 
     step: int
     loss: float | None
@@ -59,6 +66,6 @@ class Step:
     seconds_left: float | None
 
 
-Tell = Callable[[Prepared | Step], None]
-Peaks = Callable[[], tuple[int | None, int | None]]
-"""Most memory of the process and of the device so far, in bytes."""
+Report = Callable[[Prepared | Step], None]
+PeakMemory = Callable[[], tuple[int | None, int | None]]
+"""() -> the most bytes used so far in (host memory, device memory); None where unknown."""

@@ -1,4 +1,4 @@
-"""Training items that are tested too, exactly or nearly, found by shared shingles."""
+"""Find training items that are also test items, exactly or nearly, by the shingles they share."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -8,24 +8,27 @@ from bench.inputs.adapter import Leak, question_digest
 from bench.types import Item
 
 NEAR = 0.3
-"""Jaccard similarity from which an item counts as the same.
+"""Jaccard similarity from which two items count as the same.
 
 With one word in ten replaced, a MedQA question still shares 0.40 or more of its shingles with itself.
-From 0.3 on, pairs of its official training and test questions are the same case told twice.
+From 0.3 on, pairs of its official training and test questions describe the same case.
 """
 MANY = 20
-"""Shingles that must be shared for that: in a short question one other word is another question."""
+"""Shingles that they must share as well: in a short question a single word can make another question."""
 SAME = 0.7
-"""Similarity from which a question of any length counts as the same."""
+"""Jaccard similarity from which items of any length count as the same."""
 WORDS = 3
+"""Words in a shingle."""
 BLOCK = 1000
+"""Training items compared at once, to bound the memory."""
 
 
 def leaks(train: Sequence[Item], test: Sequence[Item]) -> list[Leak]:
-    """Every training item that is nearly a tested one, with the one it is most like.
+    """Every training item that is the same as a test item, with the test item that is most similar.
 
-    Items are compared as sets of three-word shingles (Broder 1997) of question and options, exactly,
-    by products of sparse matrices.
+    The same is: an equal question, or enough shingles of question and options in common, by the limits
+    above. The Jaccard similarity of the shingle sets (Broder 1997) is exact: products of sparse matrices
+    count the shared shingles of all pairs.
     """
     if not train or not test:
         return []
@@ -39,28 +42,33 @@ def leaks(train: Sequence[Item], test: Sequence[Item]) -> list[Leak]:
     return [
         leak
         for start in range(0, len(train), BLOCK)
-        for leak in _of_block(train[start : start + BLOCK], test, shingles, tested, sizes)
+        for leak in _leaks_of_block(train[start : start + BLOCK], test, shingles, tested, sizes)
     ]
 
 
-def _of_block(
+def _leaks_of_block(
     train: Sequence[Item], test: Sequence[Item], shingles: Any, tested: Any, sizes: Sequence[int]
 ) -> Iterator[Leak]:
-    asked = {question_digest(item): item.id for item in test}
-    common = (shingles.transform(map(_text, train)) @ tested.T).tocsr()
+    test_ids = {question_digest(item): item.id for item in test}
+    shared_counts = (shingles.transform(map(_text, train)) @ tested.T).tocsr()
     for row, item in enumerate(train):
         own = len(set(_shingles(_text(item))))
-        line: Any = common[row]
-        found = ((int(column), int(both)) for column, both in zip(line.indices, line.data, strict=True))
-        alike = ((both / (own + sizes[column] - both), both, column) for column, both in found)
+        counts: Any = shared_counts[row]
+        pairs = (
+            (int(column), int(shared)) for column, shared in zip(counts.indices, counts.data, strict=True)
+        )
+        similar = ((shared / (own + sizes[column] - shared), shared, column) for column, shared in pairs)
+        # Of equally similar test items the first: hence the minus.
         near = [
-            (share, -column) for share, both, column in alike if share >= (NEAR if both >= MANY else SAME)
+            (similarity, -column)
+            for similarity, shared, column in similar
+            if similarity >= (NEAR if shared >= MANY else SAME)
         ]
-        if place := asked.get(question_digest(item)):
-            yield Leak(train_id=item.id, test_id=place, similarity=1.0)
+        if test_id := test_ids.get(question_digest(item)):
+            yield Leak(train_id=item.id, test_id=test_id, similarity=1.0)
         elif near:
-            similarity, place = max(near)
-            yield Leak(train_id=item.id, test_id=test[-place].id, similarity=round(similarity, 3))
+            similarity, column = max(near)
+            yield Leak(train_id=item.id, test_id=test[-column].id, similarity=round(similarity, 3))
 
 
 def _text(item: Item) -> str:

@@ -1,4 +1,4 @@
-"""How fast the learning rate falls, when the held-out loss is asked for, and when a budget is spent."""
+"""The learning rate over time, when the held-out loss is computed, and when the budget is spent."""
 
 import json
 import time
@@ -13,20 +13,21 @@ from bench.inputs.adapter import Recipe
 from bench.tuning.job import Step
 
 CHECKS = 10
-"""How often the held-out loss is computed in a budget of minutes or steps; each epoch in one of epochs."""
+"""Checks of the held-out loss within a budget of minutes or steps; a budget of epochs has one an epoch."""
 CHECKING = 0.15
-"""The share of a budget of minutes that may go into that."""
+"""Share of a budget of minutes that checks may take, with the checkpoints they save."""
 WARM_UP = 0.05
+"""Share of the budget over which the learning rate rises."""
 ELAPSED = "elapsed.json"
-LEAST_SAVED_SECONDS = 60.0
+"""Beside the checkpoints: seconds spent so far."""
+SAVE_EVERY_SECONDS = 60.0
 
 
 class Pace(TrainerCallback):
-    """Keeps the budget: the learning rate warms up and falls to nothing by the share of it that is spent.
+    """Keeps to the budget: the learning rate warms up, then falls linearly to 0 as the budget is spent.
 
-    `started` is when the work began, by the clock: a budget of minutes is of all of
-    it, loading and checking included. A tuning that goes on from a checkpoint starts earlier by what
-    it had spent.
+    `started` is when the work began, in seconds of `clock`: a budget of minutes covers all of it,
+    loading and checks included. A tuning that resumes counts the time it spent before the interruption.
     """
 
     def __init__(
@@ -34,12 +35,12 @@ class Pace(TrainerCallback):
         recipe: Recipe,
         started: float,
         checks: bool,
-        tell: Callable[[Step], None],
+        report: Callable[[Step], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.recipe = recipe
         self.started = started
-        self.tell = tell
+        self.report = report
         self.clock = clock
         self.has_checks = checks
         self.checks = recipe.epochs or CHECKS
@@ -53,9 +54,11 @@ class Pace(TrainerCallback):
 
     @property
     def elapsed(self) -> float:
+        """Seconds since the work began."""
         return self.clock() - self.started
 
     def share(self, state: TrainerState) -> float:
+        """The share of the budget that is spent, in [0, 1]."""
         if self.recipe.minutes:
             return min(1.0, self.elapsed / (60 * self.recipe.minutes))
         return state.global_step / max(1, state.max_steps)
@@ -66,15 +69,15 @@ class Pace(TrainerCallback):
         metrics: dict[str, float] = kwargs["metrics"]
         self.check_seconds = metrics["eval_runtime"]
         if self.recipe.minutes and not state.global_step:
-            self._check_worth(60 * self.recipe.minutes)
+            self._check_budget(60 * self.recipe.minutes)
         if self.recipe.minutes and self.check_seconds:
             each = self.check_seconds + self.save_seconds
             affordable = int(CHECKING * 60 * self.recipe.minutes / each)
             self.checks = max(1, min(CHECKS, affordable))
-        self._told(state, None, metrics["eval_loss"])
+        self._report(state, None, metrics["eval_loss"])
 
-    def _check_worth(self, budget: float) -> None:
-        """Raises a BenchError where the first check of the held-out loss shows that no step fits in."""
+    def _check_budget(self, budget: float) -> None:
+        """Raises a BenchError where the first check of the held-out loss leaves no time for a step."""
         if self.elapsed + self.check_seconds + self.save_seconds > budget:
             spent = f"{self.elapsed:.0f} s went into loading and a first check of the held-out loss"
             remedy = "give more, or hold out fewer with --held-out"
@@ -83,7 +86,7 @@ class Pace(TrainerCallback):
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        # An attempt that ran out of memory begins again, and must not count it twice.
+        # An attempt that ran out of memory begins again: count the time before the interruption once.
         if state.global_step and not self.resumed:
             self.resumed = True
             spent = Path(args.output_dir or ".") / ELAPSED
@@ -109,8 +112,8 @@ class Pace(TrainerCallback):
             self.checked = int(share * self.checks)
             control.should_evaluate = self.has_checks
             control.should_save = True
-        if self.recipe.method == "lora" and self.clock() - self.saved > LEAST_SAVED_SECONDS:
-            control.should_save = True  # small, and a killed tuning loses a minute at most
+        if self.recipe.method == "lora" and self.clock() - self.saved > SAVE_EVERY_SECONDS:
+            control.should_save = True  # it is small, and a killed tuning then loses a minute at most
         control.should_training_stop |= over
 
     def on_save(
@@ -127,7 +130,7 @@ class Pace(TrainerCallback):
     ) -> None:
         logs: dict[str, float] = kwargs["logs"]
         if "loss" in logs:
-            self._told(state, logs["loss"], None)
+            self._report(state, logs["loss"], None)
 
     def _is_spent(self, state: TrainerState) -> bool:
         if not self.recipe.minutes:
@@ -135,7 +138,7 @@ class Pace(TrainerCallback):
         reserve = 1.2 * self.step_seconds + 1.2 * self.check_seconds + 2.5 * self.save_seconds
         return self.elapsed + reserve >= 60 * self.recipe.minutes
 
-    def _told(self, state: TrainerState, loss: float | None, held_out: float | None) -> None:
+    def _report(self, state: TrainerState, loss: float | None, held_out: float | None) -> None:
         share = self.share(state)
         left = self.elapsed * (1 - share) / share if share else None
-        self.tell(Step(state.global_step, loss, held_out, share, left))
+        self.report(Step(state.global_step, loss, held_out, share, left))

@@ -1,11 +1,11 @@
-"""An engine that stands in for a model: it is right as often as its card says. For tests.
+"""An engine without a model, for testing boards and sweeps: its accuracy is what its card says.
 
     engine: fake
     settings: {accuracy: 0.4}
 
-Its answers are drawn from the card's name and the question, so their order does not matter. It reads no
-prompt. A batch has `batch` questions and takes `seconds`. From question `after` on it fails as `fault` says,
-in the ways that models fail: it runs out of memory, is killed, crashes below Python, or hangs.
+Its answers depend on the card's name and the question alone, so their order does not matter. It reads no
+prompt. A batch has `batch` questions and takes `seconds`. From question number `after` on it can fail as
+models do: run out of memory, be killed, crash outside Python, or hang.
 """
 
 import os
@@ -62,7 +62,7 @@ class FakeEngine:
         return Scores("", 0, (tuple(logprobs),))
 
     def close(self) -> None:
-        """Nothing is held."""
+        """There is nothing to close."""
 
 
 def _fail(fault: str) -> None:

@@ -1,4 +1,4 @@
-"""The README.md of an adapter, in the hub's form of a model card."""
+"""The README.md of an adapter, as a model card for the hub."""
 
 from jinja2 import Environment, StrictUndefined
 
@@ -19,7 +19,7 @@ all weights.
 {% endif %}
 
 - Data: {{ learnt.rows }} examples of {{ learnt.source }}; {{ learnt.held_out }} more chose the checkpoint.
-- Dropped before training, because they are or nearly are tested: {{ learnt.leaks|length }}.
+- Dropped before training, because they match or nearly match test items: {{ learnt.leaks|length }}.
 {% for leak in learnt.leaks %}
   - {{ leak.train_id }}, like {{ leak.test_id }} ({{ "%.2f"|format(leak.similarity) }})
 {% endfor %}
@@ -38,7 +38,8 @@ Score it:
 """
 
 
-def read_me(card: AdapterCard, name: str) -> str:
+def adapter_readme(card: AdapterCard, name: str) -> str:
+    """Markdown with YAML front matter; `name` is the adapter's title."""
     environment = Environment(  # noqa: S701 (Markdown of our own values, no page)
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     )
