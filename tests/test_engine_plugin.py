@@ -192,4 +192,4 @@ def test_a_card_may_still_name_its_engine_in_the_source(project: Path) -> None:
     path.write_text(path.read_text().replace("settings: {}", "revision: main"))
     broken = read_any_card(path)
     assert isinstance(broken, BrokenCard)
-    assert "source.revision: does not go with source.engine" in broken.mistake
+    assert "source.revision: cannot be combined with source.engine" in broken.mistake

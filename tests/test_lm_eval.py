@@ -476,7 +476,7 @@ def test_texts_are_lm_eval_s_to_the_letter(tmp_path: Path, changed: dict[str, An
         ({"doc_to_choice": "{{choices[:1]}}", "doc_to_target": "0"}, "1 options; there must be 2 to 10"),
         ({"doc_to_choice": "{{(choices * 4)[:11]}}"}, "11 options; there must be 2 to 10"),
         ({"doc_to_choice": "{{choices + [' ']}}"}, "doc_to_choice: gives an empty option"),
-        ({"doc_to_text": "{{' ' if 'bile' in question else question}}"}, "document 1 .*expected a text"),
+        ({"doc_to_text": "{{' ' if 'bile' in question else question}}"}, "document 1 .*expected text"),
         ({"doc_to_text": "{{nothing}}"}, "cannot load its task 'organs': UndefinedError: 'nothing'"),
         ({"doc_to_text": "{{nothing if 'bile' in question else question}}"}, "document 1 .*'nothing' is un"),
         ({"description": "Questions: "}, "its description does not end in a blank line"),

@@ -450,7 +450,7 @@ def test_exemplars_without_a_split_or_too_many_are_one_missing_cell(anatomy: Pat
         assert cells == []
         return [(one.reason, one.remedy) for one in missing]
 
-    too_many = "9 exemplars are wanted, the exemplars split has 3 items"
+    too_many = "9 exemplars are needed, but the exemplars split has 3 items"
     assert missing(Choices(dtype="float32", exemplars=9)) == [(too_many, "ask for fewer")]
     anatomy.write_text(TASK.replace(", exemplars: train", ""), encoding="utf-8")
     no_split = "the task names no exemplars split", "add data.splits.exemplars to it"
