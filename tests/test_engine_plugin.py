@@ -160,7 +160,7 @@ def test_a_choice_that_an_engine_does_not_take_is_unavailable_and_the_rest_runs(
     bench: Bench, plugin: Path, anatomy: Path, words: tuple[str, str], flag: str
 ) -> None:
     ran = run(bench, *words)
-    assert f"unigram's engine, unigram, does not take {flag}; leave {flag} out for it" in ran.stderr
+    assert f"unigram's engine, unigram, does not support {flag}; leave {flag} out for it" in ran.stderr
     assert ran.exit_code == (0 if "none" in words[1] else 5)
 
 
