@@ -308,9 +308,9 @@ def test_a_finished_run_is_shown_rather_than_a_failure_or_a_copy_without_words(
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
-        ('"final_answer":"A"', '"final_answer":"AB"', "an answer that is none of its options"),
-        ('"answer_gt":"B"', '"answer_gt":"\u03a9"', "an answer that is none of its options"),
-        ('"answer_gt":"B"', '"answer_gt":""', "an answer that is none of its options"),
+        ('"final_answer":"A"', '"final_answer":"AB"', "an answer that is not one of its options"),
+        ('"answer_gt":"B"', '"answer_gt":"\u03a9"', "an answer that is not one of its options"),
+        ('"answer_gt":"B"', '"answer_gt":""', "an answer that is not one of its options"),
         ('"question_id":"q1"', '"question_id":"q\\ud800"', "not a record"),
     ],
 )

@@ -412,7 +412,7 @@ def test_a_worker_that_is_killed_twice_is_a_failed_cell(anatomy: Path, project: 
         os.kill(worker.pid, 9)
     *_, last = events
     assert isinstance(last, FailedResult)
-    assert last.reason == "killed from outside (signal 9), and not by the system for memory"
+    assert last.reason == "killed from outside (signal 9), not by the system for memory"
 
 
 def test_what_is_not_on_this_machine_is_missing_and_the_rest_is_planned(anatomy: Path) -> None:

@@ -88,7 +88,7 @@ def test_a_copy_without_words_is_sound_and_stands_beside_whole_runs(bench: Bench
     assert "there already: " in bench("results", "strip", "--out", "copy").stdout
     refused = bench("results", "strip", "--out", "results")
     assert refused.exit_code == 2
-    assert "holds the runs themselves" in refused.stderr
+    assert "is the results folder itself" in refused.stderr
     assert bench("leaderboard", "build").exit_code == 0
     assert "site holds no runs" in bench("results", "strip", "--out", "site").stderr
     assert "no run of task 'nothing'" in bench("results", "strip", "--out", "c", "--task", "nothing").stderr
@@ -140,7 +140,7 @@ def test_a_run_that_changes_under_a_build_is_told(results: Path) -> None:
     site = make_site(results, [])
     for path in results.rglob("records.jsonl"):
         path.write_text(path.read_text(encoding="utf-8") * 2, encoding="utf-8")
-    with pytest.raises(BenchError, match="was changed while it was read; do it again"):
+    with pytest.raises(BenchError, match="was changed while it was read; run the command again"):
         write_site(site, results.parent / "out")
 
 

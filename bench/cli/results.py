@@ -159,16 +159,16 @@ def prune(*, kinds: "tuple[Kind, ...]", results: Path, dry_run: bool) -> None:
     partial: of a --limit. outdated: of an older version of the task or the engine than another run of
     the task has. What a sweep works on just now stays.
     """
-    from bench.results.journal import Held
-    from bench.results.prune import of_kinds, remove
+    from bench.results.journal import CellLocked
+    from bench.results.prune import entries_of_kinds, remove
     from bench.results.store import existing
 
-    gone = list(of_kinds(existing(results), kinds))
+    gone = list(entries_of_kinds(existing(results), kinds))
     for entry in gone:
         if not dry_run:
             try:
                 remove(results, entry, kinds)
-            except Held:
+            except CellLocked:
                 click.echo(f"left {results / entry.folder}: a sweep works on it")
                 continue
         click.echo(f"{'would remove' if dry_run else 'removed'} {results / entry.folder} ({entry.state})")
