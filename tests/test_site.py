@@ -30,8 +30,8 @@ def results(bench: Bench, anatomy: Path, project: Path) -> Path:
 
 
 def texts_of(folder: Path) -> dict[str, str]:
-    found = (path for path in sorted(folder.rglob("*")) if path.suffix in (".html", ".js", ".json", ".csv"))
-    return {str(path.relative_to(folder)): path.read_text(encoding="utf-8") for path in found}
+    paths = (path for path in sorted(folder.rglob("*")) if path.suffix in (".html", ".js", ".json", ".csv"))
+    return {str(path.relative_to(folder)): path.read_text(encoding="utf-8") for path in paths}
 
 
 def test_several_processes_write_the_bytes_that_one_writes(
@@ -55,8 +55,8 @@ def test_words_are_published_only_where_they_may_be(
     asked = [name for name in pages if re.fullmatch(r"questions/anatomy/[0-9a-f]{12}\.html", name)]
     assert len(asked) == question_pages
     assert ("data/answers/anatomy.js" in pages) == (texts != "none")
-    told = {word for word in WORDS for page in pages.values() if word in page}
-    assert told == (set(WORDS) if texts == "full" else set())
+    shown = {word for word in WORDS for page in pages.values() if word in page}
+    assert shown == (set(WORDS) if texts == "full" else set())
     for name, page in pages.items():
         if name.endswith(".html"):
             assert 'content="noindex, nofollow"' in page
@@ -68,9 +68,9 @@ def test_words_are_published_only_where_they_may_be(
 
 
 def test_a_copy_without_words_is_sound_and_stands_beside_whole_runs(bench: Bench, results: Path) -> None:
-    said = bench("results", "strip", "--out", "copy", "--task", "anatomy")
-    assert said.exit_code == 0
-    assert said.stdout.count("copied: ") == 3
+    result = bench("results", "strip", "--out", "copy", "--task", "anatomy")
+    assert result.exit_code == 0
+    assert result.stdout.count("copied: ") == 3
     assert not any(word in path.read_text() for path in Path("copy").rglob("*.json*") for word in WORDS)
     assert list(check(Path("copy"))) == []
     whole, bare = (
