@@ -329,7 +329,7 @@ def test_a_metric_that_is_code_runs_only_when_allowed_and_its_failure_costs_no_r
     anatomy.write_text(TASK + "metrics: [accuracy, 'evaluate:broken.py']\n", encoding="utf-8")
     (anatomy.parent / "broken.py").write_text("import nothing_of_that_name\n", encoding="utf-8")
     with pytest.raises(
-        UsageError, match=r"task anatomy: its metric evaluate:broken.py is Python code; --allow"
+        UsageError, match=r"task anatomy: its metric evaluate:broken.py is Python code; allow it with --allow"
     ):
         cells(anatomy, "majority")
     allowed = cells(anatomy, "majority,chance", Settings(allow_code=True))

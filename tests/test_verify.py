@@ -54,7 +54,7 @@ def test_a_baseline_or_several_models_cannot_be_verified(bench: Bench, project: 
     for name in ("chance", "family:qwen"):
         result = bench("verify", "--model", name, "--task", "medqa_sample")
         assert result.exit_code == 2
-        assert "name one model that has weights" in result.stderr
+        assert "name one model of the engine transformers" in result.stderr
 
 
 @pytest.mark.model
