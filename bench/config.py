@@ -1,4 +1,4 @@
-"""YAML a person writes -> a strict frozen model, every mistake at once, with file, line and key."""
+"""A YAML file -> a strict frozen model, or all its mistakes at once, each with file, line and key."""
 
 import re
 import typing
@@ -17,11 +17,11 @@ Location = tuple[str | int, ...]
 M = TypeVar("M", bound=BaseModel)
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
-"""Of a task or a model card: a folder and a page have it too."""
+"""The name of a task or a model card; also used for folders and pages."""
 
 
 class Strict(BaseModel):
-    """Base of everything read from a file: frozen, and unknown keys are mistakes."""
+    """Base of every model read from a file: frozen, and unknown keys are mistakes."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -40,7 +40,7 @@ for _first in "tf":
 
 
 def read_yaml(path: Path, model: type[M]) -> M:
-    """Read and check one file; raises a FileError that holds all its mistakes."""
+    """Read and check one file; raises a FileError with all its mistakes."""
     text, file = read_text(path), display(path)
     try:
         _refuse_traps(text, file)
@@ -69,13 +69,13 @@ def read_yaml(path: Path, model: type[M]) -> M:
 
 
 def line_of(path: Path, key: Location) -> int:
-    """The line of a key in a file that was read before; 0 where it is not there."""
+    """The line of a key in a valid YAML file, from 1; 0 where the key is missing."""
     node = yaml.compose(read_text(path), Loader=_Loader)
     return 0 if node is None else dict(_lines(node, ())).get(key, 0)
 
 
 def _refuse_traps(text: str, file: str) -> None:
-    """Aliases (ten lines of them make gigabytes), tags, and half characters (no file keeps them)."""
+    """Refuse aliases (ten lines can expand to gigabytes), tags, and lone surrogates (not valid in UTF-8)."""
     for event in yaml.parse(text, Loader=_Loader):
         line = event.start_mark.line + 1 if event.start_mark else 0
         if isinstance(event, yaml.AliasEvent):
@@ -83,7 +83,7 @@ def _refuse_traps(text: str, file: str) -> None:
         if isinstance(event, (yaml.ScalarEvent, yaml.CollectionStartEvent)) and event.tag not in (None, "!"):
             raise FileError([Mistake(file, line, "", f"tags ({event.tag}) are not supported")])
         if isinstance(event, yaml.ScalarEvent) and any("\ud800" <= c <= "\udfff" for c in event.value):
-            raise FileError([Mistake(file, line, "", "holds half a character")])
+            raise FileError([Mistake(file, line, "", "has half a surrogate pair")])
 
 
 def _children(node: yaml.Node, at: Location) -> Iterator[tuple[Location, int, yaml.Node]]:
@@ -113,14 +113,14 @@ def _repeated(node: yaml.Node, at: Location) -> Iterator[tuple[Location, int]]:
 def _mistake(
     file: str, lines: Mapping[Location, int], model: type[BaseModel], detail: ErrorDetails
 ) -> Mistake:
-    # A tag of a union stands in pydantic's location too; ours have a space, no YAML key of ours has.
+    # pydantic's location also holds the tags of unions. Our tags have a space, and our YAML keys do not.
     loc = tuple(part for part in detail["loc"] if " " not in str(part))
     line = next((lines[loc[:end]] for end in range(len(loc), 0, -1) if loc[:end] in lines), 1)
     return Mistake(file, line, ".".join(map(str, loc)), mistake_text(model, detail))
 
 
 def mistake_text(model: type[BaseModel], detail: ErrorDetails) -> str:
-    """What is wrong with a value, in a few words."""
+    """What is wrong with a value, in a few words; an unknown key or word gets the nearest known one."""
     kind, loc = detail["type"], detail["loc"]
     if kind == "extra_forbidden":
         key = str(loc[-1])
@@ -142,12 +142,12 @@ def _lower(text: str) -> str:
 
 
 def _known_keys(model: type[BaseModel], loc: Location) -> set[str]:
-    """The keys that may stand at `loc`: the fields of every model the annotations reach there."""
+    """The keys that are allowed at `loc`: the fields of every model that the annotations allow there."""
     reached = {model}
     for part in loc:
         if not isinstance(part, str):
             continue
-        if " " in part:  # a union's tag, as "hub source": its first word is a key of the chosen one
+        if " " in part:  # a union's tag, such as "hub source": its first word is a key of the chosen model
             reached = {m for m in reached if part.split()[0] in m.model_fields}
             continue
         fields = [m.model_fields[part] for m in reached if part in m.model_fields]

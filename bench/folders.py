@@ -1,4 +1,4 @@
-"""Where the project's and the user's files are, and reading them as text."""
+"""The project's and the user's folders, and reading text files."""
 
 import os
 from pathlib import Path
@@ -6,19 +6,19 @@ from pathlib import Path
 from bench.errors import FileError, Mistake
 
 BUILT_IN = Path(__file__).resolve().parent
-"""Where `tasks/` and `model_cards/` are in an installed package; in a checkout, one folder up."""
+"""The parent of `tasks/` and `model_cards/` in an installed package; in a checkout, one folder up."""
 
 
 def cache_folder() -> Path:
-    """Converted weights, quick adapters: BENCH_CACHE_DIR, else `slm-bench` in the user's cache folder."""
+    """Where converted weights and quick adapters go: BENCH_CACHE_DIR, else `slm-bench` in the user cache."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(os.environ.get("BENCH_CACHE_DIR") or Path(base) / "slm-bench")
 
 
 def folders(name: str) -> tuple[Path, ...]:
-    """The folders that hold `name` ("tasks", "model_cards"): the project's, then the user's own.
+    """The folders called `name` ("tasks", "model_cards"): the project's, then the one in the working folder.
 
-    The user's own is `name` in the working folder; a file there replaces the project's namesake.
+    A file in the second replaces the project's file of that name.
     """
     built_in = next((p for p in (BUILT_IN / name, BUILT_IN.parent / name) if p.is_dir()), None)
     own = Path.cwd() / name
@@ -33,7 +33,7 @@ def yaml_files(name: str) -> dict[str, Path]:
 
 
 def display(path: Path) -> str:
-    """The path as a person would type it: relative to the working folder when it is below it."""
+    """The path for messages: relative to the working folder where it is below it."""
     try:
         return str(path.resolve().relative_to(Path.cwd()))
     except (ValueError, OSError, RuntimeError):  # elsewhere; or a loop of links
@@ -41,7 +41,7 @@ def display(path: Path) -> str:
 
 
 def is_file(path: Path) -> bool:
-    """Whether a file is there; a name that no file can have is none."""
+    """Whether the file exists; False for a name that no file can have."""
     try:
         return path.is_file()
     except (OSError, ValueError):
@@ -49,7 +49,7 @@ def is_file(path: Path) -> bool:
 
 
 def read_text(path: Path) -> str:
-    """The file's text; a FileError when it is not there, not readable or not UTF-8."""
+    """The file's text; raises a FileError when it is missing, not readable or not UTF-8."""
     try:
         return path.read_text(encoding="utf-8-sig")
     except OSError as error:

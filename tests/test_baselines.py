@@ -21,12 +21,12 @@ def answers(name: str, items: list[Item], train: list[Item], seed: int = 0) -> l
     )  # fmt: skip
     engine = open_engine(Opening(card, train=tuple(train), seed=seed), None)
     [task] = find_tasks(["medqa_sample"])
-    found = {
+    records = {
         record.question_id: record.model_output.final_answer
         for batch in evaluate(Asking(task.task), items, engine)
         for record in batch.records
     }
-    return [found[item.id] for item in items]
+    return [records[item.id] for item in items]
 
 
 def items(count: int, answer: int = 0, start: int = 0) -> list[Item]:

@@ -69,21 +69,21 @@ SAMPLE = "section[data-task=medqa_sample]"
 
 
 def visit(browser: Browser, page: Path, **options: object) -> tuple[Page, list[str], list[str]]:
-    """Open a page from the disk; returns it, what it asked for and what the console said."""
+    """Open a page from the disk; returns it, what it requested and the console messages."""
     asked: list[str] = []
-    said: list[str] = []
+    messages: list[str] = []
     opened = browser.new_page(**options)
     opened.on("request", lambda request: asked.append(request.url))
-    opened.on("console", lambda message: said.append(message.text))
+    opened.on("console", lambda message: messages.append(message.text))
     opened.goto(page.as_uri())
-    return opened, asked, said
+    return opened, asked, messages
 
 
 def test_a_page_opens_from_the_disk_with_its_style_and_asks_nobody(browser: Browser, site: Path) -> None:
     for path in looked_at(site):
-        page, asked, said = visit(browser, path)
+        page, asked, messages = visit(browser, path)
         assert all(url.startswith("file://") for url in asked)
-        assert said == []
+        assert messages == []
         assert (
             page.evaluate("getComputedStyle(document.querySelector('.brand')).textDecorationLine") == "none"
         )
@@ -114,8 +114,8 @@ def test_axe_finds_nothing(browser: Browser, site: Path, scheme: str, width: int
     for path in looked_at(site):
         page, _, _ = visit(browser, path, color_scheme=scheme, viewport={"width": width, "height": 900})
         page.evaluate("for (const d of document.querySelectorAll('.unmeasured')) d.open = true")
-        found = Axe().run(page)
-        assert found.violations_count == 0, found.generate_report()
+        audit = Axe().run(page)
+        assert audit.violations_count == 0, audit.generate_report()
         page.close()
 
 
@@ -176,7 +176,7 @@ def listed(site: Path) -> list[dict[str, object]]:
 
 
 def test_a_table_sorts_by_mouse_and_keyboard_and_a_link_keeps_it(browser: Browser, site: Path) -> None:
-    page, _, said = visit(browser, site / "index.html")
+    page, _, messages = visit(browser, site / "index.html")
     rows = {str(row["run"]): row for row in listed(site)}
     page.click(f"{SAMPLE} th[data-key=memory] button")
     memory = [rows[run]["peak_memory_bytes"] for run in order(page)]
@@ -191,7 +191,7 @@ def test_a_table_sorts_by_mouse_and_keyboard_and_a_link_keeps_it(browser: Browse
     again = browser.new_page()
     again.goto(address)
     assert order(again) == before
-    assert said == []
+    assert messages == []
 
 
 def test_a_phone_sorts_by_a_menu_and_ties_stay_in_order(browser: Browser, site: Path) -> None:
@@ -272,7 +272,7 @@ def test_a_question_is_one_click_away_with_every_model_s_answer(browser: Browser
 
 
 def test_another_view_moves_accuracies_intervals_and_ranks(browser: Browser, site: Path) -> None:
-    page, _, said = visit(browser, site / "index.html")
+    page, _, messages = visit(browser, site / "index.html")
     before = page.locator(f"{SAMPLE} table.board >> nth=0").inner_text()
     page.select_option("#medqa_sample-view", "text")
     rows = {str(row["run"]): row for row in listed(site)}
@@ -300,7 +300,7 @@ def test_another_view_moves_accuracies_intervals_and_ranks(browser: Browser, sit
     assert page.locator(f"{SAMPLE} .own-view:visible").count() > 0
     assert "view" not in page.url
     assert sorted(page.locator(f"{SAMPLE} table.board >> nth=0").inner_text()) == sorted(before)
-    assert said == []
+    assert messages == []
 
 
 def test_what_is_taken_away_is_the_view_that_is_shown(browser: Browser, site: Path) -> None:
@@ -342,14 +342,14 @@ def test_p_has_the_digits_that_python_gives_it(browser: Browser, tmp_path: Path,
         <script>self.benchData = {{"answers/t": {json.dumps(kept)}}};{script}</script>""",
         encoding="utf-8",
     )
-    page, _, said = visit(browser, tmp_path / "page.html")
+    page, _, messages = visit(browser, tmp_path / "page.html")
     right = [np.array([one == "A" for one in run[2]]) for run in kept["runs"]]
     assert page.locator("[role=status]").inner_text() == describe_pair("One", "Two", paired(*right))
-    assert said == []
+    assert messages == []
 
 
 def test_any_two_are_compared_in_the_words_and_numbers_of_the_terminal(browser: Browser, site: Path) -> None:
-    page, asked, said = visit(browser, site / "compare" / "medqa_sample.html")
+    page, asked, messages = visit(browser, site / "compare" / "medqa_sample.html")
     address = page.url.partition("?")[0]
     rows = {run.result.cell.id: run for run in read_answered(ROOT / "results") if isinstance(run, Answered)}
     ids = [str(row["run"]) for row in listed(site)]
@@ -372,7 +372,7 @@ def test_any_two_are_compared_in_the_words_and_numbers_of_the_terminal(browser: 
     page.click("text=Compare it")
     page.wait_for_url(f"**second={ids[0][:10]}")
     assert all(url.startswith("file://") for url in asked)
-    assert said == []
+    assert messages == []
 
 
 HOSTILE = "</script><script>window.ran=1</script><img src=x onerror=window.ran=1>\u202etxet\x00\u0007"

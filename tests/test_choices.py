@@ -11,7 +11,7 @@ from click.testing import Result
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bench.cells.cell import Runnable
+from bench.cells.cell import Cell, NeedsTuning, Runnable
 from bench.cells.plan import plan
 from bench.cells.wish import Settings, wishes_of
 from bench.cli import main
@@ -258,11 +258,11 @@ def test_flags_replace_the_same_choice_of_every_variant_of_a_file() -> None:
         flags("--samples", "2", "--temperature", "1").variants()
 
 
-def planned(task: Path, card: CardFile, variants: Sequence[Choices], settings: Settings) -> Runnable:
+def planned(task: Path, card: CardFile, variants: Sequence[Choices], settings: Settings) -> Cell:
     wishes = wishes_of(variants, offline=True)
     [cell], [] = plan([read_task(task)], [card], wishes, settings, data_dir=None, offline=True)
     assert isinstance(cell, Runnable)
-    return cell
+    return cell.cell if isinstance(cell, NeedsTuning) else cell
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,7 @@ def test_a_missing_file_and_one_in_another_encoding_are_told(project: Path) -> N
 
 def test_traps_in_yaml_are_told_with_their_line(project: Path) -> None:
     assert mistakes(write(project, "a: &x [1]\nname: *x\n")) == ["bad.yaml:2: aliases (*x) are not supported"]
-    assert mistakes(write(project, 'a: 1\nname: "\\ud800"\n')) == ["bad.yaml:2: holds half a character"]
+    assert mistakes(write(project, 'a: 1\nname: "\\ud800"\n')) == ["bad.yaml:2: has half a surrogate pair"]
     assert "not YAML" in mistakes(write(project, f"name: {'9' * 5000}\n"))[0]
     for tag in ("!!bool maybe", '!!int ""', "!!timestamp foo", "!mine x"):
         [message] = mistakes(write(project, f"a: 1\nname: {tag}\n"))

@@ -44,9 +44,9 @@ def test_options_may_stand_in_columns_of_their_own() -> None:
     [
         (
             {"qestion": "Q?"},
-            "question, options, answer: no such column; there are qestion; did you mean 'qestion'?",
+            "question, options, answer: no such column; the columns are qestion; did you mean 'qestion'?",
         ),
-        ({"question": " ", "options": ["x", "y"], "answer": 0}, "question: expected a text"),
+        ({"question": " ", "options": ["x", "y"], "answer": 0}, "question: expected text"),
         ({"question": "Q?", "options": "x, y", "answer": 0}, "options: expected a list or an object"),
         ({"question": "Q?", "options": ["x", 2], "answer": 0}, "options: expected texts, not 2"),
         ({"question": "Q?", "options": ["x"], "answer": 0}, "options: 1 options; there must be 2 to 10"),
@@ -60,10 +60,16 @@ def test_options_may_stand_in_columns_of_their_own() -> None:
         ({"question": "Q?", "options": ["x", "y"], "answer": None}, "answer None is out of range"),
         ({"question": "Q?", "options": ["x", "y"], "answer": "b"}, "B or 0 to 1; did you mean 'B'?"),
         ({"question": "Q?", "options": {"1": "x", "2": "y"}, "answer": 0}, "answer 0 is out of range: 1, 2"),
-        ({"question": "half \ud800", "options": ["x", "y"], "answer": 0}, "question: holds half a character"),
-        ({"question": "Q?", "options": ["x", "\udfff"], "answer": 0}, "options: holds half a character"),
-        ({"question": "Q?", "options": ["x", "y"], "answer": 0, "kind": "\udfff"}, "kind: holds half"),
-        ({"question": "Q?", "options": ["x", "y"], "answer": 0, "kind": {"a": 1}}, "kind: expected a text"),
+        (
+            {"question": "half \ud800", "options": ["x", "y"], "answer": 0},
+            "question: has half a surrogate pair",
+        ),
+        ({"question": "Q?", "options": ["x", "\udfff"], "answer": 0}, "options: has half a surrogate pair"),
+        (
+            {"question": "Q?", "options": ["x", "y"], "answer": 0, "kind": "\udfff"},
+            "kind: has half a surrogate pair",
+        ),
+        ({"question": "Q?", "options": ["x", "y"], "answer": 0, "kind": {"a": 1}}, "kind: expected text"),
     ],
 )
 def test_a_wrong_row_says_what_is_wrong_with_which_column(row: dict[str, object], message: str) -> None:
@@ -100,7 +106,7 @@ def test_all_wrong_rows_of_a_file_are_told_with_their_lines(anatomy: Path) -> No
         ("[" * 100_000 + "\n", "tasks/test.jsonl:1: not JSON"),
         (
             '{"id": null, "question": "Q", "options": ["x", "y"], "answer": 0}\n',
-            "id: expected a text, not None",
+            "id: expected text, not None",
         ),
     ],
 )
@@ -115,7 +121,9 @@ def test_a_mistake_that_many_rows_share_is_told_once(anatomy: Path) -> None:
     with pytest.raises(FileError) as caught:
         split_items(anatomy)
     [mistake] = caught.value.mistakes
-    assert str(mistake).startswith("tasks/test.jsonl:1: topic: no such column; there are answer, id, options")
+    assert str(mistake).startswith(
+        "tasks/test.jsonl:1: topic: no such column; the columns are answer, id, options"
+    )
     assert str(mistake).endswith("(and in 2 more rows)")
 
 
@@ -181,4 +189,4 @@ def test_a_data_set_that_is_not_here_says_what_to_do(project: Path, anatomy: Pat
     with pytest.raises(Unavailable) as caught:
         load_split(file, "test", data_dir=None, offline=True)
     assert caught.value.reason == "data set nobody/nothing[test] is not on this machine"
-    assert "put m.jsonl in a folder and name it with --data-dir" in caught.value.remedy
+    assert "put m.jsonl in a folder and pass it as --data-dir" in caught.value.remedy

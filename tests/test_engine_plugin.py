@@ -169,7 +169,7 @@ def test_a_choice_that_an_engine_does_not_take_is_unavailable_and_the_rest_runs(
     bench: Bench, plugin: Path, anatomy: Path, words: tuple[str, str], flag: str
 ) -> None:
     ran = run(bench, *words)
-    assert f"unigram's engine, unigram, does not take {flag}; leave {flag} out for it" in ran.stderr
+    assert f"unigram's engine, unigram, does not support {flag}; leave {flag} out for it" in ran.stderr
     assert ran.exit_code == (0 if "none" in words[1] else 5)
 
 
@@ -201,4 +201,4 @@ def test_a_card_may_still_name_its_engine_in_the_source(project: Path) -> None:
     path.write_text(path.read_text().replace("settings: {}", "revision: main"))
     broken = read_any_card(path)
     assert isinstance(broken, BrokenCard)
-    assert "source.revision: does not go with source.engine" in broken.mistake
+    assert "source.revision: cannot be combined with source.engine" in broken.mistake

@@ -209,7 +209,7 @@ def test_a_cell_that_another_sweep_works_on_is_reported_once_and_others_run_mean
     executor = Played(dict.fromkeys("abc", 1), capacity=1)
     begin(project / "results")
     events = sweep(cells, project / "results", DEFAULT_TERMS, executor)
-    with journal.holding(project / "results", cells[0].facts.id):
+    with journal.lock_cell(project / "results", cells[0].facts.id):
         assert next(events) == (cells[0], Busy())
         assert [next(events)[0].facts.model.name for _ in "bc"] == ["b", "c"]
         assert executor.started == ["b", "c"]

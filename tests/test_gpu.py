@@ -45,8 +45,8 @@ def opened(quantize: Quantization, adapter: Adapter | None = None) -> Transforme
 def letters(engine: TransformerEngine, count: int = 16) -> list[float]:
     asking = Asking(TASK.task)
     requests = [score_request(asking, item, lambda _messages: "") for item in items("test", count)]
-    found = in_order(engine.score([engine.encode(request) for request in requests]))
-    return [value for scores in found for value in scores.logprobs[0]]
+    scored = in_order(engine.score([engine.encode(request) for request in requests]))
+    return [value for scores in scored for value in scores.logprobs[0]]
 
 
 @pytest.mark.parametrize("quantize", ["none", "int8", "nf4", "fp4"])

@@ -181,10 +181,10 @@ def test_a_hub_that_drops_its_answers_is_one_message(project: Path, anatomy: Pat
     endpoint = f"http://127.0.0.1:{server.getsockname()[1]}"
     code, output = bench_with_hub(["run", "-m", "phi-2,chance", "-t", "anatomy"], endpoint, project)
     assert code == 0, output
-    assert "unavailable: model phi-2: the hub did not tell about microsoft/phi-2" in output
+    assert "unavailable: model phi-2: the hub did not describe microsoft/phi-2" in output
     code, output = bench_with_hub(["models", "add", MODEL], endpoint, project)
     assert code == 1
-    assert f"the hub did not tell about {MODEL}" in output
+    assert f"the hub did not describe {MODEL}" in output
     assert "Traceback" not in output
 
 

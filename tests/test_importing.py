@@ -32,7 +32,7 @@ Change = Callable[[Any], Any]
 def run_lm_eval(folder: Path, model: Path, out: Path, *tasks: str, **options: Any) -> None:
     """As lm-eval's own command line does with --output_path and --log_samples."""
     tracker = EvaluationTracker(output_path=str(out))
-    found = simple_evaluate(
+    evaluated = simple_evaluate(
         model="hf",
         model_args=f"pretrained={model},dtype=float32",
         tasks=list(tasks),
@@ -43,10 +43,10 @@ def run_lm_eval(folder: Path, model: Path, out: Path, *tasks: str, **options: An
         bootstrap_iters=0,
         **options,
     )
-    assert found is not None
-    samples = found.pop("samples")
-    tracker.save_results_aggregated(results=found, samples=samples)
-    for name in found["configs"]:
+    assert evaluated is not None
+    samples = evaluated.pop("samples")
+    tracker.save_results_aggregated(results=evaluated, samples=samples)
+    for name in evaluated["configs"]:
         tracker.save_results_samples(task_name=name, samples=samples[name])
 
 
@@ -72,12 +72,12 @@ def out(evaluated: Path, project: Path) -> Path:
 
 def done(results: Path = Path("results")) -> dict[str, tuple[DoneResult, Run]]:
     """Every finished run by its task's and model's name."""
-    found: dict[str, tuple[DoneResult, Run]] = {}
+    runs_by_name: dict[str, tuple[DoneResult, Run]] = {}
     for run in read_runs(results):
         assert isinstance(run, Run)
         assert isinstance(run.result, DoneResult)
-        found[f"{run.result.cell.task.name}/{run.result.cell.model.name}"] = run.result, run
-    return found
+        runs_by_name[f"{run.result.cell.task.name}/{run.result.cell.model.name}"] = run.result, run
+    return runs_by_name
 
 
 def board() -> Board:

@@ -130,7 +130,7 @@ def test_a_summary_that_does_not_say_what_its_records_say_is_not_shown(results: 
     path.write_text(text.replace('"correct": 1', '"correct": 3', 1), encoding="utf-8")
     assert text != path.read_text(encoding="utf-8")
     site = make_site(results, all_cards())
-    assert any("says 3 of 3, its records say 1 of 3" in told for told in site.board.damaged)
+    assert any("says 3 of 3, its records say 1 of 3" in damage for damage in site.board.damaged)
 
 
 def test_a_failed_cell_is_on_the_page_with_its_reason_and_never_a_number(
@@ -154,20 +154,20 @@ def test_a_failed_cell_is_on_the_page_with_its_reason_and_never_a_number(
 
 
 @pytest.mark.parametrize(
-    ("damage", "told"),
+    ("damage", "message"),
     [("{", "not JSON"), ('{"schema_version": 9}', "written by a newer version")],
 )
 def test_a_damaged_result_is_named_on_the_page_and_in_the_terminal(
-    bench: Bench, results: Path, damage: str, told: str
+    bench: Bench, results: Path, damage: str, message: str
 ) -> None:
     [path] = results.glob("anatomy/chance/*/result.json")
     path.write_text(damage, encoding="utf-8")
     built = bench("leaderboard", "build")
     assert built.exit_code == 0
-    assert told in built.stderr
+    assert message in built.stderr
     index = Path("site/index.html").read_text(encoding="utf-8")
     assert "Not shown: damaged, duplicate or unfinished" in index
-    assert told in index
+    assert message in index
     assert "Majority letter" in index
 
 
@@ -226,7 +226,7 @@ def test_a_copied_run_is_shown_once_and_named(results: Path) -> None:
     shutil.copytree(results / "anatomy", results / "copy")
     site = make_site(results, all_cards())
     assert len(site.runs) == 3
-    assert sum("a copy of anatomy/" in told for told in site.board.damaged) == 3
+    assert sum("a copy of anatomy/" in damage for damage in site.board.damaged) == 3
 
 
 def test_a_folder_with_other_files_is_not_written_over(results: Path, project: Path) -> None:
@@ -302,20 +302,20 @@ def test_a_finished_run_is_shown_rather_than_a_failure_or_a_copy_without_words(
     [table] = board.tasks
     assert not table.failures
     assert {row.answers.texts for row in table.rows} == {"full"}
-    assert sum(": a copy of anatomy/" in told for told in board.damaged) == 4
+    assert sum(": a copy of anatomy/" in damage for damage in board.damaged) == 4
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "message"),
     [
-        ('"final_answer":"A"', '"final_answer":"AB"', "an answer that is none of its options"),
-        ('"answer_gt":"B"', '"answer_gt":"\u03a9"', "an answer that is none of its options"),
-        ('"answer_gt":"B"', '"answer_gt":""', "an answer that is none of its options"),
+        ('"final_answer":"A"', '"final_answer":"AB"', "an answer that is not one of its options"),
+        ('"answer_gt":"B"', '"answer_gt":"\u03a9"', "an answer that is not one of its options"),
+        ('"answer_gt":"B"', '"answer_gt":""', "an answer that is not one of its options"),
         ('"question_id":"q1"', '"question_id":"q\\ud800"', "not a record"),
     ],
 )
 def test_a_foreign_run_never_ends_the_build(
-    bench: Bench, results: Path, old: str, new: str, told: str
+    bench: Bench, results: Path, old: str, new: str, message: str
 ) -> None:
     [folder] = results.glob("anatomy/majority/*")
     text = (folder / "records.jsonl").read_text(encoding="utf-8")
@@ -331,19 +331,19 @@ def test_a_foreign_run_never_ends_the_build(
     (folder / "result.json").write_text(json.dumps(result), encoding="utf-8")
     built = bench("leaderboard", "build")
     assert built.exit_code == 0
-    assert told in built.stderr
+    assert message in built.stderr
     assert len(make_site(results, []).board.tasks[0].rows) == 2
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "told"),
+    ("key", "value", "message"),
     [
         ("name", "../../escaped", "String should match pattern"),
         ("title", "half \ud800", "not JSON"),
     ],
 )
 def test_a_summary_with_impossible_words_is_named(
-    bench: Bench, results: Path, project: Path, key: str, value: str, told: str
+    bench: Bench, results: Path, project: Path, key: str, value: str, message: str
 ) -> None:
     [path] = results.glob("anatomy/majority/*/result.json")
     result = json.loads(path.read_text(encoding="utf-8"))
@@ -352,7 +352,7 @@ def test_a_summary_with_impossible_words_is_named(
     before = sorted(project.parent.rglob("*"))
     built = bench("leaderboard", "build")
     assert built.exit_code == 0
-    assert told in built.stderr
+    assert message in built.stderr
     new = set(project.parent.rglob("*")) - set(before)
     assert all((project / "site") in (one, *one.parents) for one in new)
 
@@ -361,12 +361,12 @@ def test_what_an_exception_said_is_not_published_without_texts(bench: Bench, res
     [path] = results.glob("anatomy/majority/*/result.json")
     kept = json.loads(path.read_text(encoding="utf-8"))
     kept = {key: kept[key] for key in ("schema_version", "cell", "provenance")}
-    said = {"status": "failed", "reason": "ValueError: SECRET", "traceback": "ValueError: SECRET"}
-    path.write_text(json.dumps(kept | said), encoding="utf-8")
+    failure = {"status": "failed", "reason": "ValueError: SECRET", "traceback": "ValueError: SECRET"}
+    path.write_text(json.dumps(kept | failure), encoding="utf-8")
     for texts in ("full", "answers", "none"):
         assert bench("leaderboard", "build", "--texts", texts).exit_code == 0
-        found = [page for page in Path("site").rglob("*.html") if "SECRET" in page.read_text()]
-        assert bool(found) == (texts == "full")
+        leaking = [page for page in Path("site").rglob("*.html") if "SECRET" in page.read_text()]
+        assert bool(leaking) == (texts == "full")
         assert "ValueError" in Path("site/index.html").read_text(encoding="utf-8")
 
 
@@ -381,12 +381,12 @@ def test_two_runs_are_compared_in_the_terminal(anatomy: Path, bench: Callable[..
     Path("results").mkdir()
     assert "there are no runs in results" in bench("leaderboard", "show").stdout
     bench("run", "-m", "chance,majority", "-t", "anatomy")
-    said = bench("compare", "chance", "majority")
-    assert said.exit_code == 0, said.output
+    result = bench("compare", "chance", "majority")
+    assert result.exit_code == 0, result.output
     names = "Chance (baseline) and Majority letter (baseline)"
-    assert f"No significant difference between {names}: " in said.stdout
-    assert "McNemar's p = " in said.stdout
-    assert "only Chance (baseline): " in said.stdout
+    assert f"No significant difference between {names}: " in result.stdout
+    assert "McNemar's p = " in result.stdout
+    assert "only Chance (baseline): " in result.stdout
     assert "no finished run matches 'nobody'" in bench("compare", "chance", "nobody").output
     bench("run", "-m", "majority", "-t", "anatomy", "--limit", "2")
     assert "'majority' has several runs on anatomy: " in bench("compare", "chance", "majority").output
@@ -402,8 +402,8 @@ def test_a_spreadsheet_takes_no_title_for_a_formula() -> None:
 
 @given(st.lists(st.tuples(st.integers(1, 9), st.integers(0, 9)), min_size=1, max_size=12))
 def test_what_is_efficient_is_beaten_by_nothing_and_beats_the_rest(known: list[tuple[float, float]]) -> None:
-    found = efficient(known)
-    kept = [one for one, is_kept in zip(known, found, strict=True) if is_kept]
+    flags = efficient(known)
+    kept = [one for one, is_kept in zip(known, flags, strict=True) if is_kept]
     assert kept
     for cost, value in known:
         beaten = any(c <= cost and v >= value and (c, v) != (cost, value) for c, v in kept)

@@ -61,8 +61,8 @@ def asked(method: str, *arguments: tuple[Any, ...]) -> list[Instance]:
     ]
 
 
-def replies(found: Sequence[tuple[float, bool]]) -> tuple[list[float], list[bool]]:
-    return [logprob for logprob, _ in found], [greedy for _, greedy in found]
+def replies(pairs: Sequence[tuple[float, bool]]) -> tuple[list[float], list[bool]]:
+    return [logprob for logprob, _ in pairs], [greedy for _, greedy in pairs]
 
 
 @pytest.fixture
@@ -74,9 +74,9 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Mapping[str, Seque
     def ask(lm: Any, folder: Path, *tasks: str, **options: Any) -> Any:
         manager = TaskManager(include_path=folder, include_defaults=False)
         options |= {"tasks": list(tasks), "task_manager": manager, "bootstrap_iters": 0}
-        found = simple_evaluate(model=lm, **options)
-        assert found is not None
-        return found["samples"]
+        evaluated = simple_evaluate(model=lm, **options)
+        assert evaluated is not None
+        return evaluated["samples"]
 
     return ask
 
@@ -123,12 +123,12 @@ TOKENS = st.lists(st.integers(0, 3), min_size=1, max_size=4)
 @given(st.lists(st.tuples(st.none(), TOKENS, TOKENS), max_size=12))
 def test_every_request_is_a_branch_of_its_context(requests: list[TokenRequest]) -> None:
     groups = list(grouped(requests))
-    found = {
+    pairs = {
         index: (list(tree.stem), list(branch.tokens))
         for tree, indices in groups
         for index, branch in zip(indices, tree.flat, strict=True)
     }
-    assert found == {index: (context, text) for index, (_, context, text) in enumerate(requests)}
+    assert pairs == {index: (context, text) for index, (_, context, text) in enumerate(requests)}
     assert len(groups) == len({tuple(context) for _, context, _ in requests})
 
 
@@ -213,8 +213,8 @@ def test_a_text_of_several_windows_is_as_likely_as_lm_eval_s_own_engine_says(lla
     ours, theirs = BenchLM(opened(llama)), reference(llama)
     assert len(ours.tok_encode(texts[1][0])) > 2 * ours.max_length
     known = theirs.loglikelihood_rolling(asked("loglikelihood_rolling", *texts), disable_tqdm=True)
-    found = ours.loglikelihood_rolling(asked("loglikelihood_rolling", *texts), disable_tqdm=True)
-    assert found == pytest.approx(known, rel=1e-5)
+    logprobs = ours.loglikelihood_rolling(asked("loglikelihood_rolling", *texts), disable_tqdm=True)
+    assert logprobs == pytest.approx(known, rel=1e-5)
 
 
 PROMPTS = ["Question: Which organ", "A patient has", "Vitamin", "The answer is the most likely"]
@@ -230,23 +230,23 @@ def test_greedy_writing_is_lm_eval_s_own_engine_s(llama: Path) -> None:
         {"until": [stop, "\n\n"], "max_gen_toks": 9, "temperature": 0},
     ]
     requests = asked("generate_until", *((prompt, one) for prompt in PROMPTS for one in settings))
-    found = ours.generate_until(requests, disable_tqdm=True)
-    assert found == theirs.generate_until(requests, disable_tqdm=True)
-    assert found[:2] == [free, free.split(stop)[0]]
-    assert len(set(found)) > len(PROMPTS)
+    generated = ours.generate_until(requests, disable_tqdm=True)
+    assert generated == theirs.generate_until(requests, disable_tqdm=True)
+    assert generated[:2] == [free, free.split(stop)[0]]
+    assert len(set(generated)) > len(PROMPTS)
 
 
 def test_an_encoder_decoder_writes_what_lm_eval_s_own_engine_begins_with(t5: Path) -> None:
     requests = asked("generate_until", *((prompt, {"max_gen_toks": 9}) for prompt in PROMPTS))
-    found, known = (
+    written, known = (
         lm.generate_until(requests, disable_tqdm=True)
         for lm in (BenchLM(opened(t5, "encoder-decoder")), reference(t5, "encoder-decoder"))
     )
     # lm-eval 0.4.13 lets an encoder-decoder write as many tokens more as its longest prompt has.
-    for ours, theirs in zip(found, known, strict=True):
+    for ours, theirs in zip(written, known, strict=True):
         assert theirs.startswith(ours)
         assert ours
-    assert len(set(found)) > 1
+    assert len(set(written)) > 1
 
 
 def test_an_empty_stop_text_stops_nothing(llama: Path) -> None:
@@ -290,20 +290,20 @@ NO_SYSTEM = "{% if messages[0].role == 'system' %}{{ raise_exception('no system'
 
 def test_a_chat_template_is_applied_as_lm_eval_s_own_engine_applies_it(llama: Path) -> None:
     ours, theirs = BenchLM(opened(llama)), reference(llama)
-    told = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Fever?"}]
+    conversation = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Fever?"}]
     with pytest.raises(BenchError, match="no chat template; omit --apply_chat_template"):
-        ours.apply_chat_template(told)
+        ours.apply_chat_template(conversation)
     for template in (CHAT, NO_SYSTEM + CHAT):
         ours.tokenizer.chat_template = theirs.tokenizer.chat_template = template
         assert ours.chat_template(True) == template
         for history, prompt in (
-            (told, True),
-            (told[1:], True),
-            ([*told, {"role": "assistant", "content": "It"}], False),
+            (conversation, True),
+            (conversation[1:], True),
+            ([*conversation, {"role": "assistant", "content": "It"}], False),
         ):
-            found = ours.apply_chat_template(history, prompt)
-            assert found == theirs.apply_chat_template(history, prompt)
-            assert ("Be brief" in found) == (template == CHAT and history != told[1:])
+            rendered = ours.apply_chat_template(history, prompt)
+            assert rendered == theirs.apply_chat_template(history, prompt)
+            assert ("Be brief" in rendered) == (template == CHAT and history != conversation[1:])
 
 
 def test_what_is_done_is_kept_for_lm_eval_s_cache(llama: Path, tmp_path: Path) -> None:
@@ -476,7 +476,7 @@ def test_texts_are_lm_eval_s_to_the_letter(tmp_path: Path, changed: dict[str, An
         ({"doc_to_choice": "{{choices[:1]}}", "doc_to_target": "0"}, "1 options; there must be 2 to 10"),
         ({"doc_to_choice": "{{(choices * 4)[:11]}}"}, "11 options; there must be 2 to 10"),
         ({"doc_to_choice": "{{choices + [' ']}}"}, "doc_to_choice: gives an empty option"),
-        ({"doc_to_text": "{{' ' if 'bile' in question else question}}"}, "document 1 .*expected a text"),
+        ({"doc_to_text": "{{' ' if 'bile' in question else question}}"}, "document 1 .*expected text"),
         ({"doc_to_text": "{{nothing}}"}, "cannot load its task 'organs': UndefinedError: 'nothing'"),
         ({"doc_to_text": "{{nothing if 'bile' in question else question}}"}, "document 1 .*'nothing' is un"),
         ({"description": "Questions: "}, "its description does not end in a blank line"),

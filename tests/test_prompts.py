@@ -131,5 +131,5 @@ def test_another_seed_gives_other_exemplars_and_one_more_item_moves_at_most_one(
 
 
 def test_more_exemplars_than_items_is_an_error() -> None:
-    with pytest.raises(BenchError, match="5 exemplars are wanted, the exemplars split has 3 items"):
+    with pytest.raises(BenchError, match="5 exemplars are needed, but the exemplars split has 3 items"):
         choose_exemplars(items(3), 5, 0)

@@ -37,7 +37,7 @@ def compare(folder: Path, architecture: Architecture, items: Sequence[Item], sho
     engine = opened(folder, architecture, context=8192)
     assert engine.path == "packed"
     asking = Asking(file.task, Exemplars(tuple(shots), len(shots)))
-    found: dict[str, Record] = {
+    records: dict[str, Record] = {
         record.question_id: record for batch in evaluate(asking, items, engine) for record in batch.records
     }
     asked = [request for item in items for request in (score_request(asking, item, str), bare(item))]
@@ -48,9 +48,9 @@ def compare(folder: Path, architecture: Architecture, items: Sequence[Item], sho
             len(engine.tokenizer(" " + text.strip(), add_special_tokens=False)["input_ids"])
             for text in item.options
         )
-        told = Scores("", 0, (letters, texts), (counts, counts)), Scores("", 0, (alone,), (counts,))
-        for view, theirs in view_scores(item, views_of(file.task.scoring), *told).items():
-            ours = found[item.id].scores[view]
+        passes = Scores("", 0, (letters, texts), (counts, counts)), Scores("", 0, (alone,), (counts,))
+        for view, theirs in view_scores(item, views_of(file.task.scoring), *passes).items():
+            ours = records[item.id].scores[view]
             assert max(abs(a - b) for a, b in zip(ours, theirs, strict=True)) < TOLERANCE, view
             assert best(ours) == best(theirs), view
 

@@ -91,11 +91,11 @@ def first_answers_otherwise(records: list[dict[str, object]]) -> None:
 
 
 DAMAGE = {
-    "is missing one": (lambda records: records.pop(), "39 records, 40 questions were asked"),
-    "has one twice": (lambda records: records.append(records[0]), "there more than once: q0"),
+    "is missing one": (lambda records: records.pop(), "39 records, but 40 questions were asked"),
+    "has one twice": (lambda records: records.append(records[0]), "answered more than once: q0"),
     "has one in place of another": (
         lambda records: records.__setitem__(1, records[0]),
-        "there more than once: q0",
+        "answered more than once: q0",
     ),
     "is wrong": (first_is_wrong, "line 1, q0: is_correct does not follow from its answers"),
     "answers otherwise": (first_answers_otherwise, "the answer is not the option that its scores rank first"),
@@ -125,7 +125,7 @@ def test_a_check_names_what_is_wrong_with_which_file(
     ("key", "words"),
     [
         ("records_sha256", "not the records that result.json was made from"),
-        ("id", "cell.id: not the identity of what the cell says was asked"),
+        ("id", "cell.id: not the identity that the cell's facts give"),
         ("values", "metrics.values: not what its records give"),
     ],
 )

@@ -329,7 +329,7 @@ def test_a_metric_that_is_code_runs_only_when_allowed_and_its_failure_costs_no_r
     anatomy.write_text(TASK + "metrics: [accuracy, 'evaluate:broken.py']\n", encoding="utf-8")
     (anatomy.parent / "broken.py").write_text("import nothing_of_that_name\n", encoding="utf-8")
     with pytest.raises(
-        UsageError, match=r"task anatomy: its metric evaluate:broken.py is Python code; --allow"
+        UsageError, match=r"task anatomy: its metric evaluate:broken.py is Python code; allow it with --allow"
     ):
         cells(anatomy, "majority")
     allowed = cells(anatomy, "majority,chance", Settings(allow_code=True))
@@ -412,7 +412,7 @@ def test_a_worker_that_is_killed_twice_is_a_failed_cell(anatomy: Path, project: 
         os.kill(worker.pid, 9)
     *_, last = events
     assert isinstance(last, FailedResult)
-    assert last.reason == "killed from outside (signal 9), and not by the system for memory"
+    assert last.reason == "killed from outside (signal 9), not by the system for memory"
 
 
 def test_what_is_not_on_this_machine_is_missing_and_the_rest_is_planned(anatomy: Path) -> None:
@@ -450,7 +450,7 @@ def test_exemplars_without_a_split_or_too_many_are_one_missing_cell(anatomy: Pat
         assert cells == []
         return [(one.reason, one.remedy) for one in missing]
 
-    too_many = "9 exemplars are wanted, the exemplars split has 3 items"
+    too_many = "9 exemplars are needed, but the exemplars split has 3 items"
     assert missing(Choices(dtype="float32", exemplars=9)) == [(too_many, "ask for fewer")]
     anatomy.write_text(TASK.replace(", exemplars: train", ""), encoding="utf-8")
     no_split = "the task names no exemplars split", "add data.splits.exemplars to it"

@@ -163,18 +163,18 @@ def test_the_hub_reads_each_variant_of_a_model_with_its_accuracy() -> None:
         Publisher("A group", "https://example.org/board"),
     )
     assert sorted(made.files) == ["small/.eval_results/medqa_sample.yaml", "small/README.md"]
-    found = entries(made.files["small/.eval_results/medqa_sample.yaml"])
-    assert [(one.dataset_id, one.task_id) for one in found] == [(MEDQA, "medqa_sample")] * 3
-    assert sorted(one.value for one in found) == [19.0, 25.0, 26.0]
-    assert {one.source_name for one in found} == {"A group"}
-    assert {one.source_url for one in found} == {"https://example.org/board"}
-    assert {one.verify_token for one in found} == {None}
-    [chat, plain] = [next(one for one in found if one.value == value) for value in (19.0, 25.0)]
+    written = entries(made.files["small/.eval_results/medqa_sample.yaml"])
+    assert [(one.dataset_id, one.task_id) for one in written] == [(MEDQA, "medqa_sample")] * 3
+    assert sorted(one.value for one in written) == [19.0, 25.0, 26.0]
+    assert {one.source_name for one in written} == {"A group"}
+    assert {one.source_url for one in written} == {"https://example.org/board"}
+    assert {one.verify_token for one in written} == {None}
+    [chat, plain] = [next(one for one in written if one.value == value) for value in (19.0, 25.0)]
     assert chat.date == "2026-11-23T16:23:28Z"
     assert chat.notes.startswith("bfloat16, chat template, 0-shot, likeliest option by view: letter")
     assert "95 % interval 12.5% to 27.8% of 100 questions" in chat.notes
     assert "plain prompt" in plain.notes
-    assert len({one.notes for one in found}) == 3
+    assert len({one.notes for one in written}) == 3
 
 
 def test_the_hub_reads_the_model_index_and_tells_its_variants_apart(tmp_path: Path) -> None:
@@ -182,15 +182,15 @@ def test_the_hub_reads_the_model_index_and_tells_its_variants_apart(tmp_path: Pa
     written_files(hub_export(board_of(*runs).tasks, NOBODY), tmp_path)
     metadata = metadata_load(tmp_path / "small" / "README.md")
     assert metadata is not None
-    name, found = model_index_to_eval_results(metadata["model-index"])
+    name, results = model_index_to_eval_results(metadata["model-index"])
     assert name == "SmolLM2-135M-Instruct"
-    assert {(one.dataset_type, one.dataset_split, one.metric_type) for one in found} == {
+    assert {(one.dataset_type, one.dataset_split, one.metric_type) for one in results} == {
         (MEDQA, "test", "accuracy")
     }
-    assert sorted(one.metric_value for one in found) == [0.19, 0.26]
-    assert {one.metric_args["run"] for one in found if one.metric_args} == {done(r).cell.id for r in runs}
-    assert len({one.metric_name for one in found}) == 2
-    assert {one.source_url for one in found} == {None}
+    assert sorted(one.metric_value for one in results) == [0.19, 0.26]
+    assert {one.metric_args["run"] for one in results if one.metric_args} == {done(r).cell.id for r in runs}
+    assert len({one.metric_name for one in results}) == 2
+    assert {one.source_url for one in results} == {None}
 
 
 def test_questions_of_no_data_set_of_the_hub_are_in_the_model_index_alone(
@@ -203,9 +203,9 @@ def test_questions_of_no_data_set_of_the_hub_are_in_the_model_index_alone(
     assert "in model-index alone, as medqa_sample_test.jsonl is no data set of the hub" in done.stderr
     metadata = metadata_load(project / "out" / MODEL / "README.md")
     assert metadata is not None
-    _, found = model_index_to_eval_results(metadata["model-index"])
-    assert {one.dataset_type for one in found} == {"medqa_sample"}
-    assert len(found) == 7
+    _, results = model_index_to_eval_results(metadata["model-index"])
+    assert {one.dataset_type for one in results} == {"medqa_sample"}
+    assert len(results) == 7
     assert "It is not MedQA" in (project / "out" / MODEL / "README.md").read_text(encoding="utf-8")
 
 
@@ -233,10 +233,10 @@ def test_the_hub_gets_neither_partial_runs_nor_tuned_weights() -> None:
 @pytest.fixture(scope="module")
 def schemas() -> dict[str, Any]:
     """Their JSON Schemas, closed: a key that they do not name is a mistake too."""
-    found = importlib.util.find_spec("every_eval_ever")
-    assert found is not None, "the wheel every-eval-ever is not installed (make test does it)"
-    assert found.submodule_search_locations is not None
-    folder = Path(found.submodule_search_locations[0]) / "schemas"
+    spec = importlib.util.find_spec("every_eval_ever")
+    assert spec is not None, "the wheel every-eval-ever is not installed (make test does it)"
+    assert spec.submodule_search_locations is not None
+    folder = Path(spec.submodule_search_locations[0]) / "schemas"
     raw = {
         name: json.loads((folder / f"{name}.schema.json").read_bytes())
         for name in ("eval", "instance_level_eval")
@@ -247,16 +247,16 @@ def schemas() -> dict[str, Any]:
 def closed(schema: Any) -> Any:
     if not isinstance(schema, dict):
         return schema
-    found = dict(schema)
+    strict = dict(schema)
     if "properties" in schema:
-        found.setdefault("additionalProperties", False)
-        found["properties"] = {name: closed(one) for name, one in schema["properties"].items()}
+        strict.setdefault("additionalProperties", False)
+        strict["properties"] = {name: closed(one) for name, one in schema["properties"].items()}
     if "$defs" in schema:
-        found["$defs"] = {name: closed(one) for name, one in schema["$defs"].items()}
+        strict["$defs"] = {name: closed(one) for name, one in schema["$defs"].items()}
     for name in ("items", "additionalProperties"):
         if name in schema:
-            found[name] = closed(schema[name])
-    return found
+            strict[name] = closed(schema[name])
+    return strict
 
 
 def mistakes(schemas: dict[str, Any], export: Export) -> Iterator[str]:
@@ -370,9 +370,9 @@ def read_by_lm_eval(folder: Path) -> Iterator[tuple[dict[str, Any], list[dict[st
 
 def test_lm_eval_reads_every_committed_run_and_finds_the_same_numbers(tmp_path: Path) -> None:
     runs = {done(run).cell.id: run for run in committed()}
-    found = list(read_by_lm_eval(written_files(lm_eval_export(finished(runs.values())), tmp_path)))
-    assert len(found) == len(runs) == 11
-    for results, lines in found:
+    pairs = list(read_by_lm_eval(written_files(lm_eval_export(finished(runs.values())), tmp_path)))
+    assert len(pairs) == len(runs) == 11
+    for results, lines in pairs:
         run = runs[results["configs"]["medqa_sample"]["metadata"]["run"]]
         metric, kept = ("exact_match", "read-answer") if done(run).cell.variant.generate else ("acc", "none")
         scores = results["results"]["medqa_sample"]
@@ -448,8 +448,8 @@ def test_lm_eval_reads_runs_at_the_edges(tmp_path: Path, run: Run) -> None:
 def test_variants_that_ended_in_the_same_second_keep_a_file_each(tmp_path: Path) -> None:
     runs = [from_hub(run_of("bfloat16-chat-a6")), from_hub(run_of("bfloat16-nf4-chat"))]
     same = [changed(run, provenance=done(runs[0]).provenance) for run in runs]
-    found = list(read_by_lm_eval(written_files(lm_eval_export(finished(same)), tmp_path)))
-    assert {results["config"]["model_args"].get("quantize") for results, _ in found} == {None, "nf4"}
+    pairs = list(read_by_lm_eval(written_files(lm_eval_export(finished(same)), tmp_path)))
+    assert {results["config"]["model_args"].get("quantize") for results, _ in pairs} == {None, "nf4"}
     [folder] = tmp_path.iterdir()
     assert folder.name == sanitize_model_name(HUB)
     names = [path.as_posix() for path in folder.glob("results_*")]

@@ -30,8 +30,8 @@ def results(bench: Bench, anatomy: Path, project: Path) -> Path:
 
 
 def texts_of(folder: Path) -> dict[str, str]:
-    found = (path for path in sorted(folder.rglob("*")) if path.suffix in (".html", ".js", ".json", ".csv"))
-    return {str(path.relative_to(folder)): path.read_text(encoding="utf-8") for path in found}
+    paths = (path for path in sorted(folder.rglob("*")) if path.suffix in (".html", ".js", ".json", ".csv"))
+    return {str(path.relative_to(folder)): path.read_text(encoding="utf-8") for path in paths}
 
 
 def test_several_processes_write_the_bytes_that_one_writes(
@@ -54,8 +54,8 @@ def test_words_are_published_only_where_they_may_be(
     asked = [name for name in pages if re.fullmatch(r"questions/anatomy/[0-9a-f]{12}\.html", name)]
     assert len(asked) == question_pages
     assert ("data/answers/anatomy.js" in pages) == (texts != "none")
-    told = {word for word in WORDS for page in pages.values() if word in page}
-    assert told == (set(WORDS) if texts == "full" else set())
+    shown = {word for word in WORDS for page in pages.values() if word in page}
+    assert shown == (set(WORDS) if texts == "full" else set())
     for name, page in pages.items():
         if name.endswith(".html"):
             assert 'content="noindex, nofollow"' in page
@@ -67,9 +67,9 @@ def test_words_are_published_only_where_they_may_be(
 
 
 def test_a_copy_without_words_is_sound_and_stands_beside_whole_runs(bench: Bench, results: Path) -> None:
-    said = bench("results", "strip", "--out", "copy", "--task", "anatomy")
-    assert said.exit_code == 0
-    assert said.stdout.count("copied: ") == 3
+    result = bench("results", "strip", "--out", "copy", "--task", "anatomy")
+    assert result.exit_code == 0
+    assert result.stdout.count("copied: ") == 3
     assert not any(word in path.read_text() for path in Path("copy").rglob("*.json*") for word in WORDS)
     assert list(check(Path("copy"))) == []
     whole, bare = (
@@ -87,7 +87,7 @@ def test_a_copy_without_words_is_sound_and_stands_beside_whole_runs(bench: Bench
     assert "there already: " in bench("results", "strip", "--out", "copy").stdout
     refused = bench("results", "strip", "--out", "results")
     assert refused.exit_code == 2
-    assert "holds the runs themselves" in refused.stderr
+    assert "is the results folder itself" in refused.stderr
     assert bench("leaderboard", "build").exit_code == 0
     assert "site holds no runs" in bench("results", "strip", "--out", "site").stderr
     assert "no run of task 'nothing'" in bench("results", "strip", "--out", "c", "--task", "nothing").stderr
@@ -139,7 +139,7 @@ def test_a_run_that_changes_under_a_build_is_told(results: Path) -> None:
     site = make_site(results, [])
     for path in results.rglob("records.jsonl"):
         path.write_text(path.read_text(encoding="utf-8") * 2, encoding="utf-8")
-    with pytest.raises(BenchError, match="was changed while it was read; do it again"):
+    with pytest.raises(BenchError, match="was changed while it was read; run the command again"):
         write_site(site, results.parent / "out")
 
 

@@ -219,7 +219,7 @@ def test_a_full_disk_is_one_clear_error_and_what_was_kept_is_whole(
     cells = [cell_of(quiz, fake_card(name, seconds=0.002)) for name in ("played", "other")]
     filler = small_disk / "filler"
     filler.write_bytes(b"x" * 112_000)
-    with pytest.raises(StoreError, match=r"No space left on device.*make room, and the same command goes on"):
+    with pytest.raises(StoreError, match=r"No space left on device.*make room, and run the same command"):
         list(sweep(cells, small_disk))
     kept = journal.read_journal(small_disk / cells[0].folder / journal.NAME)
     assert kept is None or len(kept.records) < QUESTIONS
@@ -243,9 +243,9 @@ def test_a_results_folder_that_vanishes_stops_the_sweep(quiz: Path, project: Pat
 
 FAULTS = {
     "memory": "out of memory: ",
-    "killed": "killed from outside (signal 9), and not by the system for memory",
-    "crash": "the worker died with signal 11, Segmentation fault",
-    "hang": "not finished after 3 s (--timeout): 10 of 40 answered; the same command goes on",
+    "killed": "killed from outside (signal 9), not by the system for memory",
+    "crash": "its process died with signal 11, Segmentation fault",
+    "hang": "not finished after 3 s (--timeout): 10 of 40 answered; run the same command to continue",
 }
 
 
@@ -402,6 +402,6 @@ def test_a_prompt_that_does_not_fit_has_no_latency(quiz: Path, project: Path) ->
 def test_a_cell_that_another_sweep_holds_waits_for_it(quiz: Path, project: Path) -> None:
     cell = cell_of(quiz, fake_card())
     begin(project / "results")
-    with journal.holding(project / "results", cell.facts.id):
+    with journal.lock_cell(project / "results", cell.facts.id):
         assert list(run_cell(cell, project / "results")) == [Busy()]
     assert isinstance(list(run_cell(cell, project / "results"))[-1], DoneResult)

@@ -14,7 +14,7 @@ from click.testing import Result
 from bench.inputs.cards import all_cards
 from bench.inputs.sweep_file import read_sweep
 from bench.results.store import read_result
-from bench.sweeps.energy import Meter, counted, rapl
+from bench.sweeps.energy import Meter, describe_counters, rapl
 from conftest import ROOT
 from tiny import save_causal
 
@@ -186,7 +186,7 @@ def test_a_bundle_carries_nothing_from_outside_and_writes_nothing_there(
     anatomy.write_text(text + "metrics: ['evaluate:../secret']\n")
     done = bench("bundle", "out", "-m", "chance", "-t", "anatomy", "--offline")
     assert done.exit_code == 2
-    assert "evaluate:../secret is no file below tasks" in done.output
+    assert "evaluate:../secret is not a file below tasks" in done.output
     odd = text.replace("{test: test.jsonl, ", "{'../../test': test.jsonl, ")
     anatomy.write_text(odd.replace("splits: {test: test", "splits: {test: '../../test'"))
     assert bench("bundle", "out2", "-m", "chance", "-t", "anatomy", "--offline").exit_code == 0
@@ -196,7 +196,7 @@ def test_a_bundle_carries_nothing_from_outside_and_writes_nothing_there(
     ]
     assert bench("bundle", "out2", "--check").exit_code == 0
     (project / "out2" / "model_cards" / "more.yaml").write_text("")
-    assert "more.yaml: is not of the bundle" in bench("bundle", "out2", "--check").output
+    assert "more.yaml: does not belong to the bundle" in bench("bundle", "out2", "--check").output
 
 
 def test_energy_is_read_from_the_kernel_s_counters_also_when_they_wrap(tmp_path: Path) -> None:
@@ -216,7 +216,7 @@ def test_energy_is_read_from_the_kernel_s_counters_also_when_they_wrap(tmp_path:
     (tmp_path / "intel-rapl:0:1" / "energy_uj").write_text("1500000\n")
     assert meter.lap()[1] == pytest.approx(3.0 + 0.5)
     assert Meter(()).lap()[1] is None
-    assert counted().startswith(("counters of ", "no counter ("))
+    assert describe_counters().startswith(("counters of ", "no counter ("))
 
 
 def test_a_bundle_leaves_out_what_is_not_here_and_leaves_no_half_folder(

@@ -338,7 +338,7 @@ def test_an_adapter_that_does_nothing_or_is_not_whole_is_an_error(task: Path, tm
     with pytest.raises(FileError, match="no adapter_model"):
         read_adapter(tmp_path / "more")
     (tmp_path / "half" / "slm-bench.json").write_text("{}", encoding="utf-8")
-    with pytest.raises(FileError, match=r"slm-bench\.json: bench_version: not an adapter's card"):
+    with pytest.raises(FileError, match=r"slm-bench\.json: bench_version: not an adapter card"):
         read_adapter(tmp_path / "half")
 
 
@@ -554,7 +554,7 @@ def test_what_an_adapters_configuration_makes_of_its_weights_is_part_of_its_dige
     path.write_text(json.dumps(config | {"lora_alpha": 64}), encoding="utf-8")
     assert read_adapter(job.out).sha256 != before.sha256
     path.write_text(json.dumps(config | {"peft_type": "PROMPT_TUNING"}), encoding="utf-8")
-    with pytest.raises(FileError, match="only LoRA adapters are read"):
+    with pytest.raises(FileError, match="only LoRA adapters are supported"):
         read_adapter(job.out)
 
 

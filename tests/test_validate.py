@@ -42,7 +42,7 @@ def test_a_right_task_is_proved_and_its_majority_baseline_told(bench: Bench, ana
         (
             "prompt: |-",
             "exemplars: 9\nprompt: |-",
-            "tasks/anatomy.yaml:9: exemplars: 9 exemplars are wanted, the exemplars split has 3 items",
+            "tasks/anatomy.yaml:9: exemplars: 9 exemplars are needed, but the exemplars split has 3 items",
         ),
         (
             ", exemplars: train}\n  columns: {id: id}",
@@ -99,7 +99,7 @@ def test_an_unbalanced_key_is_a_warning(bench: Bench, anatomy: Path) -> None:
     result = bench("tasks", "validate", "anatomy")
     assert result.exit_code == 0
     assert (
-        "warning: answers are unbalanced: always giving the commonest letter scores 100.0%" in result.stdout
+        "warning: answers are unbalanced: always giving the most common letter scores 100.0%" in result.stdout
     )
 
 

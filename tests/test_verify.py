@@ -18,11 +18,11 @@ Bench = Callable[..., Result]
 
 def card(project: Path, weights: Path, architecture: str) -> None:
     (project / "model_cards").mkdir(exist_ok=True)
-    told = {
+    card = {
         "name": "tiny", "title": "Tiny", "family": "tiny", "license": "mit", "context": 4096,
         "architecture": architecture, "source": {"path": str(weights)},
     }  # fmt: skip
-    (project / "model_cards" / "tiny.yaml").write_text(yaml.safe_dump(told), encoding="utf-8")
+    (project / "model_cards" / "tiny.yaml").write_text(yaml.safe_dump(card), encoding="utf-8")
 
 
 @pytest.mark.parametrize("kind", ["decoder", "encoder-decoder"])
@@ -37,24 +37,24 @@ def test_every_view_is_the_reference_s_and_the_saved_file_says_so(
     assert shown.exit_code == 0, shown.output
     assert "times as fast" in shown.stdout
     [path] = (project / "results" / "verify").iterdir()
-    found = Verification.model_validate_json(path.read_text(encoding="utf-8"))
+    verification = Verification.model_validate_json(path.read_text(encoding="utf-8"))
     assert path.name == "tiny-medqa_sample-2shot-float32.json"
-    assert set(found.views) == {"letter", "text", "text_per_char", "text_per_token", "text_pmi"}
+    assert set(verification.views) == {"letter", "text", "text_per_char", "text_per_token", "text_pmi"}
     # These weights are scaled up until every mistake shows; log-likelihoods are in the hundreds.
-    assert all(check.agree == check.items == 6 for check in found.views.values())
-    assert all(check.max_difference < 1e-3 for check in found.views.values())
-    assert set(found.work) == {"letters", "texts", "all views"}
-    for timing in found.work.values():
+    assert all(check.agree == check.items == 6 for check in verification.views.values())
+    assert all(check.max_difference < 1e-3 for check in verification.views.values())
+    assert set(verification.work) == {"letters", "texts", "all views"}
+    for timing in verification.work.values():
         assert timing.ratio == pytest.approx(timing.reference[0] / timing.ours[0])
-    assert 0 < found.rate_share < 1
-    assert found.path == "packed"
+    assert 0 < verification.rate_share < 1
+    assert verification.path == "packed"
 
 
 def test_a_baseline_or_several_models_cannot_be_verified(bench: Bench, project: Path) -> None:
     for name in ("chance", "family:qwen"):
-        said = bench("verify", "--model", name, "--task", "medqa_sample")
-        assert said.exit_code == 2
-        assert "name one model of the engine transformers" in said.stderr
+        result = bench("verify", "--model", name, "--task", "medqa_sample")
+        assert result.exit_code == 2
+        assert "name one model of the engine transformers" in result.stderr
 
 
 @pytest.mark.model
@@ -103,23 +103,23 @@ def test_an_lm_eval_task_runs_by_name_and_is_on_the_board(bench: Bench, project:
 
 
 def test_what_goes_only_with_generating_is_said(bench: Bench) -> None:
-    said = bench("run", "-m", "chance", "-t", "medqa_sample", "--samples", "3")
-    assert said.exit_code == 2
-    assert said.stderr == "bench: --samples needs --generate\n"
+    result = bench("run", "-m", "chance", "-t", "medqa_sample", "--samples", "3")
+    assert result.exit_code == 2
+    assert result.stderr == "bench: --samples needs --generate\n"
 
 
 def test_samples_without_a_temperature_are_refused(bench: Bench, project: Path) -> None:
     card(project, save_causal(project / "m", "llama"), "decoder")
-    said = bench("run", "-m", "tiny", "-t", "medqa_sample", "--generate", "--samples", "3")
-    assert said.exit_code == 2
-    assert "samples above 1 need a temperature above 0" in said.stderr
+    result = bench("run", "-m", "tiny", "-t", "medqa_sample", "--generate", "--samples", "3")
+    assert result.exit_code == 2
+    assert "samples above 1 need a temperature above 0" in result.stderr
 
 
 def test_chat_for_a_model_that_is_none_is_unavailable(bench: Bench, project: Path) -> None:
     card(project, save_causal(project / "m", "llama"), "decoder")
-    said = bench("run", "-m", "tiny", "-t", "medqa_sample", "--prompt", "chat")
-    assert said.exit_code == 5
-    assert "tiny is not a chat model" in said.stderr
+    result = bench("run", "-m", "tiny", "-t", "medqa_sample", "--prompt", "chat")
+    assert result.exit_code == 5
+    assert "tiny is not a chat model" in result.stderr
 
 
 def test_the_repository_s_verifications_can_be_read() -> None:

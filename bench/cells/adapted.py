@@ -1,4 +1,4 @@
-"""Cells of a model with an adapter: one that is there, or one that a quick tuning makes first."""
+"""Cells of a model with an adapter: one that exists, or one that a quick tuning trains first."""
 
 import hashlib
 import json
@@ -28,14 +28,14 @@ from bench.scoring.asking import Asking
 from bench.tuning.job import Job
 
 TUNING_VERSION = 1
-"""Raised when a change makes other adapters of the same recipe."""
+"""Raised when a change of the code makes a recipe give different adapters."""
 LEARNING_RATE: dict[Method, float] = {"lora": 2e-4, "full": 5e-5}
-
 QUICK = "quick tuning"
+"""The name of an adapter from a quick tuning."""
 
 
 def with_adapter(cell: Cell, adapter: Adapter) -> Cell:
-    """The same cell of the model with the adapter; raises Unavailable where it was made for another."""
+    """The cell with the adapter on its model; raises Unavailable where it was made for another model."""
     weights = _weights(cell)
     check_fits(adapter, cell.facts.model, weights)
     facts = adapter_facts(adapter, cell.items)
@@ -43,6 +43,7 @@ def with_adapter(cell: Cell, adapter: Adapter) -> Cell:
 
 
 def _with_facts(cell: Cell, adapter: AdapterFacts) -> Cell:
+    """The cell with these facts in its variant, and the identity that follows from them."""
     variant = cell.facts.variant.model_copy(update={"adapter": adapter})
     facts = cell.facts.model_copy(update={"variant": variant})
     return replace(cell, facts=facts.model_copy(update={"id": identity(facts)}))
@@ -52,19 +53,22 @@ def _weights(cell: Cell) -> Weights | RemoteWeights:
     weights = cell.weights
     if weights is None:
         name = cell.facts.model.name
-        raise Unavailable(f"{name} is an engine of its own, without weights to change", "leave it out")
+        raise Unavailable(f"{name} has no weights to tune or adapt", "leave it out")
     return weights
 
 
-def to_tune(cell: Cell, quick: Quick, train: Split, test: Split, seed: int) -> Cell | NeedsTuning:
-    """A quick tuning that was done before is used again; else it is what the cell begins with."""
+def with_quick_tuning(cell: Cell, quick: Quick, train: Split, test: Split, seed: int) -> Cell | NeedsTuning:
+    """The cell with the adapter of an earlier quick tuning; without one, the tuning comes first.
+
+    Raises Unavailable for float16 and for a model without weights.
+    """
     variant = cell.facts.variant
     if variant.dtype == "float16":
         raise Unavailable("tuning in float16 overflows", "use --dtype bfloat16 or float32")
     recipe = quick_recipe(quick, variant, seed)
     job = tuning_job(cell, recipe, train, test)
     if (job.out / CARD).is_file():
-        with suppress(FileError):  # a damaged one is made again
+        with suppress(FileError):  # a damaged adapter is trained again
             return with_adapter(cell, read_adapter(job.out, QUICK))
     facts = AdapterFacts(
         name=QUICK, method="lora", sha256="", seen=None, recipe=recipe, outcome=None, learnt=None
@@ -73,7 +77,10 @@ def to_tune(cell: Cell, quick: Quick, train: Split, test: Split, seed: int) -> C
 
 
 def quick_recipe(quick: Quick, variant: Variant, seed: int) -> Recipe:
-    """Raises Unavailable where the engine takes no dtype: it cannot be tuned here."""
+    """The recipe of a quick tuning, in the variant's dtype, weight format and prompt style.
+
+    Raises Unavailable if the engine does not use a dtype: its models cannot be tuned.
+    """
     if variant.dtype is None:
         raise Unavailable(f"models of the engine {variant.engine} cannot be tuned", "leave --lora out")
     return Recipe(
@@ -96,7 +103,10 @@ def tuning_job(
     *,
     fresh: bool = False,
 ) -> Job:
-    """What to tune the cell's model with. Without `out` the adapter goes to the cache, by its content."""
+    """The job that tunes the cell's model; raises Unavailable where it has no weights.
+
+    Without `out` the adapter goes to a cache folder named by a hash of everything that shapes it.
+    """
     weights = _weights(cell)
     parts = [recipe.model_dump(), cell.facts.model.name, weights.revision, cell.task.digest()]
     key = hashlib.sha256(json.dumps([*parts, train.sha256, test.sha256, TUNING_VERSION]).encode())

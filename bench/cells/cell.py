@@ -1,4 +1,4 @@
-"""A cell: one model x variant x task, ready to run, to be tuned first, or known to fail."""
+"""A cell: one model x variant x task, ready to run, to be tuned first, or known to be unable to run."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from bench.types import Item
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One model x variant x task, with all it needs to run in a process of its own."""
+    """One model x variant x task, with everything that its process needs."""
 
     facts: CellFacts
     asking: Asking
@@ -23,7 +23,7 @@ class Cell:
     opening: Opening
     weights: Weights | RemoteWeights | None
     home: Path
-    """The task file's folder, where its metrics' paths start."""
+    """The task file's folder, where relative paths of its metrics start."""
 
     @property
     def task(self) -> Task:
@@ -48,20 +48,16 @@ class Cell:
 
     @property
     def folder(self) -> Path:
-        """Where the run goes, below the results folder."""
+        """The run's folder, relative to the results folder."""
         return folder_of(self.facts)
 
 
 @dataclass(frozen=True, slots=True)
 class NeedsTuning:
-    """A cell whose adapter is not made yet: the job comes first. Its identity is provisional until then."""
+    """A cell whose adapter must be trained first, by `job`. Until then its identity is provisional."""
 
     cell: Cell
     job: Job
-
-    @property
-    def facts(self) -> CellFacts:
-        return self.cell.facts
 
     @property
     def task(self) -> Task:
@@ -86,9 +82,9 @@ class NeedsTuning:
 
 @dataclass(frozen=True, slots=True)
 class CannotRun:
-    """A model that fails on a task without being tried, for a reason that is known: no variant of it can run.
+    """A model of which no variant can run on the task, for a reason known without trying.
 
-    Its card is broken, or names weights on this machine that are not there.
+    Its card is broken, or the path that it gives for its weights does not exist.
     """
 
     task: Task

@@ -1,4 +1,4 @@
-"""The memory and time that a cell is expected to need, from its card and from similar runs before."""
+"""The memory and time that a cell is expected to need, from its card and from earlier runs."""
 
 from collections.abc import Iterable
 
@@ -9,21 +9,22 @@ from bench.results.result import DoneResult
 from bench.types import Dtype, Quantization
 
 LIBRARY_BYTES = 700_000_000
-"""What a cell's process holds beside its weights: libraries, tokenizer, kernels, activations."""
+"""Memory of a cell's process besides the weights: libraries, tokenizer, kernels, activations."""
 BASELINE_BYTES = 300_000_000
-"""What the process of a baseline holds."""
+"""Memory of the process of a baseline."""
 LOADING_FACTOR = 2.0
-"""How many times the weights are held while they are loaded.
+"""How many copies of the weights are in memory while they are loaded.
 
-With the libraries, a rule of thumb: 0.7 + 2 x 0.27 GB for the 1.22 GB of the bfloat16 runs in `results/`.
-A small quantised model, whose embedding stays whole, holds more (1.14 and 1.38 GB there).
+A rule of thumb: with the libraries it gives 0.7 + 2 x 0.27 GB, and the bfloat16 runs in `results/`
+took 1.22 GB. Small quantised models take more (1.14 and 1.38 GB there), because their embeddings
+are not quantised.
 """
 _BYTES: dict[Dtype, float] = {"float32": 4, "bfloat16": 2, "float16": 2}
 _QUANTISED: dict[Quantization, float] = {"int8": 1, "nf4": 0.5, "fp4": 0.5}
 
 
 def weights_bytes(cell: Cell) -> int:
-    """Memory of this machine that the weights alone take in their format.
+    """The main memory that the weights take in their format.
 
     0 where their size is unknown, and where they go to an accelerator's memory.
     """
@@ -33,13 +34,13 @@ def weights_bytes(cell: Cell) -> int:
     bytes_each = _QUANTISED.get(variant.quantize, _BYTES[variant.dtype])
     if parameters is None:
         weights = cell.weights
-        # On disk they are of four bytes at most.
+        # Files hold at most four bytes for each parameter, so this is a lower bound.
         parameters = weights.bytes // 4 if isinstance(weights, Weights) else 0
     return int(parameters * bytes_each)
 
 
 def expected_peak_bytes(cell: Runnable, before: Iterable[DoneResult]) -> int:
-    """The memory that a cell is expected to hold at its peak: as in such runs before, else by its card."""
+    """The peak memory that a cell is expected to need: the most that a similar run took, else by its card."""
     match cell:
         case NeedsTuning(cell=inner):
             return expected_peak_bytes(inner, before)
@@ -54,7 +55,7 @@ def expected_peak_bytes(cell: Runnable, before: Iterable[DoneResult]) -> int:
 
 
 def expected_seconds(cell: Cell, before: Iterable[DoneResult]) -> float | None:
-    """The time of the last such run on a machine like this one; None where there is none."""
+    """The time a cell is expected to take, from the last similar run on such a machine; None without one."""
     similar = [result for result in _similar(cell, before) if machine_of(result.provenance) == this_machine()]
     if not similar:
         return None
@@ -66,7 +67,7 @@ def expected_seconds(cell: Cell, before: Iterable[DoneResult]) -> float | None:
 
 
 def _similar(cell: Cell, before: Iterable[DoneResult]) -> list[DoneResult]:
-    """Finished runs of the same model in the same variant on the same task."""
+    """The finished runs of the same model in the same variant on the same task."""
     return [
         result
         for result in before

@@ -1,11 +1,11 @@
-"""Tasks x models x variants -> cells: what to run, under which identity, and what is missing here."""
+"""Tasks x models x variants -> the cells to run, and what is missing on this machine."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
-from bench.cells.adapted import to_tune, with_adapter
+from bench.cells.adapted import with_adapter, with_quick_tuning
 from bench.cells.cell import CannotRun, Cell, NeedsTuning, Planned
 from bench.cells.repeat import command_of
 from bench.cells.variant import variant_of
@@ -28,7 +28,7 @@ from bench.scoring.asking import Asking
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """A cell that cannot run here. `what` is the task or the model that is missing, or the pair."""
+    """A cell that cannot run here. `what` names the missing task, the missing model, or the pair."""
 
     what: str
     reason: str
@@ -37,13 +37,13 @@ class Missing:
 
 @dataclass(frozen=True, slots=True)
 class TaskData:
-    """A task and the splits that some cell of the sweep needs; one may be unavailable."""
+    """A task and the splits that any cell of the sweep needs; some may be unavailable."""
 
     file: TaskFile
     splits: Mapping[Role, Split | Unavailable | None]
 
     def split(self, role: Role) -> Split:
-        """Raises Unavailable where the split is not on this machine."""
+        """A split; raises Unavailable where the task names none for the role or it is not on this machine."""
         split = self.splits[role]
         if split is None:
             raise Unavailable(f"the task names no {role} split", f"add data.splits.{role} to it")
@@ -65,7 +65,11 @@ def plan(
     data_dir: Path | None,
     offline: bool,
 ) -> tuple[list[Planned], list[Missing]]:
-    """Every cell to run on this machine, by task, model and variant, and every one that cannot run here."""
+    """The cells to run, in the order of tasks, models and variants, and those that cannot run here.
+
+    Raises a UsageError where a metric is Python code and code is not allowed, and a FileError where
+    the data are not valid or share questions between splits.
+    """
     for file in tasks:
         _check_code(file.task, allowed=settings.allow_code)
     weights = {file.name: _weights(file, settings.trust, offline=offline) for file in cards}
@@ -75,8 +79,8 @@ def plan(
         data = _data(file, cards, wishes, data_dir=data_dir, offline=offline)
         for card, wish in product(cards, wishes):
             match _planned(data, card, weights[card.name], wish, settings):
-                case Missing() as lack:
-                    missing[lack] = None
+                case Missing() as gap:
+                    missing[gap] = None
                 case cell:
                     cells[cell.id] = cell
     return list(cells.values()), list(missing)
@@ -85,7 +89,7 @@ def plan(
 def _check_code(task: Task, *, allowed: bool) -> None:
     code = next((name for name in task.metrics if name.startswith("evaluate:")), None)
     if code and not allowed:
-        raise UsageError(f"task {task.name}: its metric {code} is Python code; --allow-code lets it run")
+        raise UsageError(f"task {task.name}: its metric {code} is Python code; allow it with --allow-code")
 
 
 def _weights(file: AnyCard, trust: Trust, *, offline: bool) -> Located | Unavailable:
@@ -115,10 +119,10 @@ def _data(
 
 
 def _roles(card: ModelCard, exemplars: int) -> list[Role]:
-    """The splits that a cell reads."""
-    learnt: list[Role] = [card.learns_from] if card.learns_from else []
+    """The splits that a cell reads when it runs."""
+    trained: list[Role] = [card.learns_from] if card.learns_from else []
     shown: list[Role] = ["exemplars"] if exemplars else []
-    return ["test", *learnt, *shown]
+    return ["test", *trained, *shown]
 
 
 def _exemplar_count(task: Task, card: ModelCard, choices: Choices) -> int:
@@ -128,7 +132,7 @@ def _exemplar_count(task: Task, card: ModelCard, choices: Choices) -> int:
 
 
 def _change(card: ModelCard, wish: Wish) -> Change:
-    """A baseline has no weights to change."""
+    """The change to a model's weights; none for a baseline, which has no weights."""
     return UNTOUCHED if card.is_baseline else wish.change
 
 
@@ -140,7 +144,7 @@ def _planned(
             return _cannot_run(data, file.name, file.name, file.mistake)
         if isinstance(weights, Unavailable):
             if isinstance(file.card.source, PathSource):
-                # The card says that they are here, and they are not: that is a failure.
+                # The card promises weights on this machine, so this is a failure and not merely unavailable.
                 return _cannot_run(data, file.name, file.card.title, str(weights))
             raise weights
         return _cell(data, file.card, weights, wish, settings)
@@ -186,11 +190,11 @@ def _cell(
         case Adapter():
             return with_adapter(cell, change)
         case Quick():
-            return to_tune(cell, change, data.split("train"), splits["test"], settings.seed)
+            return with_quick_tuning(cell, change, data.split("train"), splits["test"], settings.seed)
 
 
 def _check_leaks(splits: Mapping[Role, Split]) -> None:
-    """Raises a FileError for the training items and exemplars that are tested too."""
+    """Raises a FileError for training items and exemplars that are also in the test split."""
     others = [split for role, split in splits.items() if role != "test"]
     leaks = {mistake: None for split in others for mistake in shared_questions(splits["test"], split)}
     if leaks:
@@ -232,7 +236,7 @@ def _facts(
 
 
 def _shown(exemplars: Exemplars) -> tuple[str, ...]:
-    """The ids of exemplars that every question shows; drawn for each, they follow from the seed."""
+    """The ids of the exemplars shown before every question; empty where each draws its own by the seed."""
     return tuple(item.id for item in exemplars.pool) if exemplars.choice == "fixed" else ()
 
 

@@ -24,9 +24,10 @@ def command_of(
     limit: int | None,
     test: Split,
 ) -> str:
-    """The command that repeats the run; a mirror's folder and an unregistered task are the reader's own.
+    """The command that repeats the run; DIR stands for folders that differ between machines.
 
-    `change` stands for the adapter of the variant, which may not be made yet.
+    `change` is given besides the variant, whose adapter may not exist yet. `limit` is None for a
+    whole run, also where more items were asked for than there are.
     """
     task = file.task
     known = yaml_files("tasks").get(task.name)
@@ -47,10 +48,10 @@ def command_of(
 
 
 def explicit_choices(task: Task, card: ModelCard, variant: Variant) -> Choices:
-    """The choices of a variant that a command must name, as neither the task nor the card makes them."""
+    """The choices of a variant that a command must name: those that differ from the task's and card's own."""
     if card.is_baseline:
         return Choices()
-    written, usual = variant.generate, task.generate
+    generate, usual = variant.generate, task.generate
     choice = variant.exemplar_choice if variant.exemplars else task.exemplar_choice
     return Choices(
         dtype=variant.dtype,
@@ -58,14 +59,15 @@ def explicit_choices(task: Task, card: ModelCard, variant: Variant) -> Choices:
         prompt=_unless(variant.prompt, card.style),
         quantize=_unless(variant.quantize, "none"),
         exemplar_choice=_unless(choice, task.exemplar_choice),
-        generate=True if written else None,
-        samples=_unless(written and written.samples, usual and usual.samples),
-        temperature=_unless(written and written.temperature, usual and usual.temperature),
-        max_new_tokens=_unless(written and written.max_new_tokens, usual and usual.max_new_tokens),
+        generate=True if generate else None,
+        samples=_unless(generate and generate.samples, usual and usual.samples),
+        temperature=_unless(generate and generate.temperature, usual and usual.temperature),
+        max_new_tokens=_unless(generate and generate.max_new_tokens, usual and usual.max_new_tokens),
     )
 
 
 def _unless(value: T, usual: T) -> T | None:
+    """The value, or None where it is the usual one and needs no flag."""
     return None if value == usual else value
 
 

@@ -10,24 +10,28 @@ from bench.inputs.task import Generate, Task
 from bench.results.result import Variant
 from bench.types import Dtype, PromptStyle, Value
 
-BY_THE_ENGINE = ("dtype", "quantize", "lora", "adapter", "prompt", "generate")
-"""Of our own choices those that an engine carries out; the others shape the prompt alone."""
-_AS_IT_IS: dict[str, Value] = {
+ENGINE_CHOICES = ("dtype", "quantize", "lora", "adapter", "prompt", "generate")
+"""The built-in choices that an engine must support; the others only shape the prompt."""
+_DEFAULTS: dict[str, Value] = {
     "dtype": "auto", "quantize": "none", "lora": "none", "prompt": "plain", "generate": False,
 }  # fmt: skip
-"""What every engine can do: nothing of it."""
+"""The values that ask nothing of an engine, so that every engine accepts them."""
 
 
 def variant_of(
     task: Task, card: ModelCard, rules: EngineRules, choices: Choices, exemplars: int, seed: int
 ) -> Variant:
-    """Raises Unavailable where the engine, the card or the task does not go with the choices."""
+    """The variant; raises Unavailable where the engine, the card or the task does not support a choice.
+
+    `exemplars` is their number in each prompt. Raises a UsageError where choices about generation
+    contradict each other.
+    """
     more = {name: value for name, value in choices.outside.items() if name in rules.choices}
     if rules.reads == "item":
         return Variant(dtype=None, exemplars=0, seed=seed, more=more)
     _check_engine(card, rules, choices)
     generate = _generate(task, choices) if choices.generate else None
-    # Without exemplars or samples nothing is drawn, and the seed changes no number.
+    # Without exemplars or sampling nothing is random, and the seed cannot change a number.
     draws = exemplars or (generate and generate.temperature)
     return Variant(
         dtype=_dtype(card, choices) if "dtype" in rules.choices else None,
@@ -43,11 +47,11 @@ def variant_of(
 
 
 def _check_engine(card: ModelCard, rules: EngineRules, choices: Choices) -> None:
-    """Raises Unavailable for a choice that the engine would have to carry out, and does not take."""
+    """Raises Unavailable for a choice that needs the engine's support and does not have it."""
     for name, value in choices.made.items():
-        asked = name in choices.outside or (name in BY_THE_ENGINE and value != _AS_IT_IS.get(name))
+        asked = name in choices.outside or (name in ENGINE_CHOICES and value != _DEFAULTS.get(name))
         if asked and name not in rules.choices:
-            reason = f"{card.name}'s engine, {card.engine}, does not take {flag(name)}"
+            reason = f"{card.name}'s engine, {card.engine}, does not support {flag(name)}"
             raise Unavailable(reason, f"leave {flag(name)} out for it")
 
 
@@ -71,7 +75,7 @@ def _style(card: ModelCard, rules: EngineRules, choices: Choices) -> PromptStyle
         raise Unavailable(f"{card.name} is not a chat model", "leave --prompt chat out")
     if style == "chat" and "prompt" not in rules.choices:
         reason = f"{card.name}'s engine, {card.engine}, has no chat templates"
-        raise Unavailable(reason, "use --prompt plain, or say prompt: plain in the card")
+        raise Unavailable(reason, "use --prompt plain, or write prompt: plain in the card")
     return style
 
 

@@ -15,7 +15,7 @@ class Untouched:
 
 @dataclass(frozen=True, slots=True)
 class Quick:
-    """A LoRA tuning of so many minutes, with the usual recipe."""
+    """A LoRA tuning with the default recipe, first; `minutes` is its budget."""
 
     minutes: float = 10.0
 
@@ -26,9 +26,9 @@ UNTOUCHED = Untouched()
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What is the same for all variants. `limit` takes the first items only.
+    """What all variants share. `limit` is how many of the first items to ask, None for all.
 
-    `allow_code` says whether metrics that are code of their own may run; it changes no score.
+    `allow_code` allows metrics that are Python code (`evaluate:PATH`); it does not affect scores.
     """
 
     limit: int | None = None
@@ -49,7 +49,7 @@ class Wish:
 
 
 def wishes_of(variants: Sequence[Choices], *, offline: bool) -> list[Wish]:
-    """The variants with their adapters, each read once; raises a BenchError where one cannot be had."""
+    """The variants with their adapters, each read once; raises a BenchError where one cannot be read."""
     names = dict.fromkeys(choices.adapter for choices in variants if choices.adapter is not None)
     adapters = {name: find_adapter(name, offline=offline) for name in names}
     return [Wish(choices, _change(choices, adapters)) for choices in variants]

@@ -175,7 +175,7 @@ def _executors() -> Iterator[Finding]:
 
 
 def _energy() -> Finding:
-    from bench.sweeps.energy import counted
+    from bench.sweeps.energy import describe_counters
 
-    text = counted()
+    text = describe_counters()
     return Finding("energy", "good" if text.startswith("counters") else "note", text)

@@ -161,16 +161,16 @@ def prune(*, kinds: "tuple[Kind, ...]", results: Path, dry_run: bool) -> None:
     partial: made with --limit. outdated: another run of the task has a newer version of the task or
     of the engine. Runs that a sweep is working on are kept.
     """
-    from bench.results.journal import Held
-    from bench.results.prune import of_kinds, remove
+    from bench.results.journal import CellLocked
+    from bench.results.prune import entries_of_kinds, remove
     from bench.results.store import existing
 
-    unwanted = list(of_kinds(existing(results), kinds))
+    unwanted = list(entries_of_kinds(existing(results), kinds))
     for entry in unwanted:
         if not dry_run:
             try:
                 remove(results, entry, kinds)
-            except Held:
+            except CellLocked:
                 click.echo(f"kept {results / entry.folder}: a sweep is working on it")
                 continue
         click.echo(f"{'would remove' if dry_run else 'removed'} {results / entry.folder} ({entry.state})")

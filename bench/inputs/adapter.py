@@ -1,6 +1,7 @@
-"""An adapter: a folder of weights that change a model, and what is known of how they were made.
+"""An adapter: a folder of weights that change a model, and the record of how they were trained.
 
-`bench tune` writes such a folder with a card of its own in it; any other LoRA adapter will do too.
+`bench tune` writes the folder with an adapter card in it. LoRA adapters made elsewhere have no card, and
+work too.
 """
 
 import hashlib
@@ -25,12 +26,15 @@ CONFIG = "adapter_config.json"
 FILES = ("*.json", "*.safetensors", "*.jinja", "*.model", "*.txt")
 LORA_WEIGHTS = "adapter_model.safetensors"
 IGNORED_KEYS = {"base_model_name_or_path", "inference_mode", "revision", "peft_version", "auto_mapping"}
-"""What a LoRA's configuration says that changes no score."""
+"""Keys of a LoRA configuration that do not affect scores."""
 Method = Literal["lora", "full"]
 
 
 class Recipe(Strict):
-    """How a model is tuned. Exactly one of `minutes`, `steps` and `epochs` is given: the budget."""
+    """How a model is tuned. The budget is exactly one of `minutes`, `steps` and `epochs`.
+
+    `held_out` is the share of the training items, in [0, 1), that chooses the best checkpoint.
+    """
 
     method: Method = "lora"
     minutes: Annotated[float, Field(gt=0)] | None = None
@@ -49,12 +53,12 @@ class Recipe(Strict):
     @model_validator(mode="after")
     def _one_budget(self) -> Self:
         if sum(budget is not None for budget in (self.minutes, self.steps, self.epochs)) != 1:
-            raise ValueError("exactly one of minutes, steps and epochs is wanted")
+            raise ValueError("give exactly one of minutes, steps and epochs")
         return self
 
 
 class Leak(Strict):
-    """A training item that is, or nearly is, tested; `similarity` is in [0, 1]."""
+    """A training item that equals or nearly equals a test item; `similarity` is in [0, 1]."""
 
     train_id: str
     test_id: str
@@ -62,10 +66,11 @@ class Leak(Strict):
 
 
 class Learnt(Strict):
-    """The data: `rows` were trained on, `held_out` others chose the best checkpoint.
+    """The training data, in numbers of items.
 
-    `leaks` were dropped, `too_long` did not fit the model, and `fewer_options` lost wrong options
-    so as to have as many as the tested items.
+    `rows` were trained on and `held_out` others chose the best checkpoint. `leaks` were dropped,
+    `too_long` did not fit the model's context, and `fewer_options` lost wrong options to have as
+    many options as the test items.
     """
 
     task: str
@@ -81,9 +86,10 @@ class Learnt(Strict):
 
 
 class Outcome(Strict):
-    """How it went. Losses are means over the answers' tokens, of the natural logarithm.
+    """The result of a tuning. Losses are mean cross-entropies in nats per answer token.
 
-    `held_out_losses` are (step, loss), the first before any training; `best_step` is the one kept.
+    `held_out_losses` are (step, loss) pairs, the first from before training. The weights of
+    `best_step` are the ones kept.
     """
 
     steps: int
@@ -102,7 +108,10 @@ class Outcome(Strict):
 
 
 class AdapterCard(Strict):
-    """`questions` are digests of all that was trained on, so that a later test can tell what was seen."""
+    """`slm-bench.json` in an adapter's folder.
+
+    `questions` are digests of the questions trained on; they show which test questions an adapter has seen.
+    """
 
     schema_version: Literal[1] = 1
     bench_version: str
@@ -117,10 +126,11 @@ class AdapterCard(Strict):
 
 
 class AdapterFacts(Strict):
-    """What a run keeps of its adapter. `sha256` is over its weights, "" before there are any.
+    """What a run records about its adapter. `sha256` covers its weights, "" before it is trained.
 
-    `seen` test questions were trained on; None where the adapter does not say what it learnt from.
-    `base` is what it says that it was made for, where no card of ours tells which weights exactly.
+    `seen` is the number of test questions that the adapter was trained on; None without an adapter
+    card. `base` names the model that the adapter's own configuration says it is for; "" with an
+    adapter card, which identifies the weights themselves.
     """
 
     name: str
@@ -135,7 +145,7 @@ class AdapterFacts(Strict):
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """`base` is the model's hub id in an adapter that has no card of ours, "" where it does not say."""
+    """`base` is the base model named in the adapter's own configuration, "" where it names none."""
 
     path: Path
     name: str
@@ -145,14 +155,17 @@ class Adapter:
     card: AdapterCard | None
 
 
-def find_adapter(named: str, *, offline: bool) -> Adapter:
-    """The adapter in a folder, or of that hub id. Raises a BenchError that says what is wrong with it."""
-    folder = Path(named)
+def find_adapter(name: str, *, offline: bool) -> Adapter:
+    """The adapter in the folder `name`, or with that hub id, which is downloaded unless `offline`.
+
+    Raises a BenchError where there is no such adapter, or its files are not valid.
+    """
+    folder = Path(name)
     if folder.is_dir():
-        return read_adapter(folder, named)
-    if named.count("/") != 1 or named.startswith((".", "/", "~")):
-        raise UsageError(f"there is no adapter folder {named}")
-    return read_adapter(_snapshot(named, offline=offline), named)
+        return read_adapter(folder, name)
+    if name.count("/") != 1 or name.startswith((".", "/", "~")):
+        raise UsageError(f"there is no adapter folder {name}")
+    return read_adapter(_snapshot(name, offline=offline), name)
 
 
 def _snapshot(hub: str, *, offline: bool) -> Path:
@@ -165,21 +178,21 @@ def _snapshot(hub: str, *, offline: bool) -> Path:
             )
         )
     except (*hub_errors(), ValueError) as error:
-        text = f"there is no folder {hub}, and no adapter of that name was had from the hub"
+        text = f"there is no folder {hub}, and no adapter of that name could be downloaded from the hub"
         raise BenchError(f"{text}: {first_line(error)}") from error
 
 
 def read_adapter(folder: Path, name: str | None = None) -> Adapter:
-    """The adapter in a folder; raises a FileError where it is none, or a part is missing."""
+    """The adapter in a folder; raises a FileError where the folder holds none or a file is missing."""
     card = _read_card(folder / CARD)
     method = card.recipe.method if card else "lora"
     files = sorted(folder.glob(LORA_WEIGHTS if method == "lora" else "*.safetensors"))
     if not files:
-        text = f"no {LORA_WEIGHTS}: not an adapter, or its weights are pickles, which are not read"
+        text = f"no {LORA_WEIGHTS}: not an adapter, or its weights are pickles, which are not supported"
         raise FileError([Mistake(display(folder), 0, "", text)])
     config = _read_config(folder / (CONFIG if method == "lora" else "config.json"))
     if method == "lora" and config.get("peft_type") != "LORA":
-        text = f"{config.get('peft_type')!r}: only LoRA adapters are read"
+        text = f"{config.get('peft_type')!r}: only LoRA adapters are supported"
         raise FileError([Mistake(display(folder / CONFIG), 0, "peft_type", text)])
     return Adapter(
         path=folder.resolve(),
@@ -199,7 +212,7 @@ def _read_config(path: Path) -> dict[str, Any]:
     except ValueError as error:
         raise FileError([Mistake(display(path), 0, "", f"not JSON: {error}")]) from error
     if not isinstance(config, dict):
-        raise FileError([Mistake(display(path), 0, "", "not an adapter's configuration")])
+        raise FileError([Mistake(display(path), 0, "", "not an adapter configuration")])
     return cast("dict[str, Any]", config)
 
 
@@ -211,11 +224,11 @@ def _read_card(path: Path) -> AdapterCard | None:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))
-        raise FileError([Mistake(display(path), 0, key, f"not an adapter's card: {first['msg']}")]) from error
+        raise FileError([Mistake(display(path), 0, key, f"not an adapter card: {first['msg']}")]) from error
 
 
 def _digest(files: Iterable[Path], config: Mapping[str, Any]) -> str:
-    """Of the weights and of what their configuration makes of them (LoRA's alpha, its layers)."""
+    """SHA-256 over the weights and the settings that affect scores, such as LoRA's alpha and layers."""
     settings = {key: value for key, value in config.items() if key not in IGNORED_KEYS}
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for path in files:
@@ -225,7 +238,7 @@ def _digest(files: Iterable[Path], config: Mapping[str, Any]) -> str:
 
 
 def check_fits(adapter: Adapter, card: ModelCard, weights: Weights | RemoteWeights) -> None:
-    """Raises Unavailable where the adapter was made for another model, as far as it says for which."""
+    """Raises Unavailable where the adapter was made for another model; one that names no model passes."""
     made = adapter.card
     if made is not None:
         if made.base != card.name:
@@ -247,6 +260,7 @@ def _refuse(adapter: Adapter, base: str, card: ModelCard) -> None:
 
 
 def adapter_facts(adapter: Adapter, tested: Iterable[Item]) -> AdapterFacts:
+    """The facts for a run that scores the `tested` items with the adapter."""
     card = adapter.card
     return AdapterFacts(
         name=adapter.name,
@@ -261,5 +275,5 @@ def adapter_facts(adapter: Adapter, tested: Iterable[Item]) -> AdapterFacts:
 
 
 def question_digest(item: Item) -> str:
-    """Of a question alone, whatever its options and the white space in it."""
+    """The first 16 hex digits of a SHA-256 over the question, ignoring case, white space and options."""
     return hashlib.sha256(" ".join(item.question.casefold().split()).encode()).hexdigest()[:16]

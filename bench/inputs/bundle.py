@@ -1,4 +1,4 @@
-"""A folder with all that a selection needs, for a machine that is never online."""
+"""Bundles: folders with everything that a selection needs on a machine without a network."""
 
 import hashlib
 import json
@@ -21,26 +21,27 @@ SUMS = "SHA256SUMS"
 _READ_ME = """\
 # A bundle of SLM Bench
 
-Models: {models}. Tasks: {tasks}. Nothing here asks a network.
+Models: {models}. Tasks: {tasks}. Nothing here needs a network.
 
     sha256sum --check {sums}      (or: bench bundle . --check)
     bench run --models '{selection}' --tasks '{names}' --offline
 
-`bench` itself comes as wheels: on a machine that is online, in a checkout of the project,
+Install `bench` from wheels. Build them in a checkout of the project on a machine that is online:
 
     pip wheel --constraint constraints.txt --wheel-dir wheels .
 
-and here, with that folder carried over: pip install --no-deps wheels/*.whl
+Copy the folder `wheels` to this machine, then: pip install --no-deps wheels/*.whl
 """
 
 
 def make_bundle(
     out: Path, tasks: Sequence[TaskFile], cards: Sequence[CardFile], *, data_dir: Path | None, offline: bool
 ) -> Iterator[str]:
-    """Write the bundle, saying what went in. Weights that are on the hub alone are downloaded.
+    """Write the bundle; yields a line for each task and model. Missing weights are downloaded from the hub.
 
-    A model whose weights are missing is left out with a message; raises Unavailable where a task's data are.
-    Nothing is left behind then.
+    A model whose weights cannot be had is left out with a line that gives the reason. Raises
+    Unavailable where a task's test data are missing, and a UsageError where `out` is not empty, no
+    model is left, or a file cannot be written. After a BenchError the unfinished bundle is removed.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"{out} is not empty; name a new folder")
@@ -65,7 +66,7 @@ def make_bundle(
     except OSError as error:
         raise UsageError(f"the bundle cannot be written to {out}: {error.strerror}") from error
     except BenchError:
-        shutil.rmtree(out, ignore_errors=True)  # it was empty, or not there
+        shutil.rmtree(out, ignore_errors=True)  # empty or missing before
         raise
 
 
@@ -82,7 +83,7 @@ def _put_read_me(out: Path, tasks: Sequence[TaskFile], cards: Sequence[CardFile]
 
 
 def _put_task(out: Path, file: TaskFile, *, data_dir: Path | None, offline: bool) -> int:
-    """The task with its splits as files of the common form; returns how many questions are asked."""
+    """Write the task, and its splits as JSON Lines in the common form; returns the number of test items."""
     task = file.task
     splits: dict[str, tuple[Role, Split]] = {}
     for role in get_args(Role):
@@ -94,19 +95,19 @@ def _put_task(out: Path, file: TaskFile, *, data_dir: Path | None, offline: bool
         except Unavailable:
             if role == "test":
                 raise
-            continue  # a run without it says so where it is needed
+            continue  # a run that needs the split reports that it is missing
         assert split is not None
         splits[name] = role, split
     grouped = any(item.group for _, split in splits.values() for item in split.items)
-    # A split's name is the task's own words, and no name of a file.
+    # Not by the split's name, which may not be a valid file name.
     files = {role: f"data/{task.name}-{role}.jsonl" for role, _ in splits.values()}
     for role, split in splits.values():
         _write(out / "tasks" / files[role], "".join(_lines(split, grouped=grouped)))
     names = {role: getattr(task.data.splits, role) for role in get_args(Role)}
-    played = {role: splits[name][0] for role, name in names.items() if name in splits}
+    bundled = {role: splits[name][0] for role, name in names.items() if name in splits}
     raw = task.model_dump(mode="json", exclude_defaults=True)
     columns = {"id": "id"} | ({"group": "group"} if grouped else {})
-    raw["data"] = {"files": files, "splits": played, "columns": columns}
+    raw["data"] = {"files": files, "splits": bundled, "columns": columns}
     _write(out / "tasks" / f"{task.name}.yaml", yaml.safe_dump(raw, sort_keys=False, allow_unicode=True))
     for name in task.metrics:
         if name.startswith("evaluate:"):
@@ -115,11 +116,11 @@ def _put_task(out: Path, file: TaskFile, *, data_dir: Path | None, offline: bool
 
 
 def _put_metric(place: Path, file: TaskFile, name: str) -> None:
-    """A metric's code, which lies beside the task; nothing from elsewhere is carried away."""
+    """Copy a metric's code; raises a UsageError unless it is below the task file's folder."""
     home = file.path.parent.resolve()
     source = (home / name).resolve()
     if not source.is_relative_to(home) or not source.exists():
-        text = f"metric evaluate:{name} is no file below {display(home)}, so it cannot be bundled"
+        text = f"metric evaluate:{name} is not a file below {display(home)}, so it cannot be bundled"
         raise UsageError(f"task {file.task.name}: {text}")
     target = place / source.relative_to(home)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -137,7 +138,7 @@ def _lines(split: Split, *, grouped: bool) -> Iterator[str]:
 
 
 def _put_model(out: Path, file: CardFile, *, offline: bool) -> int:
-    """The card, pointing at a copy of its weights beside it; returns their bytes."""
+    """Write the card and a copy of its weights, which it points to; returns the weights' size in bytes."""
     raw = file.card.model_dump(mode="json", exclude_defaults=True)
     size = 0
     located = find_weights(file, offline=offline)
@@ -151,7 +152,7 @@ def _put_model(out: Path, file: CardFile, *, offline: bool) -> int:
 
 
 def _copy(weights: Weights, place: Path, name: str) -> str:
-    """What a model is read from; returns it relative to the weights' place."""
+    """Copy a model's files to `place / name`; returns the path for the card, relative to `place`."""
     (place / name).mkdir(parents=True)
     if weights.is_gguf:
         shutil.copyfile(weights.path, place / name / weights.path.name)
@@ -176,11 +177,11 @@ def _digest(path: Path) -> str:
 
 
 def check_bundle(out: Path) -> int:
-    """How many files are as they were; raises a FileError that names each that is not."""
+    """The number of files; raises a FileError that names every changed, missing or added one."""
     try:
         lines = (out / SUMS).read_text(encoding="utf-8").splitlines()
     except OSError as error:
-        raise UsageError(f"{out} is no whole bundle: it has no {SUMS}") from error
+        raise UsageError(f"{out} is not a complete bundle: it has no {SUMS}") from error
     wanted = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
     wrong = [
         Mistake(str(out / name), 0, "", "is missing" if not (out / name).is_file() else "was changed")
@@ -189,7 +190,7 @@ def check_bundle(out: Path) -> int:
     ]
     known = {out / name for name in wanted}
     wrong += [
-        Mistake(str(path), 0, "", "is not of the bundle")
+        Mistake(str(path), 0, "", "does not belong to the bundle")
         for name in ("tasks", "model_cards", "weights")
         for path in _files(out / name)
         if path not in known

@@ -1,4 +1,4 @@
-"""Model cards as files: read, checked against what their engine takes, and selected by a person."""
+"""Model cards as files: reading them, checking them against their engine, and selecting them by name."""
 
 import fnmatch
 import re
@@ -17,7 +17,7 @@ from bench.inputs.model_card import ModelCard, ProgramSource, source_kind
 
 @dataclass(frozen=True, slots=True)
 class CardFile:
-    """A card and where it was read: a relative weights path starts at that folder."""
+    """A card and its file; a relative path to weights starts at that file's folder."""
 
     card: ModelCard
     path: Path
@@ -29,7 +29,7 @@ class CardFile:
 
 @dataclass(frozen=True, slots=True)
 class BrokenCard:
-    """A card that cannot be read, for the reasons in `mistake`; it is known by its file's name alone."""
+    """A card that cannot be read, and why (`mistake`). `name` comes from its file's name."""
 
     name: str
     path: Path
@@ -59,13 +59,13 @@ Problem = tuple[tuple[str, ...], str]
 
 
 def _problems(card: ModelCard, stem: str) -> Iterator[Problem]:
-    """What a card alone cannot say wrong: its file's name, and what its engine takes."""
+    """What a card's own model cannot check: the file's name and what its engine accepts."""
     if card.name != stem:
         yield ("name",), f"'{card.name}' must be the file's name, '{stem}'"
     if card.architecture == "unknown":
         yield ("architecture",), "must be decoder, encoder-decoder or baseline"
     if card.engine is None or isinstance(card.source, ProgramSource):
-        yield ("source",), "only an imported run has a model that another program ran"
+        yield ("source",), "program is for imported runs; a card needs one of hub, package, path"
         return
     try:
         rules = RULES.get(card.engine)
@@ -83,7 +83,7 @@ def _engine_problems(card: ModelCard, rules: EngineRules) -> Iterator[Problem]:
         yield (
             ("architecture",),
             f"the engine {card.engine} reads {rules.reads}s: "
-            + ("no baseline" if card.is_baseline else "a baseline"),
+            + ("not for baselines" if card.is_baseline else "for baselines only"),
         )
     kind = source_kind(card)
     if kind is None and rules.sources:
@@ -103,25 +103,25 @@ def _listed(names: Iterable[str]) -> str:
 
 
 def all_cards() -> list[CardFile]:
-    """Every card of the registry, sorted by name; raises a FileError over all files at once."""
-    return _whole(map(_read, yaml_files("model_cards").values()))
+    """Every card in the `model_cards` folders, sorted by name; raises a FileError with all mistakes."""
+    return _require_readable(map(_read, yaml_files("model_cards").values()))
 
 
 def cards_and_mistakes() -> tuple[list[CardFile], list[str]]:
-    """Every card that can be read, and what is wrong with the others."""
+    """Every card that can be read, and the mistakes of the others."""
     files = [read_any_card(path) for path in yaml_files("model_cards").values()]
-    whole = [file for file in files if isinstance(file, CardFile)]
-    return whole, [file.mistake for file in files if isinstance(file, BrokenCard)]
+    readable = [file for file in files if isinstance(file, CardFile)]
+    return readable, [file.mistake for file in files if isinstance(file, BrokenCard)]
 
 
 def read_any_card(path: Path) -> AnyCard:
-    """One card, or what is wrong with it."""
+    """One card; a BrokenCard where it cannot be read."""
     file = _read(path)
     return file if isinstance(file, CardFile) else BrokenCard(_name_of(path), path, str(file))
 
 
 def _name_of(path: Path) -> str:
-    """A name that a folder can have."""
+    """The file's name, made safe as a folder name."""
     return re.sub(r"[^a-z0-9_.-]", "-", path.stem.lower()).lstrip("_.-") or "card"
 
 
@@ -132,37 +132,37 @@ def _read(path: Path) -> CardFile | FileError:
         return error
 
 
-def _whole(files: Iterable[CardFile | FileError]) -> list[CardFile]:
-    """The cards; raises a FileError with the mistakes of all that cannot be read."""
+def _require_readable(files: Iterable[CardFile | FileError]) -> list[CardFile]:
+    """The cards; raises a FileError with the mistakes of every file that cannot be read."""
     results = list(files)
-    mistakes = [one for file in results if isinstance(file, FileError) for one in file.mistakes]
+    mistakes = [mistake for file in results if isinstance(file, FileError) for mistake in file.mistakes]
     if mistakes:
         raise FileError(mistakes)
     return [file for file in results if isinstance(file, CardFile)]
 
 
 def find_cards(selection: str, is_available: Callable[[CardFile], bool]) -> list[CardFile]:
-    """The cards that a selection names; where it gives names alone, no other file is read.
+    """The cards that a selection matches. A selection of plain names reads those files only.
 
-    Raises a FileError where one cannot be read.
+    Raises a FileError where a card cannot be read, and a UsageError where a term matches nothing.
     """
-    named = _named(selection)
-    if named:
-        return _whole(map(_read, named))
+    paths = _paths_of_names(selection)
+    if paths:
+        return _require_readable(map(_read, paths))
     return [file for file in select_cards(selection, all_cards(), is_available) if isinstance(file, CardFile)]
 
 
 def find_any_cards(selection: str, is_available: Callable[[CardFile], bool]) -> list[AnyCard]:
-    """The same, with those that cannot be read among them: a name, a glob or `all` selects them."""
-    paths = _named(selection)
+    """As `find_cards`, with broken cards as BrokenCard: a name, a glob or `all` selects them."""
+    paths = _paths_of_names(selection)
     if paths:
         return [read_any_card(path) for path in paths]
     files = [read_any_card(path) for path in yaml_files("model_cards").values()]
     return select_cards(selection, files, is_available)
 
 
-def _named(selection: str) -> list[Path]:
-    """The files of a selection that gives nothing but names of cards; none where it says more."""
+def _paths_of_names(selection: str) -> list[Path]:
+    """The files of a selection that holds only names of cards; empty where any term is not a name."""
     known = yaml_files("model_cards")
     names = sorted({term.strip() for term in selection.split(",") if term.strip()})
     return [known[name] for name in names] if all(name in known for name in names) else []
@@ -175,17 +175,17 @@ _UNIT = {"": 1, "K": 10**3, "M": 10**6, "B": 10**9}
 def select_cards(
     selection: str, cards: Sequence[AnyCard], is_available: Callable[[CardFile], bool]
 ) -> list[AnyCard]:
-    """The cards that any comma-separated term names.
+    """The cards that match any of the comma-separated terms, sorted by name.
 
-    A term is `all`, `available` (asks `is_available`), a name, a glob, `family:F` or `params<1B`;
-    UsageError when one names nothing.
+    A term is `all`, `available` (calls `is_available`), a name, a glob, `family:F` or `params<1B`.
+    Raises a UsageError where a term matches nothing.
     """
     chosen: dict[str, AnyCard] = {}
     for term in filter(None, (part.strip() for part in selection.split(","))):
         matches = [file for file in cards if _matches(term, file, is_available)]
         if not matches:
             slip = term.startswith("params") and not _COMPARISON.match(term)
-            hint = "; a size is as in params<500M" if slip else did_you_mean(term, _terms(cards))
+            hint = "; write a size as in params<500M" if slip else did_you_mean(term, _terms(cards))
             raise UsageError(f"no model matches '{term}'{hint} (bench models list)")
         chosen |= {file.name: file for file in matches}
     if not chosen:

@@ -1,4 +1,4 @@
-"""Where items come from: JSON Lines beside the task, a mirror in the data folder, or the hub."""
+"""Loading items: from JSON Lines beside the task, from a mirror in the data folder, or from the hub."""
 
 import hashlib
 import json
@@ -19,7 +19,7 @@ from bench.types import Item
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a row stands, for messages."""
+    """The file and line of a row, for messages; on the hub the row's number."""
 
     file: str
     line: int
@@ -27,9 +27,9 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """The items of one split, where each stands, and the SHA-256 of what they say.
+    """The items of one split, the place of each, and their `items_digest`.
 
-    The digest leaves ids out: a mirror may number the same questions otherwise than the hub.
+    `source` describes where they were loaded from; `mirrored` ones come from a file in the data folder.
     """
 
     name: str
@@ -41,7 +41,10 @@ class Split:
 
 
 def data_folder(given: Path | None) -> Path | None:
-    """The folder of mirror files: `--data-dir`, else BENCH_DATA_DIR."""
+    """The folder of mirror files: `given` (`--data-dir`), else BENCH_DATA_DIR, else None.
+
+    Raises a UsageError where it does not exist.
+    """
     named = given or (Path(env) if (env := os.environ.get("BENCH_DATA_DIR")) else None)
     if named is not None and not named.is_dir():
         raise UsageError(
@@ -51,7 +54,7 @@ def data_folder(given: Path | None) -> Path | None:
 
 
 def needs_hub(file: TaskFile, data_dir: Path | None) -> bool:
-    """Whether some split of the task has no file on this machine."""
+    """Whether any split of the task must be loaded from the hub."""
     data = file.task.data
     if isinstance(data, FilesData):
         return False
@@ -64,9 +67,10 @@ def _mirror(data: HubData, name: str, data_dir: Path | None) -> Path | None:
 
 
 def load_split(file: TaskFile, role: Role, *, data_dir: Path | None, offline: bool) -> Split | None:
-    """The items in that role, or None where the task names no split for it.
+    """The split that plays a role, or None where the task names no split for it.
 
-    Raises a FileError holding every wrong row, and Unavailable when the data are not here.
+    Raises a FileError with the mistakes of all rows, and Unavailable when the data are not on this
+    machine and cannot be downloaded.
     """
     data = file.task.data
     name = cast("str | None", getattr(data.splits, role))
@@ -89,14 +93,17 @@ def load_split(file: TaskFile, role: Role, *, data_dir: Path | None, offline: bo
 
 
 def read_rows(path: Path) -> Split:
-    """The items of a JSON Lines file in the common form (id, question, options, answer)."""
+    """The items of a JSON Lines file in the common form (id, question, options, answer).
+
+    Raises a UsageError where there is no such file, and a FileError with the mistakes of all rows.
+    """
     if not is_file(path):
         raise UsageError(f"there is no file {path}")
     return _split(path.stem, path.name, _json_lines(path), Columns(id="id"))
 
 
 def first_rows(split: Split, limit: int | None) -> Split:
-    """The first `limit` items of a split, as a split of their own; the same one without a limit."""
+    """The split cut to its first `limit` items; unchanged without a limit."""
     if limit is None or limit >= len(split.items):
         return split
     items = split.items[:limit]
@@ -136,7 +143,10 @@ def _distinct(mistakes: Sequence[tuple[Place, RowError]]) -> list[Mistake]:
 
 
 def items_digest(items: Iterable[Item]) -> str:
-    """Over what the items say, in order; their ids are left out, since a mirror may number them otherwise."""
+    """SHA-256 over the items' questions, options, answers and groups, in order.
+
+    Ids are left out, because a mirror may number the same questions differently.
+    """
     digest = hashlib.sha256()
     for item in items:
         line = json.dumps([item.question, item.options, item.answer, item.group], ensure_ascii=False)
@@ -154,12 +164,12 @@ def _json_lines(path: Path) -> Iterator[tuple[Place, Row | RowError]]:
         except (ValueError, RecursionError) as error:
             yield Place(file, number), RowError("", f"not JSON: {error}")
             continue
-        known = isinstance(row, dict)
-        yield Place(file, number), cast("Row", row) if known else RowError("", "expected a JSON object")
+        is_object = isinstance(row, dict)
+        yield Place(file, number), cast("Row", row) if is_object else RowError("", "expected a JSON object")
 
 
 def shared_questions(test: Split, other: Split) -> list[Mistake]:
-    """The other split's rows whose question and options are tested too."""
+    """A mistake for each row of `other` whose question and options are also in the test split."""
     tested = {_content(item) for item in test.items}
     pairs = zip(other.places, other.items, strict=True)
     text = f"is also in the {test.name} split, which is scored"
@@ -182,7 +192,7 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def _hub_rows(data: HubData, name: str, source: str, *, offline: bool) -> Iterator[tuple[Place, Row]]:
-    # Here, not at the top: `datasets` takes over a second to import.
+    # Imported here: `datasets` takes over a second.
     from datasets import DownloadConfig, load_dataset
     from datasets.exceptions import DatasetGenerationError
 
@@ -199,11 +209,11 @@ def _hub_rows(data: HubData, name: str, source: str, *, offline: bool) -> Iterat
     except (OSError, ValueError) as error:  # what datasets raises: not cached, no such set, no such split
         if not offline:
             raise Unavailable(
-                f"data set {source} cannot be had: {first_line(error)}", "see the task's data"
+                f"data set {source} cannot be loaded: {first_line(error)}", "check data in the task file"
             ) from error
-        remedy = "run once with the hub in reach"
+        remedy = "run once while the hub can be reached"
         if name in data.mirror:
-            remedy = f"put {data.mirror[name]} in a folder and name it with --data-dir, or {remedy}"
+            remedy = f"put {data.mirror[name]} in a folder and pass it as --data-dir, or {remedy}"
         raise Unavailable(f"data set {source} is not on this machine", remedy) from error
     for number, row in enumerate(cast("Iterable[Row]", rows)):
         yield Place(source, number), row

@@ -1,6 +1,6 @@
-"""What an engine takes, as it declares it: a card is checked against that when it is read.
+"""What an engine accepts; a card is checked against these rules when it is read.
 
-The engine itself (`bench/engines/kinds.py: EngineKind`) adds how it is opened.
+`bench/engines/kinds.py: EngineKind` extends them with how the engine is opened.
 """
 
 from dataclasses import dataclass
@@ -11,27 +11,27 @@ from bench.plugins import Registry
 from bench.types import Reads
 
 TRANSFORMERS = "transformers"
-"""The engine of a card that names none."""
+"""The engine of a card that does not name one."""
 
 Architecture = Literal["decoder", "encoder-decoder", "baseline", "unknown"]
-"""`unknown` is of a model that another program ran and did not report; no card in a file may say it."""
+"""`unknown` is for imported runs whose program does not report it; a card in a file may not use it."""
 
 SourceKind = Literal["hub", "package", "path"]
-"""The places that weights come from."""
+"""Where weights are: on the hub, in an installed package, or at a path."""
 
 
 class NoSettings(Strict):
-    """Of an engine that has no settings."""
+    """For engines that have no settings."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineRules:
-    """`sources` are the kinds of places whose weights it loads; none for an engine without weights.
+    """What an engine accepts.
 
-    `files` are patterns of the files there that it reads; their digest is part of a cell's identity.
-    `choices` are the variant choices that it carries out: of ours `dtype`, `quantize`, `lora`, `adapter`,
-    `prompt` (chat templates) and `generate`, and any of another package. `settings` is the model of the
-    card's `settings`.
+    `sources` are the places it loads weights from; empty for an engine without weights. `files` are
+    glob patterns of the weight files it reads; their digest is part of a cell's identity. `choices`
+    are the variant choices it supports: `dtype`, `quantize`, `lora`, `adapter`, `prompt` (chat
+    templates), `generate`, and any that other packages add. `settings` validates the card's `settings`.
     """
 
     reads: Reads

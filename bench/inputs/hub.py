@@ -1,4 +1,4 @@
-"""Whether the model hub answers, what its client raises, and telling every client not to ask it."""
+"""The model hub: whether it can be reached, its client's errors, and switching all clients to offline."""
 
 import os
 import threading
@@ -9,7 +9,7 @@ PROBE_SECONDS = 3.0
 
 
 def hub_reachable(seconds: float = PROBE_SECONDS) -> bool:
-    """Ask the hub once. A look-up of the host's name can hang on its own, hence the thread."""
+    """Whether the hub answers within `seconds`. In a thread, because looking up the host's name can hang."""
     answered: list[bool] = []
     probe = threading.Thread(target=lambda: answered.append(_hub_answers(seconds)), daemon=True)
     probe.start()
@@ -30,15 +30,15 @@ def _hub_answers(seconds: float) -> bool:
 
 
 def hub_errors() -> tuple[type[Exception], ...]:
-    """What the hub client raises when the hub refuses, drops the connection or is silent."""
-    # The base of its HTTP library's errors, by the client's own name for it: a dropped connection is
-    # neither an OSError nor a HfHubHTTPError.
+    """The exceptions of the hub client when the hub refuses, drops the connection or does not answer."""
+    # HTTPError is the base of its HTTP library's errors: a dropped connection is neither an OSError
+    # nor an HfHubHTTPError.
     from huggingface_hub.errors import HTTPError  # pyright: ignore[reportPrivateImportUsage]
 
     return (HTTPError, OSError)
 
 
 def go_offline() -> None:
-    """Tell every hub client of this process and its children not to try (each try costs ~25 s)."""
+    """Switch the hub clients of this process and its children to offline (each attempt costs ~25 s)."""
     os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
     os.environ["HF_EVALUATE_OFFLINE"] = "1"

@@ -1,4 +1,4 @@
-"""A card from what the hub says of a model, for a person to read over."""
+"""Drafting a model card from the hub's metadata, for a person to review."""
 
 import json
 import re
@@ -17,13 +17,17 @@ _WINDOWS = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length
 
 
 def card_yaml(card: ModelCard) -> str:
-    """The card as a YAML file; keys that hold nothing are left out."""
+    """The card as YAML, without keys that have their default value."""
     values = card.model_dump(mode="json", exclude_defaults=True)
     return yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=100)
 
 
 def draft_card(hub_id: str, name: str | None) -> ModelCard:
-    """Ask the hub; raises Unavailable when it cannot be asked, and UsageError when it has no such model."""
+    """A card from the hub's metadata.
+
+    Raises Unavailable when the hub cannot be reached, a UsageError when it has no such model, and a
+    BenchError when its metadata do not make a valid card.
+    """
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", hub_id):
         raise UsageError(f"'{hub_id}' is not a hub id; it looks like ORG/NAME")
     if not hub_reachable():
@@ -31,14 +35,17 @@ def draft_card(hub_id: str, name: str | None) -> ModelCard:
             "the model hub is out of reach",
             "write the card by hand: bench models show phi-2 prints one to copy",
         )
-    info, config = _ask(hub_id)
+    info, config = _fetch_metadata(hub_id)
     try:
         return _card(hub_id, name, info, config)
     except ValidationError as error:
-        raise BenchError(f"the hub's facts on {hub_id} make no card: {error.errors()[0]['msg']}") from error
+        raise BenchError(
+            f"the hub's metadata of {hub_id} do not make a valid card: {error.errors()[0]['msg']}"
+        ) from error
 
 
-def _ask(hub_id: str) -> tuple[Any, Mapping[str, Any]]:
+def _fetch_metadata(hub_id: str) -> tuple[Any, Mapping[str, Any]]:
+    """The hub's ModelInfo and the contents of `config.json`."""
     from huggingface_hub import HfApi, hf_hub_download
     from huggingface_hub.errors import RepositoryNotFoundError
 
@@ -48,7 +55,7 @@ def _ask(hub_id: str) -> tuple[Any, Mapping[str, Any]]:
     except RepositoryNotFoundError as error:
         raise UsageError(f"the hub has no model '{hub_id}', or it is private") from error
     except hub_errors() as error:
-        raise Unavailable(f"the hub did not tell about {hub_id}", first_line(error)) from error
+        raise Unavailable(f"the hub did not describe {hub_id}", first_line(error)) from error
     return info, cast("Mapping[str, Any]", json.loads(Path(path).read_text(encoding="utf-8")))
 
 

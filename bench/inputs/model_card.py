@@ -1,4 +1,4 @@
-"""A model card: a YAML file in `model_cards/` that says where weights are and what is known of them."""
+"""A model card: a YAML file in `model_cards/` with where the weights are and facts about the model."""
 
 from typing import Annotated, Any, Literal, cast
 
@@ -32,7 +32,7 @@ class PathSource(Strict):
 
 
 class ProgramSource(Strict):
-    """A model that another program ran, with the arguments it got; only imported runs have it."""
+    """A model that another program ran, with that program's arguments; only in imported runs."""
 
     program: str
     arguments: Settings = Field(default_factory=dict)
@@ -60,14 +60,17 @@ Source = Annotated[
 
 
 class ModelCard(Strict):
-    """`engine` is None in the card of a model that another program ran, `source` for one without weights."""
+    """`engine` is None for a model that another program ran; `source` is None for a model without weights.
+
+    `context` is the longest input in tokens; `released` is YYYY-MM.
+    """
 
     name: Name
     title: str
     family: str
     engine: str | None = TRANSFORMERS
     settings: Settings = Field(default_factory=dict)
-    """The engine's own; they are part of a cell's identity."""
+    """Settings of the engine; part of a cell's identity."""
     source: Source | None = None
     architecture: Architecture
     parameters: Annotated[int, Field(gt=0)] | None = None
@@ -75,7 +78,7 @@ class ModelCard(Strict):
     license: str
     chat: bool = False
     prompt: PromptStyle | None = None
-    """The style of prompt it is asked in: by default `chat` where it is a chat model, else `plain`."""
+    """The prompt style; by default `chat` for a chat model, else `plain`."""
     languages: tuple[str, ...] = ()
     released: Annotated[str, Field(pattern=r"^\d{4}-\d{2}$")] | None = None
     learns_from: Literal["train"] | None = None
@@ -84,17 +87,18 @@ class ModelCard(Strict):
 
     @property
     def style(self) -> PromptStyle:
+        """The prompt style that applies when a variant does not choose one."""
         return self.prompt or ("chat" if self.chat else "plain")
 
     @property
     def is_baseline(self) -> bool:
-        """Whether it answers from the question itself and knows no language."""
+        """Whether it is a baseline: an engine without a language model."""
         return self.architecture == "baseline"
 
     @model_validator(mode="before")
     @classmethod
     def _engine_has_its_own_key(cls, raw: Any) -> Any:
-        """Cards used to say `source: {engine: NAME, settings: {…}}`."""
+        """Read the old form of a card, `source: {engine: NAME, settings: {…}}`."""
         if not isinstance(raw, dict):
             return raw
         card = cast("dict[str, Any]", raw)
@@ -103,14 +107,14 @@ class ModelCard(Strict):
             return card
         old = cast("dict[str, Any]", source)
         if unknown := sorted(old.keys() - {"engine", "settings"}):
-            raise ValueError(f"source.{unknown[0]}: does not go with source.engine")
+            raise ValueError(f"source.{unknown[0]}: cannot be combined with source.engine")
         if twice := sorted(old.keys() & card.keys()):
-            raise ValueError(f"{twice[0]} is given twice, and once in source: write it beside source alone")
+            raise ValueError(f"{twice[0]} is given both in source and beside it: keep the one beside source")
         return {key: value for key, value in card.items() if key != "source"} | old
 
 
 def source_kind(card: ModelCard) -> SourceKind | None:
-    """The kind of place that the card's weights come from; None for a model without weights of its own."""
+    """Where the card's weights are; None for a model without weights, or one that another program ran."""
     match card.source:
         case HubSource():
             return "hub"

@@ -1,4 +1,4 @@
-"""Item -> prompt, by the task's Jinja template. Templates may come from strangers: sandboxed."""
+"""Item -> prompt, by the task's Jinja template, in a sandbox because templates may come from strangers."""
 
 import hashlib
 import random
@@ -17,23 +17,23 @@ from bench.types import Item, Message
 
 ExemplarChoice = Literal["fixed", "per_question"]
 VARIABLES = frozenset({"question", "options", "group"})
-"""What a template may use: the question, (letter, option) pairs, and the group. Never the answer."""
+"""The variables of a template: the question, (letter, option) pairs, and the group. Never the answer."""
 
 _ENVIRONMENT = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
-# A prompt is a function of its item alone: nothing random, no loop over anything but the item.
+# A prompt depends on its item alone: no randomness, and no globals such as range().
 _ENVIRONMENT.globals.clear()
 del _ENVIRONMENT.filters["random"]
 _SINGLE_BRACE = re.compile(r"(?<![{%])\{ *(question|options|group|option|letter) *\}(?!\})")
 
 
 def template_problems(source: str) -> list[str]:
-    """What is wrong with a template that can be seen without data."""
+    """The mistakes in a template that show without data; empty when there are none."""
     try:
         _ENVIRONMENT.compile(source)
         used = meta.find_undeclared_variables(_ENVIRONMENT.parse(source))
     except TemplateSyntaxError as error:
         return [f"line {error.lineno} of the template: {error.message}"]
-    except Exception as error:  # noqa: BLE001 (a stranger's text: whatever it trips is its mistake)
+    except Exception as error:  # noqa: BLE001 (a stranger's template: any error is a mistake in it)
         return [f"the template cannot be read: {type(error).__name__}: {error}"]
     problems = [
         f"undefined variable '{name}'{did_you_mean(name, VARIABLES)}" for name in sorted(used - VARIABLES)
@@ -55,9 +55,9 @@ def render(source: str, item: Item) -> str:
             options=list(zip(item.letters, item.options, strict=True)),
             group=item.group,
         )
-        prompt.encode()  # a template can make half a character, which no tokenizer takes
+        prompt.encode()  # a template can produce half a surrogate pair, which no tokenizer accepts
         return prompt
-    except Exception as error:  # a stranger's code: whatever it raises is its mistake
+    except Exception as error:  # a stranger's template: any error is a mistake in it
         text = str(error) or type(error).__name__
         raise BenchError(f"prompt: the template failed on item {item.id}: {text}") from error
 
@@ -69,27 +69,27 @@ def _template(source: str) -> JinjaTemplate:
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """How an item is asked. `answers` says what answers it: its letter, or the option's own text."""
+    """How an item is asked. `answers` is the form of the answer: the option's letter or its text."""
 
     prompt: str
     system: str
     answers: Literal["letter", "option"]
     cue: str = ""
-    """What stands between a question and its answer, beyond a space."""
+    """Text between a question and its answer, such as "Answer:"."""
 
     def answer(self, item: Item) -> str:
-        """The right answer as an exemplar gives it."""
+        """The right answer as an exemplar shows it."""
         text = item.letters[item.answer] if self.answers == "letter" else item.options[item.answer].strip()
         return f"{self.cue} {text}" if self.cue else text
 
 
 def answer_text(prompt: str, answer: str) -> str:
-    """The continuation that answers: a space before it unless the prompt ends in one."""
+    """The answer as a continuation of the prompt: after a space, unless the prompt ends in white space."""
     return answer if prompt[-1:].isspace() else f" {answer}"
 
 
 def plain_prompt(template: Template, exemplars: Sequence[Item], item: Item) -> str:
-    """System text, solved exemplars and the question, a blank line between: few-shot as lm-eval writes it."""
+    """System text, solved exemplars and the question, separated by blank lines, as in lm-eval."""
     solved = [_solved(template, exemplar) for exemplar in exemplars]
     return "\n\n".join([*filter(None, [template.system]), *solved, render(template.prompt, item)])
 
@@ -100,7 +100,7 @@ def _solved(template: Template, item: Item) -> str:
 
 
 def chat_messages(template: Template, exemplars: Sequence[Item], item: Item) -> tuple[Message, ...]:
-    """The same as turns: every exemplar a question by the user and an answer by the assistant."""
+    """The same as chat turns: each exemplar is a user's question and an assistant's answer."""
     turns = [Message("system", template.system)] if template.system else []
     for exemplar in exemplars:
         turns.append(Message("user", render(template.prompt, exemplar)))
@@ -110,11 +110,11 @@ def chat_messages(template: Template, exemplars: Sequence[Item], item: Item) -> 
 
 @dataclass(frozen=True, slots=True)
 class Exemplars:
-    """`count` solved items for a question out of `pool`, drawn by seed and never by place.
+    """`count` solved items from `pool` for each question, drawn by seed, never by position.
 
-    `fixed` shows the same ones to every question, in one order, so that their tokens are computed
-    once. `per_question` draws by seed and question. Either is the same whatever the subset, the
-    order or the shard.
+    `fixed` shows the same ones in the same order to every question, so their tokens are computed
+    once. `per_question` draws by seed and question. Neither depends on which questions are asked, in
+    which order, or in which process.
     """
 
     pool: tuple[Item, ...] = ()
@@ -123,6 +123,7 @@ class Exemplars:
     choice: ExemplarChoice = "fixed"
 
     def of(self, item: Item) -> tuple[Item, ...]:
+        """The exemplars to show before this item."""
         if self.choice == "fixed":
             return self.pool[: self.count]
         return tuple(random.Random(f"{self.seed}\n{item.question}").sample(self.pool, self.count))  # noqa: S311
@@ -134,13 +135,13 @@ NO_EXEMPLARS = Exemplars()
 def choose_exemplars(
     items: Sequence[Item], count: int, seed: int, choice: ExemplarChoice = "fixed"
 ) -> Exemplars:
-    """Exemplars out of a split, whatever the order of its items.
+    """Exemplars from the items of a split; their order does not matter.
 
-    Items are ranked by SHA-256 of seed and question, so for `fixed` one more item in the split
-    moves at most one exemplar. Raises Unavailable where the split has fewer than `count`.
+    Items are ranked by SHA-256 of seed and question, so with `fixed` adding an item to the split
+    replaces at most one exemplar. Raises Unavailable where the split has fewer than `count` items.
     """
     if count > len(items):
-        reason = f"{count} exemplars are wanted, the exemplars split has {len(items)} items"
+        reason = f"{count} exemplars are needed, but the exemplars split has {len(items)} items"
         raise Unavailable(reason, "ask for fewer")
     if not count:
         return NO_EXEMPLARS

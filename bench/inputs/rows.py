@@ -1,4 +1,4 @@
-"""One row of a data set -> one item; a row that does not fit says which column is wrong, and how."""
+"""One row of a data set -> one item, or a RowError with the column and what is wrong with it."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
@@ -11,6 +11,8 @@ Row = Mapping[str, Any]
 
 
 class RowError(Exception):
+    """A mistake in one row; `key` is the column, "" where the whole row is wrong."""
+
     def __init__(self, key: str, text: str) -> None:
         super().__init__(f"{key}: {text}")
         self.key = key
@@ -18,10 +20,10 @@ class RowError(Exception):
 
 
 def row_to_item(row: Row | RowError, columns: Columns, default_id: str) -> Item:
-    """One row as an item; raises RowError where a column is not there or does not fit.
+    """The item of a row; raises a RowError where a column is missing or its value is not valid.
 
-    `options` is a list, an object {letter: text}, or several columns; `answer` a 0-based index, a
-    letter or a key of that object.
+    Options are a list, an object {name: text}, or several columns. The answer is a letter, a name in
+    that object, or an index from 0.
     """
     if isinstance(row, RowError):
         raise row
@@ -44,9 +46,9 @@ def _check_columns(row: Row, columns: Columns) -> None:
     wanted = [columns.question, *options, columns.answer, columns.id, columns.group]
     missing = [name for name in wanted if name is not None and name not in row]
     if missing:
-        there = ", ".join(sorted(row))
+        known = ", ".join(sorted(row))
         near = did_you_mean(missing[0], row)
-        text = f"no such column; there are {there}{near}; say which it is in the task's data.columns"
+        text = f"no such column; the columns are {known}{near}; name it in the task's data.columns"
         raise RowError(", ".join(missing), text)
 
 
@@ -57,7 +59,7 @@ def _group(row: Row, column: str | None) -> str:
 
 
 def _name(value: object, column: str) -> str:
-    """An id or a group: a text, or a whole number."""
+    """An id or a group: text, or a whole number."""
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     return _text(value, column)
@@ -65,16 +67,16 @@ def _name(value: object, column: str) -> str:
 
 def _text(value: object, column: str) -> str:
     if not isinstance(value, str) or not value.strip():
-        raise RowError(column, f"expected a text, not {value!r}")
-    return _whole(value, column)
+        raise RowError(column, f"expected text, not {value!r}")
+    return _encodable(value, column)
 
 
-def _whole(text: str, column: str) -> str:
-    r"""The text, if it can be written to a file: JSON can hold half a character, as "\ud800"."""
+def _encodable(text: str, column: str) -> str:
+    r"""The text, if it can be written to a file: JSON can hold half a surrogate pair, such as "\ud800"."""
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise RowError(column, f"holds half a character at {error.start}") from error
+        raise RowError(column, f"has half a surrogate pair at character {error.start}") from error
     return text
 
 
@@ -83,7 +85,7 @@ def _options_key(columns: Columns) -> str:
 
 
 def _options(row: Row, columns: str | tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The names an answer may use for the options, and the options' texts."""
+    """The names by which an answer may refer to the options, and the options' texts."""
     if isinstance(columns, tuple):
         return tuple(LETTERS[: len(columns)]), tuple(_text(row[name], name) for name in columns)
     value = row[columns]
@@ -101,11 +103,11 @@ def _texts(values: Iterable[object], column: str) -> tuple[str, ...]:
     texts = tuple(values)
     if wrong := [text for text in texts if not isinstance(text, str)]:
         raise RowError(column, f"expected texts, not {wrong[0]!r}")
-    return tuple(_whole(text, column) for text in cast("tuple[str, ...]", texts))
+    return tuple(_encodable(text, column) for text in cast("tuple[str, ...]", texts))
 
 
 def _answer(value: object, names: tuple[str, ...], column: str) -> int:
-    """The index of the right option: by its name, or, where options have no names of their own, from 0."""
+    """The index of the right option, given by name or, where the names are letters, as an index from 0."""
     if isinstance(value, (str, int)) and not isinstance(value, bool) and str(value) in names:
         return names.index(str(value))
     lettered = names == tuple(LETTERS[: len(names)])

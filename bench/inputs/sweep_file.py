@@ -1,4 +1,4 @@
-"""A sweep file: a YAML that says which models, tasks and variants to run, as the flags of `bench run` do."""
+"""A sweep file: the models, tasks and variants to run, in YAML instead of flags of `bench run`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,9 +10,9 @@ from bench.inputs.choices import Choices, choices_model
 
 
 class Sweep(Strict):
-    """`models` and `tasks` are as on the command line; no tasks are all of the registry.
+    """`models` and `tasks` are as on the command line; without `tasks` every task runs.
 
-    Without variants, every model runs as the flags say.
+    Without `variants`, every model runs as the flags say. `timeout` is in seconds for each cell.
     """
 
     title: str = ""
@@ -27,6 +27,6 @@ class Sweep(Strict):
 
 
 def read_sweep(path: Path) -> Sweep:
-    """Raises a FileError with all the file's mistakes."""
+    """Read a sweep file; raises a FileError with all its mistakes."""
     variants = tuple[choices_model(), ...]
     return read_yaml(path, create_model("Sweep", __base__=Sweep, variants=(variants, ())))

@@ -1,4 +1,4 @@
-"""A task: a YAML file in `tasks/` that says where the questions are and how they are asked."""
+"""A task: a YAML file in `tasks/` with where the questions are and how they are asked and scored."""
 
 import hashlib
 from collections.abc import Sequence
@@ -26,16 +26,16 @@ def _installed_metric(name: str) -> str:
     known = METRICS.names()
     if name in known or (name.startswith(EVALUATE) and name != EVALUATE):
         return name
-    there = f"there are {', '.join(known)} and {EVALUATE}PATH"
-    raise ValueError(f"no metric is named '{name}'; {there}{did_you_mean(name, known)}")
+    choices = f"the metrics are {', '.join(known)} and {EVALUATE}PATH"
+    raise ValueError(f"no metric is named '{name}'; {choices}{did_you_mean(name, known)}")
 
 
 MetricName = Annotated[str, AfterValidator(_installed_metric)]
-"""A row of `METRICS`, or `evaluate:` and a local path or an id of the evaluate library."""
+"""A name in `METRICS`, or `evaluate:` with a local path or an id of the evaluate library."""
 
 
 class Columns(Strict):
-    """Which column holds what. The defaults are the common form that the README describes."""
+    """The column of each part of an item. The defaults are the common form that `docs/data.md` describes."""
 
     id: str | None = None
     question: str = "question"
@@ -58,12 +58,12 @@ class Splits(Strict):
         return self
 
     def names(self) -> list[str]:
-        """The splits that play a role, each once, sorted."""
+        """The names of the splits that have a role, sorted, without repeats."""
         return sorted({name for name in (self.test, self.train, self.exemplars) if name is not None})
 
 
 class FilesData(Strict):
-    """JSON Lines beside the task file: `files: {test: my_test.jsonl}`."""
+    """JSON Lines files, relative to the task file: `files: {test: my_test.jsonl}`."""
 
     files: dict[str, str]
     splits: Splits = Splits()
@@ -78,7 +78,7 @@ class FilesData(Strict):
 
 
 class HubData(Strict):
-    """A data set of the hub. `mirror` names files of the common form that may stand in for splits."""
+    """A data set on the hub. `mirror` maps splits to files in the common form that can stand in for them."""
 
     hub: Annotated[str, Field(pattern=r"^[\w./-]+$")]
     config: str | None = None
@@ -114,9 +114,9 @@ Data = Annotated[
 
 
 class Scoring(Strict):
-    """`view` ranks. Without `letters` the prompt shows no lettered options, and only texts are scored.
+    """`view` is the one that ranks. Without `letters` the prompt shows no options and only texts are scored.
 
-    `cue` is the bare prompt that `text_pmi` compares an option's text with.
+    `cue` is the prompt without the question whose scores `text_pmi` subtracts.
     """
 
     view: ViewName = "letter"
@@ -127,8 +127,8 @@ class Scoring(Strict):
     @classmethod
     def _view_is_known(cls, view: ViewName) -> ViewName:
         if view not in VIEWS.names():
-            near = did_you_mean(view, VIEWS.names())
-            raise ValueError(f"no view is named '{view}'{near or '; there are ' + ', '.join(VIEWS.names())}")
+            hint = did_you_mean(view, VIEWS.names()) or f"; the views are {', '.join(VIEWS.names())}"
+            raise ValueError(f"no view is named '{view}'{hint}")
         return view
 
     @model_validator(mode="after")
@@ -139,10 +139,10 @@ class Scoring(Strict):
 
 
 class Generate(Strict):
-    """How the model is asked to reason, and how its writing ends.
+    """How the model is asked to reason and answer in words, and where generation stops.
 
-    `temperature` 0 takes the likeliest token each time; with `samples` above 1 the commonest answer
-    counts (self-consistency), which needs a temperature.
+    `temperature` 0 is greedy decoding. With `samples` above 1 the most common answer counts
+    (self-consistency), which needs a temperature.
     """
 
     prompt: str
@@ -171,6 +171,8 @@ def _checked_template(prompt: str) -> str:
 
 
 class Task(Strict):
+    """A task file's contents. A new `version` marks a change that moves scores."""
+
     name: Name
     version: Annotated[int, Field(ge=1)]
     title: str
@@ -198,24 +200,24 @@ class Task(Strict):
         return self
 
     def digest(self) -> str:
-        """SHA-256 over what of the task itself can change a number: how it asks and how it scores.
+        """SHA-256 over the task's own keys that can change a number: prompt, system text and scoring.
 
-        Its data have digests of their own; exemplars and generation belong to the variant.
+        Data are digested by split; exemplars and generation belong to the variant.
         """
         content = self.model_dump_json(include={"prompt", "system", "scoring"})
         return hashlib.sha256(content.encode()).hexdigest()
 
     @property
     def template(self) -> Template:
-        """How a question is asked for scoring."""
+        """How a question is asked when its options are scored."""
         return Template(self.prompt, self.system, "letter" if self.scoring.letters else "option")
 
 
 class TaskFile(Strict):
-    """A task and where it was read: paths in it are relative to its folder.
+    """A task and its file; paths in the task are relative to that file's folder.
 
-    `named` is what the command line calls a task that is in no registry, and `included` says that
-    it came from a folder given with it.
+    `named` is the command line's name for a task that is not in a `tasks` folder, "" for all others.
+    `included` tasks come from a folder given with `--include-path`.
     """
 
     task: Task
@@ -234,7 +236,11 @@ def read_task(path: Path) -> TaskFile:
 
 
 def find_tasks(names: Sequence[str] = ()) -> list[TaskFile]:
-    """The named tasks of the registry, or all of them, sorted; a name may also be a YAML's path."""
+    """The named tasks in the `tasks` folders, or all of them, sorted; a path to a YAML file is a name too.
+
+    Raises a UsageError for an unknown name or two tasks of one name, and a FileError with the
+    mistakes of all files.
+    """
     known = yaml_files("tasks")
     paths: dict[str, Path] = {}
     for name in dict.fromkeys(names) or known:

@@ -1,4 +1,4 @@
-"""Prove a task without a model: everything that can be wrong with its data and prompts, at once."""
+"""Checking a task without a model: all mistakes in its data and prompts at once."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -14,12 +14,16 @@ from bench.inputs.task import Role, TaskFile, read_task
 from bench.types import Item
 
 UNBALANCED = 1.5
-"""An answer letter this much commoner than an even share is worth a warning."""
+"""Warn when the most common letter has more than this many times an even share of the answers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """A task that holds: `warnings` are worth a look, `majority` is the share of the commonest letter."""
+    """A task without mistakes.
+
+    `prompts` is the number of distinct prompts, `answers` counts the right letters, and `majority` is
+    the share of the most common one, in [0, 1].
+    """
 
     name: str
     items: int
@@ -31,9 +35,9 @@ class Proof:
 
 
 def prove(path: Path, *, data_dir: Path | None, offline: bool) -> Proof:
-    """Read the task and its data and check both.
+    """Read a task file and its data and check both.
 
-    Raises a FileError with every mistake found, and Unavailable where the test data are missing.
+    Raises a FileError with every mistake, and Unavailable where the test data are missing.
     """
     file = read_task(path)
     splits, absent = _splits(file, data_dir=data_dir, offline=offline)
@@ -56,7 +60,10 @@ def prove(path: Path, *, data_dir: Path | None, offline: bool) -> Proof:
 def _splits(
     file: TaskFile, *, data_dir: Path | None, offline: bool
 ) -> tuple[dict[Role, Split], tuple[str, ...]]:
-    """The splits that are here; all wrong rows of all of them in one FileError."""
+    """The splits by role, and a warning for each that is unavailable.
+
+    Raises a FileError with the mistakes of all rows of all splits.
+    """
     splits: dict[Role, Split] = {}
     absent: list[str] = []
     mistakes: list[Mistake] = []
@@ -77,7 +84,7 @@ def _splits(
 
 
 def _problems(file: TaskFile, splits: dict[Role, Split]) -> Iterator[Mistake]:
-    """What is wrong with data and prompts together."""
+    """Mistakes that show only in data and prompts together."""
     for role, split in splits.items():
         if role != "train":
             for place, item in zip(split.places, split.items, strict=True):
@@ -120,7 +127,7 @@ def _template_problems(
             return
         if prompt in first:
             same = f"items {first[prompt].id} and {item.id} have the same prompt"
-            yield Mistake(*place, f"{same}: the template or the data repeat themselves")
+            yield Mistake(*place, f"{same}: the template or the data repeats itself")
         first.setdefault(prompt, item)
 
 
@@ -131,6 +138,6 @@ def _warnings(file: TaskFile, items: Sequence[Item], most: float) -> Iterator[st
     counts = sorted({len(item.options) for item in items})
     even = 1 / counts[0]
     if most > UNBALANCED * even:
-        yield f"answers are unbalanced: always giving the commonest letter scores {most:.1%}"
+        yield f"answers are unbalanced: always giving the most common letter scores {most:.1%}"
     if len(counts) > 1:
         yield f"items have {counts[0]} to {counts[-1]} options"

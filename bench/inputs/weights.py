@@ -1,4 +1,4 @@
-"""Where a card's weights are on this machine, and which weights exactly (revision or digest)."""
+"""Locating a card's weights, here or on the hub, and the commit or digest that identifies them."""
 
 import hashlib
 import importlib.util
@@ -16,20 +16,23 @@ from bench.inputs.hub import hub_errors
 from bench.inputs.model_card import HubSource, ModelCard, PackageSource, PathSource, ProgramSource
 
 FILES = ("*.safetensors", "*.json", "*.model", "*.txt", "*.jinja")
-"""All that a model of ours is read from; also what is downloaded of a hub repository."""
+"""The files that the transformers engine reads; only these are downloaded from a hub repository."""
 PICKLES = "pytorch_model*.bin"
 
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """What a person lets weights do: come as pickles, which can run any code as they are read, and run
-    the code that lies beside them."""
+    """What the user allows weights to do.
+
+    `pickle`: be loaded from pickles, which can run any code. `code`: run the Python code beside them.
+    """
 
     pickle: bool = False
     code: bool = False
 
     @property
     def files(self) -> tuple[str, ...]:
+        """Glob patterns of the files that may be read."""
         return (*FILES, *([PICKLES] if self.pickle else []), *(["*.py"] if self.code else []))
 
 
@@ -38,9 +41,9 @@ NO_TRUST = Trust()
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """A folder of safetensors or a GGUF file. `revision` is a hub commit or `sha256:…`.
+    """Weights on this machine: a folder or a GGUF file. `revision` is a hub commit or `sha256:…`.
 
-    `pickled` weights were taken only because a person allowed it, and there are no others.
+    `pickled` weights are used only where the user allows pickles and there are no safetensors.
     """
 
     path: Path
@@ -55,23 +58,23 @@ class Weights:
 
 @dataclass(frozen=True, slots=True)
 class RemoteWeights:
-    """Weights on the hub, to be fetched when their cell runs. `revision` is the commit `ref` is at."""
+    """Weights on the hub, downloaded when their cell runs. `revision` is the commit that `ref` points to."""
 
     hub: str
     ref: str
     revision: str
     trust: Trust = NO_TRUST
     bytes: int | None = None
-    """What is to be downloaded, where the hub tells."""
+    """The size of the download; None where the hub does not give it."""
     patterns: tuple[str, ...] = ()
-    """Of the files that another engine than transformers reads."""
+    """The files that the engine reads; empty for the transformers engine, which reads `trust.files`."""
 
 
 def find_weights(file: CardFile, *, offline: bool, trust: Trust = NO_TRUST) -> Weights | RemoteWeights | None:
-    """The card's weights; None for a model without any. What is on this machine is not asked for on the hub.
+    """The card's weights; None for a model without any. The hub is asked only for weights missing here.
 
-    Nothing is downloaded here. Raises Unavailable when the weights are not on this machine and
-    `offline`, or not on the hub.
+    Nothing is downloaded. Raises Unavailable when the weights are not on this machine and `offline`
+    is set or the hub does not have them, or when they are damaged or need trust that is not given.
     """
     match file.card.source:
         case None | ProgramSource():
@@ -87,22 +90,22 @@ def find_weights(file: CardFile, *, offline: bool, trust: Trust = NO_TRUST) -> W
             patterns = other_patterns(file.card)
             cached = _in_hub_cache(hub, revision, trust, patterns)
             if cached is None and offline:
-                remedy = f"run once with the hub in reach, or: hf download {hub}"
+                remedy = f"run once while the hub can be reached, or: hf download {hub}"
                 raise Unavailable("the weights are not on this machine", remedy)
             return cached or _on_hub(hub, revision, trust, patterns)
 
 
 def other_patterns(card: ModelCard) -> tuple[str, ...]:
-    """The patterns of the files that the card's engine reads; none for transformers, whose are known."""
+    """Glob patterns of the files that the card's engine reads; empty for transformers, which uses `FILES`."""
     if card.engine is None or card.engine == TRANSFORMERS:
         return ()
     return RULES.get(card.engine).files or ("*",)
 
 
 def _matching(place: Path, patterns: Sequence[str]) -> Weights:
-    """A file, or the files in a folder that match; the digest is over all of them."""
+    """Weights of a file, or of the files in a folder that match; the digest covers all of them."""
     if not place.exists():
-        raise Unavailable(f"there is no {place}", "correct source.path, which starts at the card's folder")
+        raise Unavailable(f"{place} does not exist", "correct source.path, which starts at the card's folder")
     files = [place] if place.is_file() else _files_in(place, patterns)
     if not files:
         raise Unavailable(f"{place} holds no {', '.join(patterns)}", "correct source.path in the card")
@@ -114,7 +117,7 @@ def _files_in(folder: Path, patterns: Sequence[str]) -> list[Path]:
 
 
 def on_this_machine(file: CardFile) -> bool:
-    """Whether the card could run without the network."""
+    """Whether the card can run without a network."""
     try:
         find_weights(file, offline=True)
     except Unavailable:
@@ -123,7 +126,7 @@ def on_this_machine(file: CardFile) -> bool:
 
 
 def _in_package(package: str, name: str, requirement: str) -> Weights:
-    # The package itself is not imported: only the file in it is wanted, not its dependencies.
+    # Located without importing the package: only its file is needed, not its dependencies.
     try:
         spec = importlib.util.find_spec(package)
     except (ImportError, ValueError):  # the parent of a dotted name is not there; a name like ".x"
@@ -150,7 +153,7 @@ def _in_folder(folder: Path, trust: Trust) -> Weights:
         raise Unavailable(f"{folder} holds no config.json", "correct source.path in the card")
     pickled = _is_pickled(folder)
     if pickled and not trust.pickle:
-        remedy = "save the model with safetensors weights, or let pickles run with --allow-pickle"
+        remedy = "save the model with safetensors weights, or allow pickles with --allow-pickle"
         raise Unavailable(f"the weights in {folder} are pickles, which can run any code", remedy)
     if not pickled and not list(folder.glob("*.safetensors")):
         raise Unavailable(f"{folder} holds no *.safetensors", "save the model with safetensors weights")
@@ -166,7 +169,7 @@ def _is_pickled(folder: Path) -> bool:
 
 
 def _missing_shards(folder: Path) -> list[str]:
-    """Files that the index of a model in several files names, and that are not there."""
+    """The missing ones of the files that a sharded model's index lists, sorted."""
     index = folder / "model.safetensors.index.json"
     if not index.is_file():
         return []
@@ -178,7 +181,7 @@ def _missing_shards(folder: Path) -> list[str]:
 
 
 def _weights_bytes(folder: Path, trust: Trust) -> int:
-    """The size of the safetensors; where there are none, of the pickles that may be used instead."""
+    """The size of the safetensors; without any, of the pickles if they are allowed."""
     size = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
     pickles = folder.glob(PICKLES) if trust.pickle and not size else ()
     return size or sum(path.stat().st_size for path in pickles)
@@ -196,10 +199,10 @@ def _in_hub_cache(hub: str, revision: str, trust: Trust, patterns: tuple[str, ..
     if patterns:
         size = sum(path.stat().st_size for path in _files_in(folder, patterns))
         return Weights(folder, folder.name, size) if size else None
-    # The cache also holds models of which only a configuration, or a part, was ever fetched.
-    whole = (folder / "config.json").is_file() and not _missing_shards(folder)
+    # The cache may hold a model of which only the configuration, or a part, was downloaded.
+    complete = (folder / "config.json").is_file() and not _missing_shards(folder)
     size = _weights_bytes(folder, trust)
-    return Weights(folder, folder.name, size, _is_pickled(folder)) if whole and size else None
+    return Weights(folder, folder.name, size, _is_pickled(folder)) if complete and size else None
 
 
 def _on_hub(hub: str, revision: str, trust: Trust, patterns: tuple[str, ...]) -> RemoteWeights:
@@ -208,11 +211,11 @@ def _on_hub(hub: str, revision: str, trust: Trust, patterns: tuple[str, ...]) ->
     try:
         info = HfApi().model_info(hub, revision=revision, files_metadata=True)
     except hub_errors() as error:
-        raise Unavailable(f"the hub did not tell about {hub}", first_line(error)) from error
+        raise Unavailable(f"the hub did not describe {hub}", first_line(error)) from error
     names = [file.rfilename for file in info.siblings or ()]
     pickled = any(fnmatch(name, PICKLES) for name in names) and trust.pickle
     if not patterns and not pickled and not any(name.endswith(".safetensors") for name in names):
-        remedy = "choose a revision that has, or let pickles run with --allow-pickle"
+        remedy = "choose a revision that has them, or allow pickles with --allow-pickle"
         raise Unavailable(f"{hub} has no safetensors weights", remedy)
     used = patterns or trust.files
     wanted = [file for file in info.siblings or () if any(fnmatch(file.rfilename, p) for p in used)]
@@ -222,22 +225,28 @@ def _on_hub(hub: str, revision: str, trust: Trust, patterns: tuple[str, ...]) ->
 
 
 def fetch(remote: RemoteWeights) -> Weights:
-    """Download the weights to the hub cache; a download that was cut off goes on where it was."""
+    """Download the weights to the hub cache; an interrupted download resumes.
+
+    Raises a BenchError where the download fails, is incomplete, or `ref` has moved to another commit.
+    """
     try:
-        # By its name, so that the cache learns which commit that name is at, and finds it offline.
+        # By `ref`, not by commit, so that the cache records which commit it points to and finds it offline.
         _snapshot(remote.hub, remote.ref, remote.patterns or remote.trust.files, offline=False)
     except hub_errors() as error:
         raise BenchError(f"{remote.hub} could not be downloaded: {first_line(error)}") from error
     weights = _in_hub_cache(remote.hub, remote.ref, remote.trust, remote.patterns)
     if weights is None:
-        raise BenchError(f"{remote.hub} was downloaded, and not all of its weights are there")
+        raise BenchError(f"{remote.hub} was downloaded, but some of its weights are missing")
     if weights.revision != remote.revision:
-        raise BenchError(f"{remote.hub} moved to {weights.revision} meanwhile; run the command again")
+        raise BenchError(f"{remote.hub} has moved to {weights.revision} since; run the command again")
     return weights
 
 
 def _snapshot(hub: str, ref: str, patterns: Sequence[str], *, offline: bool) -> Path:
-    """The folder of a model's files; the same patterns both ways, or what is whole would seem torn."""
+    """The folder of a model's files.
+
+    Online and offline calls must use the same patterns: a complete download would seem incomplete.
+    """
     from huggingface_hub import snapshot_download
 
     return Path(
@@ -252,7 +261,7 @@ def _snapshot(hub: str, ref: str, patterns: Sequence[str], *, offline: bool) -> 
 
 
 def _sha256(paths: Sequence[Path]) -> str:
-    """Read once for each state of the files: weights are large."""
+    """Cached until a file's size or time changes, because weights are large."""
     states = ((path, path.stat()) for path in paths)
     return _digest(tuple((path, state.st_size, state.st_mtime_ns) for path, state in states))
 

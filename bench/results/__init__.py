@@ -1,1 +1,1 @@
-"""What is kept of runs: files written whole, read again, checked."""
+"""Runs on disk: writing, reading and checking them."""

@@ -1,4 +1,4 @@
-"""Runs as comparisons need them: every answer and score, the words left on disk until they are asked for."""
+"""Runs as comparisons need them: all answers and scores in memory, texts read from disk on demand."""
 
 import hashlib
 import multiprocessing
@@ -26,17 +26,18 @@ from bench.types import Texts, ViewName
 UNREAD = "-"
 """Stands for an answer that could not be read."""
 MANY = 100
-"""From so many runs on they are read by several processes, whose start takes about a second."""
+"""From this many runs, several processes read them; starting those takes about a second."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What a run answered, question by question.
+    """The answers of a run, in the order of its records.
 
-    `chosen` and `truth` are a letter a question, `views` says by each view which were right, `scores`
-    are (questions, options) by the task's view, NaN where there are none, `options` their numbers.
-    `prompts` are digests, 0 for no prompt; `written` says that the model answered in words. `starts`
-    are the places of the records in `file`, which is of that `stamp`.
+    `chosen` and `truth` have one letter per question, UNREAD for an answer that could not be read.
+    `options` are the numbers of options. `right` (questions,) is by the run's answer, `views` the same
+    by each view. `scores` are (questions, most options) by the task's view, NaN where there are none.
+    `prompts` are digests, 0 for no prompt. `written` is whether the model answered in words. `starts`
+    are byte offsets of the records in `file`, valid while the file has this `stamp`.
     """
 
     file: Path
@@ -57,16 +58,16 @@ class Answers:
         return len(self.chosen)
 
     def record(self, at: int) -> Record:
-        """One question's record, read again; raises a BenchError where the file is another by now."""
+        """The record of question `at`, read from disk; raises a BenchError where the file has changed."""
         with self._opened() as stream:
             stream.seek(int(self.starts[at]))
-            return self._worded(stream.readline())
+            return self._parse(stream.readline())
 
     def records(self) -> Iterator[Record]:
-        """All records, read again, as `record` does."""
+        """All records, read from disk; raises a BenchError where the file has changed."""
         with self._opened() as stream:
             for line in stream:
-                yield self._worded(line)
+                yield self._parse(line)
 
     @contextmanager
     def _opened(self) -> Generator[BinaryIO]:
@@ -76,17 +77,17 @@ class Answers:
                     yield stream
                     return
         except OSError:
-            pass  # removed, and that is a change too
-        raise BenchError(f"{display(self.file)} was changed while it was read; do it again")
+            pass  # a removed file has changed too
+        raise BenchError(f"{display(self.file)} was changed while it was read; run the command again")
 
-    def _worded(self, line: bytes) -> Record:
+    def _parse(self, line: bytes) -> Record:
         record = Record.model_validate_json(line)
         return record if self.texts == "full" else record.without_texts()
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A finished run, less its words; `folder` is relative to the results folder."""
+    """A finished run without its texts; `folder` is relative to the results folder."""
 
     folder: Path
     result: DoneResult
@@ -99,7 +100,7 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Unanswered:
-    """A run that failed."""
+    """A run that failed; `folder` is relative to the results folder."""
 
     folder: Path
     result: Unsuccessful
@@ -109,10 +110,10 @@ AnyRun = Answered | Unanswered
 
 
 def read_answered(results: Path, texts: Texts = "full") -> list[AnyRun | FileError]:
-    """Every run below the folder, sorted by path; a damaged one comes as its error.
+    """Every run below the folder, sorted by path, with the FileError in place of a damaged one.
 
-    Unless `texts` are `full`, no word of a question, prompt or reply comes along. Raises a UsageError
-    where there is no such folder.
+    Unless `texts` is `full`, records are read without questions, prompts and replies. Raises a
+    UsageError where there is no such folder.
     """
     paths = sorted(existing(results).rglob("result.json"))
     read = partial(_read, results, "full" if texts == "full" else "answers")
@@ -122,17 +123,17 @@ def read_answered(results: Path, texts: Texts = "full") -> list[AnyRun | FileErr
         with workers() as pool:
             return list(pool.map(read, paths, chunksize=8))
     except BrokenProcessPool as error:
-        raise BenchError("a process that reads runs was ended from outside; is memory short?") from error
+        raise BenchError("a process that reads runs was killed from outside; is memory short?") from error
 
 
 def workers(**initial: object) -> ProcessPoolExecutor:
-    """A process for each core, at most eight; each imports on its own, so this works on every system."""
+    """A pool with a process per core, at most eight; spawned, because not every system can fork safely."""
     spawn = multiprocessing.get_context("spawn")
     return ProcessPoolExecutor(min(8, usable_cores()), mp_context=spawn, **initial)  # type: ignore[arg-type]
 
 
 def stamp_of(file: BinaryIO) -> tuple[int, int]:
-    """The size and the time of the last change: what a file that was rewritten differs in."""
+    """The size in bytes and the modification time in ns, which show that a file was rewritten."""
     status = os.fstat(file.fileno())
     return status.st_size, status.st_mtime_ns
 
@@ -143,7 +144,7 @@ def _read(results: Path, texts: Texts, path: Path) -> AnyRun | FileError:
         run = read_run(results, path)
     except UnicodeEncodeError:
         name = display(path).encode(errors="replace").decode()
-        return FileError([Mistake(name, 0, "", "the folder's name is no text")])
+        return FileError([Mistake(name, 0, "", "the folder's name is not valid text")])
     except FileError as error:
         return error
     if not isinstance(run.result, DoneResult):
@@ -166,7 +167,7 @@ def answers_of(
     stamp: tuple[int, int],
     starts: NDArray[np.int64],
 ) -> Answers:
-    """The answers of records that stand at those places of the file of that stamp."""
+    """The answers in records whose byte offsets in `file` are `starts`."""
     views: dict[ViewName, None] = {view: None for record in records for view in record.scores}
     return Answers(
         file=file,
@@ -189,7 +190,9 @@ def _scores(records: Sequence[Record], view: ViewName) -> NDArray[np.float32]:
     options = max(len(record.options) for record in records)
     table = np.full((len(records), options), np.nan, dtype=np.float32)
     for row, record in zip(table, records, strict=True):
-        scores = record.scores.get(view, ())  # none where the answer was written, or nothing was asked
+        scores = record.scores.get(
+            view, ()
+        )  # empty where the answer was generated, or the prompt was too long
         row[: len(scores)] = scores
     return table
 

@@ -1,4 +1,4 @@
-"""Everything in a results folder, read again: what each run is, and what is wrong with which file."""
+"""Checking a results folder: the state of every run, and what is wrong with which file."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -12,20 +12,20 @@ from bench.results.identity import CANNOT_RUN, identity
 from bench.results.integrity import faults
 from bench.results.journal import NAME, Unfinished, read_journal
 from bench.results.result import CannotRunResult, CellFacts, DoneResult, FailedResult, Result
-from bench.results.store import read_records, read_result, vouched
+from bench.results.store import read_records, read_result, read_verified
 from bench.scoring.metrics import Metrics, installed_metrics, measure
 from bench.scoring.record import Record
 from bench.types import Texts
 
-CLOSE = 1e-9
-"""Recomputed numbers may differ by rounding alone."""
+TOLERANCE = 1e-9
+"""Recomputed numbers may differ by rounding."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A run's folder, relative to the results folder, and what is there.
+    """The contents of a run's folder; `folder` is relative to the results folder.
 
-    `result` is None where there is none, or it cannot be read; `wrong` says what is damaged.
+    `result` is None where it is missing or cannot be read. `wrong` describes the damage, "" for none.
     """
 
     folder: Path
@@ -35,7 +35,7 @@ class Entry:
 
     @property
     def cell(self) -> CellFacts | None:
-        """What was asked; None where that cannot be read, or nothing could be asked."""
+        """The facts of the cell; None where they cannot be read, or no variant can run."""
         if isinstance(self.result, CannotRunResult):
             return None
         if self.result:
@@ -58,39 +58,40 @@ class Entry:
 
 
 def run_folders(results: Path) -> list[Path]:
-    """Every folder that holds a file of a run, sorted."""
+    """Every folder that holds a file of a run, sorted by path."""
     names = "result.json", "records.jsonl", NAME
     return sorted({path.parent for name in names for path in results.rglob(name)})
 
 
 def entries(results: Path) -> Iterator[Entry]:
-    """Every run; summaries are read, of records only whether they are those of their summary."""
+    """Every run. Summaries are read; of records only the digest is checked."""
     return (entry_of(results, folder) for folder in run_folders(results))
 
 
 def entry_of(results: Path, folder: Path) -> Entry:
-    """What is in one of the `run_folders`."""
+    """The entry for one of the `run_folders`."""
     name = folder.relative_to(results)
     unfinished = read_journal(folder / NAME)
     path = folder / "result.json"
     if not path.is_file():
         if unfinished:
             return Entry(name, None, unfinished)
-        lost = (folder / "records.jsonl").is_file()
-        wrong = "records without a result.json" if lost else f"{NAME} does not begin with what was asked"
+        has_records = (folder / "records.jsonl").is_file()
+        no_head = f"the first line of {NAME} cannot be read"
+        wrong = "records without a result.json" if has_records else no_head
         return Entry(name, None, None, wrong)
     result = None
     try:
         result = read_result(path)
         if isinstance(result, DoneResult):
-            vouched(folder / "records.jsonl", result.records_sha256)
+            read_verified(folder / "records.jsonl", result.records_sha256)
     except FileError as error:
         return Entry(name, result, unfinished, str(error))
     return Entry(name, result, unfinished)
 
 
 def check(results: Path) -> Iterator[tuple[Path, str]]:
-    """(file, what is wrong with it), from everything that can be checked without a model."""
+    """Check everything that can be checked without a model; yields (file or folder, what is wrong)."""
     asked: dict[tuple[str, int | None, Texts], tuple[frozenset[str], Path]] = {}
     for entry in entries(results):
         folder = results / entry.folder
@@ -103,17 +104,17 @@ def check(results: Path) -> Iterator[tuple[Path, str]]:
                 yield folder / "records.jsonl", error.mistakes[0].text
             else:
                 yield from _check_done(folder, entry.result, records)
-                # By their text, as a mirror may number them otherwise; some runs have none.
+                # By text, because a mirror may number them differently. Stripped runs have no texts.
                 questions = frozenset(record.question for record in records)
                 key = entry.result.cell.data["test"].sha256, entry.result.cell.limit, entry.result.texts
                 first, where = asked.setdefault(key, (questions, folder))
                 if questions != first:
-                    yield folder / "records.jsonl", f"not the questions of {where}, on the same data"
+                    yield folder / "records.jsonl", f"other questions than {where}, on the same data"
         yield from _check_place(folder, entry)
 
 
 def _check_place(folder: Path, entry: Entry) -> Iterator[tuple[Path, str]]:
-    """Whether a run has the identity of what was asked, and lies in the folder that follows from it."""
+    """Check that a run's id follows from its facts, and its folder from its id."""
     match entry.result:
         case None:
             return
@@ -121,7 +122,7 @@ def _check_place(folder: Path, entry: Entry) -> Iterator[tuple[Path, str]]:
             belongs = entry.folder == Path(task.name) / model / CANNOT_RUN
         case DoneResult(cell=cell) | FailedResult(cell=cell):
             if identity(cell) != cell.id:
-                yield folder / "result.json", "cell.id: not the identity of what the cell says was asked"
+                yield folder / "result.json", "cell.id: not the identity that the cell's facts give"
             parent = Path(cell.task.name) / cell.model.name
             belongs = entry.folder.name.endswith(cell.id[:10]) and entry.folder.parent == parent
     if not belongs:
@@ -130,28 +131,28 @@ def _check_place(folder: Path, entry: Entry) -> Iterator[tuple[Path, str]]:
 
 def _check_done(folder: Path, result: DoneResult, records: Sequence[Record]) -> Iterator[tuple[Path, str]]:
     yield from ((folder / "records.jsonl", text) for text in faults(result.cell, records))
-    if records and result.metrics.statuses:  # older versions measured less
+    if records and result.metrics.statuses:  # older versions stored fewer metrics
         yield from ((folder / "result.json", text) for text in _differences(result.metrics, records))
 
 
 def _differences(stored: Metrics, records: Sequence[Record]) -> Iterator[str]:
-    """The metrics that do not come out again; those that are not installed here are left out."""
-    again = measure(records, installed_metrics(stored.values)).model_dump()
+    """The stored metrics that the records do not give; those that are not installed are not checked."""
+    measured = measure(records, installed_metrics(stored.values)).model_dump()
     for key, value in stored.model_dump().items():
-        if not _same(value, again[key]):
+        if not _same(value, measured[key]):
             yield f"metrics.{key}: not what its records give"
 
 
-def _same(one: Any, other: Any) -> bool:
-    """Equal but for rounding; what `other` does not have does not count."""
-    match one, other:
+def _same(stored: Any, measured: Any) -> bool:
+    """Equal but for rounding; keys that `measured` lacks are ignored."""
+    match stored, measured:
         case dict(), dict():
-            first, second = cast("dict[str, Any]", one), cast("dict[str, Any]", other)
+            first, second = cast("dict[str, Any]", stored), cast("dict[str, Any]", measured)
             return all(_same(value, second[key]) for key, value in first.items() if key in second)
         case float(), float():
-            return math.isclose(one, other, abs_tol=CLOSE)
+            return math.isclose(stored, measured, abs_tol=TOLERANCE)
         case ((list() | tuple()), (list() | tuple())):
-            pairs = zip_longest(cast("Sequence[Any]", one), cast("Sequence[Any]", other))
+            pairs = zip_longest(cast("Sequence[Any]", stored), cast("Sequence[Any]", measured))
             return all(_same(a, b) for a, b in pairs)
         case _:
-            return bool(one == other)
+            return bool(stored == measured)

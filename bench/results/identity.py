@@ -1,4 +1,4 @@
-"""The identity of a cell, made of all that can change a number, and the folder of its run."""
+"""The identity of a cell, a hash of everything that can change its numbers, and the folder of its run."""
 
 import hashlib
 import json
@@ -9,18 +9,18 @@ from bench.inputs.model_card import ProgramSource
 from bench.results.result import CellFacts, Variant
 
 CANNOT_RUN = "cannot-run"
-"""The folder of a failure that is none of a variant's; a run of the model takes its place."""
-LATER = ("quantize", "adapter", "program")
+"""The folder of the reason why no variant of a model can run; removed when a variant runs."""
+ADDED_LATER = ("quantize", "adapter", "program")
 
 
 def folder_of(facts: CellFacts) -> Path:
-    """Where the run of a cell goes, below the results folder."""
+    """The folder of a cell's run, relative to the results folder."""
     partial = f"-first{facts.limit}" if facts.limit else ""
     return Path(facts.task.name) / facts.model.name / f"{facts.variant.slug}{partial}-{facts.id[:10]}"
 
 
 def identity(facts: CellFacts) -> str:
-    """SHA-256 over what can change a number, and nothing else."""
+    """SHA-256 (hex) over everything that can change a number, and nothing else."""
     match facts.model.source:
         case ProgramSource(program=engine, arguments=settings):
             pass
@@ -34,8 +34,8 @@ def identity(facts: CellFacts) -> str:
         "limit": facts.limit,
         "engine": facts.engine_version,
     }
-    later = {"settings": settings, "package": facts.engine_package}
-    parts |= {name: value for name, value in later.items() if value}
+    added_later = {"settings": settings, "package": facts.engine_package}
+    parts |= {name: value for name, value in added_later.items() if value}
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
@@ -44,9 +44,9 @@ def _of_model(facts: CellFacts) -> list[str | int | None]:
 
 
 def _of_variant(variant: Variant) -> dict[str, object]:
-    """Fields that came later count only where they do not say what was always so: older ids hold."""
-    later = {name for name in LATER if getattr(variant, name) == Variant.model_fields[name].default}
-    parts = variant.model_dump(exclude=later)
+    """Fields added later count only where they differ from their default, so that older ids stay valid."""
+    unused = {name for name in ADDED_LATER if getattr(variant, name) == Variant.model_fields[name].default}
+    parts = variant.model_dump(exclude=unused)
     if variant.adapter and variant.adapter.sha256:
         parts["adapter"] = variant.adapter.sha256
     return parts

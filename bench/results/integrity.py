@@ -1,4 +1,4 @@
-"""Whether records are what a summary says of them."""
+"""Whether the records of a run agree with its summary."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -12,39 +12,40 @@ from bench.scoring.record import Record
 
 
 def check_records(result: DoneResult, records: Sequence[Record], path: Path) -> None:
-    """Raises a FileError where the summary at `path` does not say what its records say."""
+    """Raises a FileError where the summary at `path` and its records disagree."""
     if not records:
         _wrong(path, "", "a finished run without records")
     for text in faults(result.cell, records):
         _wrong(path.with_name("records.jsonl"), "", text)
-    stored, counted = result.metrics, measure(records, {})
-    if (stored.accuracy.correct, stored.accuracy.total) != (counted.accuracy.correct, counted.accuracy.total):
+    stored, measured = result.metrics, measure(records, {})
+    correct, total = measured.accuracy.correct, measured.accuracy.total
+    if (stored.accuracy.correct, stored.accuracy.total) != (correct, total):
         says = f"says {stored.accuracy.correct} of {stored.accuracy.total}"
-        text = f"{says}, its records say {counted.accuracy.correct} of {counted.accuracy.total}"
+        text = f"{says}, its records say {correct} of {total}"
         _wrong(path, "metrics.accuracy", text)
-    if stored.accuracy != counted.accuracy or (stored.statuses and _counts(stored) != _counts(counted)):
+    if stored.accuracy != measured.accuracy or (stored.statuses and _counts(stored) != _counts(measured)):
         _wrong(path, "metrics", "not what its records give")
 
 
 def faults(cell: CellFacts, records: Sequence[Record]) -> Iterator[str]:
-    """What in the records of a cell cannot be: their number, a question twice, answers that contradict."""
-    wanted = cell.limit or cell.data["test"].rows
-    if len(records) != wanted:
-        yield f"{len(records)} records, {wanted} questions were asked"
+    """What is wrong with the records of a cell: their number, repeated questions, contradictory answers."""
+    expected = cell.limit or cell.data["test"].rows
+    if len(records) != expected:
+        yield f"{len(records)} records, but {expected} questions were asked"
     counts = Counter(record.question_id for record in records)
-    if twice := sorted(id_ for id_, count in counts.items() if count > 1):
-        yield f"there more than once: {', '.join(twice[:3])}"
+    if repeated := sorted(id_ for id_, count in counts.items() if count > 1):
+        yield f"answered more than once: {', '.join(repeated[:3])}"
     for line, record in enumerate(records, start=1):
         if text := _contradiction(record, cell):
             yield f"line {line}, {record.question_id}: {text}"
 
 
 def _contradiction(record: Record, cell: CellFacts) -> str:
-    """What in a record cannot be, "" where all can."""
+    """The contradiction in a record, "" for none."""
     answer = record.model_output.final_answer
     letters = tuple(record.letters)
     if record.answer_gt not in letters or (answer is not None and answer not in letters):
-        return "an answer that is none of its options"
+        return "an answer that is not one of its options"
     if record.is_correct != (answer == record.answer_gt):
         return "is_correct does not follow from its answers"
     if record.parse_status != "scored":
@@ -61,6 +62,6 @@ def _wrong(path: Path, key: str, text: str) -> None:
 
 
 def _counts(metrics: Metrics) -> Metrics:
-    """The metrics without those that a task names, which may need code that is not here."""
+    """The metrics without those that a task names, which may need code that is not installed."""
     groups = {name: group.model_copy(update={"values": {}}) for name, group in metrics.groups.items()}
     return metrics.model_copy(update={"values": {}, "groups": groups})

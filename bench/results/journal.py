@@ -1,8 +1,8 @@
-"""An unfinished run: a line a batch, on disk before the next batch is begun.
+"""The journal of an unfinished run: one line per batch, on disk before the next batch starts.
 
-`unfinished.jsonl` in the run's folder begins with what is asked; then comes a line for each batch,
-with its records and what it took. A line that is torn, damaged or there twice costs its own batch
-at most, which is then scored again.
+The first line of `unfinished.jsonl` says what is asked. Each further line has the records of one
+batch and what it cost. A line that is incomplete, damaged or repeated loses at most its own batch,
+which is then scored again.
 """
 
 import errno
@@ -19,8 +19,8 @@ from pydantic import ValidationError
 
 from bench.config import Strict
 from bench.results.result import SCHEMA_VERSION, CellFacts
-from bench.results.store import LOCKS, check_not_newer, make_folder, whole, writing
-from bench.results.upgrade import upgraded_cell
+from bench.results.store import LOCKS, check_not_newer, make_folder, write_whole, writing
+from bench.results.upgrade import upgrade_cell
 from bench.scoring.record import Record
 from bench.types import Item
 
@@ -28,10 +28,10 @@ NAME = "unfinished.jsonl"
 
 
 class Head(Strict):
-    """The first line; `stops` counts how often the run was cut off before.
+    """The first line; `stops` counts how often the run was interrupted.
 
-    What was begun on another `machine`, or with other threads, is begun anew: times could not be added
-    up, and sums in 16 bits differ by rounding. `fresh` says that an older run is to be replaced.
+    A run resumes only on the same `machine` with the same number of jobs: times could not be added
+    up, and sums in 16 bits differ by rounding. `fresh` is whether it replaces an older run.
     """
 
     schema_version: Literal[6] = SCHEMA_VERSION
@@ -42,7 +42,7 @@ class Head(Strict):
 
 
 class Batch(Strict):
-    """`seconds` is the wall time since the batch before, the first one's from the start of scoring."""
+    """`seconds` is wall time since the end of the previous batch, or since scoring started."""
 
     records: tuple[Record, ...]
     batch_tokens: int | None
@@ -53,6 +53,8 @@ class Batch(Strict):
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:
+    """The readable contents of a journal."""
+
     head: Head
     batches: tuple[Batch, ...]
 
@@ -63,7 +65,7 @@ class Unfinished:
 
 
 def read_journal(path: Path) -> Unfinished | None:
-    """What can be read of it; None where there is none, or its beginning is not one of this version's."""
+    """The readable part of a journal; None where it is missing or its first line is not valid."""
     try:
         first, *rest = path.read_bytes().split(b"\n")
         head = Head.model_validate(_upgraded(json.loads(first)))
@@ -73,58 +75,59 @@ def read_journal(path: Path) -> Unfinished | None:
 
 
 def _upgraded(raw: object) -> object:
-    """A head as this version has it: what was answered under an older one is gone on with."""
+    """The head in the form of this version, so that runs of older versions can resume."""
     if not isinstance(raw, dict):
         return raw
     head = cast("dict[str, Any]", raw)
     if head.get("schema_version") not in range(1, SCHEMA_VERSION):
         return head
-    return head | {"schema_version": SCHEMA_VERSION, "cell": upgraded_cell(head["cell"])}
+    return head | {"schema_version": SCHEMA_VERSION, "cell": upgrade_cell(head["cell"])}
 
 
 def _batches(lines: Sequence[bytes]) -> Iterator[Batch]:
-    """The batches of the lines that are whole; no question twice."""
-    known: set[str] = set()
+    """The batches of the valid lines, without those that repeat a question."""
+    seen: set[str] = set()
     for line in lines:
         try:
             batch = Batch.model_validate_json(line)
         except ValidationError:
             continue
         ids = {record.question_id for record in batch.records}
-        if len(ids) == len(batch.records) and known.isdisjoint(ids):
-            known |= ids
+        if len(ids) == len(batch.records) and seen.isdisjoint(ids):
+            seen |= ids
             yield batch
 
 
-def resumed(results: Path, folder: Path, head: Head, items: Sequence[Item]) -> Unfinished:
-    """What the cell has done so far, with the file mended; a new one where there was none of it.
+def start_or_resume(results: Path, folder: Path, head: Head, items: Sequence[Item]) -> Unfinished:
+    """Rewrite the journal with its valid batches, or start a new one; returns its contents.
 
-    Raises a FileError where a newer version wrote it.
+    Raises a FileError where a newer version wrote it, and a StoreError where it cannot be written.
     """
     path = results / folder / NAME
     before = read_journal(path)
     check_not_newer(path, first_line=True)
     unfinished = Unfinished(head, ())
-    if before and _goes_on(before.head, head):
+    if before and _can_resume(before.head, head):
         asked = {item.id: item for item in items}
-        kept = tuple(batch for batch in before.batches if all(_answers(r, asked) for r in batch.records))
+        kept = tuple(batch for batch in before.batches if all(_is_valid(r, asked) for r in batch.records))
         stops = before.head.stops + (1 if kept else 0)
         unfinished = Unfinished(before.head.model_copy(update={"stops": stops}), kept)
     lines = [unfinished.head.model_dump_json(), *(batch.model_dump_json() for batch in unfinished.batches)]
     with writing(results / folder):
         make_folder(results, folder)
-        for torn in (results / folder).glob(".*.jso*"):  # a killed process's
-            torn.unlink()
-        whole({path: "".join(f"{line}\n" for line in lines).encode()})
+        for incomplete in (results / folder).glob(".*.jso*"):  # of a killed process
+            incomplete.unlink()
+        write_whole({path: "".join(f"{line}\n" for line in lines).encode()})
     return unfinished
 
 
-def _goes_on(before: Head, now: Head) -> bool:
-    """Whether what was begun is what is asked; a fresh run takes only from one that was begun fresh."""
+def _can_resume(before: Head, now: Head) -> bool:
+    """Whether a journal is of the same cell and machine; a fresh run resumes only one that was fresh too."""
     return (before.cell.id, before.machine) == (now.cell.id, now.machine) and before.fresh >= now.fresh
 
 
-def _answers(record: Record, asked: dict[str, Item]) -> bool:
+def _is_valid(record: Record, asked: dict[str, Item]) -> bool:
+    """Whether a record has an asked question with its options and right answer."""
     item = asked.get(record.question_id)
     if item is None or (record.question, record.options) != (item.question, item.options):
         return False
@@ -133,7 +136,7 @@ def _answers(record: Record, asked: dict[str, Item]) -> bool:
 
 
 def append(results: Path, folder: Path, batch: Batch) -> None:
-    """Put a batch on disk; raises a StoreError where it cannot be."""
+    """Append a batch and wait until it is on disk; raises a StoreError where it cannot be written."""
     with writing(results / folder), (results / folder / NAME).open("ab") as file:
         file.write(batch.model_dump_json().encode() + b"\n")
         file.flush()
@@ -141,17 +144,21 @@ def append(results: Path, folder: Path, batch: Batch) -> None:
 
 
 def forget(results: Path, folder: Path) -> None:
+    """Remove the journal, if there is one; raises a StoreError where it cannot be removed."""
     with writing(results / folder):
         (results / folder / NAME).unlink(missing_ok=True)
 
 
-class Held(Exception):
+class CellLocked(Exception):
     """Another process works on this cell."""
 
 
 @contextmanager
-def holding(results: Path, cell_id: str) -> Generator[None]:
-    """Be the one process that works on a cell; raises Held where another is, and never waits."""
+def lock_cell(results: Path, cell_id: str) -> Generator[None]:
+    """Lock a cell for this process, without waiting.
+
+    Raises CellLocked where another process works on the cell, and a StoreError where no lock can be made.
+    """
     locks = results / LOCKS
     with writing(locks):
         if not locks.is_dir():
@@ -160,19 +167,19 @@ def holding(results: Path, cell_id: str) -> Generator[None]:
         try:
             lock.acquire()
         except Timeout as error:
-            raise Held from error
+            raise CellLocked from error
     try:
         yield
     finally:
         lock.release()
 
 
-def is_held(results: Path, cell_id: str) -> bool:
-    """Whether another process works on the cell just now."""
+def is_locked(results: Path, cell_id: str) -> bool:
+    """Whether another process works on the cell now."""
     if not (results / LOCKS).is_dir():
         return False
     try:
-        with holding(results, cell_id):
+        with lock_cell(results, cell_id):
             return False
-    except Held:
+    except CellLocked:
         return True

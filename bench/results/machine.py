@@ -1,4 +1,4 @@
-"""This machine, read without torch: whether it has an accelerator, and what names it in results."""
+"""Facts about this machine that need no torch: its accelerator, its name in results, its memory kills."""
 
 from functools import cache
 from pathlib import Path
@@ -11,25 +11,25 @@ _DRIVER = Path("/dev/nvidiactl")
 
 
 def has_accelerator() -> bool:
-    """Whether models go to a GPU's memory. The driver's file says so: importing torch takes seconds."""
+    """Whether models go to a GPU's memory. By the driver's file, because importing torch takes seconds."""
     return _DRIVER.exists()
 
 
 @cache
 def this_machine() -> str:
-    """The name of this machine, as `machine_of` gives it for runs that were made here."""
+    """The `machine_of` of runs on this machine."""
     return machine_of(provenance())
 
 
-def machine_of(made: Provenance) -> str:
-    """What two runs must share for their times to be added or compared: processor, cores and memory."""
-    memory = "unknown" if made.memory_bytes is None else size(made.memory_bytes)
-    # Unfinished runs hold this text as it was written with a plain space.
-    return f"{made.machine}, {memory}".replace("\u202f", " ")
+def machine_of(provenance: Provenance) -> str:
+    """Processor, cores and memory: times are only added or compared between runs that agree in these."""
+    memory = "unknown" if provenance.memory_bytes is None else size(provenance.memory_bytes)
+    # Journals compare this text with an earlier one, which has a plain space.
+    return f"{provenance.machine}, {memory}".replace("\u202f", " ")
 
 
 def out_of_memory_kills() -> int | None:
-    """How many processes the system has ended for memory since it started; None where it does not say."""
+    """How many processes the system has killed for memory since it started; None where it does not count."""
     try:
         lines = Path("/proc/vmstat").read_text(encoding="ascii").splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""When, with what and on what a run was made."""
+"""When a run was made, with which versions, and on which machine."""
 
 import os
 import platform
@@ -28,7 +28,10 @@ _LIBRARIES = (
 
 
 def provenance(jobs: int = 1, stops: int = 0) -> Provenance:
-    """The facts of this process; torch's are read only where it is loaded already."""
+    """The provenance of a run that ends now in this process; torch's facts only where torch is loaded.
+
+    `jobs` is how many cells run side by side, and `stops` how often the run was interrupted.
+    """
     return Provenance(
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
         bench_version=bench.__version__,
@@ -48,7 +51,7 @@ def provenance(jobs: int = 1, stops: int = 0) -> Provenance:
 
 
 def usable_cores() -> int:
-    """The cores that this process may use."""
+    """The number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -63,13 +66,13 @@ def _libraries() -> dict[str, str]:
 
 
 def _git() -> str | None:
-    """The project's commit, `-dirty` where a file that can change a number differs, None elsewhere."""
+    """The project's commit, with `-dirty` where a file that can change a number differs; None outside git."""
     root = Path(bench.__file__).resolve().parent.parent
     if not (root / ".git").exists():
         return None
     try:
-        commit = _git_says(root, "rev-parse", "--short=12", "HEAD")
-        changed = _git_says(
+        commit = _run_git(root, "rev-parse", "--short=12", "HEAD")
+        changed = _run_git(
             root, "status", "--porcelain", "--untracked-files=no", "--", "bench", "tasks", "model_cards"
         )
     except (OSError, subprocess.SubprocessError):
@@ -77,7 +80,7 @@ def _git() -> str | None:
     return f"{commit}-dirty" if changed else commit
 
 
-def _git_says(root: Path, *words: str) -> str:
+def _run_git(root: Path, *words: str) -> str:
     done = subprocess.run(
         ["git", "-C", str(root), *words], capture_output=True, text=True, check=True, timeout=10
     )
@@ -99,6 +102,6 @@ def _threads() -> int | None:
 
 
 def _driver() -> str | None:
-    """The accelerator driver's version, as its kernel module tells it."""
+    """The version of the accelerator's driver, from its kernel module."""
     version_file = Path("/sys/module/nvidia/version")
     return version_file.read_text(encoding="utf-8").strip() if version_file.is_file() else None

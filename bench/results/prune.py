@@ -1,4 +1,4 @@
-"""Which runs may go, and removing them."""
+"""Selecting runs by what is wrong with them, and removing them."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
@@ -6,32 +6,32 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from bench.results.check import Entry, entries
-from bench.results.journal import NAME, holding, is_held
+from bench.results.journal import NAME, is_locked, lock_cell
 from bench.results.result import CellFacts
 from bench.results.store import LOCKS, writing
 
 Kind = Literal["failed", "unfinished", "damaged", "partial", "outdated"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
-"""`partial` is of a limit; `outdated` of an older version of task or engine than another run has."""
+"""`partial` runs have a limit; `outdated` ones an older version of task or engine than another run."""
 
 
-def of_kinds(results: Path, kinds: Iterable[Kind]) -> Iterator[Entry]:
-    """The runs that are of any of the kinds, but for those that a sweep works on just now."""
-    everything = list(entries(results))
+def entries_of_kinds(results: Path, kinds: Iterable[Kind]) -> Iterator[Entry]:
+    """The runs of any of the kinds, without those that a sweep works on now."""
+    all_entries = list(entries(results))
     newest: dict[tuple[str, str], tuple[int, int]] = {}
-    for entry in everything:
+    for entry in all_entries:
         if entry.done:
             cell = entry.done.cell
-            newest[_made(cell)] = max(newest.get(_made(cell), (0, 0)), _version(cell))
+            newest[_series(cell)] = max(newest.get(_series(cell), (0, 0)), _version(cell))
     wanted = set(kinds)
-    for entry in everything:
-        busy = entry.cell is not None and is_held(results, entry.cell.id)
+    for entry in all_entries:
+        busy = entry.cell is not None and is_locked(results, entry.cell.id)
         if not busy and wanted & set(_kinds(entry, newest)):
             yield entry
 
 
-def _made(cell: CellFacts) -> tuple[str, str]:
-    """What versions are counted within: a task, and the program that ran it."""
+def _series(cell: CellFacts) -> tuple[str, str]:
+    """The task and the program that ran it: versions are only compared within these."""
     return cell.task.name, cell.variant.program
 
 
@@ -47,24 +47,24 @@ def _kinds(entry: Entry, newest: dict[tuple[str, str], tuple[int, int]]) -> Iter
             pass
     if entry.done:
         cell = entry.done.cell
-        if entry.unfinished:  # left over beside its result
+        if entry.unfinished:  # a journal left beside the result
             yield "unfinished"
         if cell.limit is not None:
             yield "partial"
-        if _version(cell) < newest[_made(cell)]:
+        if _version(cell) < newest[_series(cell)]:
             yield "outdated"
 
 
 def remove(results: Path, entry: Entry, kinds: Iterable[Kind]) -> None:
-    """Remove a run's own files, and the folders that are empty without them.
+    """Remove a run's files, and the folders that are then empty.
 
-    Of a finished one with a left-over, where only such are wanted, the left-over. Raises Held where a
-    sweep works on it.
+    Where `kinds` is only `unfinished`, a finished run loses just the journal beside it. Raises
+    CellLocked where a sweep works on the run, and a StoreError where a file cannot be removed.
     """
     folder = results / entry.folder
-    left_over = entry.done and set(kinds) == {"unfinished"}
-    names = [NAME] if left_over else ["result.json", "records.jsonl", NAME]
-    lock = holding(results, entry.cell.id) if entry.cell and (results / LOCKS).is_dir() else nullcontext()
+    only_journal = entry.done and set(kinds) == {"unfinished"}
+    names = [NAME] if only_journal else ["result.json", "records.jsonl", NAME]
+    lock = lock_cell(results, entry.cell.id) if entry.cell and (results / LOCKS).is_dir() else nullcontext()
     with lock, writing(folder):
         for name in names:
             (folder / name).unlink(missing_ok=True)

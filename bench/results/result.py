@@ -1,4 +1,4 @@
-"""`result.json`: the summary of a run, with everything that is needed to repeat it."""
+"""`result.json`: the summary of a run, with everything needed to repeat it."""
 
 import re
 from datetime import datetime
@@ -15,16 +15,16 @@ from bench.scoring.metrics import Metrics
 from bench.types import Dtype, PromptStyle, Quantization, Texts, Value, ViewName
 
 SCHEMA_VERSION = 6
-"""Raised when a field changes meaning or name; readers upgrade older files step by step."""
+"""Raised when a field changes its meaning or name; `upgrade.py` reads older files."""
 
 
 class Variant(Strict):
-    """How a model is run. `dtype` is None for a baseline, `generate` where options are scored.
+    """How a model is run. `generate` is None where options are scored.
 
-    `program` is the one that ran it, "" where that was this one; it need not tell its dtype.
-    `engine` is the one that ran it where that takes no dtype, "" for a baseline and for any other.
-    `more` holds the choices that other packages add, by name; where there are none, neither a file nor
-    an identity mentions them.
+    `dtype` is None for a baseline, for an engine without that choice, and for an imported run that
+    does not report it. `program` is the other program that ran it, "" for SLM Bench. `engine` is the
+    name of an engine without dtypes, "" for any other and for baselines. `more` holds the choices of
+    other packages, by name. Empty, `engine` and `more` are in neither the file nor the identity.
     """
 
     dtype: Dtype | None
@@ -41,15 +41,16 @@ class Variant(Strict):
 
     @property
     def precision(self) -> str | None:
-        """The dtype, and what the weights are held in where that is less; None for a baseline."""
-        held = self.quantize if self.quantize != "none" else None
-        return ", ".join(filter(None, [held, self.dtype])) or None
+        """The weight format where it is quantised, and the dtype; None where neither is known."""
+        quantized = self.quantize if self.quantize != "none" else None
+        return ", ".join(filter(None, [quantized, self.dtype])) or None
 
     @property
     def slug(self) -> str:
-        ran = self.program or self.engine
-        words: list[str] = [ran] if ran else []
-        words += [self.dtype] if self.dtype else [] if ran else ["baseline"]
+        """The variant in a few words, safe as part of a folder's name."""
+        runner = self.program or self.engine
+        words: list[str] = [runner] if runner else []
+        words += [self.dtype] if self.dtype else [] if runner else ["baseline"]
         words += [self.quantize] if self.quantize != "none" else []
         words += [self.adapter.method] if self.adapter else []
         words += ["chat"] if self.prompt == "chat" else []
@@ -67,7 +68,7 @@ def _safe(value: Value) -> str:
 
 
 class TaskFacts(Strict):
-    """The task as it was: `sha256` covers all that can change a number."""
+    """The task when the cell was planned; `sha256` is its `Task.digest`."""
 
     name: Name
     version: int
@@ -82,12 +83,13 @@ class TaskFacts(Strict):
 
 
 def task_facts(task: Task) -> TaskFacts:
-    words = {"name", "version", "title", "description", "notice", "license", "prompt", "system"}
-    return TaskFacts(sha256=task.digest(), view=task.scoring.view, **task.model_dump(include=words))
+    """The facts that a result records about its task."""
+    keys = {"name", "version", "title", "description", "notice", "license", "prompt", "system"}
+    return TaskFacts(sha256=task.digest(), view=task.scoring.view, **task.model_dump(include=keys))
 
 
 class SplitFacts(Strict):
-    """`rows` items were there; `sha256` is over what they say."""
+    """A split as it was read; `rows` is its number of items and `sha256` its `items_digest`."""
 
     split: str
     source: str
@@ -96,7 +98,10 @@ class SplitFacts(Strict):
 
 
 class CellFacts(Strict):
-    """What was asked. `limit` is the number of items of a partial run, None for a whole one."""
+    """Everything that was asked of a model. `limit` is the number of items of a partial run, else None.
+
+    `id` is the identity, `weights` their revision, and `command` repeats the run.
+    """
 
     id: str
     task: TaskFacts
@@ -108,7 +113,7 @@ class CellFacts(Strict):
     limit: int | None
     engine_version: int
     engine_package: str = ""
-    """Name and version of the package that the engine came from, "" for this one."""
+    """Name and version of the package that adds the engine, "" for a built-in one."""
     command: str
 
     @model_validator(mode="after")
@@ -120,7 +125,7 @@ class CellFacts(Strict):
 
 
 class Latency(Strict):
-    """Seconds a question takes: the middle, and what 95 of 100 stay below, of so many questions."""
+    """Seconds per question: the median and the 95th percentile over `questions` questions."""
 
     questions: int
     p50: float
@@ -128,9 +133,9 @@ class Latency(Strict):
 
 
 class Cost(Strict):
-    """Measured on the pass that scored. None is unknown or does not apply, never zero.
+    """Measured during scoring. None is unknown or does not apply, never zero.
 
-    Of a run that was cut off and went on: the time of all its parts, the highest of their peaks.
+    A run that was interrupted and resumed has the sum of its times and the highest of its peaks.
     """
 
     load_seconds: float | None
@@ -144,20 +149,20 @@ class Cost(Strict):
     weights_bytes: int | None
     """On disk."""
     model_bytes: int | None = None
-    """In memory, as they are held: quantised ones with their scales."""
+    """In memory; quantised weights with their scales."""
     batched: Latency | None = None
-    """A question's share of its batch."""
+    """A question's share of its batch's time."""
     alone: Latency | None = None
-    """Questions one at a time, after the pass; None where `--latency` did not ask."""
+    """Questions asked one at a time, after scoring; None without `--latency`."""
     joules: float | None = None
     joules_note: str = ""
-    """Which counters that is from, or why there is none."""
+    """The counters that were read, or the reason why there is no number."""
 
 
 class EngineFacts(Strict):
-    """How the forward passes were made: `packed` or `plain`, and in batches of how many tokens at last.
+    """`path` is `packed`, `plain` or ""; `batch_tokens` is the size of the last batch in tokens.
 
-    `pickle` and `code` say that the weights came as pickles, or ran code of their own.
+    `pickle` and `code` are whether the weights were pickles, or ran their own code.
     """
 
     path: str
@@ -173,7 +178,10 @@ def _date(text: str) -> str:
 
 
 class Provenance(Strict):
-    """When, with what and on what. `finished` is UTC, ISO 8601. None and "" are unknown."""
+    """When a run was made, with which versions, on which machine. None and "" are unknown.
+
+    `finished` is UTC in ISO 8601; `threads` are torch's.
+    """
 
     finished: Annotated[str, AfterValidator(_date)]
     bench_version: str
@@ -187,20 +195,22 @@ class Provenance(Strict):
     memory_bytes: int | None
     device: str
     driver: str | None = None
-    """The accelerator's."""
+    """The version of the accelerator's driver."""
     jobs: int = 1
-    """Cells that ran side by side at the time, this one among them: each slows the others."""
+    """How many cells ran side by side, this one included; they slow each other down."""
     stops: int = 0
-    """How often the run was cut off before it was finished."""
+    """How often the run was interrupted."""
 
     @property
     def machine(self) -> str:
-        """The processor and its cores, as far as they are known."""
+        """The processor and its cores, "unknown" where neither is known."""
         cores = f"{self.cores} cores" if self.cores is not None else ""
         return ", ".join(filter(None, [self.processor, cores])) or "unknown"
 
 
 class DoneResult(Strict):
+    """A finished run; `records_sha256` is the digest of its `records.jsonl`."""
+
     schema_version: Literal[6] = SCHEMA_VERSION
     status: Literal["done"] = "done"
     cell: CellFacts
@@ -211,7 +221,7 @@ class DoneResult(Strict):
     records_sha256: str
     texts: Texts = "full"
     imported: str = ""
-    """The program that made it and its version, where it was not this one."""
+    """The other program that made the run, and its version; "" for SLM Bench."""
 
     @property
     def task(self) -> TaskFacts:
@@ -231,12 +241,12 @@ class DoneResult(Strict):
 
     @property
     def origin(self) -> str:
-        """The same in words, "" where it was this one."""
+        """Where an imported run is from, for people; "" for a run of SLM Bench."""
         return f"imported from {self.imported}" if self.imported else ""
 
 
 class FailedResult(Strict):
-    """A cell that did not finish: a row with its reason, never a zero."""
+    """A cell that failed; shown with its reason, never as zero."""
 
     schema_version: Literal[6] = SCHEMA_VERSION
     status: Literal["failed"] = "failed"
@@ -263,7 +273,7 @@ class FailedResult(Strict):
 
 
 class CannotRunResult(Strict):
-    """A model of which no variant can run on the task: its card is broken, or its weights are not there."""
+    """A model of which no variant can run on the task: its card is broken, or its weights are missing."""
 
     schema_version: Literal[6] = SCHEMA_VERSION
     status: Literal["cannot-run"] = "cannot-run"

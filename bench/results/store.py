@@ -1,4 +1,4 @@
-"""Files in `results/`: written whole or not at all, read by one reader."""
+"""Reading and writing the files of runs; each is written as a whole or not at all."""
 
 import errno
 import hashlib
@@ -18,7 +18,7 @@ from bench.errors import BenchError, FileError, Mistake, UsageError
 from bench.folders import display
 from bench.results.integrity import check_records
 from bench.results.result import RESULT, SCHEMA_VERSION, DoneResult, Result, Unsuccessful
-from bench.results.upgrade import upgraded, upgraded_record
+from bench.results.upgrade import upgrade_record, upgrade_result
 from bench.scoring.metrics import installed_metrics, measure
 from bench.scoring.record import Record
 
@@ -33,21 +33,21 @@ class Run:
 
 
 LOCKS = ".locks"
-"""In the results folder: a lock a cell that some process works on."""
+"""Folder in the results folder, with a lock for each cell that a process works on."""
 _EVERYWHERE = {
     errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ENOENT, errno.ESTALE, errno.ENOTCONN
 }  # fmt: skip
 
 
 def existing(results: Path) -> Path:
-    """The folder, for what only reads it; raises a UsageError where there is none."""
+    """The results folder, to read from; raises a UsageError where it does not exist."""
     if not results.is_dir():
         raise UsageError(f"there is no results folder {results}: run 'bench run' first, or give --results")
     return results
 
 
 class StoreError(BenchError):
-    """A file cannot be written; `everywhere` says that no other cell's could be either."""
+    """A file cannot be written; `everywhere` is whether that holds for all cells, as with a full disk."""
 
     def __init__(self, message: str, *, everywhere: bool = True) -> None:
         super().__init__(message)
@@ -56,20 +56,20 @@ class StoreError(BenchError):
 
 @contextmanager
 def writing(where: Path) -> Generator[None]:
-    """Within, an OSError is a StoreError that says where and what to do."""
+    """Turn an OSError in the block into a StoreError that names `where` and what to do."""
     try:
         yield
     except OSError as error:
-        remedy = "make room" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "mend that"
+        remedy = "make room" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "correct that"
         text = (
-            f"{where} cannot be written: {error.strerror}; what was kept before is whole: "
-            f"{remedy}, and the same command goes on"
+            f"{where} cannot be written: {error.strerror}; earlier answers are safe: "
+            f"{remedy}, and run the same command to continue"
         )
         raise StoreError(text, everywhere=error.errno in _EVERYWHERE) from error
 
 
 def check_writable(results: Path) -> None:
-    """Fail before anything is computed where nothing could be kept."""
+    """Raises a UsageError where the results folder cannot be written, before anything is computed."""
     try:
         results.mkdir(parents=True, exist_ok=True)
         with TemporaryFile(dir=results):
@@ -82,17 +82,22 @@ def check_writable(results: Path) -> None:
 
 
 def begin(results: Path) -> None:
-    """Make the results folder ready for cells; they do not make it themselves, in case it vanishes."""
+    """Create the results folder and its locks. Cells never create it, so one that vanishes is noticed.
+
+    Raises a UsageError or a StoreError where that cannot be done.
+    """
     check_writable(results)
     with writing(results):
         (results / LOCKS).mkdir(exist_ok=True)
 
 
 def records_bytes(records: Sequence[Record]) -> bytes:
+    """The contents of `records.jsonl`."""
     return b"".join(record.model_dump_json().encode() + b"\n" for record in records)
 
 
 def digest(data: bytes) -> str:
+    """SHA-256, hex."""
     return hashlib.sha256(data).hexdigest()
 
 
@@ -104,9 +109,9 @@ def write_run(
     *,
     unless: Callable[[], bool] | None = None,
 ) -> None:
-    """Records and the summary that vouches for them, as one step for other sweeps' eyes.
+    """Write the summary, and the records if any, under a lock that other sweeps wait for.
 
-    Nothing is written if `unless` holds when it is this sweep's turn.
+    Nothing is written if `unless()`, called with the lock, is true. Raises a StoreError.
     """
     with writing(results / folder):
         make_folder(results, folder)
@@ -114,11 +119,11 @@ def write_run(
             if unless is None or not unless():
                 files = {"result.json": result.model_dump_json(indent=1).encode() + b"\n"}
                 files = files if records is None else {"records.jsonl": records} | files
-                whole({results / folder / name: data for name, data in files.items()})
+                write_whole({results / folder / name: data for name, data in files.items()})
 
 
 def rewrite(results: Path, folder: Path, result: DoneResult) -> None:
-    """Replace the summary of a run, if its records are still those that it is made from."""
+    """Replace the summary of a run, unless its records have changed since; raises a StoreError."""
 
     def changed() -> bool:
         now = read_result(results / folder / "result.json")
@@ -128,14 +133,17 @@ def rewrite(results: Path, folder: Path, result: DoneResult) -> None:
 
 
 def make_folder(results: Path, folder: Path) -> None:
-    """A run's folder; the results folder itself is made where a sweep begins, and may not vanish since."""
+    """Create a run's folder; raises FileNotFoundError where the results folder has vanished."""
     if not results.is_dir():
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(results))
     (results / folder).mkdir(parents=True, exist_ok=True)
 
 
-def whole(files: Mapping[Path, bytes]) -> None:
-    """Write files so that a reader finds all of each, or the ones before; none if one does not fit."""
+def write_whole(files: Mapping[Path, bytes]) -> None:
+    """Write files so that readers see the old or the new contents, never a part.
+
+    Where one cannot be written, an OSError is raised and none is replaced.
+    """
     unfinished = {path: path.with_name(f".{path.name}.{os.getpid()}") for path in files}
     try:
         for path, data in files.items():
@@ -151,9 +159,9 @@ def whole(files: Mapping[Path, bytes]) -> None:
 
 
 def find_run(results: Path, folder: Path, cell_id: str) -> Run | None:
-    """The finished run of that cell; None where there is none, or it is damaged.
+    """The finished run of a cell; None where there is none, or it is damaged.
 
-    Raises a FileError where a newer version wrote it: that is not ours to write over.
+    Raises a NewerFile where a newer version wrote it, because it must not be overwritten.
     """
     path = results / folder / "result.json"
     if not path.is_file():
@@ -169,7 +177,7 @@ def find_run(results: Path, folder: Path, cell_id: str) -> Run | None:
 
 
 def forget_failure(results: Path, folder: Path) -> None:
-    """Remove a failure that no run will take the place of; anything else stays."""
+    """Remove the run in the folder if it failed, as no other run would replace it."""
     path = results / folder / "result.json"
     if path.is_file():
         with suppress(FileError, OSError):
@@ -179,11 +187,11 @@ def forget_failure(results: Path, folder: Path) -> None:
 
 
 class NewerFile(FileError):
-    """A file of a schema that this version does not know."""
+    """A file with a newer schema than this version knows."""
 
 
 def check_not_newer(path: Path, *, first_line: bool = False) -> None:
-    """Raises NewerFile; a file that is missing or damaged is no reason not to run."""
+    """Raises a NewerFile for a newer schema; a missing or damaged file passes."""
     try:
         data = path.read_bytes()
         raw: object = json.loads(data.partition(b"\n")[0] if first_line else data)
@@ -201,7 +209,7 @@ def _check_version(raw: object, file: str) -> None:
 
 
 def read_results(results: Path) -> Iterator[DoneResult]:
-    """The summaries of finished runs as they stand, without their records."""
+    """The summaries of finished runs, sorted by path; records are not read or checked."""
     for path in sorted(results.rglob("result.json")):
         with suppress(FileError):
             result = read_result(path)
@@ -210,11 +218,11 @@ def read_results(results: Path) -> Iterator[DoneResult]:
 
 
 def read_result(path: Path) -> Result:
-    """One result file; raises a FileError that says what is wrong with which file."""
+    """Read a result file of this or an older version; raises a FileError where it is not valid."""
     file = display(path)
     try:
         raw: object = json.loads(path.read_bytes())
-        json.dumps(raw, ensure_ascii=False).encode()  # half a character, as \ud800 is one, is in no text
+        json.dumps(raw, ensure_ascii=False).encode()  # refuses lone surrogates, such as \ud800
     except OSError as error:
         raise FileError([Mistake(file, 0, "", error.strerror or "unreadable")]) from error
     except (ValueError, RecursionError) as error:
@@ -222,19 +230,19 @@ def read_result(path: Path) -> Result:
     _check_version(raw, file)
     try:
         return RESULT.validate_python(
-            upgraded(cast("dict[str, Any]", raw)) if isinstance(raw, dict) else raw, strict=False
+            upgrade_result(cast("dict[str, Any]", raw)) if isinstance(raw, dict) else raw, strict=False
         )
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))
         raise FileError([Mistake(file, 0, key, f"not a result file: {first['msg']}")]) from error
-    except (KeyError, TypeError, AttributeError) as error:  # met by the upgrade of an older file
+    except (KeyError, TypeError, AttributeError) as error:  # from upgrading an older file
         raise FileError([Mistake(file, 0, "", f"not a result file: {error!r}")]) from error
 
 
 def read_records(path: Path, result: DoneResult) -> tuple[Record, ...]:
-    """The records that the summary vouches for; raises a FileError when they are not those."""
-    data = vouched(path, result.records_sha256)
+    """The records of a finished run; raises a FileError when they are not those of its summary."""
+    data = read_verified(path, result.records_sha256)
     try:
         records = tuple(Record.model_validate_json(line) for line in data.splitlines())
     except ValidationError as error:
@@ -243,11 +251,11 @@ def read_records(path: Path, result: DoneResult) -> tuple[Record, ...]:
     view = result.cell.task.view
     if not result.cell.model.is_baseline or view not in result.metrics.views:
         return records
-    return tuple(upgraded_record(record, view) for record in records)
+    return tuple(upgrade_record(record, view) for record in records)
 
 
-def vouched(path: Path, expected_sha256: str) -> bytes:
-    """The bytes of the records, unread; raises a FileError when they are not those of the summary."""
+def read_verified(path: Path, expected_sha256: str) -> bytes:
+    """The contents of `records.jsonl`; raises a FileError when their digest is another."""
     file = display(path)
     try:
         data = path.read_bytes()
@@ -260,7 +268,7 @@ def vouched(path: Path, expected_sha256: str) -> bytes:
 
 
 def read_runs(results: Path) -> Iterator[Run | FileError]:
-    """Every run below the folder, sorted by path; a damaged one comes as its error."""
+    """Every run below the folder, sorted by path, with the FileError in place of a damaged one."""
     for path in sorted(results.rglob("result.json")):
         try:
             yield read_run(results, path)
@@ -269,14 +277,14 @@ def read_runs(results: Path) -> Iterator[Run | FileError]:
 
 
 def read_run(results: Path, path: Path) -> Run:
-    """The run of a `result.json`; raises a FileError where its files are not what they should be."""
+    """The run of a `result.json`; raises a FileError where a file is damaged or the two disagree."""
     result = read_result(path)
     folder = path.parent.relative_to(results)
     if not isinstance(result, DoneResult):
         return Run(folder, result, ())
     records = read_records(path.parent / "records.jsonl", result)
     check_records(result, records, path)
-    if not result.metrics.statuses:  # of an older version
+    if not result.metrics.statuses:  # older versions stored fewer metrics
         metrics = measure(records, installed_metrics(result.metrics.values))
         result = result.model_copy(update={"metrics": metrics})
     return Run(folder, result, records)

@@ -1,4 +1,4 @@
-"""Copies of runs without the words of their questions: what may be published of data that may not."""
+"""Copying runs without their texts, to publish runs on data that may not be published."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,14 +9,14 @@ from bench.results.store import Run, begin, digest, existing, find_run, read_run
 
 
 def strip(results: Path, out: Path, task: str | None = None) -> Iterator[str]:
-    """Copy finished runs, of that task alone if one is named, and say what became of each.
+    """Copy finished runs, or those of one task; yields a line for each run with what was done.
 
-    Ids, letters, scores and numbers stay; questions, options, prompts and replies go. A run that is
-    in the other folder already stays as it is there.
+    Ids, letters, scores and numbers are copied; questions, options, prompts and replies are not. A run
+    that `out` already has is left alone. Raises a UsageError where `out` is not a folder for runs.
     """
     if out.resolve() == existing(results).resolve():
-        raise UsageError(f"{out} holds the runs themselves; give --out another folder")
-    if out.exists() and not _takes_runs(out):
+        raise UsageError(f"{out} is the results folder itself; give --out another folder")
+    if out.exists() and not _is_for_runs(out):
         raise UsageError(f"{out} holds no runs; give --out an empty, a new or a results folder")
     for run in read_runs(results):
         if isinstance(run, FileError):
@@ -37,6 +37,6 @@ def _copy(run: Run, out: Path) -> str:
     return f"copied: {out / run.folder}"
 
 
-def _takes_runs(out: Path) -> bool:
-    """Whether nothing else is there than runs, if anything."""
+def _is_for_runs(out: Path) -> bool:
+    """Whether a folder is empty or holds a run."""
     return out.is_dir() and (not any(out.iterdir()) or any(out.rglob("result.json")))

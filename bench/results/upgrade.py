@@ -1,4 +1,4 @@
-"""Files of older versions as ones of this version. Raises KeyError or TypeError on what is no such file."""
+"""Upgrading files of older versions; on anything else they raise KeyError, TypeError or AttributeError."""
 
 from typing import Any
 
@@ -8,14 +8,14 @@ from bench.scoring.record import Record
 Raw = dict[str, Any]
 
 
-def upgraded(raw: Raw) -> Raw:
-    """A result file of an older version as one of this version.
+def upgrade_result(raw: Raw) -> Raw:
+    """A result file in the form of this version.
 
-    From 5 to 6: an engine has a key of its own in the card, a model that another program ran says so, and
-    one of which no variant can run has no invented card.
-    From 2 to 5: nothing moved, results got fields.
-    From 1 to 2: metrics got intervals, views and statuses. They are left to be measured again from
-    the records; only the accuracy, which the records must confirm, is taken over.
+    From 5 to 6: the engine became a key of the card, runs of other programs got a source of their
+    own, and models that cannot run no longer have a made-up card.
+    From 2 to 5: only fields were added.
+    From 1 to 2: metrics got intervals, views and statuses. The reader measures them again from the
+    records; only the accuracy, which the records must confirm, is taken over.
     """
     version = raw.get("schema_version")
     if version not in range(1, SCHEMA_VERSION):
@@ -24,15 +24,15 @@ def upgraded(raw: Raw) -> Raw:
     if version == 1 and raw.get("status") == "done":
         new |= _with_metrics(raw)
     cell = raw["cell"]
-    if raw.get("status") == "failed" and cell["weights"] is None and _says_weights(cell["model"]):
+    if raw.get("status") == "failed" and cell["weights"] is None and _needs_weights(cell["model"]):
         return _cannot_run(new)
     if raw.get("status") == "done" and _is_older_baseline(raw):
         new |= {"metrics": _in_view(new["metrics"], cell["task"]["view"])}
-    return new | {"cell": upgraded_cell(cell)}
+    return new | {"cell": upgrade_cell(cell)}
 
 
-def upgraded_cell(cell: Raw) -> Raw:
-    """What was asked, of a version before 6; also the head of an unfinished run has it."""
+def upgrade_cell(cell: Raw) -> Raw:
+    """The facts of a cell, from a version before 6; in results and in the heads of journals."""
     model, program = cell["model"], cell["variant"].get("program")
     if not program or "engine" not in model["source"]:
         return cell
@@ -49,8 +49,8 @@ def _with_metrics(raw: Raw) -> Raw:
     return {"metrics": metrics | empty | {"values": values}, "engine": engine}
 
 
-def _says_weights(model: Raw) -> bool:
-    """Whether a model needs weights; a card that could not be read was kept as one of an engine `none`."""
+def _needs_weights(model: Raw) -> bool:
+    """Whether a model needs weights; a card that could not be read was stored with the engine `none`."""
     return model["source"].get("engine", "none") == "none"
 
 
@@ -62,7 +62,7 @@ def _cannot_run(raw: Raw) -> Raw:
 
 
 def _is_older_baseline(raw: Raw) -> bool:
-    """Whether its weights were kept under `letter`, though the task ranks by another view."""
+    """Whether it is a baseline whose scores are under `letter`, though the task ranks by another view."""
     return raw["cell"]["model"]["architecture"] == "baseline" and raw["cell"]["task"]["view"] != "letter"
 
 
@@ -71,8 +71,8 @@ def _in_view(metrics: Raw, view: str) -> Raw:
     return metrics if "letter" not in views else metrics | {"views": {view: views["letter"]}}
 
 
-def upgraded_record(record: Record, view: str) -> Record:
-    """A baseline's record with its weights under the view that ranks, where they were under `letter`."""
+def upgrade_record(record: Record, view: str) -> Record:
+    """A baseline's record with its scores under the view that ranks, where they were under `letter`."""
     if view in record.scores or set(record.scores) != {"letter"}:
         return record
     return record.model_copy(update={"scores": {view: record.scores["letter"]}})

@@ -1,1 +1,1 @@
-"""Running cells: the sweep that chooses, the executors that have room, the processes that work."""
+"""Running cells: the sweep picks the next cell, an executor starts it, and a process runs it."""

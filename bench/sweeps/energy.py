@@ -1,4 +1,4 @@
-"""What a pass took from the energy counters of this machine, where it has any: NVML's and RAPL's."""
+"""The energy that scoring takes, by this machine's counters: NVML for GPUs, RAPL for processors."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ POWERCAP = Path("/sys/class/powercap")
 
 @dataclass(frozen=True, slots=True)
 class Counter:
-    """Joules since some moment; it begins again at `wraps`, None where it does not."""
+    """`read` gives joules since some moment; at `wraps` joules it starts again from 0, None for never."""
 
     name: str
     read: Callable[[], float]
@@ -24,56 +24,57 @@ class Counter:
 
 
 class Meter:
-    """Laps of time and energy: each from `begin` to `lap`."""
+    """A stopwatch for time and energy. `begin` starts it, and `lap` reads it."""
 
     def __init__(self, counters: tuple[Counter, ...] | None = None) -> None:
         self.counters = _counters()[0] if counters is None else counters
         self.begin()
 
     def begin(self) -> None:
+        """Start again from zero."""
         self.before = [counter.read() for counter in self.counters]
         self.start = time.perf_counter()
 
     def lap(self) -> tuple[float, float | None]:
-        """Seconds and joules since it began; None where nothing counts them."""
+        """Seconds and joules since `begin`; joules are None on a machine without counters."""
         seconds = time.perf_counter() - self.start
         spent = [_since(counter, before) for counter, before in zip(self.counters, self.before, strict=True)]
         return seconds, sum(spent) if spent else None
 
 
 def _since(counter: Counter, before: float) -> float:
-    """RAPL's wrap after minutes at the least, a batch is of seconds: once is all that is looked for."""
+    """Joules since `before`. RAPL wraps after minutes and a batch takes seconds, so it wraps once at most."""
     spent = counter.read() - before
     return spent + (counter.wraps or 0.0) if spent < 0 else spent
 
 
-def counted() -> str:
-    """Which counters this machine has, or why it has none."""
-    counters, lacking = _counters()
+def describe_counters() -> str:
+    """The counters of this machine in words, or the reason why it has none."""
+    counters, problems = _counters()
     if counters:
         return f"counters of {', '.join(counter.name for counter in counters)}, whole devices"
-    return f"no counter ({'; '.join(lacking)})"
+    return f"no counter ({'; '.join(problems)})"
 
 
 @cache
 def _counters() -> tuple[tuple[Counter, ...], tuple[str, ...]]:
-    """The energy counters of this machine, and the reasons why others cannot be read."""
+    """The counters that can be read, and the reasons why others cannot."""
     counters: list[Counter] = []
-    lacking: list[str] = []
+    problems: list[str] = []
     for find in (rapl, _nvml):
         try:
             counters += find()
         except OSError as error:
-            lacking.append(f"{error.strerror}: {error.filename}")
-        except Exception as error:  # noqa: BLE001 (what NVML raises is known only where it is installed)
-            lacking.append(first_line(error))
-    if not counters and not lacking:
-        lacking.append("this machine shows no RAPL, and no GPU that has one")
-    return tuple(counters), tuple(lacking)
+            problems.append(f"{error.strerror}: {error.filename}")
+        except Exception as error:  # noqa: BLE001 (NVML's exceptions exist only where it is installed)
+            problems.append(first_line(error))
+    if not counters and not problems:
+        problems.append("neither RAPL nor a GPU with a counter")
+    return tuple(counters), tuple(problems)
 
 
 def rapl(place: Path = POWERCAP) -> Iterator[Counter]:
-    """Packages, and the memory beside them: the kernel's files, in microjoules."""
+    """RAPL's counters of processors and memory; raises an OSError where they may not be read."""
     for zone in sorted(place.glob("intel-rapl:*")):
         name = (zone / "name").read_text(encoding="ascii").strip()
         if name.startswith("package") or name == "dram":
@@ -93,7 +94,7 @@ def _nvml() -> Iterator[Counter]:
     try:
         nvml: Any = import_module("pynvml")
     except ImportError:
-        raise RuntimeError("the GPU's needs: pip install nvidia-ml-py") from None
+        raise RuntimeError("for the GPU's counter: pip install nvidia-ml-py") from None
     nvml.nvmlInit()
     for index in range(nvml.nvmlDeviceGetCount()):
         device = nvml.nvmlDeviceGetHandleByIndex(index)

@@ -1,4 +1,4 @@
-"""What a cell reports while it runs, and the terms it runs under: values that can be pickled."""
+"""The events that a cell sends while it runs, and the terms it runs under. All can be pickled."""
 
 from dataclasses import dataclass
 
@@ -8,10 +8,10 @@ from bench.tuning.job import Prepared, Step
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """How cells are run; nothing of it is part of what a cell is.
+    """How cells are run; no term changes a cell's identity.
 
-    `fresh` runs again what is done, `timeout` is seconds a cell, `jobs` cells run side by side, and
-    `latency` also asks questions one at a time.
+    `fresh` runs finished cells again, `timeout` is in seconds for each cell, `jobs` is how many cells
+    run side by side, and `latency` also asks questions one at a time.
     """
 
     fresh: bool = False
@@ -25,7 +25,7 @@ DEFAULT_TERMS = Terms()
 
 @dataclass(frozen=True, slots=True)
 class Loading:
-    """The model is being opened; `done` of `total` questions were answered before the run was interrupted."""
+    """The model is being loaded; a run that resumes has `done` of its `total` questions already."""
 
     done: int
     total: int
@@ -34,7 +34,7 @@ class Loading:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """`memory_bytes` is the most that the process held so far."""
+    """`done` of `total` questions are answered; `memory_bytes` is the peak of the process so far."""
 
     done: int
     total: int
@@ -43,7 +43,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """The cell's process was killed, for `reason`; it is started once more."""
+    """The cell's process was killed, for `reason`, and is started once more."""
 
     reason: str
     smaller_batches: bool
@@ -51,25 +51,28 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """The same cell was finished before, with this result."""
+    """The cell was finished earlier, with this result."""
 
     result: DoneResult
 
 
 @dataclass(frozen=True, slots=True)
 class Busy:
-    """Another sweep works on this cell."""
+    """Another sweep works on the cell."""
 
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """The results folder cannot be written: the sweep ends. Sent by a cell's process, never by `run_cell`."""
+    """The results folder cannot be written, which ends the sweep.
+
+    Sent by a cell's process; `run_cell` raises a StoreError instead.
+    """
 
     reason: str
 
 
 Last = DoneResult | FailedResult | CannotRunResult | Skipped | Busy
-"""A cell ends with one of these."""
+"""The last event of a cell."""
 Event = Loading | Progress | Retry | Prepared | Step | Last
 RETRY_SECONDS = 1.0
-"""The time between two looks at a cell that another sweep works on."""
+"""How often to check whether another sweep has finished with a cell."""

@@ -1,9 +1,9 @@
-"""Where cells run: the protocol that a sweep uses, and every executor by its name.
+"""Where cells run: the protocol of executors, and their registry.
 
     [project.entry-points."bench.executors"]
     cluster = "my_package:CLUSTER"
 
-`CLUSTER` is an `ExecutorKind`. What runs on each machine is `bench.sweeps.supervise.run_cell`.
+`CLUSTER` is an `ExecutorKind`. On each machine it calls `bench.sweeps.supervise.run_cell`.
 """
 
 from collections.abc import Callable
@@ -18,15 +18,15 @@ from bench.sweeps.local import LocalProcesses
 
 
 class Executor(Protocol):
-    """Runs cells in other processes or on other machines; it knows what runs and what a cell needs.
+    """Runs cells in other processes or on other machines, and knows whether there is room for another.
 
-    The sweep decides which cell is next and the executor whether it has room. All that both share is
-    the results folder: a sweep whose executor is lost goes on from its files. Cells and events are
-    values that can be pickled; a cell that comes back with an event may be a copy.
+    The sweep picks the next cell, and the executor decides whether it has room. They share only the
+    results folder, so a sweep whose executor is lost can resume from it. Cells and events can be
+    pickled; the cell that is returned with an event may be a copy.
     """
 
     def has_room(self, cell: Runnable) -> bool:
-        """Whether the cell can be started now. While nothing runs, every cell has room."""
+        """Whether the cell can be started now; always true while nothing runs."""
         ...
 
     def start(self, cell: Runnable) -> None:
@@ -34,15 +34,15 @@ class Executor(Protocol):
         ...
 
     def next_event(self, seconds: float | None) -> tuple[Runnable, Event] | None:
-        """The next event of a cell that runs; None if there is none in that time (None: no limit).
+        """The next event of a running cell; None if there is none within `seconds` (None: wait for one).
 
-        Each cell that was started has one `Last` event, at its end: its files are written, and its
-        room is free. Raises what no other cell of the sweep would survive, such as a StoreError.
+        Each started cell ends with one `Last` event, when its files are written and its room is free.
+        Raises errors that would stop every other cell too, such as a StoreError.
         """
         ...
 
     def close(self) -> None:
-        """End all that runs, and return when it has ended. Answers so far stay on disk."""
+        """Stop all running cells, and return when they have ended. Their answers so far stay on disk."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""How long one question takes when it is asked alone."""
+"""Measuring how long a question takes when it is asked alone."""
 
 import random
 import statistics
@@ -11,13 +11,13 @@ from bench.evaluate import evaluate
 from bench.results.result import Latency
 
 ALONE = 20
-"""Questions that are asked one at a time; the first is asked once before, untimed."""
+"""The number of questions to time; the first is also asked before, untimed, as a warm-up."""
 
 
 def ask_alone(cell: Cell, engine: Engine, answered: Collection[str]) -> Iterator[float]:
-    """Seconds that each of some questions takes when it is asked alone, prompt to answer.
+    """Ask up to ALONE questions one at a time; yields the seconds of each, from prompt to answer.
 
-    Only what was `answered` (ids) is asked: a prompt that does not fit takes no time.
+    Only questions with ids in `answered` are asked, because a prompt that does not fit takes no time.
     """
     draw = random.Random(cell.facts.id)  # noqa: S311 (not a secret)
     items = [item for item in cell.items if item.id in answered]
@@ -30,7 +30,7 @@ def ask_alone(cell: Cell, engine: Engine, answered: Collection[str]) -> Iterator
 
 
 def latency(seconds: Iterator[float] | Sequence[float]) -> Latency | None:
-    """Percentiles as statistics.quantiles has them, between the sample's own values."""
+    """Percentiles by linear interpolation (`statistics.quantiles`, inclusive); None for no values."""
     values = sorted(seconds)
     if not values:
         return None

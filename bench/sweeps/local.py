@@ -1,4 +1,4 @@
-"""The executor `local`: cells in processes of this machine, as many at a time as its memory holds."""
+"""The executor `local`: cells in processes on this machine, as many at a time as fit in memory."""
 
 import threading
 from pathlib import Path
@@ -14,7 +14,7 @@ from bench.sweeps.events import Event, Last, Terms
 from bench.sweeps.supervise import run_cell
 
 HEADROOM = 0.95
-"""The share of the free memory that cells side by side are expected to need at most."""
+"""The share of free memory that cells running side by side may be expected to need."""
 
 
 class LocalProcesses:
@@ -31,14 +31,14 @@ class LocalProcesses:
         self.before = list(read_results(results)) if terms.jobs > 1 else []
 
     def has_room(self, cell: Runnable) -> bool:
-        """One cell always has room; more have it as `--jobs` and memory allow."""
+        """Whether nothing runs, or `--jobs` and the free memory allow one more."""
         if not self.threads:
             return True
         if len(self.threads) >= self.terms.jobs or (has_accelerator() and cell.variant.dtype):
             return False  # an accelerator holds one model at a time
-        wanted = expected_peak_bytes(cell, self.before)
-        # What runs may not have grown to its peak yet, and other programs take memory too.
-        return sum(self.expected_bytes.values()) + wanted <= self.free_bytes and wanted <= _free_bytes()
+        needed = expected_peak_bytes(cell, self.before)
+        # Both tests: running cells may not have reached their peaks, and other programs take memory too.
+        return sum(self.expected_bytes.values()) + needed <= self.free_bytes and needed <= _free_bytes()
 
     def start(self, cell: Runnable) -> None:
         """Start a thread for the cell, which starts its process."""
@@ -55,7 +55,7 @@ class LocalProcesses:
             self.events.put((cell, error))
 
     def next_event(self, seconds: float | None) -> tuple[Runnable, Event] | None:
-        """The next event of any cell; raises what ended a cell's thread."""
+        """The next event of any cell; raises the error that ended a cell's thread."""
         try:
             cell, event = self.events.get(timeout=seconds)
         except Empty:
@@ -68,7 +68,7 @@ class LocalProcesses:
         return cell, event
 
     def close(self) -> None:
-        """End the processes that run."""
+        """End the running processes, and wait for their threads."""
         self.stop.set()
         for thread in self.threads.values():
             thread.join()

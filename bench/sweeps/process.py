@@ -1,4 +1,4 @@
-"""A function run in a process of its own: what it sends, how it exits, and that it ends with its parent."""
+"""Running a function in its own process, which sends values, exits or is killed, and ends with its parent."""
 
 import faulthandler
 import multiprocessing
@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 POLL_SECONDS = 0.2
-"""The time between two looks at whether to stop or whether the time is up."""
+"""How often to check for a stop or a timeout."""
 _LEFT_TO_THE_PARENT = {signal.SIGINT, signal.SIGTERM}
 
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """How a process ended: in words, and as its exit code, negative for the signal that ended it.
+    """How a process ended, as an exit code (negative for a signal) and in words.
 
     `trace` is the stack of a crash below Python, "" for any other end.
     """
@@ -60,9 +60,9 @@ def run_in_process(
     timed_out = False
     with tempfile.NamedTemporaryFile(prefix="slm-bench-", suffix=".crash") as crash:
         process = context.Process(target=_main, args=(target, args, crash.name, theirs), name=name)
-        # Ctrl-C and a plain kill reach the whole group of processes: the child leaves them to its
-        # parent, which ends it. Masks are inherited, and are a thread's own.
-        # The first start of all would also start multiprocessing's tracker, which unblocks them.
+        # Ctrl-C and a plain kill reach the whole process group. The child ignores them, and its parent
+        # ends it. Signal masks are inherited and belong to a thread, so they are set around the start.
+        # The first start would also start multiprocessing's tracker, which unblocks the signals.
         resource_tracker.ensure_running()
         before = signal.pthread_sigmask(signal.SIG_BLOCK, _LEFT_TO_THE_PARENT)
         try:
@@ -83,15 +83,15 @@ def run_in_process(
 
 
 def _exit_code(process: Any) -> int:
-    """The exit code of a process that is over."""
-    # Starting one in another thread looks after all: it may have this one's code a moment earlier.
+    """The exit code of a process that has ended."""
+    # A start in another thread reaps all children, so the code may reach this object a moment later.
     while process.exitcode is None:
         time.sleep(0.01)
     return process.exitcode
 
 
 def _received(connection: Any, limits: Limits) -> Generator[Any, None, bool]:
-    """What is sent until the pipe closes or a limit is reached; returns whether that was the time."""
+    """The values sent until the pipe closes or a limit is reached; returns whether the time ran out."""
     end = None if limits.seconds is None else time.monotonic() + limits.seconds
     while not limits.stopped:
         if end is not None and time.monotonic() > end:
@@ -107,13 +107,13 @@ def _received(connection: Any, limits: Limits) -> Generator[Any, None, bool]:
 def _main(target: Callable[..., None], args: tuple[object, ...], crash: str, connection: Any) -> None:
     threading.Thread(target=_end_with_parent, args=(Path(crash),), daemon=True).start()
     with Path(crash).open("w", encoding="utf-8") as file:
-        faulthandler.enable(file)  # a crash below Python leaves its place there, not on the terminal
+        faulthandler.enable(file)  # a crash below Python writes its stack there, not to the terminal
         target(*args, connection)
         faulthandler.disable()
 
 
 def _end_with_parent(crash: Path) -> None:
-    """A parent that was killed cannot end its children, nor tidy up: they wait for that themselves."""
+    """Exit when the parent ends: one that is killed cannot end its children or remove its files."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()

@@ -1,4 +1,4 @@
-"""A cell run in a process of its own, from its first event to its last, whatever becomes of the process."""
+"""Running a cell in its own process, with a last event even if that process dies."""
 
 import signal
 import threading
@@ -35,15 +35,15 @@ from bench.tuning.job import Job
 from bench.wording import size
 
 SMALLER = 0.25
-"""The share of the usual batch with which a cell goes on after the system has killed its process."""
+"""The size of batches after the system has killed a cell's process, as a share of the usual size."""
 
 
 @dataclass(frozen=True, slots=True)
 class Death:
-    """The end of a process that sent no last event.
+    """The end of a process that did not send a last event.
 
-    `peak_bytes` is the most memory that it held, `free_bytes` what was free when it started, and `kills`
-    how many processes the system ended for memory meanwhile, None where it does not say.
+    `peak_bytes` is its peak memory, `free_bytes` what was free when it started, and `kills` how many
+    processes the system killed for memory meanwhile, None where it does not count.
     """
 
     exit: Exit
@@ -60,11 +60,11 @@ class Death:
 def run_cell(
     cell: Runnable, results: Path, terms: Terms = DEFAULT_TERMS, stop: threading.Event | None = None
 ) -> Generator[Event]:
-    """Run a cell to its last event, after tuning its model where the cell asks for that.
+    """Run a cell to its last event, tuning its model first where it needs that.
 
-    When the last event comes, the process has ended and the result is on disk. There is none once
-    `stop` is set; that and closing the generator end the process. Raises a StoreError where the
-    results folder cannot be written.
+    At the last event the process has ended and the result is on disk. Setting `stop` or closing the
+    generator ends the process, without a last event. Raises a StoreError where the results folder
+    cannot be written.
     """
     begin(results)
     stop = stop or threading.Event()
@@ -91,7 +91,7 @@ def _tune_and_score(
 
 
 def _score_when_free(cell: Cell, results: Path, terms: Terms, stop: threading.Event) -> Generator[Event]:
-    """Score a cell once no other sweep works on it: which cell it is was not known before its tuning."""
+    """Score a cell once no other sweep works on it; the sweep could not check, as tuning changed its id."""
     busy = True
     while busy and not stop.is_set():
         busy = False
@@ -105,10 +105,10 @@ def _score_when_free(cell: Cell, results: Path, terms: Terms, stop: threading.Ev
 
 def _score(cell: Cell, results: Path, terms: Terms, stop: threading.Event) -> Generator[Event]:
     memory = psutil.virtual_memory()
-    # The memory that other cells of the sweep hold becomes free again.
+    # Memory that other cells of the sweep use will be free again.
     free = memory.available if terms.jobs == 1 else memory.total
-    if (wanted := weights_bytes(cell)) > free:
-        reason = f"not started: its weights alone need {size(wanted)} of memory, {size(free)} are free"
+    if (needed := weights_bytes(cell)) > free:
+        reason = f"not started: its weights alone need {size(needed)} of memory, {size(free)} are free"
         yield failed(cell, results, reason)
         return
     limits = Limits(terms.timeout, stop)
@@ -121,13 +121,13 @@ def _score(cell: Cell, results: Path, terms: Terms, stop: threading.Event) -> Ge
     if death:
         run = find_run(results, cell.folder, cell.facts.id)
         if run and isinstance(run.result, DoneResult) and not terms.fresh:
-            yield run.result  # only its latency was still to be measured
+            yield run.result  # finished; only the latency is missing
             return
         yield failed(cell, results, _reason(death, cell, terms), death.exit.trace)
 
 
 def _attempt(cell: Cell, results: Path, terms: Terms, limits: Limits) -> Generator[Event, None, Death | None]:
-    """The events of one process, the last one when it has ended; returns its death if there was none."""
+    """The events of one process, the last one after its end; returns its death if it sent no last event."""
     free, kills = psutil.virtual_memory().available, out_of_memory_kills()
     last: Last | None = None
     end: Exit | None = None
@@ -161,12 +161,14 @@ def _reason(death: Death, cell: Cell, terms: Terms) -> str:
     if death.exit.timed_out:
         reason = f"not finished after {terms.timeout:g} s (--timeout)"
         if death.answered:
-            return f"{reason}: {death.answered} of {len(cell.items)} answered; the same command goes on"
-        return f"{reason}, with no answer yet: give it more"
+            return (
+                f"{reason}: {death.answered} of {len(cell.items)} answered; run the same command to continue"
+            )
+        return f"{reason}, with no answers yet: allow more time"
     if death.was_killed and death.kills == 0:
-        return "killed from outside (signal 9), and not by the system for memory"
+        return "killed from outside (signal 9), not by the system for memory"
     if death.was_killed:
-        wanted = max(death.peak_bytes, weights_bytes(cell))
-        needs = f": {size(wanted)} or more needed, {size(death.free_bytes)} free" if wanted else ""
-        return f"killed, most likely out of memory{needs}"
-    return f"the worker died with {death.exit.text}"
+        needed = max(death.peak_bytes, weights_bytes(cell))
+        numbers = f": {size(needed)} or more needed, {size(death.free_bytes)} free" if needed else ""
+        return f"killed, most likely out of memory{numbers}"
+    return f"its process died with {death.exit.text}"

@@ -1,4 +1,4 @@
-"""The cells of one command: which of them runs next, and what they come to."""
+"""A sweep: all cells of one command, started as the executor has room, and their results."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -9,7 +9,7 @@ from pathlib import Path
 from bench.cells.cell import CannotRun, Cell, NeedsTuning, Planned, Runnable
 from bench.errors import BenchError
 from bench.results.identity import CANNOT_RUN
-from bench.results.journal import NAME, is_held
+from bench.results.journal import NAME, is_locked
 from bench.results.result import CannotRunResult, DoneResult, FailedResult, Result
 from bench.results.store import begin, check_not_newer, find_run, forget_failure, rewrite
 from bench.scoring.metrics import load_metrics, measure
@@ -19,13 +19,13 @@ from bench.sweeps.executor import Executor, ExecutorKind
 from bench.sweeps.work import cannot_run, lacks_latency
 
 Watch = Callable[[Planned, Event], None]
-"""Called with every event of a sweep, in the thread of the sweep."""
+"""Called with every event of a sweep, in the sweep's thread."""
 
 
 def run_sweep(
     cells: Sequence[Planned], results: Path, terms: Terms, kind: ExecutorKind, watch: Watch
 ) -> list[Result]:
-    """Run the cells and show each event to `watch`; returns the results in the order of the cells.
+    """Run the cells and pass each event to `watch`; returns the results in the order of the cells.
 
     Raises as `sweep` does.
     """
@@ -47,11 +47,11 @@ def run_sweep(
 def sweep(
     cells: Sequence[Planned], results: Path, terms: Terms, executor: Executor
 ) -> Iterator[tuple[Planned, Event]]:
-    """Run the cells in their order, as the executor has room; yields the events of each to its last.
+    """Run the cells in order as the executor has room; yields the events of each, to its last.
 
-    A cell that is done is skipped. One that another sweep works on waits for that, and others run
-    meanwhile. Raises a FileError before anything runs where a newer version wrote a cell's result, and
-    a StoreError where the results folder cannot be written.
+    Finished cells are skipped. A cell that another sweep works on waits while others run. Raises a
+    FileError before anything runs where a newer version wrote a cell's result, and a StoreError where
+    the results folder cannot be written.
     """
     _prepare(cells, results)
     yield from ((cell, cannot_run(cell, results)) for cell in cells if isinstance(cell, CannotRun))
@@ -66,14 +66,14 @@ def _run(
     running: set[str] = set()
     reported: set[str] = set()
     while waiting or running:
-        for cell, end in _turns(waiting, reported, results, terms, executor):
+        for cell, end in _take_ready(waiting, reported, results, terms, executor):
             if end is None:
                 running.add(cell.id)
                 executor.start(cell)
             else:
                 yield cell, end
         if not running:
-            time.sleep(events.RETRY_SECONDS if waiting else 0)  # other sweeps work on all that waits
+            time.sleep(events.RETRY_SECONDS if waiting else 0)  # other sweeps work on all waiting cells
         elif report := executor.next_event(events.RETRY_SECONDS if waiting else None):
             cell, event = report
             if isinstance(event, Last):
@@ -90,17 +90,17 @@ def _prepare(cells: Sequence[Planned], results: Path) -> None:
         check_not_newer(results / cell.folder / "result.json")
 
 
-def _turns(
+def _take_ready(
     waiting: dict[str, Runnable], reported: set[str], results: Path, terms: Terms, executor: Executor
 ) -> Iterator[tuple[Runnable, Busy | Skipped | None]]:
-    """Take each cell that has room off the waiting ones, with its end if it needs no run, None to start it.
+    """Take cells off `waiting` while there is room; yields each with None to start it, or with its end.
 
-    A cell that another sweep works on stays, and is `reported` once.
+    A cell that another sweep works on stays waiting, and is reported as Busy once.
     """
     for cell in tuple(waiting.values()):
         if not executor.has_room(cell):
             return
-        if not is_held(results, cell.id):
+        if not is_locked(results, cell.id):
             del waiting[cell.id]
             yield cell, _skipped(cell, results, terms)
         elif cell.id not in reported:
@@ -109,7 +109,7 @@ def _turns(
 
 
 def _skipped(cell: Runnable, results: Path, terms: Terms) -> Skipped | None:
-    """How a cell ends that is done; None for one that is to run."""
+    """The last event of a cell that needs no run; None for one that must run."""
     if isinstance(cell, NeedsTuning) or terms.fresh:
         return None
     result = _finished_result(cell, results)
@@ -120,7 +120,7 @@ def _skipped(cell: Runnable, results: Path, terms: Terms) -> Skipped | None:
 
 
 def _finished_result(cell: Cell, results: Path) -> DoneResult | None:
-    """The result of the cell's finished run, with the metrics that its task has named since then."""
+    """The result of the cell's finished run, with any metrics that its task names since; None without one."""
     run = find_run(results, cell.folder, cell.id)
     if run is None or not isinstance(run.result, DoneResult):
         return None
@@ -128,7 +128,7 @@ def _finished_result(cell: Cell, results: Path) -> DoneResult | None:
         return run.result
     try:
         metrics = load_metrics(cell.task.metrics, cell.home)
-    except BenchError:  # what is done stays done; cells that are still to run report the fault
+    except BenchError:  # a finished cell stays finished; cells that run report the error
         return run.result
     result = run.result.model_copy(update={"metrics": measure(run.records, metrics)})
     rewrite(results, cell.folder, result)

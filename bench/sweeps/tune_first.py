@@ -1,4 +1,4 @@
-"""A tuning in a process of its own."""
+"""Running a tuning in its own process."""
 
 import os
 import threading
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TuningFailed:
+    """The last event of a tuning that made no adapter."""
+
     reason: str
     traceback: str = ""
 
@@ -34,7 +36,10 @@ class _Finished:
 def run_tuning(
     job: "Job", stop: threading.Event | None = None
 ) -> "Iterator[Prepared | Step | Adapter | TuningFailed]":
-    """Tune; the last event is the adapter, which is on disk, or why there is none; none after `stop`."""
+    """Tune in a new process; the last event is the adapter, which is on disk, or a TuningFailed.
+
+    Setting `stop` ends the process, without a last event.
+    """
     end: TuningFailed | _Finished | None = None
     limits = Limits(stop=stop)
     with closing(run_in_process(_tune, job, name=f"tune {job.out.name}", limits=limits)) as process:
@@ -57,21 +62,21 @@ def _read(job: "Job") -> Adapter | TuningFailed:
 
 
 def _tune(job: "Job", events: Any) -> None:
-    """The process's main function; its errors are sent, for the sweep to report."""
+    """The process's main function; errors are sent to the parent."""
     with suppress(BrokenPipeError):
         try:
             from bench.engines.loading import quieten
 
             os.environ["TQDM_DISABLE"] = "1"  # read when the libraries are imported
-            os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")  # several would share out each batch
+            os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")  # with several GPUs, each batch would be split
             quieten()
             from bench.tuning.training import tune
 
             weights = prepare(job.opening.card, job.weights)
-            assert weights is not None  # a job has some
+            assert weights is not None  # a job always has weights
             job.out.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(job.out.parent / f".{job.out.name}.lock"):
-                if job.fresh or not (job.out / CARD).is_file():  # another sweep may have made it meanwhile
+                if job.fresh or not (job.out / CARD).is_file():  # another sweep may have made it
                     tune(replace(job, own_process=True), weights, events.send, _peaks)
             events.send(_Finished())
         except BrokenPipeError:

@@ -1,4 +1,4 @@
-"""A cell seen from inside its process: open the model, answer what is not yet answered, keep each batch."""
+"""The work of a cell's process: load the model, answer the open questions, store each batch."""
 
 import os
 import time
@@ -19,7 +19,7 @@ from bench.evaluate import evaluate
 from bench.inputs.weights import Weights
 from bench.results import journal
 from bench.results.identity import CANNOT_RUN
-from bench.results.journal import Batch, Head, Held, Unfinished
+from bench.results.journal import Batch, CellLocked, Head, Unfinished
 from bench.results.machine import machine_of, this_machine
 from bench.results.provenance import provenance, usable_cores
 from bench.results.result import CannotRunResult, Cost, DoneResult, EngineFacts, FailedResult, task_facts
@@ -34,22 +34,22 @@ from bench.results.store import (
 )
 from bench.scoring.metrics import load_metrics, measure
 from bench.scoring.record import Record
-from bench.sweeps.energy import Meter, counted
+from bench.sweeps.energy import Meter, describe_counters
 from bench.sweeps.events import Blocked, Busy, Loading, Progress, Skipped, Terms
 from bench.sweeps.latency import ask_alone, latency
 from bench.wording import size
 
 
 def work(cell: Cell, results: Path, terms: Terms, events: Any) -> None:
-    """The process's main function. The one place that catches broadly: the sweep must go on."""
+    """The process's main function. It catches all errors, because the sweep must continue."""
     if terms.jobs > 1:  # read when torch is imported
         os.environ.setdefault("OMP_NUM_THREADS", str(max(1, usable_cores() // terms.jobs)))
-    # When the sweep is gone nobody reads what is sent, and its end is not this cell's failure.
+    # When the sweep has ended, nobody reads the events, and that is not a failure of the cell.
     with suppress(BrokenPipeError):
         try:
-            with journal.holding(results, cell.facts.id):
+            with journal.lock_cell(results, cell.facts.id):
                 last = _result(cell, results, terms, events)
-        except Held:
+        except CellLocked:
             last = Busy()
         except StoreError as error:
             last = Blocked(str(error)) if error.everywhere else failed(cell, results, str(error))
@@ -63,7 +63,7 @@ def _result(cell: Cell, results: Path, terms: Terms, events: Any) -> DoneResult 
         run = None if terms.fresh else find_run(results, cell.folder, cell.facts.id)
         if run is None or not isinstance(run.result, DoneResult):
             return _score(cell, results, terms, events)
-        journal.forget(results, cell.folder)  # another sweep was faster, or was killed a moment too late
+        journal.forget(results, cell.folder)  # a run was finished, by another sweep or just before a kill
         if not lacks_latency(run.result, terms):
             return Skipped(run.result)
         engine = open_engine(cell.opening, prepare(cell.opening.card, cell.weights))
@@ -83,9 +83,9 @@ def _result(cell: Cell, results: Path, terms: Terms, events: Any) -> DoneResult 
 
 
 def failed(cell: Cell, results: Path, reason: str, trace: str = "") -> FailedResult:
-    """The failure as a result. It is kept, but never in the place of a run that was good."""
+    """Store and return a failure; a finished run is never replaced."""
     result = FailedResult(cell=cell.facts, reason=reason, traceback=trace, provenance=provenance())
-    # Where the folder cannot be written, that is the reason already, and the event tells it.
+    # Where the folder cannot be written, the event still reports the reason.
     with suppress(BenchError):
         write_run(
             results, cell.folder, result, None,
@@ -95,7 +95,7 @@ def failed(cell: Cell, results: Path, reason: str, trace: str = "") -> FailedRes
 
 
 def cannot_run(cell: CannotRun, results: Path) -> CannotRunResult:
-    """The reason why a model cannot run, kept as a result."""
+    """Store and return the reason why a model cannot run."""
     result = CannotRunResult(
         task=task_facts(cell.task),
         test=cell.test,
@@ -110,10 +110,10 @@ def cannot_run(cell: CannotRun, results: Path) -> CannotRunResult:
 
 
 def _score(cell: Cell, results: Path, terms: Terms, events: Any) -> DoneResult:
-    # Side by side a cell has fewer threads, and in 16 bits other sums by rounding.
+    # The number of jobs sets the number of threads, which changes rounding in 16 bits.
     machine = f"{this_machine()}, {terms.jobs} side by side"
     head = Head(cell=cell.facts, machine=machine, fresh=terms.fresh)
-    before = journal.resumed(results, cell.folder, head, cell.items)
+    before = journal.start_or_resume(results, cell.folder, head, cell.items)
     events.send(Loading(len(before.records), len(cell.items), cell.slug))
     metrics = load_metrics(cell.task.metrics, cell.home)
     weights = prepare(cell.opening.card, cell.weights)
@@ -123,7 +123,7 @@ def _score(cell: Cell, results: Path, terms: Terms, events: Any) -> DoneResult:
     batches = [*before.batches, *_batches(cell, engine, before, results, events)]
     by_id = {record.question_id: record for batch in batches for record in batch.records}
     records = [by_id[item.id] for item in cell.items]
-    # Before the metrics, which are no cost of the model.
+    # Before the metrics, which must not count as costs of the model.
     cost = _cost(weights, engine, batches, loaded, terms)
     data = records_bytes(records)
     result = DoneResult(
@@ -144,13 +144,13 @@ def _score(cell: Cell, results: Path, terms: Terms, events: Any) -> DoneResult:
 
 
 def _energy_note(terms: Terms) -> str:
-    source = counted()
-    beside = terms.jobs > 1 and source.startswith("counters")
-    return "not separable from the cells that run in parallel" if beside else source
+    source = describe_counters()
+    shared = terms.jobs > 1 and source.startswith("counters")
+    return "not separable from the cells that run in parallel" if shared else source
 
 
 def lacks_latency(result: DoneResult, terms: Terms) -> bool:
-    """Whether it is asked for, was not measured, and may be: beside costs of the same machine."""
+    """Whether latency is asked for, missing, and can be measured on the machine of the other costs."""
     here = machine_of(result.provenance) == this_machine()
     return terms.latency and result.cost.alone is None and here
 
@@ -158,7 +158,7 @@ def lacks_latency(result: DoneResult, terms: Terms) -> bool:
 def _with_latency(
     cell: Cell, results: Path, result: DoneResult, engine: Engine, records: Sequence[Record]
 ) -> DoneResult:
-    """A finished run with how long a question takes alone; what is on disk is whole without it."""
+    """Measure the latency of a finished run, and store it in the result."""
     answered = {record.question_id for record in records if record.parse_status != "prompt_too_long"}
     cost = result.cost.model_copy(update={"alone": latency(ask_alone(cell, engine, answered))})
     engine.close()
@@ -168,7 +168,7 @@ def _with_latency(
 
 
 def _batches(cell: Cell, engine: Engine, before: Unfinished, results: Path, events: Any) -> Iterator[Batch]:
-    """Answer the rest; each batch is on disk before it is told of."""
+    """Answer the open questions; each batch is on disk before its Progress is sent."""
     done = before.records.keys()
     count = len(done)
     meter = Meter()
@@ -186,7 +186,7 @@ def _batches(cell: Cell, engine: Engine, before: Unfinished, results: Path, even
         count += len(batch.records)
         events.send(Progress(count, len(cell.items), peak))
         yield batch
-        meter.begin()  # keeping and telling a batch is no cost of the model
+        meter.begin()  # storing and reporting a batch is not a cost of the model
 
 
 def _engine_facts(
@@ -201,10 +201,10 @@ def _engine_facts(
 def _cost(
     weights: Weights | None, engine: Engine, batches: Sequence[Batch], loaded: float, terms: Terms
 ) -> Cost:
-    """What the pass cost; prompts that did not fit the model were not scored and do not count."""
+    """The cost of scoring, without prompts that did not fit the model."""
     scored = [r for batch in batches for r in batch.records if r.parse_status != "prompt_too_long"]
     seconds = sum(batch.seconds for batch in batches)
-    written = sum(record.new_tokens for record in scored)
+    new_tokens = sum(record.new_tokens for record in scored)
     tokens = sum(record.prompt_tokens or 0 for record in scored)
     peaks = [batch.peak_memory_bytes for batch in batches] + [peak_memory_bytes()]
     joules = [batch.joules for batch in batches]
@@ -214,7 +214,7 @@ def _cost(
         items_per_second=len(scored) / seconds if scored else None,
         prompt_tokens=tokens,
         tokens_per_second=tokens / seconds if tokens else None,
-        new_tokens=written or None,
+        new_tokens=new_tokens or None,
         peak_memory_bytes=max((peak for peak in peaks if peak), default=None),
         peak_device_memory_bytes=peak_device_memory_bytes(),
         weights_bytes=weights.bytes if weights else None,
