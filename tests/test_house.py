@@ -17,7 +17,7 @@ from bench.plugins import Registry
 from conftest import ROOT
 
 PRODUCT = sorted(path for folder in ("bench", "leaderboard") for path in (ROOT / folder).rglob("*.py"))
-TESTS = sorted((ROOT / "tests").glob("*.py"))
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
 LONGEST_FUNCTION = 40
 LONGEST_FILE = 300
 VAGUE = {"found", "told", "said"}
@@ -123,6 +123,17 @@ def test_tracebacks_are_looked_for_only_where_they_can_be() -> None:
     assert asserting == []
 
 
+def modules_by_alias(path: Path) -> dict[str, str]:
+    """Every imported name of a file, with what it stands for."""
+    names: dict[str, str] = {}
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.ImportFrom):
+            names |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Import):
+            names |= {alias.asname or alias.name: alias.name for alias in node.names}
+    return names
+
+
 def patched_constants() -> Iterator[tuple[str, str, str]]:
     """Each constant of the product that a test replaces: test file, module, name."""
     for path in TESTS:
@@ -137,8 +148,7 @@ def patched_constants() -> Iterator[tuple[str, str, str]]:
                     func=ast.Attribute(attr="setattr"),
                     args=[ast.Name(id=alias), ast.Constant(value=str(name)), *_],
                 ) if re.fullmatch(r"_?[A-Z][A-Z_]*", name):
-                    patched = getattr(importlib.import_module(path.stem), alias)
-                    yield path.name, patched.__name__, name
+                    yield path.name, modules_by_alias(path)[alias], name
                 case _:
                     pass
 

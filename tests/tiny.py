@@ -145,3 +145,19 @@ def prompts(count: int) -> list[str]:
     words = " ".join(TEXTS).split()
     rng = random.Random(3)
     return [" ".join(rng.choices(words, k=rng.randint(3, 40))) + "\nAnswer:" for _ in range(count)]
+
+
+def tiny_card(weights: Path, **facts: object) -> ModelCard:
+    values = {"name": "tiny", "title": "Tiny", "family": "tiny", "license": "mit", "context": 512}
+    values |= {"architecture": "decoder", "source": {"path": str(weights)}}
+    return ModelCard.model_validate(values | facts)
+
+
+def add_card(project: Path, name: str, weights: Path) -> None:
+    folder = project / "model_cards"
+    folder.mkdir(exist_ok=True)
+    (folder / f"{name}.yaml").write_text(
+        f"name: {name}\ntitle: {name}\nfamily: mine\nsource: {{path: {weights}}}\n"
+        "architecture: decoder\nlicense: mit\ncontext: 512\n",
+        encoding="utf-8",
+    )

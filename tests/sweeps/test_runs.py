@@ -19,7 +19,6 @@ from bench.cells.wish import DEFAULTS, Settings, Wish
 from bench.errors import BenchError, FileError, UsageError
 from bench.inputs.cards import CardFile, all_cards, select_cards
 from bench.inputs.choices import Choices
-from bench.inputs.model_card import ModelCard
 from bench.inputs.task import find_tasks, read_task
 from bench.inputs.weights import Trust
 from bench.results.identity import identity
@@ -30,7 +29,7 @@ from bench.sweeps.events import Loading, Retry, Skipped, Terms
 from bench.sweeps.supervise import run_cell
 from conftest import ITEMS, ROOT, TASK, TRAIN, write_lines
 from played import sweep
-from tiny import save_causal, save_t5
+from tiny import save_causal, save_t5, tiny_card
 
 OPEN = Choices()
 
@@ -44,12 +43,6 @@ def cells(
     cards = select_cards(models, all_cards(), lambda _file: True)
     planned, _ = plan([read_task(task)], cards, [Wish(choices)], settings, data_dir=None, offline=True)
     return planned
-
-
-def tiny_card(weights: Path, **facts: object) -> ModelCard:
-    values = {"name": "tiny", "title": "Tiny", "family": "tiny", "license": "mit", "context": 512}
-    values |= {"architecture": "decoder", "source": {"path": str(weights)}}
-    return ModelCard.model_validate(values | facts)
 
 
 def path_cell(task: Path, weights: Path, **facts: object) -> Cell:
@@ -557,7 +550,7 @@ def test_records_that_were_changed_by_hand_are_not_trusted(anatomy: Path, projec
 
 @pytest.mark.parametrize("version", range(1, SCHEMA_VERSION + 1))
 def test_a_golden_result_of_every_schema_is_still_read(version: int) -> None:
-    folder = Path(__file__).parent / "golden" / f"schema-{version}"
+    folder = ROOT / "tests" / "golden" / f"schema-{version}"
     written = json.loads((folder / "result.json").read_text(encoding="utf-8"))
     assert written["schema_version"] == version
     [run] = read_runs(folder)

@@ -24,9 +24,7 @@ from bench.inputs.task import read_task
 from bench.results.store import read_result
 from conftest import TASK
 from outside import install as install_package
-from tiny import save_causal
-
-from test_runs import tiny_card  # isort: skip
+from tiny import save_causal, tiny_card
 
 Bench = Callable[..., Result]
 PACKAGE = """\

@@ -12,19 +12,9 @@ import pytest
 from click.testing import Result
 
 from conftest import ROOT, TASK
-from tiny import save_causal
+from tiny import add_card, save_causal
 
 Bench = Callable[..., Result]
-
-
-def add_card(project: Path, name: str, weights: Path) -> None:
-    folder = project / "model_cards"
-    folder.mkdir(exist_ok=True)
-    (folder / f"{name}.yaml").write_text(
-        f"name: {name}\ntitle: {name}\nfamily: mine\nsource: {{path: {weights}}}\n"
-        "architecture: decoder\nlicense: mit\ncontext: 512\n",
-        encoding="utf-8",
-    )
 
 
 def test_help_imports_nothing_but_click() -> None:

@@ -14,7 +14,7 @@ from bench.results.identity import identity
 from bench.results.journal import NAME, read_journal
 from bench.results.result import CannotRunResult, CellFacts
 from bench.results.store import read_result
-from bench.results.upgrade import upgraded
+from bench.results.upgrade import upgrade_result
 from played import add_fake, cell_of, fake_card, journal_of
 
 Bench = Callable[..., Result]
@@ -74,7 +74,7 @@ def test_an_imported_model_names_the_program_that_ran_it_and_keeps_its_id(finish
     cell["variant"] |= {"program": "lm-eval"}
     cell["model"] = older_card(cell["model"])
     cell["model"]["source"] = {"engine": "lm-eval", "settings": {"model": "hf", "pretrained": "a/b"}}
-    facts = CellFacts.model_validate(upgraded(finished | {"schema_version": 5})["cell"])
+    facts = CellFacts.model_validate(upgrade_result(finished | {"schema_version": 5})["cell"])
     source = ProgramSource(program="lm-eval", arguments={"model": "hf", "pretrained": "a/b"})
     assert (facts.model.engine, facts.model.source) == (None, source)
     variant = facts.variant.model_dump(
@@ -105,4 +105,4 @@ def test_what_an_older_version_began_is_gone_on_with(bench: Bench, quiz: Path, p
     assert unfinished is not None
     assert unfinished.head.cell == cell.facts
     done = bench("run", "--models", "played", "--tasks", "quiz", "--offline")
-    assert f"going on after {len(unfinished.records)}" in done.stderr
+    assert f"resuming after {len(unfinished.records)}" in done.stderr

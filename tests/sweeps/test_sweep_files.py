@@ -16,9 +16,7 @@ from bench.inputs.sweep_file import read_sweep
 from bench.results.store import read_result
 from bench.sweeps.energy import Meter, describe_counters, rapl
 from conftest import ROOT
-from tiny import save_causal
-
-from test_cli import add_card  # isort: skip
+from tiny import add_card, save_causal
 
 
 def planned(done: Result) -> list[tuple[str, str]]:

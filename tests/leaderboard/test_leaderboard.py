@@ -26,7 +26,7 @@ from bench.results.answers import Answered, read_answered
 from bench.results.result import DoneResult
 from bench.results.store import Run, read_runs
 from bench.scoring.metrics import measure
-from conftest import ITEMS, TASK, write_lines
+from conftest import ITEMS, ROOT, TASK, write_lines
 from leaderboard.build import make_site, write_site
 from leaderboard.pages import pages_of, renderer
 from leaderboard.site import Site, content_of
@@ -136,9 +136,7 @@ def test_a_summary_that_does_not_say_what_its_records_say_is_not_shown(results: 
 def test_a_failed_cell_is_on_the_page_with_its_reason_and_never_a_number(
     bench: Bench, results: Path, project: Path
 ) -> None:
-    from test_cli import add_card
-
-    from tiny import save_causal
+    from tiny import add_card, save_causal
 
     weights = save_causal(project / "weights", "llama")
     (weights / "model.safetensors").write_bytes(b"not a tensor")
@@ -247,7 +245,7 @@ def test_without_results_the_command_says_what_to_do(bench: Bench) -> None:
 
 def finished(records: int, right: int, title: str, memory: int, kind: str = "decoder") -> Answered:
     """A run of a golden file, with so many of its questions right, from the first on."""
-    [run] = read_runs(Path(__file__).parent / "golden" / "schema-4")
+    [run] = read_runs(ROOT / "tests" / "golden" / "schema-4")
     assert isinstance(run, Run)
     assert isinstance(run.result, DoneResult)
     one = run.records[0]
