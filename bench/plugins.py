@@ -64,8 +64,16 @@ class Registry(Generic[T]):
 
 @cache
 def _entry_points(group: str, _path: tuple[str, ...]) -> Mapping[str, EntryPoint]:
-    """Cached for each import path: reading the metadata of all packages takes some milliseconds."""
-    return {point.name: point for point in entry_points(group=group)}
+    """The entry points by name; a package cannot replace a row of ours, which come last here.
+
+    Cached for each import path: reading the metadata of all packages takes some milliseconds.
+    """
+    points = sorted(entry_points(group=group), key=_is_own)
+    return {point.name: point for point in points}
+
+
+def _is_own(point: EntryPoint) -> bool:
+    return point.dist is not None and point.dist.name == "slm-bench"
 
 
 def _load(point: EntryPoint, noun: str, kind: type[T]) -> T:

@@ -1,11 +1,13 @@
 """What installed packages add: listed by name, loaded when asked for, checked."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from bench.engines.kinds import ENGINES
 from bench.errors import BenchError, UsageError
 from bench.plugins import Registry
 from outside import install as install_package
@@ -47,6 +49,18 @@ def test_a_row_of_ours_is_never_replaced_from_outside(install: Install) -> None:
     install("red", "test_plugins:BLUE")
     assert COLOURS.all() == {"red": Colour("red")}
     assert COLOURS.package("red") == ""
+
+
+@pytest.mark.parametrize("place", [0, -1], ids=["before ours on the path", "after ours"])
+def test_an_engine_of_ours_is_never_replaced_though_it_is_an_entry_point_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: int
+) -> None:
+    ours = ENGINES.get("chance")
+    install_package(tmp_path, monkeypatch, {ENGINES.group: {"chance": "test_plugins:BLUE"}})
+    without = [entry for entry in sys.path if entry != str(tmp_path)]
+    path = [str(tmp_path), *without] if place == 0 else [*without, str(tmp_path)]
+    monkeypatch.setattr(sys, "path", path)
+    assert ENGINES.get("chance") is ours
 
 
 def test_an_unknown_name_gets_the_nearest_one() -> None:
