@@ -90,7 +90,7 @@ def test_a_copy_without_words_is_sound_and_stands_beside_whole_runs(bench: Bench
     assert "is the results folder itself" in refused.stderr
     assert bench("leaderboard", "build").exit_code == 0
     assert "site holds no runs" in bench("results", "strip", "--out", "site").stderr
-    assert "no run of task 'nothing'" in bench("results", "strip", "--out", "c", "--task", "nothing").stderr
+    assert "no runs on task 'nothing'" in bench("results", "strip", "--out", "c", "--task", "nothing").stderr
     assert not Path("c").exists()
 
 
