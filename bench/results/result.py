@@ -2,7 +2,7 @@
 
 import re
 from datetime import datetime
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, TypeAdapter, model_validator
 
@@ -208,7 +208,30 @@ class Provenance(Strict):
         return ", ".join(filter(None, [self.processor, cores])) or "unknown"
 
 
-class DoneResult(Strict):
+class _OfCell:
+    """What the results of a planned cell know from it. No pydantic model, so it adds no stored field."""
+
+    if TYPE_CHECKING:
+        cell: CellFacts
+
+    @property
+    def task(self) -> TaskFacts:
+        return self.cell.task
+
+    @property
+    def test(self) -> SplitFacts:
+        return self.cell.data["test"]
+
+    @property
+    def model_name(self) -> str:
+        return self.cell.model.name
+
+    @property
+    def model_title(self) -> str:
+        return self.cell.model.title
+
+
+class DoneResult(_OfCell, Strict):
     """A finished run; `records_sha256` is the digest of its `records.jsonl`."""
 
     schema_version: Literal[6] = SCHEMA_VERSION
@@ -224,28 +247,12 @@ class DoneResult(Strict):
     """The other program that made the run, and its version; "" for SLM Bench."""
 
     @property
-    def task(self) -> TaskFacts:
-        return self.cell.task
-
-    @property
-    def test(self) -> SplitFacts:
-        return self.cell.data["test"]
-
-    @property
-    def model_name(self) -> str:
-        return self.cell.model.name
-
-    @property
-    def model_title(self) -> str:
-        return self.cell.model.title
-
-    @property
     def origin(self) -> str:
         """Where an imported run is from, for people; "" for a run of SLM Bench."""
         return f"imported from {self.imported}" if self.imported else ""
 
 
-class FailedResult(Strict):
+class FailedResult(_OfCell, Strict):
     """A cell that failed; shown with its reason, never as zero."""
 
     schema_version: Literal[6] = SCHEMA_VERSION
@@ -254,22 +261,6 @@ class FailedResult(Strict):
     reason: str
     traceback: str
     provenance: Provenance
-
-    @property
-    def task(self) -> TaskFacts:
-        return self.cell.task
-
-    @property
-    def test(self) -> SplitFacts:
-        return self.cell.data["test"]
-
-    @property
-    def model_name(self) -> str:
-        return self.cell.model.name
-
-    @property
-    def model_title(self) -> str:
-        return self.cell.model.title
 
 
 class CannotRunResult(Strict):
