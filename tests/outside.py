@@ -1,7 +1,8 @@
-"""Packages of other people: a module and what it declares, on the path as if pip had installed it."""
+"""Packages of other people: put on the path as if pip had installed them, or hidden."""
 
+import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import pytest
@@ -31,3 +32,19 @@ def install(
     (info / "entry_points.txt").write_text("\n".join([*sections, ""]), encoding="utf-8")
     monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.syspath_prepend(folder)
+
+
+def bench_without(libraries: Collection[str], folder: Path, *commands: list[str]) -> str:
+    """Run the commands in one new process that cannot import these libraries; returns what they print."""
+    code = (
+        "import sys\n"
+        "class NotHere:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name.split('.')[0] in {tuple(libraries)!r}: raise ModuleNotFoundError(name)\n"
+        "sys.meta_path.insert(0, NotHere())\n"
+        "from bench.cli import main\n"
+        f"for words in {commands!r}: main(words, standalone_mode=False)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout

@@ -30,6 +30,7 @@ from conftest import ITEMS, ROOT, TASK, write_lines
 from leaderboard.build import make_site, write_site
 from leaderboard.pages import pages_of, renderer
 from leaderboard.site import Site, content_of
+from outside import bench_without
 from played import answered
 
 Bench = Callable[..., Result]
@@ -459,17 +460,6 @@ def test_an_export_takes_no_words_for_markup() -> None:
 def test_a_board_is_built_without_the_libraries_that_run_models(results: Path, project: Path) -> None:
     """So that a page can be published by a machine that has only docs/board-requirements.txt."""
     heavy = ("torch", "transformers", "datasets", "sklearn", "peft", "accelerate", "evaluate", "pandas")
-    code = (
-        "import sys\n"
-        "class NotHere:\n"
-        "    def find_spec(self, name, path=None, target=None):\n"
-        f"        if name.split('.')[0] in {heavy!r}: raise ModuleNotFoundError(name)\n"
-        "sys.meta_path.insert(0, NotHere())\n"
-        "from bench.cli import main\n"
-        "main(['leaderboard', 'build'], standalone_mode=False)\n"
-        "main(['results', 'check'], standalone_mode=False)\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=project, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    output = bench_without(heavy, project, ["leaderboard", "build"], ["results", "check"])
     assert (project / "site" / "index.html").is_file()
-    assert "sound: 3 done" in done.stdout
+    assert "sound: 3 done" in output

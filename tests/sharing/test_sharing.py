@@ -2,10 +2,7 @@
 
 import importlib.util
 import json
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -43,6 +40,7 @@ from bench.sharing.hub import hub_export
 from bench.sharing.lm_eval import lm_eval_export
 from bench.types import Completion, Item
 from conftest import ROOT
+from outside import bench_without
 from played import answered
 
 Bench = Callable[..., Result]
@@ -542,20 +540,9 @@ def test_one_model_is_exported_alone(bench: Bench, project: Path) -> None:
 
 def test_a_run_is_exported_without_the_libraries_that_run_models(project: Path) -> None:
     heavy = ("torch", "transformers", "datasets", "sklearn", "peft", "lm_eval", "every_eval_ever")
-    code = (
-        "import sys\n"
-        "class NotHere:\n"
-        "    def find_spec(self, name, path=None, target=None):\n"
-        f"        if name.split('.')[0] in {heavy!r}: raise ModuleNotFoundError(name)\n"
-        "sys.meta_path.insert(0, NotHere())\n"
-        "from bench.cli import main\n"
-        "for form in ('hub', 'every-eval-ever', 'lm-eval'):\n"
-        f"    main(['export', form, '--results', {str(COMMITTED)!r}, '--out', form], standalone_mode=False)\n"
-    )
-    made = subprocess.run(
-        [sys.executable, "-c", code], cwd=project, env=os.environ, capture_output=True, text=True
-    )
-    assert made.returncode == 0, made.stderr
+    forms = ("hub", "every-eval-ever", "lm-eval")
+    exports = [["export", form, "--results", str(COMMITTED), "--out", form] for form in forms]
+    bench_without(heavy, project, *exports)
     done = [run for run in read_runs(COMMITTED) if isinstance(run, Run)]
     assert len(list((project / "lm-eval").rglob("results_*.json"))) == len(done)
 
