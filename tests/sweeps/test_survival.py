@@ -260,7 +260,7 @@ def test_each_fault_is_one_failed_cell_and_the_others_are_done(
     lost |= {"source": {"path": "nowhere"}}
     (project / "model_cards" / "lost.yaml").write_text(json.dumps(lost), encoding="utf-8")
     models = "faulty-*,good,unreadable,lost,chance"
-    done = bench("run", "-m", models, "-t", "quiz", "--timeout", "3", "--jobs", "2", "--offline")
+    done = bench("run", "-m", models, "-t", "quiz", "--timeout", "8", "--jobs", "2", "--offline")
     assert done.exit_code == 1, done.output
     runs = [run for run in read_runs(project / "results") if isinstance(run, Run)]
     failed = {run.result.model_name: run.result for run in runs if isinstance(run.result, Unsuccessful)}
