@@ -245,7 +245,7 @@ FAULTS = {
     "memory": "out of memory: ",
     "killed": "killed from outside (signal 9), not by the system for memory",
     "crash": "its process died with signal 11, Segmentation fault",
-    "hang": "not finished after 3 s (--timeout): 10 of 40 answered; run the same command to continue",
+    "hang": "not finished after 8 s (--timeout): 10 of 40 answered; run the same command to continue",
 }
 
 
