@@ -10,10 +10,11 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer, GenerationConfig
+from transformers import AutoTokenizer, GenerationConfig
 from transformers.utils import logging as transformers_logging
 
 from bench.engines.adapters import add_adapter, check_tuned
+from bench.engines.auto_class import choose_class
 from bench.engines.choose_path import best_path
 from bench.engines.engine import Opening
 from bench.engines.memory import keep_few_kernels
@@ -94,12 +95,10 @@ def load_model(opening: Opening, folder: Path, device: str, *, pickled: bool = F
 
     Raises a BenchError where the weights cannot be loaded or are incomplete.
     """
-    is_encoder_decoder = opening.card.architecture == "encoder-decoder"
-    auto = AutoModelForSeq2SeqLM if is_encoder_decoder else AutoModelForCausalLM
     in_format = "" if opening.quantize == "none" else f" in {opening.quantize}"
     try:
-        load: Any = auto.from_pretrained
-        model, info = load(
+        chosen = choose_class(folder, opening.card.architecture, opening.trust)
+        model, info = chosen.auto.from_pretrained(
             folder,
             dtype=torch_dtype(opening),
             local_files_only=True,
@@ -108,6 +107,7 @@ def load_model(opening: Opening, folder: Path, device: str, *, pickled: bool = F
             trust_remote_code=opening.trust.code,  # None would make transformers ask at the terminal
             quantization_config=quantization(opening),
             device_map={"": device},
+            **chosen.arguments,
         )
     except (OSError, ValueError, RuntimeError, ImportError, SafetensorError) as error:
         raise BenchError(f"the weights cannot be loaded{in_format}: {first_line(error)}") from error

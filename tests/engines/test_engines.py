@@ -1,6 +1,5 @@
 """Every family's scores are those of the model's own plain forward pass, in any batch."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,9 +23,10 @@ from bench.folders import cache_folder
 from bench.inputs.cards import read_card
 from bench.inputs.model_card import ModelCard
 from bench.inputs.weights import find_weights
-from bench.types import ScoreRequest, Scores, Tokens
+from bench.types import Tokens
 from conftest import ROOT
-from tiny import CONFIGS, ITEM, TEXTS, bpe_tokenizer, opened, prompts, save_causal, save_t5
+from plain import LETTERS, OPTIONS, plain_causal, plain_seq2seq, replies, request, score, texts
+from tiny import CONFIGS, TEXTS, bpe_tokenizer, opened, prompts, save_causal, save_t5
 
 TOLERANCE = 1e-5
 TOKENIZERS = [
@@ -35,47 +35,6 @@ TOKENIZERS = [
         [f"{n} nswer: {letter}" for n in "abcdefghijkl" for letter in "AB"], size=26, crosses_words=True
     ),
 ]
-LETTERS = (" A", " B", " C", " D")
-OPTIONS = (" Vitamin A", " Vitamin B12", " kidney", " the pancreas, most likely", " C")
-
-
-def request(prompt: str, *sets: tuple[str, ...]) -> ScoreRequest:
-    return ScoreRequest(ITEM, prompt, sets or (LETTERS,))
-
-
-def texts(one: ScoreRequest) -> list[str]:
-    return [text for texts in one.continuations for text in texts]
-
-
-def replies(engine: TransformerEngine, requests: Sequence[ScoreRequest]) -> list[Scores]:
-    return in_order(engine.score([engine.encode(one) for one in requests]))
-
-
-def score(engine: TransformerEngine, requests: Sequence[ScoreRequest]) -> list[tuple[float, ...]]:
-    """Log-probabilities of all sets, one after the other."""
-    return [sum(scores.logprobs, ()) for scores in replies(engine, requests)]
-
-
-def plain_causal(model: Any, tokenizer: Any, prompt: str, continuation: str) -> float:
-    """The textbook way: the whole text through the model, the whole vocabulary at every position."""
-    start = tokenizer(prompt)["input_ids"]
-    ids = tokenizer(prompt + continuation)["input_ids"]
-    assert ids[: len(start)] == start
-    with torch.no_grad():
-        logprobs = torch.log_softmax(model(torch.tensor([ids])).logits[0].double(), dim=-1)
-    return sum(float(logprobs[at - 1, ids[at]]) for at in range(len(start), len(ids)))
-
-
-@pytest.mark.parametrize("family", sorted(CONFIGS))
-def test_a_decoder_s_scores_are_the_plain_forward_pass_s(tmp_path: Path, family: str) -> None:
-    folder = save_causal(tmp_path / family, family)
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    engine = opened(folder)
-    asked = [request(prompt, LETTERS, OPTIONS) for prompt in prompts(5)]
-    for one, scores in zip(asked, score(engine, asked), strict=True):
-        plain = [plain_causal(model, tokenizer, one.prompt, text) for text in texts(one)]
-        assert scores == pytest.approx(plain, abs=TOLERANCE * 10)
 
 
 @pytest.mark.parametrize("family", sorted(CONFIGS))
@@ -294,15 +253,6 @@ def test_a_prompt_beyond_the_window_is_that_item_s_error(tmp_path: Path) -> None
     assert engine.encode(request("Answer:"))
 
 
-def plain_t5(model: Any, tokenizer: Any, prompt: str, continuation: str) -> float:
-    source = tokenizer(prompt, return_tensors="pt")
-    labels = torch.tensor([tokenizer(continuation, add_special_tokens=False)["input_ids"]])
-    with torch.no_grad():
-        logits = model(**source, labels=labels).logits.double()
-    logprobs = torch.log_softmax(logits, dim=-1)
-    return float(logprobs.gather(2, labels[..., None]).sum())
-
-
 def test_t5_s_scores_are_the_plain_forward_pass_s_in_any_batch(tmp_path: Path) -> None:
     folder = save_t5(tmp_path / "t5")
     model = AutoModelForSeq2SeqLM.from_pretrained(folder, dtype=torch.float32)
@@ -310,7 +260,7 @@ def test_t5_s_scores_are_the_plain_forward_pass_s_in_any_batch(tmp_path: Path) -
     engine = opened(folder, "encoder-decoder", context=512)
     asked = [request(prompt, LETTERS, OPTIONS) for prompt in prompts(6)]
     for one, together in zip(asked, score(engine, asked), strict=True):
-        plain = [plain_t5(model, tokenizer, one.prompt, text) for text in texts(one)]
+        plain = [plain_seq2seq(model, tokenizer, one.prompt, text) for text in texts(one)]
         assert together == pytest.approx(plain, abs=TOLERANCE * 10)
         assert score(engine, [one])[0] == pytest.approx(together, abs=TOLERANCE, rel=1e-6)
     assert engine.path == "packed"

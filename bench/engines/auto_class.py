@@ -1,0 +1,92 @@
+"""Which class of transformers loads a folder, and how: a wrapper's text part alone where that is enough.
+
+Models that also take images or sound are wrappers: a text model, and towers beside it. No text passes
+through a tower, so the text part alone gives the same scores with less memory.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForMultimodalLM,
+    AutoModelForSeq2SeqLM,
+    PreTrainedConfig,
+)
+
+from bench.inputs.model_card import Architecture
+from bench.inputs.weights import Trust
+
+TEXT_ALONE = {
+    "gemma3": "gemma3_text",
+    "gemma3n": "gemma3n_text",
+    "gemma4": "gemma4_text",
+    "mistral3": "ministral3",
+    "qwen3_5": "qwen3_5_text",
+}
+"""Wrappers whose text part alone scores as the whole does, and what their text part is.
+
+tests/engines/test_wrappers.py compares both; for Gemma 3n, whose tower needs another library, only the text
+part's loading. A wrapper can treat text otherwise than its text part does
+(PaliGemma lets all tokens of a prompt see each other), so one that is not named here is loaded whole.
+"""
+TEXT_NAMES = {
+    r"^language_model\.model\.": "model.",
+    r"^language_model\.lm_head\.": "lm_head.",
+    r"^model\.language_model\.": "model.",
+}
+"""How tensors of the text part are named in a wrapper's files, and in the text model."""
+TOWERS = r"^(model\.)?(vision_tower|audio_tower|visual|multi_modal_projector|embed_vision|embed_audio)\."
+"""Names, in a wrapper's files, of the tensors that the text part has no place for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """A class of transformers, and the arguments of its `from_pretrained` that choose a wrapper's text part.
+
+    Tensors of the files whose names match `unused` are left out knowingly.
+    """
+
+    auto: Any
+    arguments: dict[str, Any] = field(default_factory=dict[str, Any])
+    unused: tuple[str, ...] = ()
+
+
+def choose_class(folder: Path, architecture: Architecture, trust: Trust) -> Loading:
+    """How transformers loads the model in `folder`.
+
+    Raises what transformers raises where config.json cannot be read: an OSError or a ValueError.
+    """
+    if architecture == "encoder-decoder":
+        return Loading(AutoModelForSeq2SeqLM)
+    read: Any = AutoConfig.from_pretrained
+    config = read(folder, local_files_only=True, trust_remote_code=trust.code)
+    text = config.get_text_config()
+    if text is config or _brings_code(config):
+        return Loading(AutoModelForCausalLM)
+    if TEXT_ALONE.get(config.model_type) == text.model_type:
+        return Loading(
+            AutoModelForCausalLM, {"config": _text_config(config), "key_mapping": TEXT_NAMES}, (TOWERS,)
+        )
+    causal: Any = AutoModelForCausalLM
+    is_causal = type(config) in causal._model_mapping  # noqa: SLF001 (there is no public way to ask)
+    return Loading(AutoModelForCausalLM if is_causal else AutoModelForMultimodalLM)
+
+
+def _brings_code(config: PreTrainedConfig) -> bool:
+    return "AutoModelForCausalLM" in (getattr(config, "auto_map", None) or {})
+
+
+def _text_config(config: PreTrainedConfig) -> PreTrainedConfig:
+    """The text part's configuration, with what the wrapper decides for it.
+
+    That is whether the output head is the embedding, and how weights are quantised.
+    """
+    text = config.get_text_config()
+    text.tie_word_embeddings = config.tie_word_embeddings
+    quantized = getattr(config, "quantization_config", None)
+    if quantized is not None:
+        text.quantization_config = quantized
+    return text
