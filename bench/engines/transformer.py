@@ -1,10 +1,11 @@
 """The engine of a loaded transformers model, decoder-only or encoder-decoder."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bench.engines import causal, chat, seq2seq, writing
+from bench.engines.long_rows import by_length, frequency_border, to_write, within
 from bench.engines.packing import Path
 from bench.engines.quantizing import footprint, keep_unpacked
 from bench.engines.tokenizing import encode_causal, encode_seq2seq
@@ -51,8 +52,19 @@ class TransformerEngine:
         return encode(self.tokenizer, request, self.window)
 
     def score(self, requests: Sequence[Encoded], skip: frozenset[int] = frozenset()) -> Iterator[ScoredBatch]:
-        score = causal.score if self._is_decoder else seq2seq.score
-        return score(self.model, requests, self.batch_tokens, self.path, skip)
+        if not self._is_decoder:
+            return seq2seq.score(self.model, requests, self.batch_tokens, self.path, skip)
+        return self._score_by_length(requests, skip)
+
+    def _score_by_length(self, requests: Sequence[Encoded], skip: frozenset[int]) -> Iterator[ScoredBatch]:
+        """Long rows take the plain path: their frequencies are not those of a prefix that ran alone."""
+        short, long = by_length(requests, frequency_border(self.model.config))
+        groups: list[tuple[list[int], Path]] = [(short, self.path), (long, "plain")]
+        for group, path in groups:
+            part = [requests[index] for index in group]
+            batches = causal.score(self.model, part, self.batch_tokens, path, within(skip, group))
+            for batch in batches:
+                yield replace(batch, indices=tuple(group[at] for at in batch.indices))
 
     def render(self, messages: Sequence[Message], *, thinking: bool) -> str:
         return chat.render(self.tokenizer, messages, thinking=thinking)
@@ -72,7 +84,18 @@ class TransformerEngine:
     ) -> Iterator[WrittenBatch]:
         budget = GENERATE_TOKENS * self.batch_tokens
         keep_unpacked(self.model, unpacked=False)  # each step computes one token a row
-        return writing.write(self.model, self.tokenizer, requests, prompts, budget, skip)
+        border = frequency_border(self.model.config) if self._is_decoder else None
+        for group in to_write(prompts, [request.max_new_tokens for request in requests], border):
+            batches = writing.write(
+                self.model,
+                self.tokenizer,
+                [requests[index] for index in group],
+                [prompts[index] for index in group],
+                budget,
+                within(skip, group),
+            )
+            for batch in batches:
+                yield replace(batch, indices=tuple(group[at] for at in batch.indices))
 
     def close(self) -> None:
         """There is nothing to close: the model's memory is freed with the process."""
