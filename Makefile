@@ -29,9 +29,10 @@ picture: .venv/installed-dev
 	$(BIN)/python docs/screenshot.py build/site docs/board.png 1280 light index.html 1700
 	$(BIN)/python docs/screenshot.py build/site docs/card.png 1200 light index.html 630
 
-# docs/cli.md, from the commands' own help.
+# docs/cli.md, from the commands' own help, and docs/architectures.md, from tiny models.
 reference: .venv/installed-dev
 	$(BIN)/python docs/cli_reference.py docs/cli.md
+	$(BIN)/python docs/architecture_table.py docs/architectures.md
 
 # The tests that need CUDA and the speed comparison there; the report is results/gpu/report.md.
 gpu-check: .venv/installed-dev

@@ -208,7 +208,7 @@ def _t5gemma2() -> Any:
 
 
 ARCHITECTURES = [
-    Architecture("gpt2", "GPT-2, BioMedLM", "learned positions, tied head",
+    Architecture("gpt2", "GPT-2", "learned positions, tied head",
         _config("GPT2Config", vocab_size=EMBEDDINGS, n_positions=LONGEST, n_embd=32, n_layer=2, n_head=4)),
     Architecture("gpt_neox", "Pythia", "parallel attention and MLP, partial rotary positions",
         _config("GPTNeoXConfig", **SIZES, rotary_pct=0.25)),
@@ -302,11 +302,10 @@ ARCHITECTURES = [
             text_config=HEADS | {"rope_parameters": QWEN3_VL_ROPE}, image_token_id=IMAGE + 2,
             vision_config=QWEN35_VISION | {"deepstack_visual_indexes": [0]}, video_token_id=IMAGE + 3,
             vision_start_token_id=IMAGE, vision_end_token_id=IMAGE + 1), wraps=True),
-    Architecture("exaone4", "EXAONE 4.0 1.2B", "a sliding window, layers without positions",
+    Architecture("exaone4", "EXAONE 4.0 1.2B", "norms after attention and MLP, norms of queries and keys",
+        _config("Exaone4Config", **SIZES, sliding_window=None, layer_types=["full_attention"] * 2)),
+    Architecture("exaone4-sliding", "", "a sliding window, layers without positions",
         _config("Exaone4Config", **SIZES, **ALTERNATING, sliding_window=SHORT_WINDOW,
-            sliding_window_pattern="LG")),
-    Architecture("exaone4-long", "", "a sliding window as long as the context, layers without positions",
-        _config("Exaone4Config", **SIZES, **ALTERNATING, sliding_window=LONGEST,
             sliding_window_pattern="LG")),
     Architecture("hunyuan_v1_dense", "Hunyuan 1.8B", "rotary positions by dynamic alpha, norms after them",
         _config("HunYuanDenseV1Config", **HEADS,

@@ -21,6 +21,7 @@ from bench.engines.torch_scoring import (
     read,
     score_in_batches,
 )
+from bench.errors import BenchError
 from bench.types import Encoded, ScoredBatch, Tree
 
 
@@ -28,7 +29,7 @@ def score(
     model: Any, requests: Sequence[Encoded], budget: int, path: Path, skip: frozenset[int] = frozenset()
 ) -> Iterator[ScoredBatch]:
     """Score requests in batches of about `budget` tokens of encoder and decoder together."""
-    start = (int(model.config.decoder_start_token_id),)
+    start = (start_token(model),)
     trees = [encoded.tree for encoded in requests]
 
     def forward(indices: Sequence[int]) -> tuple[Layout, Reading]:
@@ -36,6 +37,23 @@ def score(
         return layout, _forward(model, [trees[index] for index in indices], layout)
 
     yield from score_in_batches(requests, trees, budget, path, forward, skip)
+
+
+def start_token(model: Any) -> int:
+    """The token that the decoder begins with: T5 names it, T5Gemma begins with its decoder's BOS.
+
+    Raises a BenchError where the configuration has neither.
+    """
+    decoder = model.config.get_text_config(decoder=True)
+    names = (
+        getattr(model.config, "decoder_start_token_id", None),
+        model.generation_config.decoder_start_token_id,
+        getattr(decoder, "bos_token_id", None),
+    )
+    start = next((token for token in names if token is not None), None)
+    if start is None:
+        raise BenchError("config.json names no decoder_start_token_id: the decoder has no first token")
+    return int(start)
 
 
 def _forward(model: Any, sources: Sequence[Tree], layout: Layout) -> Reading:
