@@ -62,6 +62,7 @@ def costs(cost: Cost) -> list[tuple[str, str]]:
         ("Peak memory", size(cost.peak_memory_bytes)),
         ("Peak device memory", size(cost.peak_device_memory_bytes)),
         ("Weights in memory", size(cost.model_bytes)),
+        ("Of that, vision and audio towers", size(cost.tower_bytes) if cost.tower_bytes else ""),
         ("On disk", size(cost.weights_bytes)),
         ("Energy", f"{number(cost.joules)}\u202fJ" if cost.joules is not None else cost.joules_note or DASH),
     ]

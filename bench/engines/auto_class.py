@@ -4,10 +4,13 @@ Models that also take images or sound are wrappers: a text model, and towers bes
 through a tower, so the text part alone gives the same scores with less memory.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+from torch.nn import Module
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
@@ -90,3 +93,22 @@ def _text_config(config: PreTrainedConfig) -> PreTrainedConfig:
     if quantized is not None:
         text.quantization_config = quantized
     return text
+
+
+def tower_bytes(model: Any) -> int | None:
+    """The size in memory of what no text passes through, in bytes; None for a model without such parts.
+
+    That is everything beside the decoder, the text part of the encoder, the embedding and the head.
+    """
+    parts = [model.get_decoder(), model.get_input_embeddings(), model.get_output_embeddings()]
+    if model.config.is_encoder_decoder:
+        encoder = model.get_encoder()
+        parts.append(getattr(encoder, "text_model", encoder))
+    text = {id(weight) for part in parts for weight in _tensors(part)}
+    towers = [weight for weight in _tensors(model) if id(weight) not in text]
+    return sum(weight.numel() * weight.element_size() for weight in towers) or None
+
+
+def _tensors(module: Module) -> Iterator[Tensor]:
+    yield from module.parameters()
+    yield from module.buffers()

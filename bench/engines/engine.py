@@ -87,6 +87,16 @@ class LanguageModel(Engine, Protocol):
         ...
 
 
+@runtime_checkable
+class WithTowers(Protocol):
+    """An engine whose model may hold parts that no text passes through."""
+
+    @property
+    def tower_bytes(self) -> int | None:
+        """Size of the vision and audio towers in memory, in bytes; None for a model without."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Opening:
     """What an engine is opened with, apart from weights.

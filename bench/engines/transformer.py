@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bench.engines import causal, chat, seq2seq, writing
+from bench.engines.auto_class import tower_bytes
 from bench.engines.long_rows import by_length, frequency_border, to_write, within
 from bench.engines.packing import Path
 from bench.engines.quantizing import footprint, keep_unpacked
@@ -46,6 +47,10 @@ class TransformerEngine:
     @property
     def model_bytes(self) -> int:
         return footprint(self.model)
+
+    @property
+    def tower_bytes(self) -> int | None:
+        return tower_bytes(self.model)
 
     def encode(self, request: ScoreRequest) -> Encoded:
         encode = encode_causal if self._is_decoder else encode_seq2seq

@@ -150,6 +150,8 @@ class Cost(Strict):
     """On disk."""
     model_bytes: int | None = None
     """In memory; quantised weights with their scales."""
+    tower_bytes: int | None = Field(default=None, exclude_if=lambda size: size is None)
+    """What vision and audio towers take of `model_bytes`. Without any, it is not in the file."""
     batched: Latency | None = None
     """A question's share of its batch's time."""
     alone: Latency | None = None

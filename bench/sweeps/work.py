@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 
 from bench.cells.cell import CannotRun, Cell
-from bench.engines.engine import Engine
+from bench.engines.engine import Engine, WithTowers
 from bench.engines.kinds import open_engine, prepare
 from bench.engines.memory import peak_device_memory_bytes, peak_memory_bytes
 from bench.errors import BenchError
@@ -219,6 +219,7 @@ def _cost(
         peak_device_memory_bytes=peak_device_memory_bytes(),
         weights_bytes=weights.bytes if weights else None,
         model_bytes=engine.model_bytes,
+        tower_bytes=engine.tower_bytes if isinstance(engine, WithTowers) else None,
         batched=latency([r.seconds for r in scored if r.seconds is not None]),
         joules=None if None in joules or terms.jobs > 1 else sum(filter(None, joules)),
         joules_note=_energy_note(terms),

@@ -25,6 +25,7 @@ BEGINNING = TEXTS[1] + "\n\n"
 QUESTIONS = prompts(4)
 OPTIONS = (" Vitamin A", " Vitamin B12", " C")
 NEW_TOKENS = 6
+WITH_TOWERS = ("smolvlm", "qwen3_vl", "t5gemma2")
 PAGE = ROOT / "docs" / "architectures.md"
 
 
@@ -86,6 +87,10 @@ def test_texts_in_a_padded_batch_are_transformers_own_of_one_row(case: Case) -> 
     }
     for index, question in enumerate(QUESTIONS):
         assert written[index] == plain_text(case.model, case.engine.tokenizer, question, NEW_TOKENS)
+
+
+def test_only_whole_wrappers_have_towers(case: Case) -> None:
+    assert (case.engine.tower_bytes is not None) == (case.architecture.name in WITH_TOWERS)
 
 
 @pytest.mark.parametrize(

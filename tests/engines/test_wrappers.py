@@ -2,11 +2,13 @@
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from click.testing import Result
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForCausalLM, Gemma3nConfig, Mistral3Config
@@ -18,7 +20,7 @@ from bench.engines.quantizing import footprint
 from bench.errors import BenchError
 from bench.inputs.weights import NO_TRUST
 from plain import plain_causal, request, score, texts
-from tiny import opened, prompts
+from tiny import add_card, opened, prompts
 
 ALONE = [name for name in TEXT_ALONE if name in BY_NAME]
 WHOLE = ["smolvlm", "qwen3_vl"]
@@ -69,6 +71,25 @@ def test_a_wrapper_that_is_not_known_to_allow_it_is_loaded_whole(tmp_path: Path,
     folder = save(BY_NAME[name], tmp_path / name)
     engine = opened(folder, context=LONGEST)
     assert type(engine.model).__name__.endswith("ForConditionalGeneration")
+
+
+def test_a_run_says_what_the_tower_of_a_whole_wrapper_takes(
+    bench: Callable[..., Result], anatomy: Path, tmp_path: Path
+) -> None:
+    for name in ("smolvlm", "gemma3"):
+        add_card(tmp_path, name, save(BY_NAME[name], tmp_path / name))
+    ran = bench("run", "--models", "smolvlm,gemma3", "--tasks", "anatomy", "--dtype", "float32", "--offline")
+    assert ran.exit_code == 0, ran.output
+    costs = {path.parts[-3]: read(path)["cost"] for path in tmp_path.glob("results/*/*/*/result.json")}
+    model = BY_NAME["smolvlm"].auto.from_config(BY_NAME["smolvlm"].config())
+    tower = footprint(model.model.vision_model) + footprint(model.model.connector)
+    assert costs["smolvlm"]["tower_bytes"] == tower
+    assert 0 < tower < costs["smolvlm"]["model_bytes"]
+    assert "tower_bytes" not in costs["gemma3"]
+
+
+def read(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def test_a_wrapper_with_another_text_part_is_loaded_whole(tmp_path: Path) -> None:
