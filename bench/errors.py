@@ -8,8 +8,14 @@ BenchError
 """
 
 import difflib
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+
+LONGEST = 400
+"""Characters of another library's message that are shown."""
+_POINTER = re.compile(r"(?i)for (more )?details,? (please )?(look at|see) [^.!]*(above|below)[^.!]*[.!]?")
+"""A sentence that points to what the library has logged, which nobody sees."""
 
 
 class BenchError(Exception):
@@ -80,9 +86,19 @@ class PromptTooLong(BenchError):
         return type(self), (self.tokens, self.window, self.new)
 
 
-def first_line(error: BaseException) -> str:
-    """The first line of an error's message; the name of its class where the message is empty."""
-    return (str(error).splitlines() or [type(error).__name__])[0]
+def one_line(error: BaseException) -> str:
+    """An error's whole message as one line of at most `LONGEST` characters.
+
+    Libraries often begin with a heading and say what is wrong on the lines after it. Where nothing follows
+    the heading, or it only points to what was logged, the error's cause follows, or its class.
+    """
+    whole = " ".join(str(error).split())
+    text = _POINTER.sub("", whole).strip()
+    if not text or text.endswith(":") or text != whole:
+        cause = error.__cause__ or error.__context__
+        rest = one_line(cause) if cause else f"({type(error).__name__})"
+        text = f"{text} {rest}".strip()
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

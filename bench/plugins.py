@@ -13,7 +13,7 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Generic, TypeVar
 
-from bench.errors import BenchError, UsageError, did_you_mean, first_line
+from bench.errors import BenchError, UsageError, did_you_mean, one_line
 
 T = TypeVar("T")
 
@@ -82,7 +82,7 @@ def _load(point: EntryPoint, noun: str, kind: type[T]) -> T:
     try:
         row: object = point.load()
     except Exception as error:  # another package's import may raise anything
-        reason = f"{type(error).__name__}: {first_line(error)}"
+        reason = f"{type(error).__name__}: {one_line(error)}"
         raise BenchError(f"{description} cannot be loaded: {reason}") from error
     if not isinstance(row, kind):
         text = f"{description} is not a {kind.__name__}: {point.value} is a {type(row).__name__}"

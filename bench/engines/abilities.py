@@ -9,7 +9,7 @@ import torch
 from bench.engines.device import device_title
 from bench.engines.loading import best_dtype, device_name, quieten
 from bench.engines.memory import free_memory_bytes
-from bench.errors import first_line
+from bench.errors import one_line
 from bench.types import Quantization
 
 
@@ -52,7 +52,7 @@ def _quantizations() -> Iterator[tuple[Quantization, str]]:
             error = float((outputs - expected).norm() / expected.norm())
             yield kind, "" if error < 0.5 else f"wrong by {error:.0%}"
         except Exception as error:  # noqa: BLE001 (whatever the library or the driver raises)
-            yield kind, first_line(error)
+            yield kind, one_line(error)
 
 
 def _quantize(layer: Any, kind: Quantization) -> Any:

@@ -8,7 +8,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from bench.errors import BenchError, first_line
+from bench.errors import BenchError, one_line
 from bench.inputs.adapter import Adapter
 
 PROBE = 64
@@ -29,7 +29,7 @@ def add_adapter(model: Any, adapter: Adapter) -> None:
         weights = load_peft_weights(str(adapter.path), device="cpu")
         loaded: Any = set_peft_model_state_dict(adapted, weights)
     except (ValueError, RuntimeError, KeyError, TypeError, OSError, SafetensorError) as error:
-        raise _does_not_fit(adapter, first_line(error)) from error
+        raise _does_not_fit(adapter, one_line(error)) from error
     if loaded.unexpected_keys:
         raise _does_not_fit(adapter, f"it has no place for {loaded.unexpected_keys[0]}")
     missing = [key for key in loaded.missing_keys if adapted.prefix in key]

@@ -5,7 +5,7 @@ from typing import Any
 
 from jinja2 import TemplateError
 
-from bench.errors import BenchError, first_line
+from bench.errors import BenchError, one_line
 from bench.types import Message
 
 _ANSWER = "X"
@@ -27,7 +27,7 @@ def render(tokenizer: Any, messages: Sequence[Message], *, thinking: bool) -> st
         except TemplateError:
             return _prompt(tokenizer, _without_system(messages), thinking=thinking)
     except TemplateError as error:
-        raise BenchError(f"the chat template refuses the messages: {first_line(error)}") from error
+        raise BenchError(f"the chat template refuses the messages: {one_line(error)}") from error
 
 
 def _prompt(tokenizer: Any, messages: Sequence[Message], *, thinking: bool) -> str:

@@ -17,10 +17,11 @@ from bench.engines.adapters import add_adapter, check_tuned
 from bench.engines.auto_class import choose_class
 from bench.engines.choose_path import best_path
 from bench.engines.engine import Opening
+from bench.engines.loading_report import loading_error
 from bench.engines.memory import keep_few_kernels
 from bench.engines.quantizing import FOUR_BITS, keep_unpacked, quantization, torch_dtype
 from bench.engines.transformer import TransformerEngine
-from bench.errors import BenchError, first_line
+from bench.errors import BenchError, one_line
 from bench.folders import cache_folder
 from bench.inputs.model_card import ModelCard
 from bench.inputs.weights import NO_TRUST, Trust, Weights
@@ -110,7 +111,7 @@ def load_model(opening: Opening, folder: Path, device: str, *, pickled: bool = F
             **chosen.arguments,
         )
     except (OSError, ValueError, RuntimeError, ImportError, SafetensorError) as error:
-        raise BenchError(f"the weights cannot be loaded{in_format}: {first_line(error)}") from error
+        raise BenchError(f"the weights cannot be loaded{in_format}: {loading_error(error)}") from error
     missing: list[str] = sorted(info["missing_keys"])
     if missing:
         # Transformers fills them with random numbers.
@@ -144,7 +145,7 @@ def _tokenizer(folder: Path, trust: Trust = NO_TRUST) -> Any:
     try:
         return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=trust.code)
     except Exception as error:  # the tokenizer libraries may raise anything on bad files
-        raise BenchError(f"the tokenizer cannot be loaded: {first_line(error)}") from error
+        raise BenchError(f"the tokenizer cannot be loaded: {one_line(error)}") from error
 
 
 def readable_folder(weights: Weights) -> Path:

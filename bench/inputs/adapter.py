@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, Self, cast
 from pydantic import Field, ValidationError, model_validator
 
 from bench.config import Strict
-from bench.errors import BenchError, FileError, Mistake, Unavailable, UsageError, first_line
+from bench.errors import BenchError, FileError, Mistake, Unavailable, UsageError, one_line
 from bench.folders import display
 from bench.inputs.hub import hub_errors
 from bench.inputs.model_card import HubSource, ModelCard
@@ -179,7 +179,7 @@ def _snapshot(hub: str, *, offline: bool) -> Path:
         )
     except (*hub_errors(), ValueError) as error:
         text = f"there is no folder {hub}, and no adapter of that name could be downloaded from the hub"
-        raise BenchError(f"{text}: {first_line(error)}") from error
+        raise BenchError(f"{text}: {one_line(error)}") from error
 
 
 def read_adapter(folder: Path, name: str | None = None) -> Adapter:

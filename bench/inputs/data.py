@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import cast
 
 from bench.config import line_of
-from bench.errors import FileError, Mistake, Unavailable, UsageError, first_line
+from bench.errors import FileError, Mistake, Unavailable, UsageError, one_line
 from bench.folders import display, is_file, read_text
 from bench.inputs.rows import Row, RowError, row_to_item
 from bench.inputs.task import Columns, FilesData, HubData, Role, TaskFile
@@ -205,11 +205,11 @@ def _hub_rows(data: HubData, name: str, source: str, *, offline: bool) -> Iterat
             download_config=DownloadConfig(local_files_only=offline),
         )
     except DatasetGenerationError as error:
-        raise FileError([Mistake(source, 0, "", f"cannot be read: {first_line(error)}")]) from error
+        raise FileError([Mistake(source, 0, "", f"cannot be read: {one_line(error)}")]) from error
     except (OSError, ValueError) as error:  # what datasets raises: not cached, no such set, no such split
         if not offline:
             raise Unavailable(
-                f"data set {source} cannot be loaded: {first_line(error)}", "check data in the task file"
+                f"data set {source} cannot be loaded: {one_line(error)}", "check data in the task file"
             ) from error
         remedy = "run once while the hub can be reached"
         if name in data.mirror:

@@ -9,7 +9,7 @@ from typing import Any, cast
 import yaml
 from pydantic import ValidationError
 
-from bench.errors import BenchError, Unavailable, UsageError, first_line
+from bench.errors import BenchError, Unavailable, UsageError, one_line
 from bench.inputs.hub import hub_errors, hub_reachable
 from bench.inputs.model_card import Architecture, HubSource, ModelCard
 
@@ -55,7 +55,7 @@ def _fetch_metadata(hub_id: str) -> tuple[Any, Mapping[str, Any]]:
     except RepositoryNotFoundError as error:
         raise UsageError(f"the hub has no model '{hub_id}', or it is private") from error
     except hub_errors() as error:
-        raise Unavailable(f"the hub did not describe {hub_id}", first_line(error)) from error
+        raise Unavailable(f"the hub did not describe {hub_id}", one_line(error)) from error
     return info, cast("Mapping[str, Any]", json.loads(Path(path).read_text(encoding="utf-8")))
 
 

@@ -9,7 +9,7 @@ from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
 
-from bench.errors import BenchError, Unavailable, first_line
+from bench.errors import BenchError, Unavailable, one_line
 from bench.inputs.cards import CardFile
 from bench.inputs.engine_rules import RULES, TRANSFORMERS
 from bench.inputs.hub import hub_errors
@@ -211,7 +211,7 @@ def _on_hub(hub: str, revision: str, trust: Trust, patterns: tuple[str, ...]) ->
     try:
         info = HfApi().model_info(hub, revision=revision, files_metadata=True)
     except hub_errors() as error:
-        raise Unavailable(f"the hub did not describe {hub}", first_line(error)) from error
+        raise Unavailable(f"the hub did not describe {hub}", one_line(error)) from error
     names = [file.rfilename for file in info.siblings or ()]
     pickled = any(fnmatch(name, PICKLES) for name in names) and trust.pickle
     if not patterns and not pickled and not any(name.endswith(".safetensors") for name in names):
@@ -233,7 +233,7 @@ def fetch(remote: RemoteWeights) -> Weights:
         # By `ref`, not by commit, so that the cache records which commit it points to and finds it offline.
         _snapshot(remote.hub, remote.ref, remote.patterns or remote.trust.files, offline=False)
     except hub_errors() as error:
-        raise BenchError(f"{remote.hub} could not be downloaded: {first_line(error)}") from error
+        raise BenchError(f"{remote.hub} could not be downloaded: {one_line(error)}") from error
     weights = _in_hub_cache(remote.hub, remote.ref, remote.trust, remote.patterns)
     if weights is None:
         raise BenchError(f"{remote.hub} was downloaded, but some of its weights are missing")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from bench.errors import FileError, Mistake, UsageError, did_you_mean, first_line
+from bench.errors import FileError, Mistake, UsageError, did_you_mean, one_line
 from bench.folders import display
 from bench.lm_eval.facts import cell_of, provenance_of
 from bench.lm_eval.files import RESULTS, ResultsFile, Sample, read_results_file, read_samples, wrong
@@ -77,7 +77,7 @@ def import_runs(
                 except FileError as error:
                     yield error
                 except (ValueError, TypeError, LookupError, AttributeError, OverflowError) as error:
-                    text = f"not in lm-eval's format: {first_line(error)}"
+                    text = f"not in lm-eval's format: {one_line(error)}"
                     yield FileError([Mistake(display(file.path), 0, name, text)])
 
 

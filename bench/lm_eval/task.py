@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from bench.errors import BenchError, Unavailable, UsageError, did_you_mean, first_line
+from bench.errors import BenchError, Unavailable, UsageError, did_you_mean, one_line
 from bench.inputs.prompts import answer_text
 from bench.inputs.rows import RowError, row_to_item
 from bench.inputs.task import Columns, FilesData, Scoring, Splits, Task
@@ -122,7 +122,7 @@ def _load(manager: Any, name: str) -> Any:
     try:
         [task] = manager.load(name)["tasks"].values()
     except OSError as error:
-        reason = f"the data of lm-eval's task '{name}' cannot be loaded ({first_line(error)})"
+        reason = f"the data of lm-eval's task '{name}' cannot be loaded ({one_line(error)})"
         raise Unavailable(reason, "connect to the hub, or correct its dataset_path") from error
     except Exception as error:  # the task's own code and templates: whatever they raise
         raise _failed(f"lm-eval cannot load its task '{name}'", error) from error
@@ -130,7 +130,7 @@ def _load(manager: Any, name: str) -> Any:
 
 
 def _failed(what: str, error: Exception) -> BenchError:
-    return BenchError(f"{what}: {type(error).__name__}: {first_line(error)}")
+    return BenchError(f"{what}: {type(error).__name__}: {one_line(error)}")
 
 
 def _rows(name: str, task: Any, templates: Any, docs: Iterable[Any], split: str) -> list[Row]:

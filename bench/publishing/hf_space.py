@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from bench.errors import BenchError, UsageError, first_line
+from bench.errors import BenchError, UsageError, one_line
 from bench.inputs.hub import hub_errors, hub_reachable
 from bench.publishing.sending import Built, Sending, difference, refuse_others
 
@@ -145,7 +145,7 @@ def _hub_errors(token: str, name: str) -> Generator[None]:
         yield
     except (*hub_errors(), ValueError) as error:
         status = getattr(getattr(error, "response", None), "status_code", None)
-        text = first_line(error).replace(token, "…")
+        text = one_line(error).replace(token, "…")
         if status in (401, 403):
             text = f"may the token write to {name}? ({text})"
         # Not `from error`: its text may contain the token.

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from bench.config import Strict
-from bench.errors import BenchError, first_line
+from bench.errors import BenchError, one_line
 from bench.scoring.record import ParseStatus, Record
 from bench.stats.intervals import wilson
 from bench.stats.metrics import EVALUATE, METRICS, Compute, Estimate, find_metric
@@ -151,7 +151,7 @@ def _test_run(name: str, compute: Compute, answers: Sequence[str | None]) -> Non
     except BenchError:
         raise
     except Exception as error:  # code from outside may raise anything
-        reason = f"{type(error).__name__}: {first_line(error)}"
+        reason = f"{type(error).__name__}: {one_line(error)}"
         raise BenchError(f"metric {name} fails on a small example: {reason}") from error
 
 
@@ -185,7 +185,7 @@ def _load_evaluate(name: str, folder: Path) -> Compute:
     try:
         metric = evaluate.load(str(local) if local.exists() else source)
     except Exception as error:  # the library, the network and the metric's code may raise anything
-        raise BenchError(f"metric {name} cannot be loaded: {first_line(error)}") from error
+        raise BenchError(f"metric {name} cannot be loaded: {one_line(error)}") from error
 
     def compute(truth: Sequence[str], answers: Sequence[str | None]) -> Estimate:
         references = [LETTERS.index(letter) for letter in truth]

@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from bench.errors import first_line
+from bench.errors import one_line
 from bench.results.machine import has_accelerator
 
 POWERCAP = Path("/sys/class/powercap")
@@ -67,7 +67,7 @@ def _counters() -> tuple[tuple[Counter, ...], tuple[str, ...]]:
         except OSError as error:
             problems.append(f"{error.strerror}: {error.filename}")
         except Exception as error:  # noqa: BLE001 (NVML's exceptions exist only where it is installed)
-            problems.append(first_line(error))
+            problems.append(one_line(error))
     if not counters and not problems:
         problems.append("neither RAPL nor a GPU with a counter")
     return tuple(counters), tuple(problems)

@@ -20,7 +20,7 @@ from transformers import (
 from bench.engines.loading import device_name
 from bench.engines.memory import free_memory_bytes
 from bench.engines.transformer import TransformerEngine
-from bench.errors import BenchError, first_line
+from bench.errors import BenchError, one_line
 from bench.inputs.adapter import Recipe
 from bench.tuning.collate import collate_causal, collate_seq2seq
 from bench.tuning.examples import Example
@@ -124,7 +124,7 @@ def _trainable_model(engine: TransformerEngine, recipe: Recipe) -> Any:
     try:
         return get_peft_model(model, config)
     except ValueError as error:
-        raise BenchError(f"--target {recipe.target} does not fit this model: {first_line(error)}") from error
+        raise BenchError(f"--target {recipe.target} does not fit this model: {one_line(error)}") from error
 
 
 def _layers(model: Any, target: str) -> list[str]:

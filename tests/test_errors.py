@@ -1,0 +1,94 @@
+"""Messages of other libraries, in one line that says what is wrong."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForCausalLM, MixtralConfig
+
+from bench.engines import loading
+from bench.errors import LONGEST, BenchError, one_line
+from conftest import ROOT
+from tiny import SIZES, bpe_tokenizer, opened, save_causal
+
+
+@pytest.mark.parametrize(
+    ("message", "line"),
+    [
+        ("Error(s) in loading state_dict for X:\n\tsize mismatch for a", None),
+        ("401 Client Error. (Request ID: 1)\n\nRepository Not Found for url: u.", None),
+        ("one line", None),
+        ("Validation error for field 'x':", "Validation error for field 'x': (ValueError)"),
+        ("", "(ValueError)"),
+        ("Broken. For details look at the above report!", "Broken. (ValueError)"),
+        ("Broken. For more details, see the log above.", "Broken. (ValueError)"),
+    ],
+)
+def test_a_message_is_one_line_and_never_a_heading_alone(message: str, line: str | None) -> None:
+    assert one_line(ValueError(message)) == (" ".join(message.split()) if line is None else line)
+
+
+def test_a_heading_alone_is_followed_by_its_cause() -> None:
+    error = ValueError("The file is wrong:\n")
+    error.__cause__ = OSError("no space\nleft")
+    assert one_line(error) == "The file is wrong: no space left"
+
+
+def test_a_long_message_is_cut() -> None:
+    line = one_line(ValueError("word " * 1000))
+    assert len(line) == LONGEST
+    assert line.endswith("…")
+
+
+def test_messages_of_errors_are_cut_in_one_place() -> None:
+    cuts = re.compile(r"str\((error|e|exc)\)\s*\.(split|splitlines|partition)\(")
+    places = [path for path in (ROOT / "bench").rglob("*.py") if cuts.search(path.read_text("utf-8"))]
+    assert [path.name for path in places] == ["errors.py"]
+
+
+def reshaped(folder: Path, change: Any) -> None:
+    path = folder / "model.safetensors"
+    save_file(change(load_file(path)), path, {"format": "pt"})
+
+
+def test_a_tensor_of_another_shape_is_named_with_both_shapes(tmp_path: Path) -> None:
+    folder = save_causal(tmp_path / "m", "llama")
+    name = "model.layers.1.self_attn.q_proj.weight"
+    reshaped(folder, lambda weights: weights | {name: torch.ones(32, 64)})
+    expected = f"the weights cannot be loaded: {name} has the shape (32, 64) in the files and (64, 64)"
+    with pytest.raises(BenchError, match=re.escape(expected)):
+        opened(folder)
+
+
+def save_experts(folder: Path) -> Path:
+    """A mixture of experts, whose experts transformers stacks when it loads them."""
+    tokenizer = bpe_tokenizer()
+    config = MixtralConfig(vocab_size=len(tokenizer), num_local_experts=2, num_experts_per_tok=1, **SIZES)
+    AutoModelForCausalLM.from_config(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def test_a_tensor_that_cannot_be_converted_is_named_with_the_reason(tmp_path: Path) -> None:
+    folder = save_experts(tmp_path / "m")
+    name = next(n for n in load_file(folder / "model.safetensors") if "experts.1.w1" in n)
+    reshaped(folder, lambda weights: weights | {name: torch.ones(7, 64)})
+    with pytest.raises(
+        BenchError, match=r"the weights cannot be loaded: \S+experts\S+ cannot be converted: "
+    ):
+        opened(folder)
+
+
+def test_without_the_report_the_message_would_name_no_tensor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = save_causal(tmp_path / "m", "llama")
+    reshaped(folder, lambda weights: weights | {"model.norm.weight": torch.ones(3)})
+    monkeypatch.setattr(loading, "loading_error", one_line)
+    with pytest.raises(BenchError) as caught:
+        opened(folder)
+    assert "model.norm.weight" not in str(caught.value)
+    assert not str(caught.value).endswith("report!")
