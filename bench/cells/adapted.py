@@ -17,9 +17,9 @@ from bench.inputs.adapter import (
     Method,
     Recipe,
     adapter_facts,
-    check_fits,
     read_adapter,
 )
+from bench.inputs.adapter_fit import check_fits
 from bench.inputs.data import Split
 from bench.inputs.weights import RemoteWeights, Weights
 from bench.results.identity import identity

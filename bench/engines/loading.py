@@ -13,7 +13,8 @@ from safetensors import SafetensorError
 from transformers import AutoTokenizer, GenerationConfig
 from transformers.utils import logging as transformers_logging
 
-from bench.engines.adapters import add_adapter, check_tuned
+from bench.engines.adapter_tokenizer import adapter_tokenizer
+from bench.engines.adapters import adapted_model, check_tuned
 from bench.engines.auto_class import choose_class
 from bench.engines.choose_path import best_path
 from bench.engines.engine import Opening
@@ -64,19 +65,24 @@ def open_transformers(opening: Opening, weights: Weights) -> TransformerEngine:
     device = device_name()
     if device == "cpu":
         keep_few_kernels()
-    model = load_model(opening, folder, device, pickled=weights.pickled and not tuned).eval()
-    if adapter and tuned:
-        check_tuned(adapter, readable_folder(weights))
-    elif adapter:
-        add_adapter(model, adapter)
+
+    def load() -> Any:
+        return load_model(opening, folder, device, pickled=weights.pickled and not tuned).eval()
+
+    model = adapted_model(load, adapter) if adapter and not tuned else load()
+    if tuned:
+        check_tuned(tuned, readable_folder(weights))
     if device == "cpu":
         # With a mask, transformers repeats keys and values for each query head, which the CPU's kernel
         # does not need: without it, scoring after a prefix of 1,100 tokens is 1.7 times as fast.
         os.environ["TRANSFORMERS_SDPA_FORCE_GQA"] = "1"
     longest_row = window(opening.card, model.config)
+    tokenizer = _tokenizer(folder, opening.trust)
+    if adapter and not tuned:
+        tokenizer = adapter_tokenizer(adapter, tokenizer, model, opening.trust)
     return TransformerEngine(
         model=model,
-        tokenizer=_tokenizer(folder, opening.trust),
+        tokenizer=tokenizer,
         window=longest_row,
         batch_tokens=int(opening.batch * (CUDA_BATCH_TOKENS if device == "cuda" else CPU_BATCH_TOKENS)),
         path=best_path(model, longest_row),
@@ -89,6 +95,7 @@ def quieten() -> None:
     transformers_logging.set_verbosity_error()
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it warns in each layer and pass
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
+    warnings.filterwarnings("ignore", module="peft")  # of tied embeddings, which we check ourselves
 
 
 def load_model(opening: Opening, folder: Path, device: str, *, pickled: bool = False) -> Any:

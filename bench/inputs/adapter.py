@@ -14,17 +14,18 @@ from typing import Annotated, Any, Literal, Self, cast
 from pydantic import Field, ValidationError, model_validator
 
 from bench.config import Strict
-from bench.errors import BenchError, FileError, Mistake, Unavailable, UsageError, one_line
+from bench.errors import BenchError, FileError, Mistake, UsageError, one_line
 from bench.folders import display
 from bench.inputs.hub import hub_errors
-from bench.inputs.model_card import HubSource, ModelCard
-from bench.inputs.weights import RemoteWeights, Weights
 from bench.types import Dtype, Item, PromptStyle, Quantization
 
 CARD = "slm-bench.json"
 CONFIG = "adapter_config.json"
 FILES = ("*.json", "*.safetensors", "*.jinja", "*.model", "*.txt")
 LORA_WEIGHTS = "adapter_model.safetensors"
+VOCABULARIES = ("tokenizer.json", "*.model", "vocab.json", "vocab.txt")
+TOKENIZER = (*VOCABULARIES, "merges.txt", "*token*.json", "chat_template.*")
+"""The files that a tokenizer is read from. A folder with one of the vocabularies has a whole tokenizer."""
 IGNORED_KEYS = {"base_model_name_or_path", "inference_mode", "revision", "peft_version", "auto_mapping"}
 """Keys of a LoRA configuration that do not affect scores."""
 Method = Literal["lora", "full"]
@@ -111,6 +112,7 @@ class AdapterCard(Strict):
     """`slm-bench.json` in an adapter's folder.
 
     `questions` are digests of the questions trained on; they show which test questions an adapter has seen.
+    `tokenizer` is the digest of the tokenizer files that a full tuning wrote, "" in older cards and for LoRA.
     """
 
     schema_version: Literal[1] = 1
@@ -123,6 +125,7 @@ class AdapterCard(Strict):
     libraries: dict[str, str]
     device: str
     questions: tuple[str, ...]
+    tokenizer: str = ""
 
 
 class AdapterFacts(Strict):
@@ -145,13 +148,16 @@ class AdapterFacts(Strict):
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """`base` is the base model named in the adapter's own configuration, "" where it names none."""
+    """`base` is the base model that the adapter's own configuration names, and `base_revision` its branch,
+    tag or commit; "" where it names none.
+    """
 
     path: Path
     name: str
     sha256: str
     method: Method
     base: str
+    base_revision: str
     card: AdapterCard | None
 
 
@@ -197,11 +203,33 @@ def read_adapter(folder: Path, name: str | None = None) -> Adapter:
     return Adapter(
         path=folder.resolve(),
         name=name or folder.name,
-        sha256=_digest(files, config),
+        sha256=_digest([*files, *_own_tokenizer(folder, card)], config),
         method=method,
         base=str(config.get("base_model_name_or_path") or ""),
+        base_revision=str(config.get("revision") or ""),
         card=card,
     )
+
+
+def tokenizer_files(folder: Path) -> list[Path]:
+    """The files of the tokenizer in a folder, sorted; empty where it has none."""
+    return sorted({path for pattern in TOKENIZER for path in folder.glob(pattern) if path.is_file()})
+
+
+def tokenizer_digest(folder: Path) -> str:
+    """SHA-256 over the files of the tokenizer in a folder."""
+    return _digest(tokenizer_files(folder), {})
+
+
+def _own_tokenizer(folder: Path, card: AdapterCard | None) -> list[Path]:
+    """The files of a tokenizer that is not the base model's, as far as its card tells.
+
+    The digests of full tunings leave out the tokenizer that the tuning copied, so that their runs keep their
+    ids.
+    """
+    if card is not None and card.recipe.method == "full":
+        return [] if card.tokenizer in ("", tokenizer_digest(folder)) else tokenizer_files(folder)
+    return tokenizer_files(folder)
 
 
 def _read_config(path: Path) -> dict[str, Any]:
@@ -235,28 +263,6 @@ def _digest(files: Iterable[Path], config: Mapping[str, Any]) -> str:
         with path.open("rb") as stream:
             digest.update(hashlib.file_digest(stream, "sha256").digest())
     return digest.hexdigest()
-
-
-def check_fits(adapter: Adapter, card: ModelCard, weights: Weights | RemoteWeights) -> None:
-    """Raises Unavailable where the adapter was made for another model; one that names no model passes."""
-    made = adapter.card
-    if made is not None:
-        if made.base != card.name:
-            _refuse(adapter, made.base, card)
-        if made.weights != weights.revision:
-            remedy = f"tune {card.name} again with bench tune"
-            raise Unavailable(f"the adapter {adapter.name} was made for other weights of {card.name}", remedy)
-    elif (
-        isinstance(card.source, HubSource)
-        and adapter.base.count("/") == 1
-        and adapter.base.casefold() != card.source.hub.casefold()
-    ):
-        _refuse(adapter, adapter.base, card)
-
-
-def _refuse(adapter: Adapter, base: str, card: ModelCard) -> None:
-    reason = f"the adapter {adapter.name} was made for {base}, not for {card.name}"
-    raise Unavailable(reason, f"name that model with --models, or tune {card.name} with bench tune")
 
 
 def adapter_facts(adapter: Adapter, tested: Iterable[Item]) -> AdapterFacts:

@@ -10,7 +10,7 @@ import bench
 from bench.engines.device import device_title
 from bench.engines.transformer import TransformerEngine
 from bench.errors import BenchError
-from bench.inputs.adapter import CARD, AdapterCard, Learnt, Outcome, question_digest
+from bench.inputs.adapter import CARD, AdapterCard, Learnt, Outcome, question_digest, tokenizer_digest
 from bench.inputs.model_card import HubSource
 from bench.tuning.job import Job
 from bench.tuning.pace import Pace
@@ -25,6 +25,7 @@ def save_adapter(trainer: Any, engine: TransformerEngine, job: Job, card: Adapte
     if job.recipe.method == "full":
         trainer.model.save_pretrained(str(folder))
         engine.tokenizer.save_pretrained(str(folder))
+        card = card.model_copy(update={"tokenizer": tokenizer_digest(folder)})
     else:
         # The base's public name, not the folder on this machine that it was loaded from.
         source = job.opening.card.source

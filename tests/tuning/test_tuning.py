@@ -13,7 +13,7 @@ import pytest
 import torch
 from peft import PeftModel
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
+from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
 
 from bench.board.changes import changes, describe_change
 from bench.cells.adapted import QUICK, tuning_job
@@ -25,7 +25,7 @@ from bench.engines.loading import open_transformers
 from bench.engines.transformer import TransformerEngine
 from bench.errors import BenchError, FileError
 from bench.evaluate import evaluate
-from bench.inputs.adapter import Adapter, AdapterCard, Method, Recipe, read_adapter
+from bench.inputs.adapter import CARD, Adapter, AdapterCard, Method, Recipe, read_adapter
 from bench.inputs.cards import CardFile
 from bench.inputs.choices import Choices
 from bench.inputs.data import Split, load_split
@@ -570,6 +570,41 @@ def test_a_full_tuning_that_is_the_model_itself_or_not_whole_is_an_error(task: P
     save_file(own, job.out / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(BenchError, match=r"the weights cannot be loaded: .* is not in them"):
         opened(job)
+
+
+def test_a_full_tuning_with_added_tokens_is_scored_as_the_library_loads_it(
+    task: Path, tmp_path: Path
+) -> None:
+    job = job_of(task, save_causal(tmp_path / "m", "llama"), tmp_path / "a", method="full", steps=2)
+    tuned(job)
+    before = read_adapter(job.out)
+    model: Any = AutoModelForCausalLM.from_pretrained(job.out, dtype=torch.float32)
+    tokenizer: Any = AutoTokenizer.from_pretrained(job.out)
+    tokenizer.add_tokens(["<one>", "<two>"])
+    model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
+    model.save_pretrained(job.out)
+    tokenizer.save_pretrained(job.out)
+    engine = opened(job)
+    assert engine.tokenizer("<two>")["input_ids"] == [len(tokenizer) - 1]
+    texts = [*prompts(2), "<one> Which organ <two>?"]
+    library = replace(engine, model=model.eval(), path="plain")
+    assert letters(engine, texts) == pytest.approx(letters(library, texts), abs=1e-3)
+    assert read_adapter(job.out).sha256 != before.sha256
+
+
+def test_the_tokenizer_of_a_full_tuning_counts_once_it_is_edited(task: Path, tmp_path: Path) -> None:
+    job = job_of(task, save_causal(tmp_path / "m", "llama"), tmp_path / "a", method="full", steps=2)
+    tuned(job)
+    path = job.out / CARD
+    now = read_adapter(job.out)
+    earlier = json.loads(path.read_text(encoding="utf-8"))
+    assert earlier.pop("tokenizer")
+    path.write_text(json.dumps(earlier), encoding="utf-8")
+    assert read_adapter(job.out).sha256 == now.sha256, "an older card says nothing of the tokenizer"
+    assert now.card
+    path.write_text(now.card.model_dump_json(), encoding="utf-8")
+    (job.out / "chat_template.jinja").write_text("{{ messages }}", encoding="utf-8")
+    assert read_adapter(job.out).sha256 != now.sha256
 
 
 def test_a_checkpoint_that_a_kill_tore_is_not_gone_on_with(task: Path, tmp_path: Path) -> None:

@@ -1,0 +1,86 @@
+"""The tokenizer of a model with an adapter: the adapter's own where its folder has one."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from transformers import AutoTokenizer
+
+from bench.errors import BenchError, one_line
+from bench.inputs.adapter import VOCABULARIES, Adapter, tokenizer_files
+from bench.inputs.weights import Trust
+
+TEMPLATE = "chat_template.jinja"
+SETTINGS = "tokenizer_config.json"
+ADDED = "added_tokens.json"
+
+
+def adapter_tokenizer(adapter: Adapter, base: Any, model: Any, trust: Trust) -> Any:
+    """The tokenizer in the adapter's folder; with only a chat template there, the base model's with it.
+
+    Raises a BenchError where it cannot be read, or its ids are not those of the model's embeddings.
+    """
+    folder = adapter.path
+    if not tokenizer_files(folder):
+        return base
+    if not any(path for pattern in VOCABULARIES for path in folder.glob(pattern)):
+        return _with_template(adapter, base)
+    try:
+        own = AutoTokenizer.from_pretrained(
+            folder, config=model.config, local_files_only=True, trust_remote_code=trust.code
+        )
+    except Exception as error:  # the tokenizer libraries may raise anything on bad files
+        raise BenchError(f"the tokenizer of {adapter.name} cannot be loaded: {one_line(error)}") from error
+    _check_ids(adapter, own, base, int(model.get_input_embeddings().weight.shape[0]))
+    if own.chat_template is None:
+        own.chat_template = base.chat_template
+    return own
+
+
+def _check_ids(adapter: Adapter, own: Any, base: Any, rows: int) -> None:
+    """Raises a BenchError for an added token without an embedding, or with the embedding of another token.
+
+    Added tokens of the base, such as those reserved for later, may have other names.
+    """
+    theirs, ours = ({i: token for token, i in made.get_vocab().items()} for made in (base, own))
+    last = max(ours.keys() - theirs.keys(), default=0)
+    if last >= rows:
+        text = f"adds the token {ours[last]!r} with id {last}, and the model has embeddings of {rows} tokens"
+        remedy = "save the adapter with save_embedding_layers=True"
+        raise BenchError(f"the tokenizer of {adapter.name} {text}; {remedy}")
+    kept = ours.keys() & theirs.keys() - base.added_tokens_decoder.keys()
+    moved = min((i for i in kept if ours[i] != theirs[i]), default=None)
+    if moved is not None:
+        text = f"has {ours[moved]!r} as token {moved}, where the model's own has {theirs[moved]!r}"
+        raise BenchError(f"the tokenizer of {adapter.name} {text}; it was made for another model")
+
+
+def _with_template(adapter: Adapter, base: Any) -> Any:
+    """The base model's tokenizer with the adapter's chat template.
+
+    Raises a BenchError where the adapter names tokens that the base model's tokenizer does not have.
+    """
+    settings, added = (_json(adapter, adapter.path / name) for name in (SETTINGS, ADDED))
+    listed = {str(token["content"]): int(i) for i, token in settings.get("added_tokens_decoder", {}).items()}
+    vocabulary = base.get_vocab()
+    for token, index in (listed | added).items():
+        if vocabulary.get(token) != index:
+            text = f"adds the token {token!r}, but has no tokenizer.json"
+            raise BenchError(f"the adapter {adapter.name} {text}; save its whole tokenizer beside it")
+    path = adapter.path / TEMPLATE
+    template = path.read_text(encoding="utf-8") if path.is_file() else settings.get("chat_template")
+    if isinstance(template, list):  # several, with names
+        template = {row["name"]: row["template"] for row in template}
+    if template:
+        base.chat_template = template
+    return base
+
+
+def _json(adapter: Adapter, path: Path) -> dict[str, Any]:
+    """The object in a JSON file; empty where there is no such file."""
+    if not path.is_file():
+        return {}
+    try:
+        return dict(json.loads(path.read_bytes()))
+    except (ValueError, TypeError) as error:
+        raise BenchError(f"{path.name} of the adapter {adapter.name} is not a JSON object") from error
