@@ -1,50 +1,184 @@
-"""Chat messages -> a prompt, by the chat template of the model's tokenizer."""
+"""Chat messages -> a prompt, by the chat template of the model's tokenizer.
 
-from collections.abc import Sequence
+A template is a program of a stranger, so nothing that it does is taken for granted. It also renders marked
+messages and an answer to them. Where these show that it drops, repeats or changes a text, or does not show
+where the answer begins, the prompt is refused.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
-
-from jinja2 import TemplateError
 
 from bench.errors import BenchError, one_line
 from bench.types import Message
 
-_ANSWER = "X"
-_FIXED_DATE = "{%- macro strftime_now(format) -%}26 Jul 2024{%- endmacro -%}"
+_FIXED_DATE = "{%- macro strftime_now(format) -%}26 Jul 2024{%- endmacro %}\n"
 """Some templates write today's date; scores would change from day to day."""
+_TAG = r"(?:[\w|]+:)?(?:think|thinking|thought|reason|reasoning)>"
+_OPENS = rf"<{_TAG}|\[THINK\]|<\|START_THINKING\|>|<\|begin_of_thought\|>|<\|channel>thought"
+_CLOSES = rf"</{_TAG}|\[/THINK\]|<\|END_THINKING\|>|<\|end_of_thought\|>|<channel\|>"
+_THOUGHT_MARK = re.compile(rf"(?P<opens>{_OPENS})|{_CLOSES}")
+_EMPTY_THOUGHT = re.compile(rf"(?:{_OPENS})\s*(?:{_CLOSES})\s*\Z")
+
+
+class _Unusable(Exception):
+    """Why a template cannot be used in one form. The reason of the form that gets furthest is shown."""
+
+    def __init__(self, reason: str, progress: int) -> None:
+        super().__init__(reason)
+        self.progress = progress
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """A form in which a template may accept the messages. `in_parts`: contents are lists of parts."""
+
+    messages: tuple[Message, ...]
+    in_parts: bool
 
 
 def render(tokenizer: Any, messages: Sequence[Message], *, thinking: bool) -> str:
-    """The prompt, up to where the assistant's answer begins.
+    """The prompt, up to where the assistant's answer begins in a dialogue that has one.
 
-    Without `thinking`, a template that lets the model think first (Qwen3's) leaves that out. Raises a
-    BenchError where there is no template, or it does not accept the messages.
+    Without `thinking` the prompt leaves no thought open; with it, the model may think first. White space at
+    the ends of a message may be lost. Raises a BenchError where there is no template, or it gives no such
+    prompt.
     """
     if tokenizer.chat_template is None:
         raise BenchError("this model's tokenizer has no chat template; use --prompt plain")
-    try:
+    failures: list[_Unusable] = []
+    for form in _forms(messages):
         try:
-            return _prompt(tokenizer, messages, thinking=thinking)
-        except TemplateError:
-            return _prompt(tokenizer, _without_system(messages), thinking=thinking)
-    except TemplateError as error:
-        raise BenchError(f"the chat template refuses the messages: {one_line(error)}") from error
+            return _prompt(tokenizer, form, thinking=thinking)
+        except _Unusable as failure:
+            failures.append(failure)
+    reason = max(failures, key=lambda failure: failure.progress)
+    raise BenchError(f"the chat template {reason}; use --prompt plain") from reason
 
 
-def _prompt(tokenizer: Any, messages: Sequence[Message], *, thinking: bool) -> str:
-    turns = [{"role": message.role, "content": message.content} for message in messages]
-    template = _FIXED_DATE + tokenizer.get_chat_template()
-    options = {"tokenize": False, "enable_thinking": thinking, "chat_template": template}
-    prompt = tokenizer.apply_chat_template(turns, add_generation_prompt=True, **options)
-    answered = [*turns, {"role": "assistant", "content": _ANSWER}]
-    whole = tokenizer.apply_chat_template(answered, add_generation_prompt=False, **options)
-    # Some templates put a space between the assistant's marker and the answer.
-    space = whole[len(prompt) : whole.rindex(_ANSWER)] if whole.startswith(prompt) else ""
-    return prompt + space if space.isspace() else prompt
-
-
-def _without_system(messages: Sequence[Message]) -> list[Message]:
-    """For templates without a system role: its text goes before the first question."""
+def _forms(messages: Sequence[Message]) -> Iterator[_Form]:
+    """Content as text, then as parts; with the system text as its own message, then before the question."""
     first, *rest = messages
-    if first.role != "system" or not rest:
-        return list(messages)
-    return [Message("user", f"{first.content}\n\n{rest[0].content}"), *rest[1:]]
+    choices = [tuple(messages)]
+    if first.role == "system" and rest:
+        choices.append((Message("user", f"{first.content}\n\n{rest[0].content}"), *rest[1:]))
+    for chosen in choices:
+        yield _Form(chosen, in_parts=False)
+        yield _Form(chosen, in_parts=True)
+
+
+def _prompt(tokenizer: Any, form: _Form, *, thinking: bool) -> str:
+    marked = replace(form, messages=tuple(replace(m, content=_mark(n)) for n, m in enumerate(form.messages)))
+    marks = [message.content for message in marked.messages]
+    asked = _apply(tokenizer, marked, thinking=thinking, generation_prompt=True)
+    order = _order(asked, marks)
+    literals = _literals(asked, [marks[at] for at in order])
+    answer = _mark(len(marks))
+    dialogue = replace(marked, messages=(*marked.messages, Message("assistant", answer)))
+    answered = _apply(tokenizer, dialogue, thinking=thinking, generation_prompt=False)
+    opening = _opening(answered, marks[order[-1]], answer)
+    if thinking:
+        unasked = _apply(tokenizer, marked, thinking=thinking, generation_prompt=False)
+        opening = _thinking_opening(literals[-1], opening, is_given=asked != unasked)
+    else:
+        opening = _answer_opening(literals[-1], opening)
+    texts = [form.messages[at].content for at in order]
+    rendered = _apply(tokenizer, form, thinking=thinking, generation_prompt=True)
+    return rendered[: _texts_end(rendered, literals, texts)] + opening
+
+
+def _mark(number: int) -> str:
+    """A text that occurs nowhere else, with all that a template may escape, split or join."""
+    return f"Mark{number}Begin <b> & \"c\" 'd' \\ é  e\n\n  {{f}} %g Mark{number}End"
+
+
+def _apply(tokenizer: Any, form: _Form, *, thinking: bool, generation_prompt: bool) -> str:
+    turns = [
+        {
+            "role": message.role,
+            "content": [{"type": "text", "text": message.content}] if form.in_parts else message.content,
+        }
+        for message in form.messages
+    ]
+    try:
+        text: str = tokenizer.apply_chat_template(
+            turns,
+            tokenize=False,
+            add_generation_prompt=generation_prompt,
+            chat_template=_FIXED_DATE + tokenizer.get_chat_template(),
+            enable_thinking=thinking,
+            thinking=thinking,
+        )
+    except Exception as error:  # a stranger's template may raise anything
+        raise _Unusable(f"refuses the messages: {one_line(error)}", 0) from error
+    return text
+
+
+def _order(rendered: str, marks: Sequence[str]) -> list[int]:
+    """The indices of the marked messages in the order in which a template writes them."""
+    for mark in marks:
+        if not (count := rendered.count(mark)):
+            raise _Unusable("leaves out or changes a text that it is given", 1)
+        if count > 1:
+            raise _Unusable("repeats a text that it is given", 2)
+    return sorted(range(len(marks)), key=lambda at: rendered.index(marks[at]))
+
+
+def _literals(rendered: str, marks: Sequence[str]) -> list[str]:
+    """What a template writes before, between and after its texts."""
+    return re.split("|".join(re.escape(mark) for mark in marks), rendered)
+
+
+def _opening(answered: str, last: str, answer: str) -> str:
+    """What stands between the last text of a question and the assistant's answer."""
+    before, marked, _ = answered.partition(answer)
+    _, reached, opening = before.rpartition(last)
+    if not marked or not reached:
+        raise _Unusable("does not write an answer after its question", 3)
+    if not _EMPTY_THOUGHT.sub("", opening).strip():
+        raise _Unusable("does not mark where the assistant speaks", 3)
+    return opening
+
+
+def _answer_opening(asked: str, opening: str) -> str:
+    """What stands before an answer without thought: as in the answered dialogue.
+
+    `asked` is what follows the question when an answer is asked for. It is used where it ends in an empty
+    thought that the template leaves out of finished dialogues.
+    """
+    if not opening.startswith(asked) and _EMPTY_THOUGHT.search(asked):
+        opening = asked
+    marks = list(_THOUGHT_MARK.finditer(opening))
+    if marks and marks[-1]["opens"]:
+        raise _Unusable("puts the answer into a thought that it opens", 4)
+    return opening
+
+
+def _thinking_opening(asked: str, opening: str, *, is_given: bool) -> str:
+    """What stands before an answer whose thought the model writes first.
+
+    `is_given` is whether the template asks for an answer at all. Where it does not, the dialogue's header is
+    used, without the empty thought after it.
+    """
+    header = _EMPTY_THOUGHT.sub("", opening)
+    if not is_given or not (asked.startswith(header) or header.startswith(asked)):
+        return header
+    missing = header.removeprefix(asked)
+    return header if missing.isspace() else asked
+
+
+def _texts_end(rendered: str, literals: Sequence[str], texts: Sequence[str]) -> int:
+    """Where the last text ends in the rendering of real texts, each whole and once between the literals."""
+    place = len(literals[0])
+    end = place if rendered.startswith(literals[0]) else -1
+    for text, literal in zip(texts, literals[1:], strict=True):
+        kept = (text, text.strip(), text.lstrip(), text.rstrip())
+        whole = next((one for one in kept if rendered.startswith(one + literal, place)), None)
+        if whole is None or end < 0:
+            raise _Unusable("changes a text that it is given", 5)
+        end = place + len(whole)
+        place = end + len(literal)
+    if place != len(rendered):
+        raise _Unusable("changes a text that it is given", 5)
+    return end

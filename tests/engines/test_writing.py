@@ -1,4 +1,4 @@
-"""Chat templates and what models write: the same text whatever shares the batch."""
+"""What models write: the same text whatever shares the batch."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -6,79 +6,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
+from transformers import AutoModelForCausalLM
 
-from bench.engines.chat import render
-from bench.engines.tokenizing import encode_causal
 from bench.engines.transformer import TransformerEngine
 from bench.engines.writing import Draws
-from bench.errors import BenchError, PromptTooLong
-from bench.types import Completion, GenerateRequest, Message, ScoreRequest
-from tiny import ITEM, bpe_tokenizer, opened, prompts, save_causal, save_t5
-
-CHATML = (
-    "{% for m in messages %}<|{{ m.role }}|>\n{{ m.content }}</s>\n{% endfor %}"
-    "{% if add_generation_prompt %}<|assistant|>\n{% endif %}"
-)
-THINKING = (
-    "{% for m in messages %}<|{{ m.role }}|>\n"
-    "{% if m.role == 'assistant' and loop.last %}<think>\n\n</think>\n\n{% endif %}{{ m.content }}</s>\n"
-    "{% endfor %}"
-    "{% if add_generation_prompt %}<|assistant|>\n"
-    "{% if enable_thinking is defined and not enable_thinking %}<think>\n\n</think>\n\n{% endif %}{% endif %}"
-)
-SPACED = (
-    "<s>{% for m in messages %}{% if m.role == 'user' %}[INST] {{ m.content }} [/INST]"
-    "{% elif m.role == 'assistant' %} {{ m.content }}</s>"
-    "{% else %}{{ raise_exception('only user and assistant') }}{% endif %}{% endfor %}"
-)
-ASKED = (Message("system", "Be brief."), Message("user", "Why?"))
-
-
-def templated(template: str | None) -> PreTrainedTokenizerFast:
-    tokenizer = bpe_tokenizer()
-    tokenizer.chat_template = template
-    return tokenizer
-
-
-def test_the_prompt_ends_where_the_assistant_begins() -> None:
-    text = render(templated(CHATML), ASKED, thinking=False)
-    assert text == "<|system|>\nBe brief.</s>\n<|user|>\nWhy?</s>\n<|assistant|>\n"
-
-
-def test_thinking_is_switched_off_for_scoring_and_left_on_for_writing() -> None:
-    tokenizer = templated(THINKING)
-    assert render(tokenizer, ASKED, thinking=False).endswith("<|assistant|>\n<think>\n\n</think>\n\n")
-    assert render(tokenizer, ASKED, thinking=True).endswith("<|assistant|>\n")
-
-
-def test_a_template_s_space_before_the_answer_is_kept_and_one_without_a_system_role_is_served() -> None:
-    assert render(templated(SPACED), ASKED, thinking=False) == "<s>[INST] Be brief.\n\nWhy? [/INST] "
-
-
-def test_a_template_that_refuses_and_a_tokenizer_without_one_are_said() -> None:
-    with pytest.raises(BenchError, match="the chat template refuses the messages: never"):
-        render(templated("{{ raise_exception('never') }}"), ASKED, thinking=False)
-    with pytest.raises(BenchError, match="has no chat template; use --prompt plain"):
-        render(templated(None), ASKED, thinking=False)
-
-
-def test_templated_text_gets_no_second_bos() -> None:
-    from tokenizers.processors import TemplateProcessing
-
-    tokenizer = templated(SPACED)
-    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
-        single="<s> $A", special_tokens=[("<s>", 1)]
-    )
-    prompt = render(tokenizer, [Message("user", "Why?")], thinking=False)
-    tree = encode_causal(tokenizer, ScoreRequest(ITEM, prompt, (("A", "B"),), templated=True)).tree
-    assert tree.stem.count(1) == 1
-    wholes = [tokenizer(prompt + letter, add_special_tokens=False)["input_ids"] for letter in "AB"]
-    assert [[*tree.stem, *branch.tokens] for branch in tree.flat] == wholes
-    # The template's space and the letter are one token, so it is the scored one.
-    assert tokenizer.decode(tree.flat[0].tokens) == " A"
-    plain = encode_causal(tokenizer, ScoreRequest(ITEM, "Why?", ((" A", " B"),))).tree
-    assert plain.stem.count(1) == 1
+from bench.errors import PromptTooLong
+from bench.types import Completion, GenerateRequest
+from tiny import ITEM, opened, prompts, save_causal, save_t5
 
 
 def asked(prompt: str, **changed: object) -> GenerateRequest:
@@ -165,11 +99,6 @@ def test_a_stop_text_is_looked_for_in_the_reply_alone_and_ends_a_row_s_count(
     alone = [wrote(llama, [replace(one, stop=(stop,))])[0] for one in requests]
     assert wrote(llama, [replace(one, stop=(stop,)) for one in requests]) == alone
     assert alone[0][0].tokens < whole[0].tokens
-
-
-def test_the_date_of_the_day_is_in_no_prompt() -> None:
-    template = templated("{{ strftime_now('%Y-%m-%d') }}" + CHATML)
-    assert render(template, ASKED, thinking=False).startswith("26 Jul 2024<|system|>")
 
 
 def test_a_prompt_and_its_answer_must_fit_the_window(llama: TransformerEngine) -> None:
