@@ -18,6 +18,7 @@ from bench.engines.adapters import adapted_model, check_tuned
 from bench.engines.auto_class import choose_class
 from bench.engines.choose_path import best_path
 from bench.engines.engine import Opening
+from bench.engines.fitting import check_tokenizer, check_window
 from bench.engines.loading_report import loading_error
 from bench.engines.memory import keep_few_kernels
 from bench.engines.quantizing import FOUR_BITS, keep_unpacked, quantization, torch_dtype
@@ -56,7 +57,7 @@ def device_name() -> str:
 def open_transformers(opening: Opening, weights: Weights) -> TransformerEngine:
     """Load model and tokenizer, in the opening's dtype and weight format, onto the device.
 
-    Raises a BenchError where they cannot be loaded, or the adapter does not fit.
+    Raises a BenchError where they cannot be loaded, or adapter, tokenizer or window do not fit.
     """
     quieten()
     adapter = opening.adapter
@@ -77,9 +78,11 @@ def open_transformers(opening: Opening, weights: Weights) -> TransformerEngine:
         # does not need: without it, scoring after a prefix of 1,100 tokens is 1.7 times as fast.
         os.environ["TRANSFORMERS_SDPA_FORCE_GQA"] = "1"
     longest_row = window(opening.card, model.config)
+    check_window(opening.card.name, longest_row, model)
     tokenizer = _tokenizer(folder, opening.trust)
     if adapter and not tuned:
         tokenizer = adapter_tokenizer(adapter, tokenizer, model, opening.trust)
+    check_tokenizer(model, tokenizer)
     return TransformerEngine(
         model=model,
         tokenizer=tokenizer,

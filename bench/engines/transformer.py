@@ -2,15 +2,16 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 from bench.engines import causal, chat, seq2seq, writing
 from bench.engines.auto_class import tower_bytes
+from bench.engines.fitting import check_tokens, vocabulary_size
 from bench.engines.long_rows import by_length, frequency_border, to_write, within
 from bench.engines.packing import Path
 from bench.engines.quantizing import footprint, keep_unpacked
-from bench.engines.tokenizing import encode_causal, encode_seq2seq
-from bench.errors import PromptTooLong
+from bench.engines.tokenizing import encode_causal, encode_prompt, encode_seq2seq
 from bench.types import (
     Encoded,
     GenerateRequest,
@@ -54,7 +55,10 @@ class TransformerEngine:
 
     def encode(self, request: ScoreRequest) -> Encoded:
         encode = encode_causal if self._is_decoder else encode_seq2seq
-        return encode(self.tokenizer, request, self.window)
+        encoded = encode(self.tokenizer, request, self.window)
+        tokens = chain(encoded.tree.stem, *(branch.tokens for branch in encoded.tree.flat))
+        check_tokens(request.item.id, tokens, self.tokenizer, vocabulary_size(self.model))
+        return encoded
 
     def score(self, requests: Sequence[Encoded], skip: frozenset[int] = frozenset()) -> Iterator[ScoredBatch]:
         if not self._is_decoder:
@@ -75,11 +79,10 @@ class TransformerEngine:
         return chat.render(self.tokenizer, messages, thinking=thinking)
 
     def encode_prompt(self, request: GenerateRequest) -> Tokens:
-        ids = self.tokenizer(request.prompt, add_special_tokens=not request.templated)["input_ids"]
-        new_tokens = request.max_new_tokens if self._is_decoder else 0
-        if len(ids) + new_tokens > self.window:
-            raise PromptTooLong(len(ids), self.window, new_tokens)
-        return tuple(ids)
+        encoder_decoder = not self._is_decoder
+        ids = encode_prompt(self.tokenizer, request, self.window, encoder_decoder=encoder_decoder)
+        check_tokens(request.item.id, ids, self.tokenizer, vocabulary_size(self.model))
+        return ids
 
     def generate(
         self,
