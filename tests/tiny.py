@@ -5,6 +5,7 @@ either then moves a score by far more than the tolerance.
 """
 
 import io
+import json
 import random
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 
 import sentencepiece
 import torch
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
     AutoModelForCausalLM,
@@ -92,6 +94,20 @@ def save_causal(folder: Path, family: str, tokenizer: PreTrainedTokenizerFast | 
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+def save_shards(folder: Path) -> tuple[Path, Path]:
+    """Split a saved model's weights into two files and an index."""
+    tensors = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    first, second = (folder / f"model-0000{at}-of-00002.safetensors" for at in (1, 2))
+    places = {name: first if at < 9 else second for at, name in enumerate(sorted(tensors))}
+    for file in (first, second):
+        part = {name: tensors[name] for name, place in places.items() if place == file}
+        save_file(part, file, metadata={"format": "pt"})
+    index = {"metadata": {}, "weight_map": {name: file.name for name, file in places.items()}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index), encoding="utf-8")
+    return first, second
 
 
 def save_t5(folder: Path, factor: float = 3.0) -> Path:

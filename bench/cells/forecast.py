@@ -6,7 +6,7 @@ from bench.cells.cell import Cell, NeedsTuning, Runnable
 from bench.inputs.weights import Weights
 from bench.results.machine import has_accelerator, machine_of, this_machine
 from bench.results.result import DoneResult
-from bench.types import Dtype, Quantization
+from bench.types import Dtype
 
 LIBRARY_BYTES = 700_000_000
 """Memory of a cell's process besides the weights: libraries, tokenizer, kernels, activations."""
@@ -20,7 +20,8 @@ took 1.22 GB. Small quantised models take more (1.14 and 1.38 GB there), because
 are not quantised.
 """
 _BYTES: dict[Dtype, float] = {"float32": 4, "bfloat16": 2, "float16": 2}
-_QUANTISED: dict[Quantization, float] = {"int8": 1, "nf4": 0.5, "fp4": 0.5}
+_QUANTISED = {"int8": 1.0, "nf4": 0.5, "fp4": 0.5}
+"""Bytes of a weight; one published in another format is expanded to the dtype, or smaller."""
 
 
 def weights_bytes(cell: Cell) -> int:
@@ -31,7 +32,7 @@ def weights_bytes(cell: Cell) -> int:
     variant, parameters = cell.facts.variant, cell.facts.model.parameters
     if variant.dtype is None or has_accelerator():
         return 0
-    bytes_each = _QUANTISED.get(variant.quantize, _BYTES[variant.dtype])
+    bytes_each = _QUANTISED.get(variant.weights_format or variant.quantize, _BYTES[variant.dtype])
     if parameters is None:
         weights = cell.weights
         # Files hold at most four bytes for each parameter, so this is a lower bound.

@@ -169,7 +169,8 @@ def _cell(
     count = _exemplar_count(task, card, wish.choices)
     splits: dict[Role, Split] = {role: data.split(role) for role in _roles(card, count)}
     _check_leaks(splits)
-    variant = variant_of(task, card, engine_kind(card), wish.choices, count, settings.seed)
+    stored = weights.format if weights else ""
+    variant = variant_of(task, card, engine_kind(card), wish.choices, count, settings.seed, stored)
     exemplars = _exemplars(splits, count, settings.seed, variant)
     facts = _facts(data.file, card, weights, variant, change, settings, splits, exemplars)
     opening = Opening(

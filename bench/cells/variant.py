@@ -6,6 +6,7 @@ from bench.errors import Unavailable, UsageError
 from bench.inputs.choices import Choices, flag
 from bench.inputs.engine_rules import EngineRules
 from bench.inputs.model_card import ModelCard
+from bench.inputs.stored_format import check_not_quantised_twice
 from bench.inputs.task import Generate, Task
 from bench.results.result import Variant
 from bench.types import Dtype, PromptStyle, Value
@@ -19,9 +20,15 @@ _DEFAULTS: dict[str, Value] = {
 
 
 def variant_of(
-    task: Task, card: ModelCard, rules: EngineRules, choices: Choices, exemplars: int, seed: int
+    task: Task,
+    card: ModelCard,
+    rules: EngineRules,
+    choices: Choices,
+    exemplars: int,
+    seed: int,
+    weights_format: str = "",
 ) -> Variant:
-    """The variant; raises Unavailable where the engine, the card or the task does not support a choice.
+    """The variant; raises Unavailable where engine, card, task or weights do not support a choice.
 
     `exemplars` is their number in each prompt. Raises a UsageError where choices about generation
     contradict each other.
@@ -30,6 +37,7 @@ def variant_of(
     if rules.reads == "item":
         return Variant(dtype=None, exemplars=0, seed=seed, more=more)
     _check_engine(card, rules, choices)
+    check_not_quantised_twice(weights_format, choices.quantize or "none")
     generate = _generate(task, choices) if choices.generate else None
     # Without exemplars or sampling nothing is random, and the seed cannot change a number.
     draws = exemplars or (generate and generate.temperature)
@@ -43,6 +51,7 @@ def variant_of(
         quantize=choices.quantize or "none",
         engine="" if card.engine is None or "dtype" in rules.choices else card.engine,
         more=more,
+        weights_format=weights_format,
     )
 
 

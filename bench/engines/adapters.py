@@ -215,7 +215,8 @@ def _agree(merged: Tensor, apart: Tensor) -> bool:
     tolerance = max(TOLERANCE, 16 * torch.finfo(apart.dtype).eps)
     merged, apart = (logits.float() - logits.float().mean(-1, keepdim=True) for logits in (merged, apart))
     size: Any = torch.linalg.vector_norm
-    return bool(size(merged - apart) <= tolerance * size(apart))
+    near: Any = size(merged - apart) <= tolerance * size(apart)
+    return bool(near)
 
 
 def _rows(model: Any) -> int:

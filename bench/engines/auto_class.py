@@ -41,20 +41,16 @@ TEXT_NAMES = {
     r"^model\.language_model\.": "model.",
 }
 """How tensors of the text part are named in a wrapper's files, and in the text model."""
-TOWERS = r"^(model\.)?(vision_tower|audio_tower|visual|multi_modal_projector|embed_vision|embed_audio)\."
-"""Names, in a wrapper's files, of the tensors that the text part has no place for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Loading:
-    """A class of transformers, and the arguments of its `from_pretrained` that choose a wrapper's text part.
-
-    Tensors of the files whose names match `unused` are left out knowingly.
-    """
+    """A class of transformers, the configuration of the model that it makes, and the arguments of its
+    `from_pretrained` that choose a wrapper's text part."""
 
     auto: Any
+    config: Any
     arguments: dict[str, Any] = field(default_factory=dict[str, Any])
-    unused: tuple[str, ...] = ()
 
 
 def choose_class(folder: Path, architecture: Architecture, trust: Trust) -> Loading:
@@ -62,20 +58,19 @@ def choose_class(folder: Path, architecture: Architecture, trust: Trust) -> Load
 
     Raises what transformers raises where config.json cannot be read: an OSError or a ValueError.
     """
-    if architecture == "encoder-decoder":
-        return Loading(AutoModelForSeq2SeqLM)
     read: Any = AutoConfig.from_pretrained
     config = read(folder, local_files_only=True, trust_remote_code=trust.code)
+    if architecture == "encoder-decoder":
+        return Loading(AutoModelForSeq2SeqLM, config)
     text = config.get_text_config()
     if text is config or _brings_code(config):
-        return Loading(AutoModelForCausalLM)
+        return Loading(AutoModelForCausalLM, config)
     if TEXT_ALONE.get(config.model_type) == text.model_type:
-        return Loading(
-            AutoModelForCausalLM, {"config": _text_config(config), "key_mapping": TEXT_NAMES}, (TOWERS,)
-        )
+        chosen = _text_config(config)
+        return Loading(AutoModelForCausalLM, chosen, {"config": chosen, "key_mapping": TEXT_NAMES})
     causal: Any = AutoModelForCausalLM
     is_causal = type(config) in causal._model_mapping  # noqa: SLF001 (there is no public way to ask)
-    return Loading(AutoModelForCausalLM if is_causal else AutoModelForMultimodalLM)
+    return Loading(AutoModelForCausalLM if is_causal else AutoModelForMultimodalLM, config)
 
 
 def _brings_code(config: PreTrainedConfig) -> bool:

@@ -16,16 +16,18 @@ from transformers.utils import logging as transformers_logging
 from bench.engines.adapter_tokenizer import adapter_tokenizer
 from bench.engines.adapters import adapted_model, check_tuned
 from bench.engines.auto_class import choose_class
+from bench.engines.check_weights import check_loaded, read_config, whole_report
 from bench.engines.choose_path import best_path
 from bench.engines.engine import Opening
 from bench.engines.fitting import check_tokenizer, check_window
-from bench.engines.loading_report import loading_error
 from bench.engines.memory import keep_few_kernels
-from bench.engines.quantizing import FOUR_BITS, keep_unpacked, quantization, torch_dtype
+from bench.engines.quantizing import FOUR_BITS, checked_format, keep_unpacked, quantization, torch_dtype
+from bench.engines.stored_tensors import stored_tensors
 from bench.engines.transformer import TransformerEngine
 from bench.errors import BenchError, one_line
 from bench.folders import cache_folder
 from bench.inputs.model_card import ModelCard
+from bench.inputs.weight_files import weight_files
 from bench.inputs.weights import NO_TRUST, Trust, Weights
 from bench.types import Dtype
 
@@ -104,29 +106,30 @@ def quieten() -> None:
 def load_model(opening: Opening, folder: Path, device: str, *, pickled: bool = False) -> Any:
     """The model, quantised as the opening says. Pickled weights are read only where `pickled` allows it.
 
-    Raises a BenchError where the weights cannot be loaded or are incomplete.
+    Weights that are quantised in their files are used in that format. Raises a BenchError where they cannot
+    be loaded, or where what the model holds is not what is in the files.
     """
+    stored = checked_format(folder, opening)
     in_format = "" if opening.quantize == "none" else f" in {opening.quantize}"
     try:
+        config = read_config(folder)
+        tensors = stored_tensors(weight_files(folder, pickled=pickled))
         chosen = choose_class(folder, opening.card.architecture, opening.trust)
-        model, info = chosen.auto.from_pretrained(
-            folder,
-            dtype=torch_dtype(opening),
-            local_files_only=True,
-            use_safetensors=not pickled,
-            output_loading_info=True,
-            trust_remote_code=opening.trust.code,  # None would make transformers ask at the terminal
-            quantization_config=quantization(opening),
-            device_map={"": device},
-            **chosen.arguments,
-        )
-    except (OSError, ValueError, RuntimeError, ImportError, SafetensorError) as error:
-        raise BenchError(f"the weights cannot be loaded{in_format}: {loading_error(error)}") from error
-    missing: list[str] = sorted(info["missing_keys"])
-    if missing:
-        # Transformers fills them with random numbers.
-        raise BenchError(f"the weights cannot be loaded{in_format}: {missing[0]} is not in them")
-    if opening.quantize in FOUR_BITS:
+        with whole_report() as reports:
+            model = chosen.auto.from_pretrained(
+                folder,
+                dtype=torch_dtype(opening),
+                local_files_only=True,
+                use_safetensors=not pickled,
+                ignore_mismatched_sizes=True,  # the check below names them
+                trust_remote_code=opening.trust.code,  # None would make transformers ask at the terminal
+                device_map={"": device},
+                **chosen.arguments | quantization(opening, stored, chosen.config),
+            )
+        check_loaded(model, reports[0], tensors, config)
+    except (OSError, ValueError, RuntimeError, ImportError, SafetensorError, BenchError) as error:
+        raise BenchError(f"the weights cannot be loaded{in_format}: {one_line(error)}") from error
+    if opening.quantize in FOUR_BITS or (stored and stored.name in FOUR_BITS):
         keep_unpacked(model)
     # Weights may come with penalties, forced tokens and sampling settings. All models use the request's.
     names = ("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id")

@@ -1,5 +1,6 @@
-"""Weights in 8 and 4 bits, by bitsandbytes, on the GPU and on the CPU."""
+"""Weights in fewer bits: quantised here by bitsandbytes, or in the format of their files."""
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -8,6 +9,13 @@ from transformers import BitsAndBytesConfig
 
 from bench.engines.engine import Opening
 from bench.errors import BenchError
+from bench.inputs.stored_format import (
+    DEQUANTISED,
+    StoredFormat,
+    check_not_quantised_twice,
+    check_stored,
+    stored_format,
+)
 
 FOUR_BITS = ("nf4", "fp4")
 SENSITIVE = {"decoder": ["lm_head"], "encoder-decoder": ["lm_head", "wo"]}
@@ -27,14 +35,39 @@ def torch_dtype(opening: Opening) -> torch.dtype:
     return getattr(torch, opening.dtype)
 
 
-def quantization(opening: Opening) -> BitsAndBytesConfig | None:
-    """How linear layers are quantised; None where they are not.
+def checked_format(folder: Path, opening: Opening) -> StoredFormat | None:
+    """The format that the folder's weights are quantised in; None where they are not.
 
-    4 bits with quantised scales are as in QLoRA (Dettmers et al. 2023), 8 bits as in LLM.int8() (Dettmers
-    et al. 2022).
+    Raises Unavailable where it cannot be loaded, or the opening quantises the weights once more.
     """
-    if opening.quantize == "none":
-        return None
+    stored = stored_format(folder)
+    check_stored(stored)
+    check_not_quantised_twice(stored.name if stored else "", opening.quantize)
+    return stored
+
+
+def quantization(opening: Opening, stored: StoredFormat | None, config: Any) -> dict[str, Any]:
+    """The arguments of `from_pretrained` that say how linear layers are quantised; none where they are not.
+
+    `config` is the configuration that the model is made of. 4 bits with quantised scales are as in QLoRA
+    (Dettmers et al. 2023), 8 bits as in LLM.int8() (Dettmers et al. 2022).
+    """
+    if stored is not None:
+        config.quantization_config = _as_scored(stored, opening)
+        return {"config": config}
+    # Even a None would replace the format that config.json names.
+    return {} if opening.quantize == "none" else {"quantization_config": _bitsandbytes(opening)}
+
+
+def _as_scored(stored: StoredFormat, opening: Opening) -> dict[str, Any]:
+    """The stored format's settings, with those that no score may depend on set as for all models."""
+    settings = dict(stored.settings)
+    if stored.method == "bitsandbytes":
+        return settings | {"llm_int8_threshold": NO_OUTLIERS, "bnb_4bit_compute_dtype": opening.dtype}
+    return settings | ({"dequantize": True} if stored.method in DEQUANTISED else {})
+
+
+def _bitsandbytes(opening: Opening) -> BitsAndBytesConfig:
     if opening.quantize == "int8":
         return BitsAndBytesConfig(
             load_in_8bit=True,

@@ -1,23 +1,34 @@
 """Locating a card's weights, here or on the hub, and the commit or digest that identifies them."""
 
-import hashlib
 import importlib.util
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
-from functools import cache
 from pathlib import Path
+from typing import Any
 
 from bench.errors import BenchError, Unavailable, one_line
 from bench.inputs.cards import CardFile
 from bench.inputs.engine_rules import RULES, TRANSFORMERS
 from bench.inputs.hub import hub_errors
 from bench.inputs.model_card import HubSource, ModelCard, PackageSource, PathSource, ProgramSource
+from bench.inputs.stored_format import StoredFormat, check_stored, format_of, stored_format
+from bench.inputs.weight_files import (
+    PICKLED,
+    PICKLES,
+    SAFETENSORS,
+    download_names,
+    files_digest,
+    is_pickled,
+    total_bytes,
+    weight_files,
+    weight_names,
+)
 
 FILES = ("*.safetensors", "*.json", "*.model", "*.txt", "*.jinja")
-"""The files that the transformers engine reads; only these are downloaded from a hub repository."""
-PICKLES = "pytorch_model*.bin"
+"""The files that the transformers engine reads. Of the weights, those that `weight_names` names."""
+ADAPTER_CONFIG = "adapter_config.json"
+"""Never downloaded: beside a model, transformers would add the adapter to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +46,11 @@ class Trust:
         """Glob patterns of the files that may be read."""
         return (*FILES, *([PICKLES] if self.pickle else []), *(["*.py"] if self.code else []))
 
+    @property
+    def side_files(self) -> tuple[str, ...]:
+        """Glob patterns of the files that may be read, without weights."""
+        return tuple(sorted(set(self.files) - {SAFETENSORS.pattern, PICKLES}))
+
 
 NO_TRUST = Trust()
 
@@ -50,6 +66,8 @@ class Weights:
     revision: str
     bytes: int
     pickled: bool = False
+    format: str = ""
+    """How the files are quantised (`StoredFormat.name`); "" where they are not."""
 
     @property
     def is_gguf(self) -> bool:
@@ -68,6 +86,8 @@ class RemoteWeights:
     """The size of the download; None where the hub does not give it."""
     patterns: tuple[str, ...] = ()
     """The files that the engine reads; empty for the transformers engine, which reads `trust.files`."""
+    format: str = ""
+    """How the files are quantised, as far as the hub says; "" where they are not."""
 
 
 def find_weights(file: CardFile, *, offline: bool, trust: Trust = NO_TRUST) -> Weights | RemoteWeights | None:
@@ -109,7 +129,7 @@ def _matching(place: Path, patterns: Sequence[str]) -> Weights:
     files = [place] if place.is_file() else _files_in(place, patterns)
     if not files:
         raise Unavailable(f"{place} holds no {', '.join(patterns)}", "correct source.path in the card")
-    return Weights(place, f"sha256:{_sha256(files)}", sum(path.stat().st_size for path in files))
+    return Weights(place, f"sha256:{files_digest(files)}", total_bytes(files))
 
 
 def _files_in(folder: Path, patterns: Sequence[str]) -> list[Path]:
@@ -141,7 +161,7 @@ def _in_package(package: str, name: str, requirement: str) -> Weights:
 
 
 def _gguf(path: Path) -> Weights:
-    return Weights(path, f"sha256:{_sha256([path])}", path.stat().st_size)
+    return Weights(path, f"sha256:{files_digest([path])}", path.stat().st_size)
 
 
 def _in_folder(folder: Path, trust: Trust) -> Weights:
@@ -151,58 +171,47 @@ def _in_folder(folder: Path, trust: Trust) -> Weights:
         )
     if not (folder / "config.json").is_file():
         raise Unavailable(f"{folder} holds no config.json", "correct source.path in the card")
-    pickled = _is_pickled(folder)
+    pickled = is_pickled(folder)
     if pickled and not trust.pickle:
         remedy = "save the model with safetensors weights, or allow pickles with --allow-pickle"
         raise Unavailable(f"the weights in {folder} are pickles, which can run any code", remedy)
-    if not pickled and not list(folder.glob("*.safetensors")):
+    if not pickled and not list(folder.glob(SAFETENSORS.pattern)):
         raise Unavailable(f"{folder} holds no *.safetensors", "save the model with safetensors weights")
-    if missing := _missing_shards(folder):
-        raise Unavailable(f"{folder} lacks {missing[0]}", "copy the whole model")
-    used = Trust(pickle=pickled, code=trust.code).files
-    files = _files_in(folder, used)
-    return Weights(folder, f"sha256:{_sha256(files)}", _weights_bytes(folder, trust), pickled)
+    read = weight_files(folder, pickled=pickled)
+    side_files = _files_in(folder, trust.side_files)
+    revision = f"sha256:{files_digest(sorted([*side_files, *read]))}"
+    return Weights(folder, revision, total_bytes(read), pickled, _format(folder))
 
 
-def _is_pickled(folder: Path) -> bool:
-    return not list(folder.glob("*.safetensors")) and bool(list(folder.glob(PICKLES)))
+def _format(folder: Path) -> str:
+    """The name of the weights' format; raises Unavailable where it cannot be loaded."""
+    return _checked(stored_format(folder))
 
 
-def _missing_shards(folder: Path) -> list[str]:
-    """The missing ones of the files that a sharded model's index lists, sorted."""
-    index = folder / "model.safetensors.index.json"
-    if not index.is_file():
-        return []
-    try:
-        shards = set(dict(json.loads(index.read_bytes())["weight_map"]).values())
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise Unavailable(f"{index.name} in {folder} is damaged", "copy the whole model again") from error
-    return sorted(name for name in shards if not (folder / name).is_file())
-
-
-def _weights_bytes(folder: Path, trust: Trust) -> int:
-    """The size of the safetensors; without any, of the pickles if they are allowed."""
-    size = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
-    pickles = folder.glob(PICKLES) if trust.pickle and not size else ()
-    return size or sum(path.stat().st_size for path in pickles)
+def _checked(stored: StoredFormat | None) -> str:
+    check_stored(stored)
+    return stored.name if stored else ""
 
 
 def _in_hub_cache(hub: str, revision: str, trust: Trust, patterns: tuple[str, ...] = ()) -> Weights | None:
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
     try:
-        folder = _snapshot(hub, revision, patterns or trust.files, offline=True)
+        folder = _downloaded(hub, revision, trust, patterns, offline=True)
     except LocalEntryNotFoundError:
         return None
     except HFValidationError as error:
         raise Unavailable(f"'{hub}' is not a hub id", "correct source.hub in the card") from error
     if patterns:
-        size = sum(path.stat().st_size for path in _files_in(folder, patterns))
+        size = total_bytes(_files_in(folder, patterns))
         return Weights(folder, folder.name, size) if size else None
     # The cache may hold a model of which only the configuration, or a part, was downloaded.
-    complete = (folder / "config.json").is_file() and not _missing_shards(folder)
-    size = _weights_bytes(folder, trust)
-    return Weights(folder, folder.name, size, _is_pickled(folder)) if complete and size else None
+    pickled = is_pickled(folder)
+    names = weight_names(folder, PICKLED if pickled else SAFETENSORS)
+    if not all((folder / name).is_file() for name in ["config.json", *names]):
+        return None
+    size = total_bytes([folder / name for name in names])
+    return Weights(folder, folder.name, size, pickled, _format(folder))
 
 
 def _on_hub(hub: str, revision: str, trust: Trust, patterns: tuple[str, ...]) -> RemoteWeights:
@@ -217,11 +226,23 @@ def _on_hub(hub: str, revision: str, trust: Trust, patterns: tuple[str, ...]) ->
     if not patterns and not pickled and not any(name.endswith(".safetensors") for name in names):
         remedy = "choose a revision that has them, or allow pickles with --allow-pickle"
         raise Unavailable(f"{hub} has no safetensors weights", remedy)
-    used = patterns or trust.files
-    wanted = [file for file in info.siblings or () if any(fnmatch(file.rfilename, p) for p in used)]
-    sizes = [file.size for file in wanted if "/" not in file.rfilename]
+    wanted = _wanted([name for name in names if "/" not in name], trust, patterns)
+    sizes = [file.size for file in info.siblings or () if file.rfilename in wanted]
     size = sum(filter(None, sizes)) if None not in sizes else None
-    return RemoteWeights(hub, revision, str(info.sha), trust, size, patterns)
+    described: Any = info.config or {}
+    stored = "" if patterns else _checked(format_of(described))
+    return RemoteWeights(hub, revision, str(info.sha), trust, size, patterns, stored)
+
+
+def _wanted(names: list[str], trust: Trust, patterns: tuple[str, ...]) -> set[str]:
+    """Those of a repository's files that `_downloaded` gets."""
+    side = {name for name in names if any(fnmatch(name, p) for p in patterns or trust.side_files)}
+    if patterns:
+        return side
+    weights = download_names(names, SAFETENSORS)
+    if not weights and trust.pickle:
+        weights = download_names(names, PICKLED)
+    return side.union(weights) - {ADAPTER_CONFIG}
 
 
 def fetch(remote: RemoteWeights) -> Weights:
@@ -231,7 +252,7 @@ def fetch(remote: RemoteWeights) -> Weights:
     """
     try:
         # By `ref`, not by commit, so that the cache records which commit it points to and finds it offline.
-        _snapshot(remote.hub, remote.ref, remote.patterns or remote.trust.files, offline=False)
+        _downloaded(remote.hub, remote.ref, remote.trust, remote.patterns, offline=False)
     except hub_errors() as error:
         raise BenchError(f"{remote.hub} could not be downloaded: {one_line(error)}") from error
     weights = _in_hub_cache(remote.hub, remote.ref, remote.trust, remote.patterns)
@@ -239,7 +260,23 @@ def fetch(remote: RemoteWeights) -> Weights:
         raise BenchError(f"{remote.hub} was downloaded, but some of its weights are missing")
     if weights.revision != remote.revision:
         raise BenchError(f"{remote.hub} has moved to {weights.revision} since; run the command again")
+    if weights.format != remote.format:
+        text = f"is quantised ({weights.format}), which the hub did not say; run the command again"
+        raise BenchError(f"{remote.hub} {text}")
     return weights
+
+
+def _downloaded(hub: str, ref: str, trust: Trust, patterns: tuple[str, ...], *, offline: bool) -> Path:
+    """The folder of a model's files: first those beside the weights, then the weights that they name."""
+    if patterns:
+        return _snapshot(hub, ref, patterns, offline=offline)
+    folder = _snapshot(hub, ref, trust.side_files, offline=offline)
+    names = weight_names(folder, SAFETENSORS)
+    folder = _snapshot(hub, ref, [*trust.side_files, *names], offline=offline)
+    if trust.pickle and not list(folder.glob(SAFETENSORS.pattern)):
+        names = weight_names(folder, PICKLED)
+        folder = _snapshot(hub, ref, [*trust.side_files, *names], offline=offline)
+    return folder
 
 
 def _snapshot(hub: str, ref: str, patterns: Sequence[str], *, offline: bool) -> Path:
@@ -254,22 +291,7 @@ def _snapshot(hub: str, ref: str, patterns: Sequence[str], *, offline: bool) -> 
             hub,
             revision=ref,
             allow_patterns=list(patterns),
-            ignore_patterns=["*/*"],
+            ignore_patterns=["*/*", ADAPTER_CONFIG],
             local_files_only=offline,
         )
     )
-
-
-def _sha256(paths: Sequence[Path]) -> str:
-    """Cached until a file's size or time changes, because weights are large."""
-    states = ((path, path.stat()) for path in paths)
-    return _digest(tuple((path, state.st_size, state.st_mtime_ns) for path, state in states))
-
-
-@cache
-def _digest(files: tuple[tuple[Path, int, int], ...]) -> str:
-    digest = hashlib.sha256()
-    for path, _, _ in files:
-        with path.open("rb") as stream:
-            digest.update(hashlib.file_digest(stream, "sha256").digest())
-    return digest.hexdigest()

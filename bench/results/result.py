@@ -24,7 +24,9 @@ class Variant(Strict):
     `dtype` is None for a baseline, for an engine without that choice, and for an imported run that
     does not report it. `program` is the other program that ran it, "" for SLM Bench. `engine` is the
     name of an engine without dtypes, "" for any other and for baselines. `more` holds the choices of
-    other packages, by name. Empty, `engine` and `more` are in neither the file nor the identity.
+    other packages, by name. `weights_format` is how the published weights are quantised (`int8`, `nf4`,
+    `fp8`, `gptq`, …), "" where they are not; `quantize` is how SLM Bench quantised unquantised ones. Empty,
+    `engine`, `more` and `weights_format` are in neither the file nor the identity.
     """
 
     dtype: Dtype | None
@@ -38,11 +40,12 @@ class Variant(Strict):
     program: str = ""
     engine: str = Field(default="", exclude_if=lambda engine: not engine)
     more: dict[str, Value] = Field(default_factory=dict[str, Value], exclude_if=lambda more: not more)
+    weights_format: str = Field(default="", exclude_if=lambda name: not name)
 
     @property
     def precision(self) -> str | None:
         """The weight format where it is quantised, and the dtype; None where neither is known."""
-        quantized = self.quantize if self.quantize != "none" else None
+        quantized = self.quantize if self.quantize != "none" else self.weights_format
         return ", ".join(filter(None, [quantized, self.dtype])) or None
 
     @property
@@ -52,6 +55,7 @@ class Variant(Strict):
         words: list[str] = [runner] if runner else []
         words += [self.dtype] if self.dtype else [] if runner else ["baseline"]
         words += [self.quantize] if self.quantize != "none" else []
+        words += [_safe(self.weights_format)] if self.weights_format else []
         words += [self.adapter.method] if self.adapter else []
         words += ["chat"] if self.prompt == "chat" else []
         words += [f"{self.exemplars}shot"] if self.exemplars else []

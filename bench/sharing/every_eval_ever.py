@@ -177,7 +177,7 @@ def _model_info(result: DoneResult) -> dict[str, Any]:
         "context": card.context,
         "license": card.license,
         "precision": cell.variant.dtype,
-        "quantization": cell.variant.quantize,
+        "quantization": cell.variant.weights_format or cell.variant.quantize,
         "adapter": adapter and adapter.name,
         "adapter_method": adapter and adapter.method,
         "adapter_sha256": adapter and adapter.sha256,

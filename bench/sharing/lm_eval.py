@@ -193,7 +193,7 @@ def _config(result: DoneResult) -> dict[str, Any]:
     arguments = {
         "model": hub_model(cell) or cell.model.name,
         "dtype": variant.dtype,
-        "quantize": None if variant.quantize == "none" else variant.quantize,
+        "quantize": variant.weights_format or (None if variant.quantize == "none" else variant.quantize),
         "peft": f"{adapter.name} {adapter.sha256}" if adapter else None,
         "apply_chat_template": variant.prompt == "chat",
     }

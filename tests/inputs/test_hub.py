@@ -2,14 +2,17 @@
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 from urllib.parse import urlsplit
 
 import pytest
@@ -19,7 +22,7 @@ from bench.inputs.hub import hub_reachable
 from bench.inputs.model_card import HubSource, ModelCard
 from bench.results.result import DoneResult
 from bench.results.store import Run, read_runs
-from tiny import save_causal
+from tiny import save_causal, save_shards
 
 MODEL = "Org/Qwen9-Tiny"
 COMMIT = "c0ffee" + "0" * 34
@@ -75,7 +78,7 @@ class Hub(BaseHTTPRequestHandler):
             "sha": COMMIT,
             "createdAt": "2025-04-27T03:40:08.000Z",
             "tags": [],
-            "siblings": [{"rfilename": name} for name in files],
+            "siblings": [{"rfilename": n, "size": (self.folder / n).stat().st_size} for n in files],
             "cardData": {"license": "apache-2.0", "language": ["en", "no"]},
             "config": {"model_type": "qwen3", "tokenizer_config": {"chat_template": "{{ messages }}"}},
             "safetensors": {"parameters": {"F32": 123456}, "total": 123456},
@@ -90,7 +93,13 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = save_causal(tmp_path_factory.mktemp("hub"), "qwen3")
     (folder / "README.md").write_text("A model as the hub has them.", encoding="utf-8")
     (folder / "pytorch_model.bin").write_bytes(b"the same weights, pickled")
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Hub, folder)) as server:
+    with served(partial(Hub, folder)) as address:
+        yield address
+
+
+@contextmanager
+def served(handler: Callable[..., Hub]) -> Generator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
@@ -107,15 +116,66 @@ def bench_with_hub(words: list[str], endpoint: str, folder: Path) -> tuple[int, 
     return done.returncode, done.stdout + done.stderr
 
 
-def test_a_model_of_the_hub_is_fetched_when_its_cell_runs_and_kept_for_later(
-    project: Path, anatomy: Path, hub: str
-) -> None:
+def add_hub_card(project: Path) -> None:
     (project / "model_cards").mkdir()
     (project / "model_cards" / "qwen9-tiny.yaml").write_text(
         f"name: qwen9-tiny\ntitle: Q\nfamily: qwen\nsource: {{hub: {MODEL}}}\n"
         "architecture: decoder\ncontext: 512\nlicense: mit\n",
         encoding="utf-8",
     )
+
+
+class QuantisedHub(Hub):
+    """A hub that says how the model's weights are quantised."""
+
+    format: ClassVar[dict[str, object]] = {"quant_method": "gptq", "bits": 4}
+
+    def facts(self, files: list[str]) -> dict[str, object]:
+        return super().facts(files) | {"config": {"quantization_config": self.format}}
+
+
+def test_of_an_original_beside_the_shards_nothing_is_planned_or_downloaded(
+    project: Path, anatomy: Path
+) -> None:
+    folder = save_causal(project / "repository", "qwen3")
+    save_shards(folder)
+    weights = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+    (folder / "consolidated.safetensors").write_bytes(bytes(10 * weights))
+    (folder / "adapter_config.json").write_text("{}", encoding="utf-8")
+    add_hub_card(project)
+    words = ["run", "-m", "qwen9-tiny", "-t", "anatomy", "--dtype", "float32"]
+    with served(partial(Hub, folder)) as address:
+        code, output = bench_with_hub([*words, "--dry-run", "--json"], address, project)
+        assert code == 0, output
+        [planned] = re.findall(r'"download_bytes": (\d+)', output)
+        assert weights < int(planned) < 2 * weights
+        code, output = bench_with_hub(words, address, project)
+    assert code == 0, output
+    [run] = read_runs(project / "results")
+    assert isinstance(run, Run)
+    assert isinstance(run.result, DoneResult)
+    assert run.result.cost.weights_bytes == weights
+    assert not list((project / "hf").rglob("consolidated*"))
+    code, output = bench_with_hub([*words, "--fresh", "--offline"], "http://127.0.0.1:9", project)
+    assert code == 0, output
+
+
+def test_a_format_that_cannot_be_loaded_is_said_before_anything_is_downloaded(
+    project: Path, anatomy: Path
+) -> None:
+    folder = save_causal(project / "repository", "qwen3")
+    add_hub_card(project)
+    with served(partial(QuantisedHub, folder)) as address:
+        words = ["run", "-m", "qwen9-tiny", "-t", "anatomy"]
+        _, output = bench_with_hub(words, address, project)
+    assert "quantised by gptq" in " ".join(output.split())
+    assert not list((project / "hf").rglob("*.safetensors"))
+
+
+def test_a_model_of_the_hub_is_fetched_when_its_cell_runs_and_kept_for_later(
+    project: Path, anatomy: Path, hub: str
+) -> None:
+    add_hub_card(project)
     words = ["run", "-m", "qwen9-tiny", "-t", "anatomy", "--dtype", "float32"]
     code, output = bench_with_hub([*words, "--dry-run"], hub, project)
     assert code == 0, output

@@ -1,0 +1,391 @@
+"""What is in the files is what is scored: every tensor has its place and its format, or the load fails."""
+
+import json
+import re
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+from transformers import AutoModelForCausalLM, BitsAndBytesConfig, GPT2Config
+
+from bench.engines import check_weights, loading
+from bench.engines.engine import Opening, in_order
+from bench.engines.transformer import TransformerEngine
+from bench.errors import BenchError, Unavailable
+from bench.inputs.adapter import Adapter
+from bench.types import Dtype, ScoreRequest
+from tiny import ITEM, bpe_tokenizer, opened, prompts, save_causal, save_shards, save_t5, scaled, tiny_card
+
+Tensors = dict[str, Tensor]
+
+
+def letters(engine: TransformerEngine) -> list[float]:
+    requests = [ScoreRequest(ITEM, text, ((" A", " B", " C"),)) for text in prompts(6)]
+    replies = in_order(engine.score([engine.encode(request) for request in requests]))
+    return [value for scores in replies for value in scores.logprobs[0]]
+
+
+def tensors_of(folder: Path, name: str = "model.safetensors") -> Tensors:
+    with safe_open(folder / name, framework="pt") as file:
+        return {key: file.get_tensor(key).clone() for key in file.keys()}  # noqa: SIM118 (not a mapping)
+
+
+def change(folder: Path, edit: Callable[[Tensors], object]) -> Path:
+    """Change the tensors of a saved model in place."""
+    tensors = tensors_of(folder)
+    edit(tensors)
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    return folder
+
+
+def configure(folder: Path, **keys: object) -> Path:
+    """Set keys of `config.json`; None removes one."""
+    file = folder / "config.json"
+    config = json.loads(file.read_text("utf-8")) | keys
+    kept = {key: value for key, value in config.items() if key not in keys or value is not None}
+    file.write_text(json.dumps(kept), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def llama(tmp_path: Path) -> Path:
+    return save_causal(tmp_path / "m", "llama")
+
+
+def save_bitsandbytes(folder: Path, quantize: str) -> Path:
+    """The same model as `save_causal` makes, as bitsandbytes publishes it."""
+    base = save_causal(folder.with_name("base"), "llama")
+    how: dict[str, Any] = (
+        {"load_in_8bit": True}
+        if quantize == "int8"
+        else {"load_in_4bit": True, "bnb_4bit_quant_type": quantize, "bnb_4bit_compute_dtype": torch.bfloat16}
+    )
+    load: Any = AutoModelForCausalLM.from_pretrained
+    model = load(base, quantization_config=BitsAndBytesConfig(**how), dtype=torch.float32)
+    model.save_pretrained(folder)
+    bpe_tokenizer().save_pretrained(folder)
+    return folder
+
+
+def save_fp8(folder: Path, block: int | None = 32) -> Path:
+    """A model in 8-bit floats with a scale for each block, or one for each tensor, as Ministral 3 has it."""
+
+    def quantise(tensors: Tensors) -> None:
+        for name in [name for name in tensors if name.endswith("_proj.weight")]:
+            rows, columns = tensors[name].shape
+            height, width = (block, block) if block else (rows, columns)
+            blocks = tensors[name].view(rows // height, height, columns // width, width)
+            scale = blocks.abs().amax(dim=(1, 3)) / 448
+            numbers = (blocks / scale[:, None, :, None]).reshape(rows, columns)
+            tensors[name] = numbers.to(torch.float8_e4m3fn)
+            tensors[f"{name}_scale_inv"] = scale if block else scale.reshape(())
+
+    settings = {"quant_method": "fp8", "weight_block_size": [block, block] if block else None}
+    settings |= {"activation_scheme": "dynamic" if block else "static"}
+    return configure(change(save_causal(folder, "llama"), quantise), quantization_config=settings)
+
+
+SAVE: dict[str, Callable[[Path], Path]] = {
+    "int8": lambda folder: save_bitsandbytes(folder, "int8"),
+    "nf4": lambda folder: save_bitsandbytes(folder, "nf4"),
+    "fp4": lambda folder: save_bitsandbytes(folder, "fp4"),
+    "fp8": save_fp8,
+    "fp8, one scale": lambda folder: save_fp8(folder, None),
+}
+
+
+@pytest.mark.parametrize("kind", SAVE)
+def test_weights_that_are_quantised_in_their_files_score_near_the_whole_model(
+    tmp_path: Path, kind: str
+) -> None:
+    whole = letters(opened(save_causal(tmp_path / "whole", "llama")))
+    stored = letters(opened(SAVE[kind](tmp_path / "m")))
+    away = sum(abs(a - b) for a, b in zip(whole, stored, strict=True)) / len(whole)
+    assert 0 < away < 0.2 * (max(whole) - min(whole))
+
+
+def test_what_shares_a_batch_moves_no_score_of_weights_stored_in_8_bits(tmp_path: Path) -> None:
+    """The files ask for LLM.int8()'s outliers, which depend on the whole batch."""
+    engine = opened(SAVE["int8"](tmp_path / "m"))
+    thresholds = {module.state.threshold for module in engine.model.modules() if hasattr(module, "state")}
+    assert thresholds == {0.0}
+    asked = [ScoreRequest(ITEM, text, ((" A", " B", " C"),)) for text in prompts(6)]
+    together = in_order(engine.score([engine.encode(one) for one in asked]))
+    alone = [in_order(engine.score([engine.encode(one)]))[0] for one in asked]
+    for a, b in zip(together, alone, strict=True):
+        assert a.logprobs[0] == pytest.approx(b.logprobs[0], abs=0.1)
+
+
+@pytest.mark.parametrize("kind", ["int8", "nf4", "fp8"])
+def test_stored_numbers_without_their_format_or_scales_are_refused(tmp_path: Path, kind: str) -> None:
+    folder = configure(SAVE[kind](tmp_path / "m"), quantization_config=None)
+    with pytest.raises(BenchError, match=r"_proj\.weight|config\.json has no place for"):
+        opened(folder)
+
+
+def test_a_scale_that_is_missing_is_named_by_its_weight(tmp_path: Path) -> None:
+    gone = "model.layers.1.mlp.up_proj.weight"
+    folder = change(save_fp8(tmp_path / "m"), lambda tensors: tensors.pop(f"{gone}_scale_inv"))
+    with pytest.raises(BenchError, match=f"{re.escape(gone)}: quantised in the files, without the scales"):
+        opened(folder)
+
+
+@pytest.mark.parametrize("quantize", ["int8", "nf4"])
+def test_stored_formats_are_not_quantised_again(tmp_path: Path, quantize: Any) -> None:
+    with pytest.raises(Unavailable, match=r"quantised already \(fp8\); leave --quantize out"):
+        opened(save_fp8(tmp_path / "m"), quantize=quantize)
+
+
+def layer_more(tensors: Tensors) -> None:
+    tensors |= {name.replace(".2.", ".3."): value.clone() for name, value in tensors.items() if ".2." in name}
+
+
+def under_two_names(tensors: Tensors) -> None:
+    tensors["norm.weight"] = tensors["model.norm.weight"] * 2
+
+
+def not_a_number(tensors: Tensors) -> None:
+    tensors["model.layers.1.mlp.up_proj.weight"][3, 5] = float("nan")
+
+
+def other_head(tensors: Tensors) -> None:
+    tensors["lm_head.weight"] = tensors["model.embed_tokens.weight"] * 2
+
+
+def same_head(tensors: Tensors) -> None:
+    tensors["lm_head.weight"] = tensors["model.embed_tokens.weight"].clone()
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (layer_more, r"no place for model\.layers\.3\.input_layernorm\.weight, .*, .* and 6 more"),
+        (under_two_names, r"model\.norm\.weight and norm\.weight are two tensors for one place"),
+        (
+            not_a_number,
+            r"layers\.1\.mlp\.up_proj\.weight holds .* not finite numbers in float32",
+        ),
+        (
+            other_head,
+            r"lm_head\.weight and model\.embed_tokens\.weight are one weight by config\.json",
+        ),
+        (lambda tensors: tensors.pop("model.norm.weight"), r"model\.norm\.weight is not in them"),
+        (lambda tensors: tensors.update({"score.weight": torch.ones(2, 64)}), r"no place for score\.weight"),
+    ],
+)
+def test_files_and_model_that_differ_are_refused_with_the_names(
+    llama: Path, edit: Callable[[Tensors], object], message: str
+) -> None:
+    with pytest.raises(BenchError, match=f"the weights cannot be loaded: .*{message}"):
+        opened(change(llama, edit))
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"num_hidden_layers": 2}, r"no place for model\.layers\.2\.input_layernorm\.weight"),
+        ({"num_hidden_layers": 4}, r"model\.layers\.3\..* is not in them"),
+        ({"num_key_value_heads": 4}, r"k_proj\.weight is 32x64 in the files and 64x64 by config\.json"),
+        ({"intermediate_size": 64}, r"down_proj\.weight is 64x128 in the files and 64x64 by config\.json"),
+    ],
+)
+def test_a_config_of_another_model_is_refused_with_the_names(
+    llama: Path, keys: dict[str, object], message: str
+) -> None:
+    with pytest.raises(BenchError, match=message):
+        opened(configure(llama, **keys))
+
+
+def test_weights_too_large_for_the_dtype_are_refused(llama: Path) -> None:
+    change(llama, lambda tensors: tensors["model.norm.weight"].mul_(1e6))
+    with pytest.raises(BenchError, match=r"model\.norm\.weight holds .* not finite numbers in float16"):
+        loading.load_model(opened_how(llama, "float16"), llama, "cpu")
+
+
+def opened_how(folder: Path, dtype: Dtype) -> Opening:
+    return Opening(tiny_card(folder), dtype)
+
+
+def test_what_changes_no_score_of_a_text_may_be_left_out(llama: Path) -> None:
+    before = letters(opened(llama))
+    names = [
+        "vision_tower.blocks.0.weight",
+        "model.visual.merger.weight",
+        "multi_modal_projector.linear.weight",
+        "mtp.layers.0.norm.weight",
+        "model.layers.0.self_attn.rotary_emb.inv_freq",
+        "model.embeddings.position_ids",
+        "model.layers.3.mlp.up_proj.weight",
+    ]
+    configure(llama, num_nextn_predict_layers=1)
+    change(llama, lambda tensors: tensors.update({name: torch.ones(4) for name in names}))
+    change(llama, same_head)
+    assert letters(opened(llama)) == before
+
+
+def save_gpt2(folder: Path) -> Path:
+    tokenizer = bpe_tokenizer()
+    config = GPT2Config(vocab_size=len(tokenizer), n_embd=64, n_layer=2, n_head=4, n_positions=512)
+    torch.manual_seed(7)
+    model: Any = scaled(AutoModelForCausalLM.from_config(config))
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def test_a_tensor_that_transformers_leaves_out_without_a_word_is_named(tmp_path: Path) -> None:
+    """GPT-2's class drops everything named attn.bias: causal masks, and a real bias as well."""
+    folder = save_gpt2(tmp_path / "m")
+    mask = torch.ones(1, 1, 512, 512).tril()
+    change(folder, lambda tensors: tensors.update({"transformer.h.0.attn.bias": mask}))
+    assert letters(opened(folder))
+    change(folder, lambda tensors: tensors.update({"transformer.h.0.attn.bias": torch.ones(192)}))
+    with pytest.raises(BenchError, match=r"no place for transformer\.h\.0\.attn\.bias"):
+        opened(folder)
+
+
+def test_t5_s_unused_bias_is_left_out(tmp_path: Path) -> None:
+    folder = save_t5(tmp_path / "m")
+    name = "decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight"
+    change(folder, lambda tensors: tensors.update({name: torch.ones(32, 4)}))
+    assert opened(folder, "encoder-decoder").path == "packed"
+
+
+def test_a_tensor_in_two_files_is_refused_where_its_values_differ(llama: Path) -> None:
+    before = letters(opened(llama))
+    first, second = save_shards(llama)
+    again = tensors_of(llama, second.name) | {
+        "model.embed_tokens.weight": tensors_of(llama, first.name)["model.embed_tokens.weight"]
+    }
+    save_file(again, second, metadata={"format": "pt"})
+    assert letters(opened(llama)) == before
+    again["model.embed_tokens.weight"] = again["model.embed_tokens.weight"] * 2
+    save_file(again, second, metadata={"format": "pt"})
+    message = f"model.embed_tokens.weight is in {first.name} and in {second.name} with other values"
+    with pytest.raises(BenchError, match=re.escape(message)):
+        opened(llama)
+
+
+@pytest.mark.parametrize("length", [0, 5, 2000, -1])
+def test_a_damaged_file_is_named(llama: Path, length: int) -> None:
+    _, second = save_shards(llama)
+    second.write_bytes(second.read_bytes()[:length])
+    with pytest.raises(BenchError, match=f"{re.escape(second.name)} is damaged: .*; copy it again"):
+        opened(llama)
+
+
+def save_pickle(folder: Path, edit: Callable[[Tensors], object]) -> Path:
+    tensors = tensors_of(folder)
+    edit(tensors)
+    (folder / "model.safetensors").unlink()
+    torch.save(tensors, folder / "pytorch_model.bin")
+    return folder
+
+
+def open_pickled(folder: Path) -> Any:
+    return loading.load_model(opened_how(folder, "float32"), folder, "cpu", pickled=True)
+
+
+def test_pickled_weights_are_checked_alike(llama: Path) -> None:
+    assert open_pickled(save_pickle(llama, lambda _: None)).num_parameters()
+    folder = save_causal(llama.with_name("more"), "llama")
+    with pytest.raises(BenchError, match=r"no place for model\.layers\.3\."):
+        open_pickled(save_pickle(folder, layer_more))
+    (folder / "pytorch_model.bin").write_bytes(b"PK not a pickle")
+    with pytest.raises(BenchError, match=r"pytorch_model\.bin is damaged"):
+        open_pickled(folder)
+
+
+def test_a_fully_tuned_model_is_checked_alike(llama: Path) -> None:
+    tuned = change(save_causal(llama.with_name("tuned"), "llama"), layer_more)
+    adapter = Adapter(tuned, "tuned", "", "full", "", "", None)
+    with pytest.raises(BenchError, match=r"no place for model\.layers\.3\."):
+        opened(llama, adapter=adapter)
+
+
+def test_an_adapter_beside_the_model_is_not_added_unasked(llama: Path) -> None:
+    (llama / "adapter_config.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(BenchError, match=r"adapter_config\.json"):
+        opened(llama)
+
+
+@pytest.mark.parametrize(
+    ("check", "edit"),
+    [
+        ("_check_dropped", layer_more),
+        ("_check_taken_once", under_two_names),
+        ("_check_tied", other_head),
+        ("_check_values", not_a_number),
+    ],
+)
+def test_each_check_is_what_refuses_its_fault(
+    llama: Path, monkeypatch: pytest.MonkeyPatch, check: str, edit: Callable[[Tensors], object]
+) -> None:
+    """Without it, transformers loads the folder without a word."""
+    change(llama, edit)
+    monkeypatch.setattr(check_weights, check, lambda *_: None)
+    assert loading.load_model(opened_how(llama, "float32"), llama, "cpu").num_parameters()
+
+
+def test_without_the_check_of_scales_stored_numbers_are_scored_as_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = letters(opened(save_causal(tmp_path / "whole", "llama")))
+    folder = configure(save_fp8(tmp_path / "m"), quantization_config=None)
+    monkeypatch.setattr(check_weights, "_check_scales", lambda *_: None)
+    monkeypatch.setattr(check_weights, "_check_dropped", lambda *_: None)
+    garbage = letters(opened(folder))
+    assert max(abs(a - b) for a, b in zip(whole, garbage, strict=True)) > 1
+
+
+def save_compressed(folder: Path, form: str) -> Path:
+    """A model as llm-compressor saves it: a scale for each row; 4 bits are packed, eight to an int32."""
+    bits, kind, largest = FORMS[form]
+
+    def quantise(tensors: Tensors) -> None:
+        for name in [name for name in tensors if name.endswith("_proj.weight")]:
+            weight = tensors.pop(name)
+            tensors[f"{name}_scale"] = weight.abs().amax(1, keepdim=True) / largest
+            numbers = weight / tensors[f"{name}_scale"]
+            if form == "pack-quantized":
+                parts = (numbers.round() + 8).to(torch.int32).view(weight.shape[0], -1, 8)
+                shifts = torch.arange(0, 32, 4, dtype=torch.int32)
+                tensors[f"{name}_packed"] = (parts << shifts).sum(-1).to(torch.int32)
+                tensors[f"{name}_shape"] = torch.tensor(weight.shape)
+            else:
+                tensors[name] = numbers.to(torch.float8_e4m3fn) if kind == "float" else numbers.round().char()
+
+    weights = {"num_bits": bits, "type": kind, "symmetric": True, "strategy": "channel"}
+    settings = {"quant_method": "compressed-tensors", "format": form, "quantization_status": "compressed"}
+    groups = {"group_0": {"targets": ["Linear"], "weights": weights}}
+    configured = settings | {"ignore": ["lm_head"], "config_groups": groups}
+    return configure(change(save_causal(folder, "llama"), quantise), quantization_config=configured)
+
+
+FORMS = {
+    "int-quantized": (8, "int", 127),
+    "float-quantized": (8, "float", 448),
+    "pack-quantized": (4, "int", 7),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_compressed_tensors_score_near_the_whole_model_or_say_what_to_install(
+    tmp_path: Path, form: str
+) -> None:
+    whole = letters(opened(save_causal(tmp_path / "whole", "llama")))
+    folder = save_compressed(tmp_path / "m", form)
+    if find_spec("compressed_tensors") is None:
+        message = "quantised by compressed-tensors, which needs .*; pip install compressed-tensors"
+        with pytest.raises(Unavailable, match=message):
+            opened(folder)
+        return
+    stored = letters(opened(folder))
+    away = sum(abs(a - b) for a, b in zip(whole, stored, strict=True)) / len(whole)
+    assert 0 < away < 0.2 * (max(whole) - min(whole))
