@@ -131,7 +131,7 @@ def _exemplar_count(task: Task, card: ModelCard, choices: Choices) -> int:
     return task.exemplars if choices.exemplars is None else choices.exemplars
 
 
-def _change(card: ModelCard, wish: Wish) -> Change:
+def _change(card: ModelCard, wish: Wish) -> Change | Unavailable:
     """The change to a model's weights; none for a baseline, which has no weights."""
     return UNTOUCHED if card.is_baseline else wish.change
 
@@ -166,6 +166,8 @@ def _cell(
     data: TaskData, card: ModelCard, weights: Located, wish: Wish, settings: Settings
 ) -> Cell | NeedsTuning:
     task, change = data.file.task, _change(card, wish)
+    if isinstance(change, Unavailable):
+        raise change
     count = _exemplar_count(task, card, wish.choices)
     splits: dict[Role, Split] = {role: data.split(role) for role in _roles(card, count)}
     _check_leaks(splits)

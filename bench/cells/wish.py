@@ -3,7 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bench.inputs.adapter import Adapter, find_adapter
+from bench.errors import Unavailable
+from bench.inputs.adapter import Adapter
+from bench.inputs.adapter_source import find_adapter
 from bench.inputs.choices import Choices
 from bench.inputs.weights import NO_TRUST, Trust
 
@@ -42,20 +44,30 @@ DEFAULTS = Settings()
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """A variant to run; `change` is what its `lora`, `lora_minutes` and `adapter` ask for."""
+    """A variant to run; `change` is what its `lora`, `lora_minutes` and `adapter` ask for.
+
+    It is Unavailable where the hub does not give the adapter.
+    """
 
     choices: Choices
-    change: Change = UNTOUCHED
+    change: Change | Unavailable = UNTOUCHED
 
 
 def wishes_of(variants: Sequence[Choices], *, offline: bool) -> list[Wish]:
-    """The variants with their adapters, each read once; raises a BenchError where one cannot be read."""
+    """The variants with their adapters, each read once; raises a BenchError where a folder is not one."""
     names = dict.fromkeys(choices.adapter for choices in variants if choices.adapter is not None)
-    adapters = {name: find_adapter(name, offline=offline) for name in names}
+    adapters = {name: _located(name, offline=offline) for name in names}
     return [Wish(choices, _change(choices, adapters)) for choices in variants]
 
 
-def _change(choices: Choices, adapters: Mapping[str, Adapter]) -> Change:
+def _located(name: str, *, offline: bool) -> Adapter | Unavailable:
+    try:
+        return find_adapter(name, offline=offline)
+    except Unavailable as error:
+        return error
+
+
+def _change(choices: Choices, adapters: Mapping[str, Adapter | Unavailable]) -> Change | Unavailable:
     if choices.adapter is not None:
         return adapters[choices.adapter]
     if choices.lora == "quick":

@@ -213,10 +213,13 @@ def _agree(merged: Tensor, apart: Tensor) -> bool:
     and 3.5 % in bfloat16.
     """
     tolerance = max(TOLERANCE, 16 * torch.finfo(apart.dtype).eps)
-    merged, apart = (logits.float() - logits.float().mean(-1, keepdim=True) for logits in (merged, apart))
-    size: Any = torch.linalg.vector_norm
-    near: Any = size(merged - apart) <= tolerance * size(apart)
-    return bool(near)
+    expected = _centred(apart)
+    moved = _centred(merged) - expected
+    return float(moved.square().sum()) <= tolerance**2 * float(expected.square().sum())
+
+
+def _centred(logits: Tensor) -> Tensor:
+    return logits.float() - logits.float().mean(-1, keepdim=True)
 
 
 def _rows(model: Any) -> int:

@@ -14,14 +14,12 @@ from typing import Annotated, Any, Literal, Self, cast
 from pydantic import Field, ValidationError, model_validator
 
 from bench.config import Strict
-from bench.errors import BenchError, FileError, Mistake, UsageError, one_line
+from bench.errors import FileError, Mistake
 from bench.folders import display
-from bench.inputs.hub import hub_errors
 from bench.types import Dtype, Item, PromptStyle, Quantization
 
 CARD = "slm-bench.json"
 CONFIG = "adapter_config.json"
-FILES = ("*.json", "*.safetensors", "*.jinja", "*.model", "*.txt")
 LORA_WEIGHTS = "adapter_model.safetensors"
 VOCABULARIES = ("tokenizer.json", "*.model", "vocab.json", "vocab.txt")
 TOKENIZER = (*VOCABULARIES, "merges.txt", "*token*.json", "chat_template.*")
@@ -159,33 +157,6 @@ class Adapter:
     base: str
     base_revision: str
     card: AdapterCard | None
-
-
-def find_adapter(name: str, *, offline: bool) -> Adapter:
-    """The adapter in the folder `name`, or with that hub id, which is downloaded unless `offline`.
-
-    Raises a BenchError where there is no such adapter, or its files are not valid.
-    """
-    folder = Path(name)
-    if folder.is_dir():
-        return read_adapter(folder, name)
-    if name.count("/") != 1 or name.startswith((".", "/", "~")):
-        raise UsageError(f"there is no adapter folder {name}")
-    return read_adapter(_snapshot(name, offline=offline), name)
-
-
-def _snapshot(hub: str, *, offline: bool) -> Path:
-    from huggingface_hub import snapshot_download
-
-    try:
-        return Path(
-            snapshot_download(
-                hub, allow_patterns=list(FILES), ignore_patterns=["*/*"], local_files_only=offline
-            )
-        )
-    except (*hub_errors(), ValueError) as error:
-        text = f"there is no folder {hub}, and no adapter of that name could be downloaded from the hub"
-        raise BenchError(f"{text}: {one_line(error)}") from error
 
 
 def read_adapter(folder: Path, name: str | None = None) -> Adapter:

@@ -12,6 +12,7 @@ from typing import cast
 from bench.config import line_of
 from bench.errors import FileError, Mistake, Unavailable, UsageError, one_line
 from bench.folders import display, is_file, read_text
+from bench.inputs.hub import hub_errors, repository
 from bench.inputs.rows import Row, RowError, row_to_item
 from bench.inputs.task import Columns, FilesData, HubData, Role, TaskFile
 from bench.types import Item
@@ -205,15 +206,23 @@ def _hub_rows(data: HubData, name: str, source: str, *, offline: bool) -> Iterat
             download_config=DownloadConfig(local_files_only=offline),
         )
     except DatasetGenerationError as error:
-        raise FileError([Mistake(source, 0, "", f"cannot be read: {one_line(error)}")]) from error
-    except (OSError, ValueError) as error:  # what datasets raises: not cached, no such set, no such split
+        cause = error.__cause__ or error
+        reason = f"data set {source} cannot be read: {one_line(cause)}"
+        raise Unavailable(reason, "download it again, or correct data in the task file") from error
+    except hub_errors() as error:  # not cached, no such set, no such split, or not an answer of the hub
         if not offline:
-            raise Unavailable(
-                f"data set {source} cannot be loaded: {one_line(error)}", "check data in the task file"
-            ) from error
+            _check_hub(data)
+            reason = f"data set {source} cannot be loaded: {one_line(error)}"
+            raise Unavailable(reason, "check data in the task file") from error
         remedy = "run once while the hub can be reached"
         if name in data.mirror:
             remedy = f"put {data.mirror[name]} in a folder and pass it as --data-dir, or {remedy}"
         raise Unavailable(f"data set {source} is not on this machine", remedy) from error
     for number, row in enumerate(cast("Iterable[Row]", rows)):
         yield Place(source, number), row
+
+
+def _check_hub(data: HubData) -> None:
+    """Raises Unavailable where the hub does not give the data set; `datasets` does not say why."""
+    if not Path(data.hub).is_dir():
+        repository(data.hub, kind="data set", revision=data.revision)

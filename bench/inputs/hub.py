@@ -1,11 +1,25 @@
 """The model hub: whether it can be reached, its client's errors, and switching all clients to offline."""
 
+import errno
 import os
 import threading
 import urllib.error
 import urllib.request
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Literal
+
+from bench.errors import Unavailable, one_line
+
+if TYPE_CHECKING:
+    from huggingface_hub.errors import HfHubHTTPError
 
 PROBE_SECONDS = 3.0
+UNREACHABLE = "the model hub is out of reach"
+Kind = Literal["model", "adapter", "data set", "Space"]
+_TYPES: dict[Kind, str] = {"model": "model", "adapter": "model", "data set": "dataset", "Space": "space"}
+_RETRY = "check the network and HF_ENDPOINT, and run again"
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 
 
 def hub_reachable(seconds: float = PROBE_SECONDS) -> bool:
@@ -18,8 +32,7 @@ def hub_reachable(seconds: float = PROBE_SECONDS) -> bool:
 
 
 def _hub_answers(seconds: float) -> bool:
-    endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
-    request = urllib.request.Request(endpoint, method="HEAD")  # noqa: S310 (the user's own setting)
+    request = urllib.request.Request(_endpoint(), method="HEAD")  # noqa: S310 (the user's own setting)
     try:
         with urllib.request.urlopen(request, timeout=seconds):  # noqa: S310
             return True
@@ -29,13 +42,128 @@ def _hub_answers(seconds: float) -> bool:
         return False
 
 
+def _endpoint() -> str:
+    return os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
+
+
 def hub_errors() -> tuple[type[Exception], ...]:
-    """The exceptions of the hub client when the hub refuses, drops the connection or does not answer."""
+    """What the hub's client raises when the hub refuses, drops the connection or does not answer as a hub."""
     # HTTPError is the base of its HTTP library's errors: a dropped connection is neither an OSError
-    # nor an HfHubHTTPError.
+    # nor an HfHubHTTPError. An answer that is not the hub's (a login page, half a JSON) ends in the others.
     from huggingface_hub.errors import HTTPError  # pyright: ignore[reportPrivateImportUsage]
 
-    return (HTTPError, OSError)
+    return (
+        HTTPError,
+        OSError,
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        AssertionError,
+        RuntimeError,
+    )
+
+
+@contextmanager
+def asking_hub(name: str, *, kind: Kind = "model", revision: str | None = None) -> Generator[None]:
+    """Turns what the hub's client raises into Unavailable, with the reason and the remedy."""
+    try:
+        yield
+    except hub_errors() as error:
+        raise hub_failure(error, name, kind=kind, revision=revision) from error
+
+
+def repository(name: str, *, kind: Kind = "model", revision: str | None = None, sizes: bool = False) -> Any:
+    """The hub's facts about a repository (ModelInfo or DatasetInfo), whose files this machine may read.
+
+    Raises Unavailable where the hub cannot be reached, or has no such repository or revision, or where the
+    repository is gated or private and no token gives access.
+    """
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError
+
+    api = HfApi()
+    with asking_hub(name, kind=kind, revision=revision):
+        info = api.repo_info(name, repo_type=_TYPES[kind], revision=revision, files_metadata=sizes)
+        if not info.sha:
+            raise ValueError("an answer without a commit")
+        if info.gated:  # the hub describes gated repositories to everyone
+            try:
+                api.auth_check(name, repo_type=_TYPES[kind])
+            except GatedRepoError:
+                raise
+            except HfHubHTTPError:  # a mirror that cannot be asked; the download will tell
+                pass
+        return info
+
+
+_REFUSALS = (
+    (
+        "GatedRepoError", "{name} is gated, and there is no access to it",
+        "accept its licence at {page}, then {login}",
+    ),
+    ("RevisionNotFoundError", "the hub has no revision '{revision}' of {name}", "correct the revision"),
+    (
+        "RepositoryNotFoundError", "the hub has no {kind} '{name}', or it is private",
+        "correct the name; for a private one, {login}",
+    ),
+    ("RemoteEntryNotFoundError", "{name} has no {file}", "choose another revision or repository"),
+    ("DisabledRepoError", "{name} was disabled on the hub", "choose another repository"),
+)  # fmt: skip
+"""Errors of the hub's client by name, with the reason and the remedy."""
+
+
+def hub_failure(
+    error: Exception, name: str, *, kind: Kind = "model", revision: str | None = None
+) -> Unavailable:
+    """Why the hub did not give what was asked for, and what to do."""
+    from huggingface_hub import errors
+
+    answer = _answer(error)
+    if answer is None:
+        return _no_answer(error, name)
+    status, login = answer.response.status_code, "set HF_TOKEN or run: hf auth login"
+    file = answer.response.url.path.rpartition("/")[2]
+    page = f"{_endpoint()}/{'datasets/' if kind == 'data set' else ''}{name}"
+    if "Invalid credentials" in str(answer):
+        return Unavailable("the hub does not know the token", f"{login}, with a valid token")
+    for refusal, reason, remedy in _REFUSALS:
+        # 401 without more is what the hub answers to a guest who asks for what is missing or private.
+        hidden = refusal == "RepositoryNotFoundError" and status == 401
+        if hidden or isinstance(answer, getattr(errors, refusal)):
+            facts = {"name": name, "kind": kind, "revision": revision, "file": file}
+            return Unavailable(reason.format(**facts), remedy.format(page=page, login=login))
+    if status == 403:
+        return Unavailable(f"the hub forbids access to {name}", f"{login}, with a token that may read it")
+    if status == 429:
+        return Unavailable("the hub limits how often it is asked", f"run again later, or {login}")
+    return Unavailable(f"{UNREACHABLE}: it answered {status} {answer.response.reason_phrase}".strip(), _RETRY)
+
+
+def _no_answer(error: Exception, name: str) -> Unavailable:
+    """Why there is no answer of the hub: the disk, the network, or an answer that is not the hub's."""
+    from huggingface_hub.errors import HTTPError  # pyright: ignore[reportPrivateImportUsage]
+
+    if isinstance(error, OSError) and error.errno in _DISK:
+        reason = f"files of {name} cannot be stored: {one_line(error)}"
+        return Unavailable(reason, "free space, or set HF_HOME to another folder")
+    if isinstance(error, (HTTPError, OSError)):
+        return Unavailable(f"{UNREACHABLE}: {one_line(error)}", _RETRY)
+    return Unavailable(
+        f"{UNREACHABLE}: its answer is not the hub's; does the network ask for a login?", _RETRY
+    )
+
+
+def _answer(error: BaseException) -> "HfHubHTTPError | None":
+    """The hub's own answer among an error and its causes, if there is one."""
+    from huggingface_hub.errors import HfHubHTTPError
+
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, HfHubHTTPError):
+            return cause
+        cause = cause.__cause__ or cause.__context__
+    return None
 
 
 def go_offline() -> None:

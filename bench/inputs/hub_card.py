@@ -4,13 +4,13 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import yaml
 from pydantic import ValidationError
 
-from bench.errors import BenchError, Unavailable, UsageError, one_line
-from bench.inputs.hub import hub_errors, hub_reachable
+from bench.errors import BenchError, Unavailable, UsageError
+from bench.inputs.hub import UNREACHABLE, asking_hub, hub_reachable, repository
 from bench.inputs.model_card import Architecture, HubSource, ModelCard
 
 _WINDOWS = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length")
@@ -25,14 +25,14 @@ def card_yaml(card: ModelCard) -> str:
 def draft_card(hub_id: str, name: str | None) -> ModelCard:
     """A card from the hub's metadata.
 
-    Raises Unavailable when the hub cannot be reached, a UsageError when it has no such model, and a
-    BenchError when its metadata do not make a valid card.
+    Raises a UsageError for what is no hub id, Unavailable when the hub cannot be reached or does not give the
+    model, and a BenchError when its metadata do not make a valid card.
     """
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", hub_id):
         raise UsageError(f"'{hub_id}' is not a hub id; it looks like ORG/NAME")
     if not hub_reachable():
         raise Unavailable(
-            "the model hub is out of reach",
+            UNREACHABLE,
             "write the card by hand: bench models show phi-2 prints one to copy",
         )
     info, config = _fetch_metadata(hub_id)
@@ -46,17 +46,12 @@ def draft_card(hub_id: str, name: str | None) -> ModelCard:
 
 def _fetch_metadata(hub_id: str) -> tuple[Any, Mapping[str, Any]]:
     """The hub's ModelInfo and the contents of `config.json`."""
-    from huggingface_hub import HfApi, hf_hub_download
-    from huggingface_hub.errors import RepositoryNotFoundError
+    from huggingface_hub import hf_hub_download
 
-    try:
-        info = HfApi().model_info(hub_id)
-        path = hf_hub_download(hub_id, "config.json")
-    except RepositoryNotFoundError as error:
-        raise UsageError(f"the hub has no model '{hub_id}', or it is private") from error
-    except hub_errors() as error:
-        raise Unavailable(f"the hub did not describe {hub_id}", one_line(error)) from error
-    return info, cast("Mapping[str, Any]", json.loads(Path(path).read_text(encoding="utf-8")))
+    info = repository(hub_id)
+    with asking_hub(hub_id):
+        config = dict(json.loads(Path(hf_hub_download(hub_id, "config.json")).read_text(encoding="utf-8")))
+    return info, config
 
 
 def _card(hub_id: str, name: str | None, info: Any, config: Mapping[str, Any]) -> ModelCard:

@@ -7,10 +7,10 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from bench.errors import BenchError, Unavailable, one_line
+from bench.errors import BenchError, Unavailable
 from bench.inputs.cards import CardFile
 from bench.inputs.engine_rules import RULES, TRANSFORMERS
-from bench.inputs.hub import hub_errors
+from bench.inputs.hub import asking_hub, repository
 from bench.inputs.model_card import HubSource, ModelCard, PackageSource, PathSource, ProgramSource
 from bench.inputs.stored_format import StoredFormat, check_stored, format_of, stored_format
 from bench.inputs.weight_files import (
@@ -215,12 +215,7 @@ def _in_hub_cache(hub: str, revision: str, trust: Trust, patterns: tuple[str, ..
 
 
 def _on_hub(hub: str, revision: str, trust: Trust, patterns: tuple[str, ...]) -> RemoteWeights:
-    from huggingface_hub import HfApi
-
-    try:
-        info = HfApi().model_info(hub, revision=revision, files_metadata=True)
-    except hub_errors() as error:
-        raise Unavailable(f"the hub did not describe {hub}", one_line(error)) from error
+    info = repository(hub, revision=revision, sizes=True)
     names = [file.rfilename for file in info.siblings or ()]
     pickled = any(fnmatch(name, PICKLES) for name in names) and trust.pickle
     if not patterns and not pickled and not any(name.endswith(".safetensors") for name in names):
@@ -248,13 +243,12 @@ def _wanted(names: list[str], trust: Trust, patterns: tuple[str, ...]) -> set[st
 def fetch(remote: RemoteWeights) -> Weights:
     """Download the weights to the hub cache; an interrupted download resumes.
 
-    Raises a BenchError where the download fails, is incomplete, or `ref` has moved to another commit.
+    Raises Unavailable where the download fails, and a BenchError where it is incomplete or `ref` has moved to
+    another commit.
     """
-    try:
+    with asking_hub(remote.hub, revision=remote.ref):
         # By `ref`, not by commit, so that the cache records which commit it points to and finds it offline.
         _downloaded(remote.hub, remote.ref, remote.trust, remote.patterns, offline=False)
-    except hub_errors() as error:
-        raise BenchError(f"{remote.hub} could not be downloaded: {one_line(error)}") from error
     weights = _in_hub_cache(remote.hub, remote.ref, remote.trust, remote.patterns)
     if weights is None:
         raise BenchError(f"{remote.hub} was downloaded, but some of its weights are missing")

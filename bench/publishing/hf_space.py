@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from bench.errors import BenchError, UsageError, one_line
-from bench.inputs.hub import hub_errors, hub_reachable
+from bench.inputs.hub import hub_errors, hub_failure, hub_reachable
 from bench.publishing.sending import Built, Sending, difference, refuse_others
 
 READ_ME = "README.md"
@@ -143,9 +143,11 @@ def _hub_errors(token: str, name: str) -> Generator[None]:
     """Turns what the hub's client raises into one message, without the token."""
     try:
         yield
-    except (*hub_errors(), ValueError) as error:
+    except hub_errors() as error:
         status = getattr(getattr(error, "response", None), "status_code", None)
-        text = one_line(error).replace(token, "…")
+        text = (one_line(error) if status else str(hub_failure(error, name, kind="Space"))).replace(
+            token, "…"
+        )
         if status in (401, 403):
             text = f"may the token write to {name}? ({text})"
         # Not `from error`: its text may contain the token.

@@ -9,7 +9,8 @@ import sys
 import threading
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from functools import partial
+from dataclasses import dataclass
+from functools import partial, partialmethod
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import ClassVar
@@ -17,10 +18,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from bench.inputs import hub as inputs_hub
 from bench.inputs.cards import all_cards
 from bench.inputs.hub import hub_reachable
 from bench.inputs.model_card import HubSource, ModelCard
-from bench.results.result import DoneResult
+from bench.results.result import DoneResult, FailedResult
 from bench.results.store import Run, read_runs
 from tiny import save_causal, save_shards
 
@@ -28,8 +30,43 @@ MODEL = "Org/Qwen9-Tiny"
 COMMIT = "c0ffee" + "0" * 34
 
 
+@dataclass(frozen=True)
+class Fault:
+    """An answer of the hub that is not what was asked for; status 0 closes the connection without one."""
+
+    status: int
+    code: str = ""
+    body: bytes = b""
+    location: str = ""
+
+
+FAULTS = {
+    "gated": Fault(401, "GatedRepo"),
+    "waiting": Fault(403, "GatedRepo"),
+    "forbidden": Fault(403),
+    "missing": Fault(404, "RepoNotFound"),
+    "private": Fault(401),
+    "untagged": Fault(404, "RevisionNotFound"),
+    "limited": Fault(429),
+    "down": Fault(500),
+    "page": Fault(200, body=b"<html>Please log in to the network</html>"),
+    "half": Fault(200, body=b'{"id": "Org/Ha'),
+    "empty": Fault(200, body=b"{}"),
+    "list": Fault(200, body=b"[]"),
+    "login": Fault(302, location="/login"),
+    "dropped": Fault(0),
+}
+"""By the name of the repository, Org/NAME."""
+LOGIN = "set HF_TOKEN or run: hf auth login"
+RETRY = "check the network and HF_ENDPOINT, and run again"
+
+
 class Hub(BaseHTTPRequestHandler):
-    """As much of the hub as one model needs: its facts and the files of a folder."""
+    """As much of the hub as one model needs: its facts and the files of a folder; and faults.
+
+    Org/described and Org/late are gated: the hub describes them, and their files are not given. Only the
+    first says that it is gated.
+    """
 
     def __init__(self, folder: Path, *rest: object) -> None:
         self.folder = folder
@@ -42,7 +79,11 @@ class Hub(BaseHTTPRequestHandler):
         self.answer(head=False)
 
     def answer(self, *, head: bool) -> None:
-        body = self.body(urlsplit(self.path).path)
+        path = urlsplit(self.path).path
+        if fault := self.fault(path):
+            self.fail(fault)
+            return
+        body = self.body(path)
         if body is None:
             self.send_response(404)
             self.send_header("X-Error-Code", "RepoNotFound")
@@ -57,10 +98,34 @@ class Hub(BaseHTTPRequestHandler):
         if not head:
             self.wfile.write(body)
 
+    def fault(self, path: str) -> Fault | None:
+        match re.search(r"/Org/(\w+)(.*)", path):
+            case re.Match() as match if match[1] in FAULTS:
+                return FAULTS[match[1]]
+            case re.Match() as match if match[1] in ("described", "late"):
+                return Fault(403, "GatedRepo") if re.search("resolve|auth-check", match[2]) else None
+            case _:
+                return None
+
+    def fail(self, fault: Fault) -> None:
+        if not fault.status:
+            self.close_connection = True
+            return
+        self.send_response(fault.status)
+        headers = {"X-Error-Code": fault.code, "Location": fault.location}
+        for name, value in headers.items():
+            if value:
+                self.send_header(name, value)
+        self.send_header("Content-Length", str(len(fault.body)))
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(fault.body)
+
     def body(self, path: str) -> bytes | None:
         files = sorted(file.name for file in self.folder.iterdir())
-        if path == "/":
-            return b"hub"
+        if path in ("/", "/login"):
+            return b"<html>hub</html>"
+        path = re.sub("/Org/(described|late)", f"/{MODEL}", path)
         if path.startswith(f"/api/models/{MODEL}/tree/"):
             rows = [
                 {"type": "file", "path": n, "size": (self.folder / n).stat().st_size, "oid": n} for n in files
@@ -78,6 +143,7 @@ class Hub(BaseHTTPRequestHandler):
             "sha": COMMIT,
             "createdAt": "2025-04-27T03:40:08.000Z",
             "tags": [],
+            "gated": "auto" if "described" in self.path else False,
             "siblings": [{"rfilename": n, "size": (self.folder / n).stat().st_size} for n in files],
             "cardData": {"license": "apache-2.0", "language": ["en", "no"]},
             "config": {"model_type": "qwen3", "tokenizer_config": {"chat_template": "{{ messages }}"}},
@@ -116,10 +182,10 @@ def bench_with_hub(words: list[str], endpoint: str, folder: Path) -> tuple[int, 
     return done.returncode, done.stdout + done.stderr
 
 
-def add_hub_card(project: Path) -> None:
-    (project / "model_cards").mkdir()
-    (project / "model_cards" / "qwen9-tiny.yaml").write_text(
-        f"name: qwen9-tiny\ntitle: Q\nfamily: qwen\nsource: {{hub: {MODEL}}}\n"
+def add_hub_card(project: Path, name: str, hub: str) -> None:
+    (project / "model_cards").mkdir(exist_ok=True)
+    (project / "model_cards" / f"{name}.yaml").write_text(
+        f"name: {name}\ntitle: Q\nfamily: qwen\nsource: {{hub: {hub}}}\n"
         "architecture: decoder\ncontext: 512\nlicense: mit\n",
         encoding="utf-8",
     )
@@ -142,7 +208,7 @@ def test_of_an_original_beside_the_shards_nothing_is_planned_or_downloaded(
     weights = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
     (folder / "consolidated.safetensors").write_bytes(bytes(10 * weights))
     (folder / "adapter_config.json").write_text("{}", encoding="utf-8")
-    add_hub_card(project)
+    add_hub_card(project, "qwen9-tiny", MODEL)
     words = ["run", "-m", "qwen9-tiny", "-t", "anatomy", "--dtype", "float32"]
     with served(partial(Hub, folder)) as address:
         code, output = bench_with_hub([*words, "--dry-run", "--json"], address, project)
@@ -164,7 +230,7 @@ def test_a_format_that_cannot_be_loaded_is_said_before_anything_is_downloaded(
     project: Path, anatomy: Path
 ) -> None:
     folder = save_causal(project / "repository", "qwen3")
-    add_hub_card(project)
+    add_hub_card(project, "qwen9-tiny", MODEL)
     with served(partial(QuantisedHub, folder)) as address:
         words = ["run", "-m", "qwen9-tiny", "-t", "anatomy"]
         _, output = bench_with_hub(words, address, project)
@@ -175,7 +241,7 @@ def test_a_format_that_cannot_be_loaded_is_said_before_anything_is_downloaded(
 def test_a_model_of_the_hub_is_fetched_when_its_cell_runs_and_kept_for_later(
     project: Path, anatomy: Path, hub: str
 ) -> None:
-    add_hub_card(project)
+    add_hub_card(project, "qwen9-tiny", MODEL)
     words = ["run", "-m", "qwen9-tiny", "-t", "anatomy", "--dtype", "float32"]
     code, output = bench_with_hub([*words, "--dry-run"], hub, project)
     assert code == 0, output
@@ -221,9 +287,122 @@ def test_add_writes_a_card_of_the_hub_s_facts(project: Path, hub: str) -> None:
 
 def test_add_tells_when_the_hub_has_no_such_model(project: Path, hub: str) -> None:
     code, output = bench_with_hub(["models", "add", "Org/Missing"], hub, project)
-    assert code == 2
-    assert "the hub has no model 'Org/Missing'" in output
+    assert code == 1
+    assert "the hub has no model 'Org/Missing', or it is private" in output
     assert "Traceback" not in output
+
+
+def expected_reasons(hub: str, kind: str) -> dict[str, str]:
+    """What is said of each fault of a repository Org/NAME."""
+    page = f"{hub}/{'datasets/' if kind == 'data set' else ''}Org"
+    absent = f"or it is private; correct the name; for a private one, {LOGIN}"
+    unreachable = "the model hub is out of reach: "
+    nonsense = f"{unreachable}its answer is not the hub's; does the network ask for a login?; {RETRY}"
+    gated = "is gated, and there is no access to it; accept its licence at"
+    return {
+        "gated": f"Org/gated {gated} {page}/gated, then {LOGIN}",
+        "waiting": f"Org/waiting {gated} {page}/waiting, then {LOGIN}",
+        "described": f"Org/described {gated} {page}/described, then {LOGIN}",
+        "forbidden": f"the hub forbids access to Org/forbidden; {LOGIN}, with a token that may read it",
+        "missing": f"the hub has no {kind} 'Org/missing', {absent}",
+        "private": f"the hub has no {kind} 'Org/private', {absent}",
+        "untagged": "the hub has no revision 'main' of Org/untagged; correct the revision",
+        "limited": "the hub limits how often it is asked; run again later",
+        "down": f"{unreachable}it answered 500 Internal Server Error; {RETRY}",
+        "dropped": f"{unreachable}Server disconnected without sending a response.; {RETRY}",
+        **dict.fromkeys(("page", "half", "empty", "list", "login"), nonsense),
+    }
+
+
+def test_whatever_the_hub_answers_for_a_model_is_said_with_its_remedy_and_the_rest_runs(
+    project: Path, anatomy: Path, hub: str
+) -> None:
+    expected = expected_reasons(hub, "model")
+    for name in [*FAULTS, "described", "late"]:
+        add_hub_card(project, f"bad-{name}", f"Org/{name}")
+    add_hub_card(project, "good", MODEL)
+    words = ["run", "-m", "bad-*,good", "-t", "anatomy", "--dtype", "float32"]
+    code, output = bench_with_hub(words, hub, project)
+    assert code == 1, output
+    assert "Traceback" not in output
+    lines = [line for line in output.splitlines() if line.startswith("unavailable: ")]
+    for name, reason in expected.items():
+        assert [line for line in lines if f"bad-{name}" in line and _same(reason, line)], (name, output)
+    results = {
+        run.result.cell.model.name: run.result for run in read_runs(project / "results") if is_cell(run)
+    }
+    assert isinstance(results["good"], DoneResult)
+    late = results["bad-late"]
+    assert isinstance(late, FailedResult)
+    assert late.reason == f"Org/late {expected['gated'].partition(' ')[2].replace('/gated', '/late')}"
+
+
+def is_cell(run: object) -> bool:
+    return isinstance(run, Run) and isinstance(run.result, DoneResult | FailedResult)
+
+
+def _same(reason: str, line: str) -> bool:
+    """Whether a line says the reason; lines of several models show one remedy for all of them."""
+    return all(part in line for part in reason.split("; "))
+
+
+def test_whatever_the_hub_answers_for_a_data_set_is_said_and_the_rest_runs(
+    project: Path, anatomy: Path, hub: str
+) -> None:
+    named = ["gated", "forbidden", "missing", "untagged", "page", "half", "login"]
+    expected = expected_reasons(hub, "data set")
+    text = anatomy.read_text(encoding="utf-8")
+    for name in named:
+        data = f"data: {{hub: Org/{name}, revision: main}}\n"
+        other = re.sub(r"(?ms)^data:.*?^(?=\w)", data, text).replace("name: anatomy", f"name: {name}")
+        (project / "tasks" / f"{name}.yaml").write_text(other, encoding="utf-8")
+    words = ["run", "-m", "chance", "-t", ",".join([*named, "anatomy"])]
+    code, output = bench_with_hub(words, hub, project)
+    assert code == 0, output
+    lines = [line for line in output.splitlines() if line.startswith("unavailable: ")]
+    for name in named:
+        assert [line for line in lines if name in line and _same(expected[name], line)], (name, output)
+    [run] = read_runs(project / "results")
+    assert isinstance(run, Run)
+    assert isinstance(run.result, DoneResult)
+
+
+@pytest.mark.parametrize("name", ["gated", "page"])
+def test_an_adapter_that_the_hub_does_not_give_leaves_the_other_variants(
+    project: Path, anatomy: Path, hub: str, name: str
+) -> None:
+    add_hub_card(project, "good", MODEL)
+    words = ["run", "-m", "good", "-t", "anatomy", "--dtype", "float32", "--lora", "none"]
+    code, output = bench_with_hub([*words, "--adapter", f"Org/{name}"], hub, project)
+    assert code == 0, output
+    assert f"unavailable: good on anatomy: {expected_reasons(hub, 'adapter')[name]}" in output
+    [run] = read_runs(project / "results")
+    assert isinstance(run, Run)
+    assert isinstance(run.result, DoneResult)
+
+
+@pytest.mark.parametrize("name", ["gated", "page", "late", "dropped"])
+def test_add_says_why_the_hub_does_not_give_a_model(project: Path, hub: str, name: str) -> None:
+    code, output = bench_with_hub(["models", "add", f"Org/{name}"], hub, project)
+    assert code == 1, output
+    same = "gated" if name == "late" else name
+    assert f"bench: {expected_reasons(hub, 'model')[same].replace('Org/gated', f'Org/{name}')}" in output
+    assert "Traceback" not in output
+    assert not (project / "model_cards").exists()
+
+
+def test_without_the_reading_of_answers_a_login_page_would_end_the_program(
+    hub: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The safeguard damaged: only the errors that the hub's client promises are handled."""
+    from huggingface_hub import HfApi
+
+    monkeypatch.setattr(inputs_hub, "hub_errors", lambda: (OSError,))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(HfApi, "__init__", partialmethod(HfApi.__init__, endpoint=hub))
+    with pytest.raises(ValueError, match="Expecting value"):
+        inputs_hub.repository("Org/page")
+    monkeypatch.undo()
 
 
 def test_a_hub_that_drops_its_answers_is_one_message(project: Path, anatomy: Path) -> None:
@@ -241,10 +420,10 @@ def test_a_hub_that_drops_its_answers_is_one_message(project: Path, anatomy: Pat
     endpoint = f"http://127.0.0.1:{server.getsockname()[1]}"
     code, output = bench_with_hub(["run", "-m", "phi-2,chance", "-t", "anatomy"], endpoint, project)
     assert code == 0, output
-    assert "unavailable: model phi-2: the hub did not describe microsoft/phi-2" in output
+    assert "unavailable: model phi-2: the model hub is out of reach: " in output
     code, output = bench_with_hub(["models", "add", MODEL], endpoint, project)
     assert code == 1
-    assert f"the hub did not describe {MODEL}" in output
+    assert "the model hub is out of reach: " in output
     assert "Traceback" not in output
 
 
