@@ -15,7 +15,7 @@ from bench.errors import BenchError, PromptTooLong
 from bench.inputs.task import Generate
 from bench.scoring.asking import Asking, Render, bare_requests, generate_request, score_request
 from bench.scoring.record import Record
-from bench.scoring.recording import scored, too_long, view_scores, views_of, weighed, written
+from bench.scoring.recording import same_tokens, scored, too_long, view_scores, views_of, weighed, written
 from bench.types import Encoded, GenerateRequest, Item, Message, Scores, Tokens
 
 T = TypeVar("T")
@@ -64,13 +64,13 @@ def _score(
         yield Answered(tuple(refused))
     start = time.perf_counter()
     asked = [encoded.request.item for encoded in fitting]
-    record = _recorder(asking, asked, engine, done)
+    record = _recorder(asking, fitting, engine, done)
     shared_seconds = (time.perf_counter() - start) / max(1, len(fitting))  # of the bare texts
     for batch_seconds, batch in _timed(engine.score(fitting, _indices(asked, done))):
         seconds = shared_seconds + batch_seconds / len(batch.indices)
         yield Answered(
             tuple(
-                record(asked[index], scores, seconds)
+                record(fitting[index], scores, seconds)
                 for index, scores in zip(batch.indices, batch.replies, strict=True)
                 if asked[index].id not in done
             ),
@@ -79,18 +79,21 @@ def _score(
 
 
 def _recorder(
-    asking: Asking, items: Sequence[Item], engine: Engine, done: Collection[str]
-) -> Callable[[Item, Scores, float], Record]:
-    """The function (item, reply, seconds) -> record."""
+    asking: Asking, fitting: Sequence[Encoded], engine: Engine, done: Collection[str]
+) -> Callable[[Encoded, Scores, float], Record]:
+    """The function (request, reply, seconds) -> record."""
     scoring = asking.task.scoring
-    match engine.reads:
-        case "item":
-            return lambda item, scores, seconds: weighed(item, scoring, scores, seconds)
-        case "prompt":
-            bare, views = bare_scores(asking, items, engine, done), views_of(scoring)
-            return lambda item, scores, seconds: scored(
-                item, scoring, view_scores(item, views, scores, bare[item.id]), scores, seconds
-            )
+    if engine.reads == "item":
+        return lambda encoded, scores, seconds: weighed(encoded.request.item, scoring, scores, seconds)
+    bare = bare_scores(asking, [encoded.request.item for encoded in fitting], engine, done)
+    views = views_of(scoring)
+
+    def record(encoded: Encoded, scores: Scores, seconds: float) -> Record:
+        item = encoded.request.item
+        by_view = view_scores(item, views, scores, bare[item.id])
+        return scored(item, scoring, by_view, scores, seconds, same_tokens(encoded, views))
+
+    return record
 
 
 def _indices(items: Sequence[Item], done: Collection[str]) -> frozenset[int]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from bench.results.result import CannotRunResult, CellFacts, Cost, Latency, Provenance, Unsuccessful
 from bench.scoring.metrics import Estimate, Metrics
-from bench.scoring.record import ParseStatus
+from bench.scoring.record import ANSWERED, ParseStatus
 from bench.types import PublishedTexts, ViewName
 from bench.wording import DASH, latency, number, or_dash, seconds, size
 
@@ -16,6 +16,7 @@ _STATUSES: dict[ParseStatus, str] = {
     "several_answers": "several answers found",
     "unfinished": "not finished at the token limit",
     "prompt_too_long": "the prompt does not fit the model",
+    "same_tokens": "the best option has the same tokens as another",
 }
 
 
@@ -38,6 +39,14 @@ def names_of(cells: Sequence[CellFacts]) -> list[str]:
 
 def status_name(status: ParseStatus) -> str:
     return _STATUSES[status]
+
+
+def unanswered(metrics: Metrics) -> str:
+    """Why questions have no answer, with their numbers; "" where all have one."""
+    counts = metrics.statuses
+    return ", ".join(
+        f"{counts[status]} × {status_name(status)}" for status in sorted(counts.keys() - ANSWERED)
+    )
 
 
 def estimate(metric: Estimate) -> str:

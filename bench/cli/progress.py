@@ -129,4 +129,11 @@ def _outcome(event: Result | Skipped | Busy | Retry) -> str:
         case DoneResult():
             rate, spent = event.metrics.accuracy, event.cost.scoring_seconds
             assert spent is not None, "a sweep measures what it runs"
-            return f"{rate.correct} of {rate.total} right in {spent:.1f} s"
+            return f"{rate.correct} of {rate.total} right in {spent:.1f} s{_unanswered(event)}"
+
+
+def _unanswered(result: DoneResult) -> str:
+    from bench.board.facts import unanswered
+
+    reasons = unanswered(result.metrics)
+    return f"; without an answer: {reasons}" if reasons else ""

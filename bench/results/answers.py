@@ -190,9 +190,7 @@ def _scores(records: Sequence[Record], view: ViewName) -> NDArray[np.float32]:
     options = max(len(record.options) for record in records)
     table = np.full((len(records), options), np.nan, dtype=np.float32)
     for row, record in zip(table, records, strict=True):
-        scores = record.scores.get(
-            view, ()
-        )  # empty where the answer was generated, or the prompt was too long
+        scores = record.scores.get(view, ())  # empty where the answer was generated, or there is none
         row[: len(scores)] = scores
     return table
 

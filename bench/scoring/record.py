@@ -9,8 +9,9 @@ from bench.scoring.extract import ReadStatus
 from bench.types import LETTERS, ViewName
 from bench.views import best
 
-ParseStatus = Literal["scored", "prompt_too_long"] | ReadStatus
-"""`scored` and `parsed` come with an answer; the others say why there is none."""
+ParseStatus = Literal["scored", "prompt_too_long", "same_tokens"] | ReadStatus
+ANSWERED: frozenset[ParseStatus] = frozenset({"scored", "parsed"})
+"""They come with an answer; the others say why there is none."""
 
 
 class ModelOutput(Strict):

@@ -2,14 +2,15 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from bench.errors import BenchError
 from bench.inputs.task import Scoring
 from bench.scoring.extract import read_answer
 from bench.scoring.record import ModelOutput, ParseStatus, Record
-from bench.types import Completion, Item, Scores, ViewName
+from bench.types import Completion, Encoded, Item, Scores, Tokens, ViewName
 from bench.views import VIEWS, OptionScores, View, best
 
 ViewScores = dict[ViewName, tuple[float, ...]]
@@ -21,18 +22,27 @@ def weighed(item: Item, scoring: Scoring, scores: Scores, seconds: float) -> Rec
     return scored(item, scoring, {scoring.view: scores.logprobs[0]}, scores, seconds)
 
 
-def scored(item: Item, scoring: Scoring, views: ViewScores, scores: Scores, seconds: float) -> Record:
+def scored(
+    item: Item,
+    scoring: Scoring,
+    views: ViewScores,
+    scores: Scores,
+    seconds: float,
+    alike: Mapping[ViewName, frozenset[int]] = MappingProxyType({}),
+) -> Record:
     """The record of scored options: the answer is the option with the highest score in the task's view.
 
-    Of equal scores the first counts. Raises a BenchError where a score is not finite: the model broke down
-    in this precision.
+    Of equal scores the first counts. `alike` has for each view the options that have the same tokens as
+    another one. Where such an option scores highest, the view gives no answer and its scores are left out.
+    Raises a BenchError where a score is not finite: the model broke down in this precision.
     """
     if not all(math.isfinite(score) for values in views.values() for score in values):
         raise BenchError(f"item {item.id}: the model's scores are not finite numbers; try another --dtype")
-    answer = item.letters[best(views[scoring.view])]
+    clear = {name: values for name, values in views.items() if best(values) not in alike.get(name, ())}
+    answer = item.letters[best(clear[scoring.view])] if scoring.view in clear else None
     return Record(
-        **_item_fields(item, answer, "scored"),
-        scores=views,
+        **_item_fields(item, answer, "scored" if answer else "same_tokens"),
+        scores=clear,
         prompt=scores.prompt,
         prompt_tokens=scores.prompt_tokens,
         seconds=seconds,
@@ -62,6 +72,26 @@ def view_scores(item: Item, views: Sequence[View], scores: Scores, bare: Scores)
     if wrong := [name for name, values in result.items() if len(values) != len(item.options)]:
         raise BenchError(f"item {item.id}: the view '{wrong[0]}' does not give a score for each option")
     return result
+
+
+def same_tokens(encoded: Encoded, views: Sequence[View]) -> dict[ViewName, frozenset[int]]:
+    """For each view, the options whose tokens are those of another option with another text.
+
+    A tokenizer writes all characters that it does not know alike, and may ignore case or accents.
+    """
+    if not encoded.tree.branches:  # the engine's tokens are not known
+        return {}
+    letters, texts = _alike(encoded, 0), _alike(encoded, -1)
+    return {view.name: letters if view.needs_letters else texts for view in views}
+
+
+def _alike(encoded: Encoded, at: int) -> frozenset[int]:
+    texts = encoded.request.continuations[at]
+    tokens = [branch.tokens for branch in encoded.tree.branches[at]]
+    by_tokens: dict[Tokens, set[str]] = {}
+    for text, ids in zip(texts, tokens, strict=True):
+        by_tokens.setdefault(ids, set()).add(text)
+    return frozenset(index for index, ids in enumerate(tokens) if len(by_tokens[ids]) > 1)
 
 
 def written(
