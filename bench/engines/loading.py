@@ -34,6 +34,8 @@ from bench.types import Dtype
 CPU_BATCH_TOKENS = 1536
 """Tokens of a scoring batch, rows x longest row; below, the same on a GPU."""
 CUDA_BATCH_TOKENS = 32768
+CONVERSION = 2
+"""Raised when conversions of GGUF files that were made before must not be used. 2: they are checked."""
 
 
 def best_dtype() -> Dtype:
@@ -168,7 +170,7 @@ def readable_folder(weights: Weights) -> Path:
     """
     if not weights.is_gguf:
         return weights.path
-    folder = cache_folder() / weights.revision.replace(":", "-")
+    folder = cache_folder() / f"{weights.revision.replace(':', '-')}-{CONVERSION}"
     if not (folder / "config.json").is_file():
         _convert(weights.path, folder)
     return folder

@@ -7,6 +7,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import gguf
+import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
@@ -14,7 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig, GPT2Config
 
-from bench.engines import check_weights, loading
+from bench.engines import check_weights, convert, loading
 from bench.engines.engine import Opening, in_order
 from bench.engines.transformer import TransformerEngine
 from bench.errors import BenchError, Unavailable
@@ -342,6 +344,86 @@ def test_without_the_check_of_scales_stored_numbers_are_scored_as_weights(
     monkeypatch.setattr(check_weights, "_check_dropped", lambda *_: None)
     garbage = letters(opened(folder))
     assert max(abs(a - b) for a, b in zip(whole, garbage, strict=True)) > 1
+
+
+def save_gguf(file: Path, *, factors: float = 1.0, scaling: str = "", extra: str = "") -> Path:
+    """A llama of random weights as llama.cpp writes it, without a tokenizer's merges."""
+    rng = np.random.default_rng(7)
+    writer = gguf.GGUFWriter(file, "llama")
+    writer.add_context_length(512)
+    writer.add_embedding_length(64)
+    writer.add_block_count(2)
+    writer.add_feed_forward_length(128)
+    writer.add_head_count(4)
+    writer.add_head_count_kv(2)
+    writer.add_layer_norm_rms_eps(1e-5)
+    writer.add_rope_freq_base(10000.0)
+    writer.add_vocab_size(32)
+    if scaling:
+        writer.add_rope_scaling_type(gguf.RopeScalingType(scaling))
+        writer.add_rope_scaling_factor(4.0)
+    writer.add_name("tiny")
+    shapes: dict[str, tuple[int, ...]] = {"token_embd": (32, 64), "output_norm": (64,)}
+    for layer in range(2):
+        shapes |= {f"blk.{layer}.{name}": shape for name, shape in LAYER.items()}
+    shapes |= {extra: (64,)} if extra else {}
+    for name, shape in shapes.items():
+        writer.add_tensor(f"{name}.weight", rng.standard_normal(shape).astype(np.float32))
+    writer.add_tensor("rope_freqs.weight", np.full(8, factors, dtype=np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return file
+
+
+LAYER: dict[str, tuple[int, ...]] = {
+    "attn_norm": (64,), "ffn_norm": (64,), "attn_q": (64, 64), "attn_k": (32, 64), "attn_v": (32, 64),
+    "attn_output": (64, 64), "ffn_gate": (128, 64), "ffn_up": (128, 64), "ffn_down": (64, 128),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ({"factors": 8.0}, r"it holds rope_freqs\.weight, which transformers leaves out"),
+        ({"scaling": "linear"}, r"its positions are scaled \(linear\), which transformers leaves out"),
+        (
+            {"extra": "blk.1.attn_sinks"},
+            r"it holds blk\.1\.attn_sinks\.weight, which transformers leaves out",
+        ),
+    ],
+)
+def test_a_gguf_file_that_would_lose_a_part_is_not_converted(
+    tmp_path: Path, how: dict[str, Any], message: str
+) -> None:
+    file = save_gguf(tmp_path / "m.gguf", **how)
+    with pytest.raises(BenchError, match=message):
+        convert.convert(file, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_gguf_file_with_factors_of_one_passes_the_check(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = save_gguf(tmp_path / "m.gguf")
+    monkeypatch.setattr(convert.AutoTokenizer, "from_pretrained", lambda *_, **__: bpe_tokenizer())
+    convert.convert(file, tmp_path / "out")
+    assert (tmp_path / "out" / "model.safetensors").is_file()
+
+
+def test_without_its_check_a_gguf_file_is_converted_and_loses_a_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = save_gguf(tmp_path / "m.gguf", factors=8.0)
+    monkeypatch.setattr(convert.AutoTokenizer, "from_pretrained", lambda *_, **__: bpe_tokenizer())
+    monkeypatch.setattr(convert, "check_file", lambda *_: None)
+    convert.convert(file, tmp_path / "out")
+    assert not any("rope" in name for name in tensors_of(tmp_path / "out"))
+    assert json.loads((tmp_path / "out" / "config.json").read_text("utf-8"))["rope_parameters"] == {
+        "rope_theta": 10000.0,
+        "rope_type": "default",
+    }
 
 
 def save_compressed(folder: Path, form: str) -> Path:
