@@ -8,7 +8,8 @@ import torch
 from torch.nn.functional import pad
 from transformers import Cache
 
-from bench.engines.packing import Layout, Path, common_prefix, lay_out
+from bench.engines import shared
+from bench.engines.packing import Layout, Path, common_prefix, lay_out, shape
 from bench.engines.prefix import SHORTEST, prefill
 from bench.engines.torch_scoring import (
     Reading,
@@ -25,17 +26,21 @@ from bench.types import Encoded, ScoredBatch
 def score(
     model: Any, requests: Sequence[Encoded], budget: int, path: Path, skip: frozenset[int] = frozenset()
 ) -> Iterator[ScoredBatch]:
-    """Score requests in batches of about `budget` tokens. Packed, their common prefix runs once."""
+    """Score requests in batches of about `budget` tokens. Packed or shared, their common prefix runs once."""
+    if path == "shared":
+        yield from shared.score(model, requests, budget, skip)
+        return
     common = common_prefix([encoded.tree for encoded in requests]) if path == "packed" else ()
     prefix = prefill(model, common) if len(common) >= SHORTEST else None
-    shared = len(common) if prefix else 0
-    trees = [replace(encoded.tree, stem=encoded.tree.stem[shared:]) for encoded in requests]
+    computed = len(common) if prefix else 0
+    trees = [replace(encoded.tree, stem=encoded.tree.stem[computed:]) for encoded in requests]
 
     def forward(indices: Sequence[int]) -> tuple[Layout, Reading]:
         layout = lay_out([trees[index] for index in indices], path)
         return layout, _forward(model, layout, prefix)
 
-    yield from score_in_batches(requests, trees, budget, path, forward, skip)
+    shapes = [shape(tree, path) for tree in trees]
+    yield from score_in_batches(requests, trees, shapes, budget, forward, skip)
 
 
 def _forward(model: Any, layout: Layout, prefix: Cache | None) -> Reading:

@@ -48,7 +48,7 @@ class Engine(Protocol):
 
     @property
     def path(self) -> str:
-        """How continuations are scored: `packed` or `plain`; "" for an engine without forward passes."""
+        """How continuations are scored: `packed`, `shared` or `plain`; "" without forward passes."""
         ...
 
     @property

@@ -1,8 +1,9 @@
 """How token trees become rows of token ids, and which logits are read. Pure.
 
 Packed, a tree is one row: its stem, then each distinct prefix of a branch once. Plain, each distinct
-stem + branch is a row of its own. The token at a position predicts the next one, so the last token of a
-branch is no input.
+stem + branch is a row of its own. Shared, a row that another one begins with is part of that one, and the
+stem of all rows is run once (`shared.py`). The token at a position predicts the next one, so the last token
+of a branch is no input.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -11,7 +12,7 @@ from typing import Literal, TypeVar
 
 from bench.types import Branch, Tokens, Tree
 
-Path = Literal["packed", "plain"]
+Path = Literal["packed", "shared", "plain"]
 T = TypeVar("T")
 
 
@@ -69,7 +70,7 @@ class Layout:
 
 def lay_out(trees: Sequence[Tree], path: Path) -> Layout:
     """The rows of a batch of trees. Its reads are in the order of trees, branches and tokens."""
-    build = _packed_rows if path == "packed" else _plain_rows
+    build = {"packed": _packed_rows, "shared": _longest_rows, "plain": _plain_rows}[path]
     rows: list[Row] = []
     places: dict[tuple[int, int], int] = {}
     reads: list[Read] = []
@@ -112,6 +113,21 @@ def _extend_trunk(row: Row) -> Row:
 
 def _packed_predictor(nodes: dict[Tokens, int], branch: Branch) -> Predictor:
     return lambda offset: (0, nodes[branch.tokens[:offset]])
+
+
+def _longest_rows(index: int, tree: Tree) -> tuple[list[Row], list[Predictor]]:
+    inputs = {branch.tokens[:-1] for branch in tree.flat}
+    longest = sorted(
+        ids for ids in inputs if not any(ids == other[: len(ids)] for other in inputs if other != ids)
+    )
+
+    def predictor(branch: Branch) -> Predictor:
+        given = branch.tokens[:-1]
+        row = next(at for at, ids in enumerate(longest) if ids[: len(given)] == given)
+        return lambda offset: (row, len(tree.stem) - 1 + offset)
+
+    rows = [tree.stem + ids for ids in longest]
+    return [Row(index, ids, len(ids)) for ids in rows], [predictor(branch) for branch in tree.flat]
 
 
 def _plain_rows(index: int, tree: Tree) -> tuple[list[Row], list[Predictor]]:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from transformers.modeling_outputs import BaseModelOutput
 
-from bench.engines.packing import Layout, Path, lay_out
+from bench.engines.packing import Layout, Path, lay_out, shape
 from bench.engines.torch_scoring import (
     Reading,
     additive,
@@ -36,7 +36,8 @@ def score(
         layout = lay_out([Tree(start, trees[index].branches) for index in indices], path)
         return layout, _forward(model, [trees[index] for index in indices], layout)
 
-    yield from score_in_batches(requests, trees, budget, path, forward, skip)
+    shapes = [shape(tree, path) for tree in trees]
+    yield from score_in_batches(requests, trees, shapes, budget, forward, skip)
 
 
 def start_token(model: Any) -> int:

@@ -8,9 +8,9 @@ import torch
 from accelerate.utils.memory import clear_device_cache, should_reduce_batch_size
 from torch import Tensor
 
-from bench.engines.batching import in_batches
+from bench.engines.batching import Shape, in_batches
 from bench.engines.memory import release_free_pages
-from bench.engines.packing import Layout, Path, by_set, conjunctions, shape, sums
+from bench.engines.packing import Layout, by_set, conjunctions, sums
 from bench.types import Encoded, ScoredBatch, Scores, Tree
 
 CHUNK = 128
@@ -24,17 +24,17 @@ Reading = tuple[list[float], list[bool]]
 def score_in_batches(
     encoded: Sequence[Encoded],
     trees: Sequence[Tree],
+    shapes: Sequence[Shape],
     budget: int,
-    path: Path,
     forward: Callable[[Sequence[int]], tuple[Layout, Reading]],
     skip: frozenset[int],
 ) -> Iterator[ScoredBatch]:
     """Score requests batch by batch.
 
-    `trees` are those of `encoded`, without a prefix that has been computed. `forward` takes the indices of
-    a batch. A batch of about `budget` tokens shrinks where memory runs out.
+    `trees` are those of `encoded`, without a prefix that has been computed, and `shapes` say how much of
+    `budget`, in tokens, each takes. `forward` takes the indices of a batch, which shrinks where memory runs
+    out.
     """
-    shapes = [shape(tree, path) for tree in trees]
     batches = in_batches(shapes, budget, forward, is_out_of_memory, skip)
     for number, (indices, (layout, (logprobs, greedy)), tokens) in enumerate(batches, start=1):
         batch = [trees[index] for index in indices]

@@ -166,7 +166,7 @@ class Cost(Strict):
 
 
 class EngineFacts(Strict):
-    """`path` is `packed`, `plain` or ""; `batch_tokens` is the size of the last batch in tokens.
+    """`path` is `packed`, `shared`, `plain` or ""; `batch_tokens` is the size of the last batch in tokens.
 
     `pickle` and `code` are whether the weights were pickles, or ran their own code.
     """

@@ -103,7 +103,7 @@ def test_a_token_that_spans_the_border_is_scored_in_its_own_set_only() -> None:
     )
 
 
-@pytest.mark.parametrize("path", ["packed", "plain"])
+@pytest.mark.parametrize("path", ["packed", "shared", "plain"])
 def test_letters_share_one_row_and_one_place(path: Path) -> None:
     layout = lay_out([tree((1, 2, 3), (10,), (11,), (12,))], path)
     assert [row.tokens for row in layout.rows] == [(1, 2, 3)]
@@ -127,7 +127,7 @@ def test_what_does_not_fork_needs_no_mask() -> None:
     assert not lay_out([tree((1, 2), (3, 4, 5), (6, 4, 6))], "packed").is_causal
 
 
-@given(st.lists(TREES, min_size=1, max_size=4), st.sampled_from(["packed", "plain"]))
+@given(st.lists(TREES, min_size=1, max_size=4), st.sampled_from(["packed", "shared", "plain"]))
 def test_each_token_of_a_branch_is_read_where_its_predecessors_end(trees: list[Tree], path: Path) -> None:
     layout = lay_out(trees, path)
     done: dict[tuple[int, int], list[int]] = {}
@@ -141,7 +141,10 @@ def test_each_token_of_a_branch_is_read_where_its_predecessors_end(trees: list[T
         behind.append(read.token)
     branches = {(t, b): list(one.tokens) for t, tree in enumerate(trees) for b, one in enumerate(tree.flat)}
     assert done == branches
-    assert path == "plain" or len(layout.rows) == len(trees)
+    assert path != "packed" or len(layout.rows) == len(trees)
+    own = [(row.tree, row.tokens) for row in layout.rows]
+    begun = [a for a in own for b in own if a != b and a[0] == b[0] and b[1][: len(a[1])] == a[1]]
+    assert path != "shared" or not begun
 
 
 def _seen(tokens: Tokens, trunk: int, parents: Tokens, at: int) -> Tokens:

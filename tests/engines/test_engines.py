@@ -136,7 +136,7 @@ def test_the_check_sees_a_broken_tree_of_a_real_model_through_bfloat16_s_roundin
     model = open_transformers(Opening(file.card, "bfloat16"), weights).model
     assert best_path(model, 8192) == "packed"
     monkeypatch.setattr(broken, piece)
-    assert best_path(model, 8192) == "plain"
+    assert best_path(model, 8192) == "shared"
 
 
 def test_a_model_whose_cache_is_no_list_of_keys_takes_the_plain_path(tmp_path: Path) -> None:
@@ -157,10 +157,10 @@ def test_a_model_whose_cache_is_no_list_of_keys_takes_the_plain_path(tmp_path: P
         assert scores == pytest.approx(plain, abs=TOLERANCE * 10)
 
 
-def test_a_sliding_window_shorter_than_the_prompts_takes_the_plain_path(tmp_path: Path) -> None:
+def test_a_model_with_a_window_shorter_than_its_prompts_is_not_packed(tmp_path: Path) -> None:
     model = AutoModelForCausalLM.from_pretrained(save_causal(tmp_path / "m", "phi3"))
     model.config.sliding_window = 100
-    assert best_path(model, 512) == "plain"
+    assert best_path(model, 512) == "shared"
     assert best_path(model, 100) == "packed"
 
 
