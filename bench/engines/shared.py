@@ -21,6 +21,8 @@ from bench.types import Encoded, ScoredBatch, Tokens, Tree
 
 STATE_BYTES = 2**18
 """Bytes of kept states that one token of a batch's budget stands for: 400 MB at 1,536 tokens."""
+SPREAD = 16
+"""Tokens by which the stems of a batch may differ: those beyond the shortest are run with each branch."""
 
 
 class CopiedStates(Cache):
@@ -83,6 +85,7 @@ def score(
     trees = [replace(tree, stem=tree.stem[len(common) :]) for tree in trees]
     start = prefix or _run(model, [trees[0].stem[:1]], None)
     state_bytes = sum(tensor.nbytes for tensor in tensors(start))
+    forks = any(len(lay_out([tree], "shared").rows) > 1 for tree in trees)
     shapes = [shape(tree, state_bytes) for tree in trees]
 
     def forward(indices: Sequence[int]) -> tuple[Layout, Reading]:
@@ -90,7 +93,7 @@ def score(
         layout = lay_out(batch, "shared")
         return layout, _forward(model, batch, layout, prefix)
 
-    yield from score_in_batches(requests, trees, shapes, budget, forward, skip)
+    yield from score_in_batches(requests, trees, shapes, budget, forward, skip, SPREAD if forks else None)
 
 
 def shape(tree: Tree, state_bytes: int) -> Shape:

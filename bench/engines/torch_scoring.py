@@ -28,14 +28,15 @@ def score_in_batches(
     budget: int,
     forward: Callable[[Sequence[int]], tuple[Layout, Reading]],
     skip: frozenset[int],
+    spread: int | None = None,
 ) -> Iterator[ScoredBatch]:
     """Score requests batch by batch.
 
     `trees` are those of `encoded`, without a prefix that has been computed, and `shapes` say how much of
     `budget`, in tokens, each takes. `forward` takes the indices of a batch, which shrinks where memory runs
-    out.
+    out; `spread` is as in `plan_batches`.
     """
-    batches = in_batches(shapes, budget, forward, is_out_of_memory, skip)
+    batches = in_batches(shapes, budget, forward, is_out_of_memory, skip, spread)
     for number, (indices, (layout, (logprobs, greedy)), tokens) in enumerate(batches, start=1):
         batch = [trees[index] for index in indices]
         totals, likeliest = sums(layout, logprobs, batch), conjunctions(layout, greedy, batch)

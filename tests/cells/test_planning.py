@@ -44,6 +44,17 @@ def test_every_request_is_in_exactly_one_batch_within_the_budget(
         assert len(batch) == 1 or rows * width <= budget
 
 
+@given(SHAPES, st.integers(0, 1000), st.integers(0, 50))
+def test_the_lengths_of_a_batch_differ_by_no_more_than_is_asked_for(
+    shapes: list[tuple[int, int]], budget: int, spread: int
+) -> None:
+    batches = plan_batches(shapes, budget, spread)
+    assert sorted(index for batch in batches for index in batch) == list(range(len(shapes)))
+    for batch in batches:
+        widths = [shapes[index][1] for index in batch]
+        assert max(widths) - min(widths) <= spread
+
+
 @given(SHAPES)
 def test_the_longest_come_first_so_memory_peaks_at_once(shapes: list[tuple[int, int]]) -> None:
     flat = [shapes[index][1] for batch in plan_batches(shapes, 500) for index in batch]
