@@ -1,6 +1,8 @@
 """Numbers and sizes as people read them. What is not known is a dash, never a zero."""
 
 DASH = "—"
+_ROUNDS_UP = 0.99951
+"""From this share on, three digits of the smaller unit would be 1e+03."""
 
 
 def or_dash(value: object) -> str:
@@ -36,7 +38,7 @@ def count(value: int | None) -> str:
     if value is None:
         return DASH
     for unit, name in ((10**9, "B"), (10**6, "M"), (10**3, "K")):
-        if value >= unit:
+        if value >= _ROUNDS_UP * unit:
             return f"{value / unit:.3g}{name}"
     return str(value)
 
@@ -46,7 +48,7 @@ def size(value: int | None) -> str:
     if value is None:
         return DASH
     for unit, name in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
-        if value >= unit:
+        if value >= _ROUNDS_UP * unit:
             return f"{value / unit:.3g}\u202f{name}"
     return f"{value}\u202fB"
 

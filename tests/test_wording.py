@@ -17,8 +17,11 @@ def test_a_percentage_is_never_further_off_than_its_last_digit(value: float) -> 
     [
         (wording.count(134515008), "135M"),
         (wording.count(1543714304), "1.54B"),
+        (wording.count(999885952), "1B"),
+        (wording.count(999499999), "999M"),
         (wording.count(None), "—"),
         (wording.size(98362432), "98.4\u202fMB"),
+        (wording.size(999_600_000), "1\u202fGB"),
         (wording.size(None), "—"),
         (wording.number(17164.9), "17,165"),
         (wording.number(9.949), "9.95"),
