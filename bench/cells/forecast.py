@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from bench.cells.cell import Cell, NeedsTuning, Runnable
-from bench.inputs.weights import Weights
+from bench.inputs.weights import RemoteWeights
 from bench.results.machine import has_accelerator, machine_of, this_machine
 from bench.results.result import DoneResult
 from bench.types import Dtype
@@ -25,19 +25,28 @@ _QUANTISED = {"int8": 1.0, "nf4": 0.5, "fp4": 0.5}
 
 
 def weights_bytes(cell: Cell) -> int:
-    """The main memory that the weights take in their format.
+    """The main memory that the weights take in their format; without those of a vision part.
 
     0 where their size is unknown, and where they go to an accelerator's memory.
     """
-    variant, parameters = cell.facts.variant, cell.facts.model.parameters
+    variant, card = cell.facts.variant, cell.facts.model
     if variant.dtype is None or has_accelerator():
         return 0
     bytes_each = _QUANTISED.get(variant.weights_format or variant.quantize, _BYTES[variant.dtype])
+    parameters = card.text_parameters or card.parameters
     if parameters is None:
-        weights = cell.weights
         # Files hold at most four bytes for each parameter, so this is a lower bound.
-        parameters = weights.bytes // 4 if isinstance(weights, Weights) else 0
+        parameters = ((cell.weights.bytes if cell.weights else 0) or card.download_bytes or 0) // 4
     return int(parameters * bytes_each)
+
+
+def bytes_to_download(cell: Cell) -> int | None:
+    """What the cell's run downloads: as the hub says, else by the card; None where neither knows."""
+    match cell.weights:
+        case RemoteWeights(bytes=size):
+            return size or cell.facts.model.download_bytes
+        case _:
+            return 0
 
 
 def expected_peak_bytes(cell: Runnable, before: Iterable[DoneResult]) -> int:

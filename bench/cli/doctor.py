@@ -3,7 +3,7 @@
 import json
 import platform
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Literal
@@ -153,13 +153,28 @@ def _cache() -> Finding:
 
 def _models() -> Iterator[Finding]:
     from bench.inputs.cards import cards_and_mistakes
+    from bench.inputs.gated import models_that_need_a_token
     from bench.inputs.weights import on_this_machine
 
     cards, mistakes = cards_and_mistakes()
     here = [card.card.name for card in cards if on_this_machine(card)]
+    yield _token(models_that_need_a_token(cards, lambda file: file.name in here))
     yield Finding("models", "good", f"{len(here)} of {len(cards)} are on this machine: {', '.join(here)}")
     for mistake in mistakes:
         yield Finding("models", "bad", mistake, "fix the card")
+
+
+def _token(gated: Sequence[str]) -> Finding:
+    """Whether the hub's client has a token, and which models of the cards are downloaded with one."""
+    from bench.inputs.gated import REMEDY, has_token
+
+    names = ", ".join(gated)
+    if has_token():
+        accepted = f"; its account must have accepted the terms of these gated models: {names}"
+        return Finding("hub token", "good", f"set{accepted if gated else ''}")
+    if gated:
+        return Finding("hub token", "note", f"none; these gated models need one: {names}", REMEDY)
+    return Finding("hub token", "good", "none, and no gated model is to be downloaded")
 
 
 def _executors() -> Iterator[Finding]:

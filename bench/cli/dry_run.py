@@ -10,10 +10,12 @@ import click
 from rich.table import Table
 
 from bench.cells.cell import CannotRun, Cell, NeedsTuning, Planned
-from bench.cells.forecast import expected_peak_bytes, expected_seconds
+from bench.cells.forecast import bytes_to_download, expected_peak_bytes, expected_seconds
 from bench.cells.plan import Missing
 from bench.cli.console import stdout
-from bench.inputs.weights import RemoteWeights
+from bench.inputs.cards import AnyCard
+from bench.inputs.gated import REMEDY, has_token, models_that_need_a_token
+from bench.inputs.weights import RemoteWeights, on_this_machine
 from bench.results.journal import NAME, read_journal
 from bench.results.result import DoneResult
 from bench.results.store import find_run, read_results
@@ -29,7 +31,7 @@ class PlannedCell:
 
     `state` is "done", "to do" or "latency to do"; `answered` counts the questions of an unfinished run;
     `reason` says why the cell cannot run, "" where it can. `download_bytes` is None where the size is
-    unknown, `seconds` where no such run was made before.
+    unknown, `seconds` where no such run was made before. `needs_token` is whether the download is gated.
     """
 
     task: str
@@ -43,6 +45,7 @@ class PlannedCell:
     memory_bytes: int
     seconds: float | None
     folder: str
+    needs_token: bool = False
 
     @property
     def is_to_do(self) -> bool:
@@ -56,6 +59,21 @@ def show_missing(missing: Sequence[Missing]) -> None:
         names = [what for _, what in group]
         remedy = remedies[reason, names[0]] + (", and so on" if len(names) > 1 else "")
         click.echo(f"unavailable: {_joined(names)}: {reason}; {remedy}", err=True)
+
+
+def show_gated(cards: Sequence[AnyCard], *, offline: bool) -> None:
+    """Print which models are to be downloaded with a token, and whether this machine has one.
+
+    Without a token, `show_missing` names them, unless the hub is not asked at all.
+    """
+    names = [f"model {name}" for name in models_that_need_a_token(cards, on_this_machine)]
+    if not names or not (offline or has_token()):
+        return
+    if has_token():
+        text = "this machine's token is used, and its account must have accepted the terms of each"
+    else:
+        text = f"this machine has no token; {REMEDY}"
+    click.echo(f"gated: {_joined(names)}: {text}", err=True)
 
 
 def _joined(names: Sequence[str]) -> str:
@@ -115,10 +133,11 @@ def _planned(planned: Planned, results: Path, before: Sequence[DoneResult], term
         state="to do" if run is None else "latency to do" if latency_missing else "done",
         answered=len(unfinished.records) if unfinished and run is None else 0,
         reason="",
-        download_bytes=cell.weights.bytes if isinstance(cell.weights, RemoteWeights) else 0,
+        download_bytes=bytes_to_download(cell),
         memory_bytes=expected_peak_bytes(cell, before),
         seconds=expected_seconds(cell, before),
         folder=str(results / cell.folder),
+        needs_token=cell.facts.model.gated and isinstance(cell.weights, RemoteWeights),
     )
 
 

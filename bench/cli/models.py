@@ -44,7 +44,7 @@ def list_models(*, selection: str, as_json: bool) -> None:
     table = Table("name", "parameters", "kind", "context", "licence", "here", box=None, header_style="bold")
     for file in files:
         card = file.card
-        here = "yes" if on_this_machine(file) else "no"
+        here = "yes" if on_this_machine(file) else "no, gated" if card.gated else "no"
         context = f"{card.context:,}" if card.context else or_dash(None)
         table.add_row(card.name, count(card.parameters), _kind(card), context, card.license, here)
     stdout().print(table)
@@ -62,6 +62,7 @@ def show(*, name: str) -> None:
     """Print a model card, and where its weights are."""
     from bench.errors import Unavailable
     from bench.inputs.cards import find_cards
+    from bench.inputs.gated import REMEDY, has_token, needs_token
     from bench.inputs.hub import go_offline
     from bench.inputs.hub_card import card_yaml
     from bench.inputs.weights import Weights, find_weights, on_this_machine
@@ -73,6 +74,8 @@ def show(*, name: str) -> None:
             weights = find_weights(file, offline=True)
         except Unavailable as error:
             click.echo(f"# not on this machine: {error}")
+            if needs_token(file, on_this_machine):
+                click.echo(f"# gated, and {'a' if has_token() else 'no'} token is set: {REMEDY}")
         else:
             where = f"{weights.path} ({weights.revision})" if isinstance(weights, Weights) else "none needed"
             click.echo(f"# weights: {where}")

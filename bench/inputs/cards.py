@@ -12,7 +12,7 @@ from bench.config import line_of, mistake_text, read_yaml
 from bench.errors import BenchError, FileError, Mistake, UsageError, did_you_mean
 from bench.folders import display, yaml_files
 from bench.inputs.engine_rules import RULES, EngineRules
-from bench.inputs.model_card import ModelCard, ProgramSource, source_kind
+from bench.inputs.model_card import HubSource, ModelCard, ProgramSource, source_kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,7 @@ def _problems(card: ModelCard, stem: str) -> Iterator[Problem]:
         yield ("name",), f"'{card.name}' must be the file's name, '{stem}'"
     if card.architecture == "unknown":
         yield ("architecture",), "must be decoder, encoder-decoder or baseline"
+    yield from _contradictions(card)
     if card.engine is None or isinstance(card.source, ProgramSource):
         yield ("source",), "program is for imported runs; a card needs one of hub, package, path"
         return
@@ -73,6 +74,19 @@ def _problems(card: ModelCard, stem: str) -> Iterator[Problem]:
         yield ("engine",), str(error)
         return
     yield from _engine_problems(card, rules)
+
+
+def _contradictions(card: ModelCard) -> Iterator[Problem]:
+    """Facts that cannot all be true."""
+    parts = {"text_parameters": card.text_parameters, "active_parameters": card.active_parameters}
+    for key, part in parts.items():
+        if part and card.parameters is None:
+            yield (key,), "parameters, of which these are a part, is missing"
+        elif part and card.parameters and part > card.parameters:
+            yield (key,), f"{part} is more than parameters, {card.parameters}"
+    own = {card.name, card.source.hub if isinstance(card.source, HubSource) else card.name}
+    if card.base in own:
+        yield ("base",), f"'{card.base}' is the model itself; name the one that it was tuned from"
 
 
 def _engine_problems(card: ModelCard, rules: EngineRules) -> Iterator[Problem]:

@@ -12,6 +12,8 @@ from pydantic import ValidationError
 from bench.errors import BenchError, Unavailable, UsageError
 from bench.inputs.hub import UNREACHABLE, asking_hub, hub_reachable, repository
 from bench.inputs.model_card import Architecture, HubSource, ModelCard
+from bench.inputs.parameter_counts import count_parameters, in_text
+from bench.inputs.weights import download_size
 
 _WINDOWS = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length")
 
@@ -60,6 +62,8 @@ def _card(hub_id: str, name: str | None, info: Any, config: Mapping[str, Any]) -
     languages = facts.get("language") or ()
     about: Mapping[str, Any] = info.config or {}
     architecture: Architecture = "encoder-decoder" if config.get("is_encoder_decoder") else "decoder"
+    stored = info.safetensors.total if info.safetensors else None
+    counts = count_parameters(config, stored, architecture)
     created = info.created_at
     return ModelCard(
         name=name or re.sub(r"[^a-z0-9_.-]", "-", own.lower()),
@@ -67,11 +71,31 @@ def _card(hub_id: str, name: str | None, info: Any, config: Mapping[str, Any]) -
         family=str(config.get("model_type", "other")),
         source=HubSource(hub=hub_id),
         architecture=architecture,
-        parameters=info.safetensors.total if info.safetensors else None,
-        context=next((int(config[key]) for key in _WINDOWS if config.get(key)), None),
+        parameters=counts.parameters,
+        text_parameters=counts.text,
+        active_parameters=counts.active,
+        download_bytes=_download_size(hub_id),
+        context=next((int(window) for key in _WINDOWS if (window := in_text(config, key))), None),
         license=str(facts.get("license_name") or facts.get("license") or "unknown"),
+        gated=bool(info.gated),
         chat="chat_template" in (about.get("tokenizer_config") or {}),
         languages=(languages,) if isinstance(languages, str) else tuple(languages),
         released=f"{created:%Y-%m}" if created else None,
+        base=_base(facts),
         references=(f"https://huggingface.co/{hub_id}",),
     )
+
+
+def _download_size(hub_id: str) -> int | None:
+    """The bytes of the files that the engine reads; None where the hub has none, or does not say."""
+    try:
+        return download_size(hub_id)
+    except Unavailable:
+        return None
+
+
+def _base(facts: Mapping[str, Any]) -> str | None:
+    """The one model that the repository says it was tuned from; None for a merge of several."""
+    stated = facts.get("base_model")
+    bases = [stated] if isinstance(stated, str) else list(stated or ())
+    return str(bases[0]) if len(bases) == 1 else None

@@ -23,6 +23,7 @@ class PackageSource(Strict):
 
 
 Settings = dict[str, str | int | float | bool]
+Count = Annotated[int, Field(gt=0)]
 
 
 class PathSource(Strict):
@@ -73,15 +74,27 @@ class ModelCard(Strict):
     """Settings of the engine; part of a cell's identity."""
     source: Source | None = None
     architecture: Architecture
-    parameters: Annotated[int, Field(gt=0)] | None = None
-    context: Annotated[int, Field(gt=0)] | None = None
+    parameters: Count | None = None
+    text_parameters: Count | None = None
+    """Those of the text part, where the files also hold a vision or an audio part."""
+    active_parameters: Count | None = None
+    """Those that a token uses, or that the publisher calls effective."""
+    download_bytes: Count | None = None
+    """The size of the files that the engine reads, as they are."""
+    context: Count | None = None
     license: str
+    gated: bool = False
+    """Whether the hub gives the files only to accounts that accepted the publisher's terms."""
     chat: bool = False
     prompt: PromptStyle | None = None
     """The prompt style; by default `chat` for a chat model, else `plain`."""
     languages: tuple[str, ...] = ()
     released: Annotated[str, Field(pattern=r"^\d{4}-\d{2}$")] | None = None
     learns_from: Literal["train"] | None = None
+    base: Annotated[str, Field(pattern=r"^[\w.-]+(/[\w.-]+)?$")] | None = None
+    """The model that it was tuned from: a card's name or a hub id."""
+    trained_on: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    """Tasks and data sets, by name or hub id, whose training questions it was tuned on."""
     references: tuple[str, ...] = ()
     note: str = ""
 

@@ -10,6 +10,7 @@ from typing import Any
 from bench.errors import BenchError, Unavailable
 from bench.inputs.cards import CardFile
 from bench.inputs.engine_rules import RULES, TRANSFORMERS
+from bench.inputs.gated import require_token
 from bench.inputs.hub import asking_hub, repository
 from bench.inputs.model_card import HubSource, ModelCard, PackageSource, PathSource, ProgramSource
 from bench.inputs.stored_format import StoredFormat, check_stored, format_of, stored_format
@@ -94,7 +95,7 @@ def find_weights(file: CardFile, *, offline: bool, trust: Trust = NO_TRUST) -> W
     """The card's weights; None for a model without any. The hub is asked only for weights missing here.
 
     Nothing is downloaded. Raises Unavailable when the weights are not on this machine and `offline`
-    is set or the hub does not have them, or when they are damaged or need trust that is not given.
+    is set or the hub does not have them, or when they are damaged or need trust or a token that is not given.
     """
     match file.card.source:
         case None | ProgramSource():
@@ -112,6 +113,8 @@ def find_weights(file: CardFile, *, offline: bool, trust: Trust = NO_TRUST) -> W
             if cached is None and offline:
                 remedy = f"run once while the hub can be reached, or: hf download {hub}"
                 raise Unavailable("the weights are not on this machine", remedy)
+            if cached is None:
+                require_token(file.card)
             return cached or _on_hub(hub, revision, trust, patterns)
 
 
@@ -238,6 +241,11 @@ def _wanted(names: list[str], trust: Trust, patterns: tuple[str, ...]) -> set[st
     if not weights and trust.pickle:
         weights = download_names(names, PICKLED)
     return side.union(weights) - {ADAPTER_CONFIG}
+
+
+def download_size(hub: str) -> int | None:
+    """The bytes of the files that the transformers engine reads; None where the hub does not give sizes."""
+    return _on_hub(hub, "main", NO_TRUST, ()).bytes
 
 
 def fetch(remote: RemoteWeights) -> Weights:

@@ -28,6 +28,8 @@ from tiny import save_causal, save_shards
 
 MODEL = "Org/Qwen9-Tiny"
 COMMIT = "c0ffee" + "0" * 34
+GATED = "gated"
+"""The folder of a model whose files the hub gives with a token only."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,9 @@ class Hub(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def fault(self, path: str) -> Fault | None:
+        gated = self.folder.name == GATED and not self.headers["Authorization"]
+        if gated and re.search(r"/Qwen9-Tiny/(resolve|auth-check)", path):
+            return FAULTS["gated"]
         match re.search(r"/Org/(\w+)(.*)", path):
             case re.Match() as match if match[1] in FAULTS:
                 return FAULTS[match[1]]
@@ -143,9 +148,9 @@ class Hub(BaseHTTPRequestHandler):
             "sha": COMMIT,
             "createdAt": "2025-04-27T03:40:08.000Z",
             "tags": [],
-            "gated": "auto" if "described" in self.path else False,
+            "gated": "auto" if "described" in self.path or self.folder.name == GATED else False,
             "siblings": [{"rfilename": n, "size": (self.folder / n).stat().st_size} for n in files],
-            "cardData": {"license": "apache-2.0", "language": ["en", "no"]},
+            "cardData": {"license": "apache-2.0", "language": ["en", "no"], "base_model": ["Org/Qwen9-Base"]},
             "config": {"model_type": "qwen3", "tokenizer_config": {"chat_template": "{{ messages }}"}},
             "safetensors": {"parameters": {"F32": 123456}, "total": 123456},
         }
@@ -154,9 +159,9 @@ class Hub(BaseHTTPRequestHandler):
         """Quiet."""
 
 
-@pytest.fixture
-def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = save_causal(tmp_path_factory.mktemp("hub"), "qwen3")
+@contextmanager
+def hub_of(folder: Path) -> Iterator[str]:
+    save_causal(folder, "qwen3")
     (folder / "README.md").write_text("A model as the hub has them.", encoding="utf-8")
     (folder / "pytorch_model.bin").write_bytes(b"the same weights, pickled")
     with served(partial(Hub, folder)) as address:
@@ -171,10 +176,23 @@ def served(handler: Callable[..., Hub]) -> Generator[str]:
         server.shutdown()
 
 
-def bench_with_hub(words: list[str], endpoint: str, folder: Path) -> tuple[int, str]:
+@pytest.fixture
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with hub_of(tmp_path_factory.mktemp("hub")) as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+def gated_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with hub_of(tmp_path_factory.mktemp("hub") / GATED) as endpoint:
+        yield endpoint
+
+
+def bench_with_hub(words: list[str], endpoint: str, folder: Path, token: str = "") -> tuple[int, str]:
     """The hub client reads its address when it is imported, so the command gets a process of its own."""
     environment = {name: value for name, value in os.environ.items() if "OFFLINE" not in name}
     environment |= {"HF_ENDPOINT": endpoint, "HF_HOME": str(folder / "hf"), "NO_PROXY": "127.0.0.1"}
+    environment["HF_TOKEN"] = token
     done = subprocess.run(
         [sys.executable, "-m", "bench", *words],
         cwd=folder, env=environment, capture_output=True, text=True, timeout=120,
@@ -273,16 +291,69 @@ def test_add_writes_a_card_of_the_hub_s_facts(project: Path, hub: str) -> None:
         source=HubSource(hub="Org/Qwen9-Tiny"),
         architecture="decoder",
         parameters=123456,
+        download_bytes=sum(path.stat().st_size for path in save_causal(project / "same", "qwen3").iterdir()),
         context=512,
         license="apache-2.0",
         chat=True,
         languages=("en", "no"),
         released="2025-04",
+        base="Org/Qwen9-Base",
         references=("https://huggingface.co/Org/Qwen9-Tiny",),
     )
     code, output = bench_with_hub(["models", "add", MODEL], hub, project)
     assert code == 2
     assert "a card named 'qwen9-tiny' already exists" in output
+
+
+def test_a_gated_model_without_a_token_is_unavailable_before_anything_runs(
+    project: Path, anatomy: Path, gated_hub: str
+) -> None:
+    write_gated_card(project)
+    words = ["run", "-m", "qwen9-tiny,chance", "-t", "anatomy", "--dtype", "float32"]
+    code, output = bench_with_hub([*words, "--strict"], gated_hub, project)
+    assert code == 1
+    assert "unavailable: model qwen9-tiny: the model is gated, and this machine has no token" in output
+    assert "then: hf auth login (or set HF_TOKEN)" in output
+    assert not (project / "results").exists(), "nothing was started"
+    code, output = bench_with_hub(words, gated_hub, project)
+    assert code == 0, output
+    assert [run.result.model_name for run in read_runs(project / "results")] == ["chance"]
+
+
+def test_a_gated_model_with_a_token_is_announced_and_runs(
+    project: Path, anatomy: Path, gated_hub: str
+) -> None:
+    write_gated_card(project)
+    words = ["run", "-m", "qwen9-tiny", "-t", "anatomy", "--dtype", "float32"]
+    code, output = bench_with_hub([*words, "--dry-run", "--json"], gated_hub, project, token="hf_any")
+    assert code == 0, output
+    assert "gated: model qwen9-tiny: this machine's token is used" in output
+    assert '"needs_token": true' in output
+    code, output = bench_with_hub(words, gated_hub, project, token="hf_any")
+    assert code == 0, output
+    code, output = bench_with_hub([*words, "--fresh", "--dry-run", "--json"], gated_hub, project)
+    assert code == 0, "files that are here need no token"
+    assert "gated:" not in output
+    assert '"needs_token": false' in output
+
+
+def write_gated_card(project: Path) -> None:
+    (project / "model_cards").mkdir()
+    (project / "model_cards" / "qwen9-tiny.yaml").write_text(
+        f"name: qwen9-tiny\ntitle: Q\nfamily: qwen\nsource: {{hub: {MODEL}}}\n"
+        "architecture: decoder\ncontext: 512\nlicense: mit\ngated: true\n",
+        encoding="utf-8",
+    )
+
+
+def test_add_says_that_a_gated_model_s_configuration_needs_a_token(project: Path, gated_hub: str) -> None:
+    code, output = bench_with_hub(["models", "add", MODEL], gated_hub, project)
+    assert code == 1
+    assert f"{MODEL} is gated, and there is no access to it; accept its licence" in output
+    code, output = bench_with_hub(["models", "add", MODEL], gated_hub, project, token="hf_any")
+    assert code == 0, output
+    [card] = [file.card for file in all_cards() if file.card.name == "qwen9-tiny"]
+    assert card.gated
 
 
 def test_add_tells_when_the_hub_has_no_such_model(project: Path, hub: str) -> None:

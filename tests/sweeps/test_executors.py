@@ -5,6 +5,7 @@ import json
 import pickle
 import random
 from collections.abc import Callable, Generator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,9 @@ from click.testing import Result
 
 import bench.sweeps.sweep
 from bench.cells.cell import Cell
-from bench.cells.forecast import weights_bytes
+from bench.cells.forecast import bytes_to_download, weights_bytes
 from bench.inputs.model_card import ModelCard
+from bench.inputs.weights import RemoteWeights
 from bench.results import journal
 from bench.results.provenance import provenance
 from bench.results.result import DoneResult, FailedResult
@@ -266,6 +268,26 @@ def test_the_last_event_of_a_cell_says_that_its_room_is_free(quiz: Path, project
     assert isinstance(events[-1], DoneResult)
     assert executor.next_event(0.0) is None
     executor.close()
+
+
+def test_a_forecast_counts_the_text_part_in_memory_and_the_files_for_the_download(quiz: Path) -> None:
+    facts = {"name": "m", "title": "M", "family": "f", "license": "mit", "architecture": "decoder"}
+    card = ModelCard.model_validate(
+        facts | {"parameters": 10_000_000, "context": 512, "source": {"path": "."}}
+    )
+    plain = replace(cell_of(quiz, fake_card("played")), weights=RemoteWeights("o/m", "main", "c0ffee"))
+
+    def forecast(weights: RemoteWeights, **more: int) -> tuple[int, int | None]:
+        variant = plain.facts.variant.model_copy(update={"dtype": "float32"})
+        update = {"variant": variant, "model": card.model_copy(update=more)}
+        cell = replace(plain, facts=plain.facts.model_copy(update=update), weights=weights)
+        return weights_bytes(cell), bytes_to_download(cell)
+
+    silent = RemoteWeights("o/m", "main", "c0ffee")
+    assert forecast(silent) == (40_000_000, None)
+    assert forecast(silent, text_parameters=8_000_000, download_bytes=25_000_000) == (32_000_000, 25_000_000)
+    exact = RemoteWeights("o/m", "main", "c0ffee", bytes=26_000_000)
+    assert forecast(exact, download_bytes=25_000_000) == (40_000_000, 26_000_000), "the hub knows best"
 
 
 def test_the_scheduler_does_not_ask_for_memory() -> None:
