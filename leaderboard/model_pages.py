@@ -1,10 +1,12 @@
 """A model's runs on each task: what its page shows. Pure."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.board.board import Board, Row, TaskBoard
 from bench.board.changes import Change
+from bench.board.descent import is_base
 from bench.inputs.model_card import ModelCard
 from bench.scoring.metrics import Rate
 from bench.types import ViewName
@@ -54,11 +56,13 @@ def _accuracy_in(group: str, row: Row) -> Rate | None:
 
 @dataclass(frozen=True, slots=True)
 class ModelPage:
-    """`page` is relative to the site."""
+    """`page` is relative to the site; `base` and `tuned` are models that have pages too."""
 
     card: ModelCard
     page: str
     tasks: tuple[ModelOnTask, ...]
+    base: ModelCard | None
+    tuned: tuple[ModelCard, ...]
 
 
 def page_of_model(name: str) -> str:
@@ -76,8 +80,24 @@ def model_pages(board: Board) -> list[ModelPage]:
         for name, rows in rows_of.items():
             tasks.setdefault(name, []).append(ModelOnTask(table, tuple(rows), _changes_of(table, name)))
             cards.setdefault(name, rows[0].result.cell.model)
-    return [ModelPage(cards[name], page_of_model(name), tuple(tasks[name])) for name in sorted(cards)]
+    tuned = [cards[name] for name in sorted(cards) if cards[name].base]
+    return [
+        ModelPage(
+            card=cards[name],
+            page=page_of_model(name),
+            tasks=tuple(tasks[name]),
+            base=_base(cards[name], cards.values()),
+            tuned=tuple(card for card in tuned if is_base(cards[name], card)),
+        )
+        for name in sorted(cards)
+    ]
+
+
+def _base(card: ModelCard, others: Iterable[ModelCard]) -> ModelCard | None:
+    return next((other for other in others if is_base(other, card)), None) if card.base else None
 
 
 def _changes_of(table: TaskBoard, name: str) -> tuple[tuple[Change, Path], ...]:
-    return tuple(pair for pair in table.changes if pair[0].after.cell.model.name == name)
+    return tuple(
+        pair for pair in table.changes if name in {pair[0].before.model_name, pair[0].after.model_name}
+    )

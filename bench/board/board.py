@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bench.board.changes import Change, changes
+from bench.board.descent import LEAK, described, leak
 from bench.board.standing import Standing, Standings, standings
 from bench.inputs.model_card import ModelCard
 from bench.results.answers import Answered, Answers, AnyRun, Unanswered
@@ -39,6 +40,11 @@ class Row:
     @property
     def answers(self) -> Answers:
         return self.run.answers
+
+    @property
+    def leak(self) -> str:
+        """How the model had practice for the task that others had not, in words; "" where none is known."""
+        return leak(self.result.cell)
 
     @property
     def dominant_letter(self) -> tuple[str, float] | None:
@@ -93,6 +99,10 @@ class TaskBoard:
     changes: tuple[tuple[Change, Path], ...] = ()
     """What quantising or tuning did to a model, with the folder of the changed run; of all finished runs."""
 
+    def is_ranked(self, result: DoneResult) -> bool:
+        """Whether the run is a row of the table."""
+        return any(row.result.cell.id == result.cell.id for row in self.rows)
+
     @property
     def scale(self) -> int:
         """Where the accuracy axis ends, in percent: a multiple of 20 that the intervals of all views fit."""
@@ -112,8 +122,10 @@ class Board:
 
 def make_board(runs: Sequence[AnyRun], cards: Sequence[ModelCard], damaged: Sequence[str]) -> Board:
     """A table for every task that has runs, by task name."""
-    names = sorted({run.result.task.name for run in runs})
-    tables = [_task_board([run for run in runs if run.result.task.name == name], cards) for name in names]
+    groups: dict[str, list[AnyRun]] = {}
+    for run in described(runs, cards):
+        groups.setdefault(run.result.task.name, []).append(run)
+    tables = [_task_board(groups[name], cards) for name in sorted(groups)]
     return Board(tasks=tuple(tables), damaged=tuple(damaged))
 
 
@@ -143,7 +155,7 @@ def _task_board(runs: Sequence[AnyRun], cards: Sequence[ModelCard]) -> TaskBoard
         apart=tuple(sorted((row for row in rows if row.apart), key=_order)),
         failures=tuple(sorted(failures, key=lambda failure: failure.folder.as_posix())),
         unmeasured=tuple(card for card in cards if card.name not in shown),
-        headline=ranked.headline if ranked else "",
+        headline=ranked.headline + _leaks(table) if ranked else "",
         detectable=ranked.detectable if ranked else 1.0,
         by_view=ranked.by_view if ranked else {},
         changes=tuple(
@@ -159,6 +171,12 @@ def _ranked(table: Sequence[Row], chance: float) -> tuple[list[Row], Standings |
     ranked = standings([row.result for row in table], [row.answers for row in table], chance)
     rows = zip(table, ranked.rows, strict=True)
     return [replace(row, standing=standing) for row, standing in rows], ranked
+
+
+def _leaks(table: Sequence[Row]) -> str:
+    """A sentence on the models that had practice for the task; "" where none is known."""
+    titles = sorted({row.result.cell.model.title for row in table if row.leak})
+    return f" {LEAK.capitalize()}: {', '.join(titles)}." if titles else ""
 
 
 def comparable(cell: CellFacts) -> tuple[str, int, int, str, str, int]:

@@ -1,8 +1,12 @@
-"""A quantised or tuned model compared with the original: what the change did, and what it cost."""
+"""A quantised or tuned model compared with the original: what the change did, and what it cost.
+
+Tuned models are our adapters', and those of other publishers whose card names the model they started from.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from bench.board.descent import is_base
 from bench.inputs.adapter import AdapterFacts
 from bench.results.answers import Answered
 from bench.results.result import CellFacts, DoneResult, Variant
@@ -12,7 +16,7 @@ from bench.wording import size
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """`name` is what was done to the model of `before`: "int8", "LoRA"."""
+    """`name` is what was done to the model of `before`: "int8", "LoRA", "tuned from Qwen3 1.7B"."""
 
     name: str
     before: DoneResult
@@ -30,15 +34,33 @@ def changes(runs: Sequence[Answered]) -> list[Change]:
         for after in runs
         for before in groups[_without_change(after.result.cell)]
         if (name := _name_of_change(before.result.cell.variant, after.result.cell.variant))
+    ] + _published(runs)
+
+
+def _published(runs: Sequence[Answered]) -> list[Change]:
+    """Every run of a model that its publisher tuned, with each run of its base in the same variant."""
+    tuned = [run for run in runs if run.result.cell.model.base]
+    groups: dict[str, list[Answered]] = {}
+    for run in runs if tuned else ():
+        groups.setdefault(_asked(run.result.cell, run.result.cell.variant), []).append(run)
+    return [
+        Change(f"tuned from {base.title}", before.result, after.result, paired(before.right, after.right))
+        for after in tuned
+        for before in groups[_asked(after.result.cell, after.result.cell.variant)]
+        if is_base(base := before.result.cell.model, after.result.cell.model)
     ]
 
 
 def _without_change(cell: CellFacts) -> str:
     """Equal for cells that differ only in quantisation or adapter."""
     variant = cell.variant.model_copy(update={"quantize": "none", "adapter": None})
+    return repr((cell.model.name, cell.weights, _asked(cell, variant)))
+
+
+def _asked(cell: CellFacts, variant: Variant) -> str:
+    """Equal for cells that were asked the same in that variant, whatever the model."""
     task = (cell.task.name, cell.task.version, cell.task.sha256, cell.data["test"].sha256)
-    asked = (cell.limit, cell.engine_version, cell.exemplar_ids)
-    return repr((*task, cell.model.name, cell.weights, *asked, variant))
+    return repr((*task, cell.limit, cell.engine_version, cell.exemplar_ids, variant))
 
 
 def _name_of_change(before: Variant, after: Variant) -> str:

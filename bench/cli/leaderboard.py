@@ -90,8 +90,9 @@ def show(*, results: Path) -> None:
     from bench.board.columns import columns_of, known
     from bench.board.reading import read_board
     from bench.cli.console import new_table, stdout
+    from bench.inputs.cards import cards_and_mistakes
 
-    board, _ = read_board(results, [])
+    board, _ = read_board(results, cards_and_mistakes()[0])
     if not board.tasks:
         click.echo(f"there are no runs in {results} (bench run --help)")
     all_columns = columns_of("terminal")

@@ -126,6 +126,12 @@ class ModelCard(Strict):
         return {key: value for key, value in card.items() if key != "source"} | old
 
 
+DESCRIPTIONS = (
+    "text_parameters", "active_parameters", "download_bytes", "gated", "base", "trained_on",
+)  # fmt: skip
+"""Keys that describe a model and move no score: the board takes them from today's card."""
+
+
 def source_kind(card: ModelCard) -> SourceKind | None:
     """Where the card's weights are; None for a model without weights, or one that another program ran."""
     match card.source:
