@@ -229,4 +229,5 @@ def test_the_hub_is_asked_once_and_its_silence_does_not_stop_a_run(anatomy: Path
     done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("the model hub is unreachable") == 1
-    assert "unavailable: 16 models (flan-t5-base, flan-t5-large, " in done.stderr
+    assert "unavailable: 44 models (falcon-h1-0.5b-instruct, flan-t5-base, " in done.stderr
+    assert "gated: 7 models (gemma-3-1b-it, " in done.stderr
