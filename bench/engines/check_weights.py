@@ -197,7 +197,8 @@ def _check_values(model: Any) -> None:
             low, high = torch.aminmax(weight)
             if not (low.isfinite() and high.isfinite()):
                 dtype = str(weight.dtype).removeprefix("torch.")
-                raise BenchError(f"{name} holds values that are not finite numbers in {dtype}")
+                text = f"holds values that are not finite numbers in {dtype}; try another --dtype"
+                raise BenchError(f"{name} {text}")
 
 
 def _by(shape: Iterable[int]) -> str:

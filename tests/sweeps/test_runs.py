@@ -240,7 +240,7 @@ def test_scores_that_are_not_numbers_fail_the_cell(anatomy: Path, project: Path)
     weights = save_causal(project / "m", "llama")
     tensors = load_file(weights / "model.safetensors")
     save_file(
-        {name: t * float("nan") for name, t in tensors.items()},
+        {name: t * 1e25 if "norm" in name else t for name, t in tensors.items()},
         weights / "model.safetensors",
         {"format": "pt"},
     )
