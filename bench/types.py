@@ -112,10 +112,15 @@ class Tree:
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """A request with its tokens."""
+    """A request with its tokens.
+
+    `alike` has for each set the continuations whose tokens are those of another one with another text. It is
+    empty for an engine that does not compare them.
+    """
 
     request: ScoreRequest
     tree: Tree
+    alike: tuple[frozenset[int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

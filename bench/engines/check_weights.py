@@ -58,26 +58,19 @@ def whole_report() -> Generator[list[Any]]:
         untyped.log_state_dict_report = original
 
 
-def read_config(folder: Path) -> dict[str, Any]:
-    """The content of `config.json`.
-
-    Raises a BenchError where transformers would load other weights than those of the model.
-    """
+def check_folder(folder: Path) -> None:
+    """Raises a BenchError where transformers would load other weights than those of the model."""
     if (folder / ADAPTER_CONFIG).is_file():
         raise BenchError(f"{ADAPTER_CONFIG} beside the model would add an adapter to it: move it elsewhere")
-    config: dict[str, Any] = json.loads((folder / "config.json").read_bytes())
-    if "transformers_weights" in config:
+    if "transformers_weights" in json.loads((folder / "config.json").read_bytes()):
         raise BenchError("config.json names other files in transformers_weights: remove the key")
-    return config
 
 
-def check_loaded(
-    model: Any, report: Any, stored: Mapping[str, StoredTensor], config: Mapping[str, Any]
-) -> None:
+def check_loaded(model: Any, report: Any, stored: Mapping[str, StoredTensor]) -> None:
     """Raises a BenchError with the names where files and model differ, or a weight is not a number.
 
-    `report` is transformers' LoadStateDictInfo, `config` what `config.json` holds. Values are read once more
-    only to look for numbers that are not finite.
+    `report` is transformers' LoadStateDictInfo. Values are read once more only to look for numbers that are
+    not finite.
     """
     for name, text in report.conversion_errors.items():
         raise BenchError(f"{name} cannot be converted: {text.splitlines()[-2]}")
@@ -90,8 +83,7 @@ def check_loaded(
         raise BenchError(f"{names_of(report.missing_keys)} is not in them")
     _check_dropped(model, places, stored)
     _check_taken_once(places)
-    if config.get("tie_word_embeddings") is not False:  # T5's class ties whatever the file says
-        _check_tied(model)
+    _check_tied(model)
     _check_values(model)
 
 
@@ -183,7 +175,9 @@ def _check_taken_once(places: Mapping[str, Place]) -> None:
 
 def _check_tied(model: Any) -> None:
     """Weights that config.json ties are one tensor. Where the files hold two that differ, transformers keeps
-    both, other programs use one."""
+    both, other programs use one. T5's configuration always ties: there the files alone tell."""
+    if model.config.is_encoder_decoder:
+        return
     declared = model.get_expanded_tied_weights_keys(all_submodels=True)
     if apart := sorted(declared.keys() - model.all_tied_weights_keys.keys()):
         other = declared[apart[0]]

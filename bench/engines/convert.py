@@ -43,7 +43,7 @@ def _convert(gguf: Path, folder: Path) -> None:
     load: Any = AutoModelForCausalLM.from_pretrained
     with whole_report() as reports:
         loaded = load(gguf.parent, dtype=torch.float32, ignore_mismatched_sizes=True, **source)
-    check_loaded(loaded, reports[0], {}, {})
+    check_loaded(loaded, reports[0], {})
     check_file(GGUFReader(gguf), loaded, reports[0].unexpected_keys)
     # The configuration that transformers makes from a GGUF says that it is quantised, and a model saved
     # with it cannot be loaded: build the model again from a configuration that does not.

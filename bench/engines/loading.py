@@ -16,7 +16,7 @@ from transformers.utils import logging as transformers_logging
 from bench.engines.adapter_tokenizer import adapter_tokenizer
 from bench.engines.adapters import adapted_model, check_tuned
 from bench.engines.auto_class import choose_class
-from bench.engines.check_weights import check_loaded, read_config, whole_report
+from bench.engines.check_weights import check_folder, check_loaded, whole_report
 from bench.engines.choose_path import best_path
 from bench.engines.engine import Opening
 from bench.engines.fitting import check_tokenizer, check_window
@@ -114,7 +114,7 @@ def load_model(opening: Opening, folder: Path, device: str, *, pickled: bool = F
     stored = checked_format(folder, opening)
     in_format = "" if opening.quantize == "none" else f" in {opening.quantize}"
     try:
-        config = read_config(folder)
+        check_folder(folder)
         tensors = stored_tensors(weight_files(folder, pickled=pickled))
         chosen = choose_class(folder, opening.card.architecture, opening.trust)
         with whole_report() as reports:
@@ -128,7 +128,7 @@ def load_model(opening: Opening, folder: Path, device: str, *, pickled: bool = F
                 device_map={"": device},
                 **chosen.arguments | quantization(opening, stored, chosen.config),
             )
-        check_loaded(model, reports[0], tensors, config)
+        check_loaded(model, reports[0], tensors)
     except (OSError, ValueError, RuntimeError, ImportError, SafetensorError, BenchError) as error:
         raise BenchError(f"the weights cannot be loaded{in_format}: {one_line(error)}") from error
     if opening.quantize in FOUR_BITS or (stored and stored.name in FOUR_BITS):

@@ -73,7 +73,7 @@ def encode_causal(tokenizer: Any, request: ScoreRequest, window: int | None = No
     if not tree.stem:
         raise BenchError(f"item {request.item.id}: no token stands before the answer, so nothing predicts it")
     _check_length(tree.longest, window)
-    return Encoded(request, tree)
+    return Encoded(request, tree, _alike(request, tree))
 
 
 def _cut(tokenizer: Any, around: Frame, text: str, ids: Tokens) -> tuple[int, str]:
@@ -117,7 +117,26 @@ def encode_seq2seq(tokenizer: Any, request: ScoreRequest, window: int | None = N
     _check_scored(request, flat, map(bool, ids))
     _check_length(len(stem), window)
     branches = (Branch(tokens) for tokens in ids)
-    return Encoded(request, Tree(stem, by_set(request.continuations, branches)))
+    tree = Tree(stem, by_set(request.continuations, branches))
+    return Encoded(request, tree, _alike(request, tree))
+
+
+def _alike(request: ScoreRequest, tree: Tree) -> tuple[frozenset[int], ...]:
+    """For each set, the continuations whose tokens are those of another one with another text.
+
+    A tokenizer writes all characters that it does not know alike, and may ignore case or accents.
+    """
+    return tuple(
+        _same(texts, [branch.tokens for branch in branches])
+        for texts, branches in zip(request.continuations, tree.branches, strict=True)
+    )
+
+
+def _same(texts: Sequence[str], tokens: Sequence[Tokens]) -> frozenset[int]:
+    by_tokens: dict[Tokens, set[str]] = {}
+    for text, ids in zip(texts, tokens, strict=True):
+        by_tokens.setdefault(ids, set()).add(text)
+    return frozenset(index for index, ids in enumerate(tokens) if len(by_tokens[ids]) > 1)
 
 
 def _encoder_input(tokenizer: Any, around: Frame, prompt: str, *, templated: bool) -> Tokens:

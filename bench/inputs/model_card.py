@@ -60,6 +60,11 @@ Source = Annotated[
 ]
 
 
+def _is_unset(value: object) -> bool:
+    """Whether a fact is left out of result files, as in those from before cards could state it."""
+    return not value
+
+
 class ModelCard(Strict):
     """`engine` is None for a model that another program ran; `source` is None for a model without weights.
 
@@ -75,15 +80,15 @@ class ModelCard(Strict):
     source: Source | None = None
     architecture: Architecture
     parameters: Count | None = None
-    text_parameters: Count | None = None
+    text_parameters: Count | None = Field(default=None, exclude_if=_is_unset)
     """Those of the text part, where the files also hold a vision or an audio part."""
-    active_parameters: Count | None = None
+    active_parameters: Count | None = Field(default=None, exclude_if=_is_unset)
     """Those that a token uses, or that the publisher calls effective."""
-    download_bytes: Count | None = None
+    download_bytes: Count | None = Field(default=None, exclude_if=_is_unset)
     """The size of the files that the engine reads, as they are."""
     context: Count | None = None
     license: str
-    gated: bool = False
+    gated: bool = Field(default=False, exclude_if=_is_unset)
     """Whether the hub gives the files only to accounts that accepted the publisher's terms."""
     chat: bool = False
     prompt: PromptStyle | None = None
@@ -91,9 +96,11 @@ class ModelCard(Strict):
     languages: tuple[str, ...] = ()
     released: Annotated[str, Field(pattern=r"^\d{4}-\d{2}$")] | None = None
     learns_from: Literal["train"] | None = None
-    base: Annotated[str, Field(pattern=r"^[\w.-]+(/[\w.-]+)?$")] | None = None
+    base: Annotated[str, Field(pattern=r"^[\w.-]+(/[\w.-]+)?$")] | None = Field(
+        default=None, exclude_if=_is_unset
+    )
     """The model that it was tuned from: a card's name or a hub id."""
-    trained_on: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    trained_on: tuple[Annotated[str, Field(min_length=1)], ...] = Field(default=(), exclude_if=_is_unset)
     """Tasks and data sets, by name or hub id, whose training questions it was tuned on."""
     references: tuple[str, ...] = ()
     note: str = ""

@@ -10,7 +10,7 @@ from bench.errors import BenchError
 from bench.inputs.task import Scoring
 from bench.scoring.extract import read_answer
 from bench.scoring.record import ModelOutput, ParseStatus, Record
-from bench.types import Completion, Encoded, Item, Scores, Tokens, ViewName
+from bench.types import Completion, Encoded, Item, Scores, ViewName
 from bench.views import VIEWS, OptionScores, View, best
 
 ViewScores = dict[ViewName, tuple[float, ...]]
@@ -75,23 +75,11 @@ def view_scores(item: Item, views: Sequence[View], scores: Scores, bare: Scores)
 
 
 def same_tokens(encoded: Encoded, views: Sequence[View]) -> dict[ViewName, frozenset[int]]:
-    """For each view, the options whose tokens are those of another option with another text.
-
-    A tokenizer writes all characters that it does not know alike, and may ignore case or accents.
-    """
-    if not encoded.tree.branches:  # the engine's tokens are not known
+    """For each view, the options whose tokens are those of another option with another text."""
+    if not encoded.alike:  # the engine does not compare them
         return {}
-    letters, texts = _alike(encoded, 0), _alike(encoded, -1)
+    letters, texts = encoded.alike[0], encoded.alike[-1]
     return {view.name: letters if view.needs_letters else texts for view in views}
-
-
-def _alike(encoded: Encoded, at: int) -> frozenset[int]:
-    texts = encoded.request.continuations[at]
-    tokens = [branch.tokens for branch in encoded.tree.branches[at]]
-    by_tokens: dict[Tokens, set[str]] = {}
-    for text, ids in zip(texts, tokens, strict=True):
-        by_tokens.setdefault(ids, set()).add(text)
-    return frozenset(index for index, ids in enumerate(tokens) if len(by_tokens[ids]) > 1)
 
 
 def written(

@@ -259,6 +259,13 @@ def test_t5_s_unused_bias_is_left_out(tmp_path: Path) -> None:
     assert opened(folder, "encoder-decoder").path == "packed"
 
 
+def test_t5_s_own_head_is_used_though_its_configuration_ties_it(tmp_path: Path) -> None:
+    """As transformers 5 saves it."""
+    folder = configure(save_t5(tmp_path / "m"), tie_word_embeddings=True)
+    model = opened(folder, "encoder-decoder").model
+    assert not torch.equal(model.lm_head.weight, model.shared.weight)
+
+
 def test_a_tensor_in_two_files_is_refused_where_its_values_differ(llama: Path) -> None:
     before = letters(opened(llama))
     first, second = save_shards(llama)

@@ -9,9 +9,9 @@ from click.testing import Result
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
+from bench.engines import tokenizing
 from bench.engines.tokenizing import encode_causal
 from bench.inputs.task import Scoring
-from bench.scoring import recording
 from bench.scoring.metrics import measure
 from bench.scoring.record import Record
 from bench.scoring.recording import same_tokens, scored, views_of
@@ -68,7 +68,7 @@ def test_letters_that_can_be_told_apart_answer_whatever_the_texts_are() -> None:
 def test_without_the_comparison_the_first_of_them_would_be_the_answer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(recording, "_alike", lambda _encoded, _at: frozenset())
+    monkeypatch.setattr(tokenizing, "_same", lambda *_: frozenset())
     assert record("text", letters=HIGH, texts=HIGH).model_output.final_answer == "A"
 
 
