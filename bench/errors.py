@@ -94,6 +94,8 @@ def one_line(error: BaseException) -> str:
     """
     whole = " ".join(str(error).split())
     text = _POINTER.sub("", whole).strip()
+    if isinstance(error, LookupError) and not isinstance(error, UnicodeError):
+        return f"{type(error).__name__}: {text}"[:LONGEST]  # the text is a key alone
     if not text or text.endswith(":") or text != whole:
         cause = error.__cause__ or error.__context__
         rest = one_line(cause) if cause else f"({type(error).__name__})"

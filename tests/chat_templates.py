@@ -113,6 +113,11 @@ def switched(name: str) -> str:
     return lines(TEXT, ask="") + ask
 
 
+CLOSED_AT_ONCE = (
+    lines("{% if m.role == 'assistant' and loop.last %}{{ '</think>' }}{% endif %}" + TEXT, ask="")
+    + "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}"
+    "{{ '<think>' if thinking else '</think>' }}{% endif %}"
+)
 INST = (
     "{{ bos_token }}{% for m in messages %}"
     "{% if (m.role == 'user') != (loop.index0 % 2 == 0) %}{{ raise_exception('they alternate') }}{% endif %}"
@@ -177,6 +182,9 @@ KINDS: dict[str, Kind] = {
         lines("{% if m.role == 'assistant' and loop.last %}{{ '<think>\\n' }}{% endif %}" + TEXT, ask=OPEN),
         never,
         chatml(OPEN),
+    ),
+    "an opened thought that is closed at once where thinking is off": kind(
+        CLOSED_AT_ONCE, chatml(f"{ASSISTANT}</think>"), chatml(f"{ASSISTANT}<think>")
     ),
     "channels": kind(CHANNELS, channels("<|channel|>final<|message|>"), channels("")),
     "lists of parts alone": kind(lines(PARTS), chatml()),

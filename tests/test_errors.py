@@ -7,11 +7,10 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForCausalLM, MixtralConfig
 
 from bench.errors import LONGEST, BenchError, one_line
 from conftest import ROOT
-from tiny import SIZES, bpe_tokenizer, opened, save_causal
+from tiny import opened, save_causal, save_experts
 
 
 @pytest.mark.parametrize(
@@ -60,15 +59,6 @@ def test_a_tensor_of_another_shape_is_named_with_both_shapes(tmp_path: Path) -> 
     expected = f"the weights cannot be loaded: {name} is 32x64 in the files and 64x64 by config.json"
     with pytest.raises(BenchError, match=re.escape(expected)):
         opened(folder)
-
-
-def save_experts(folder: Path) -> Path:
-    """A mixture of experts, whose experts transformers stacks when it loads them."""
-    tokenizer = bpe_tokenizer()
-    config = MixtralConfig(vocab_size=len(tokenizer), num_local_experts=2, num_experts_per_tok=1, **SIZES)
-    AutoModelForCausalLM.from_config(config).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
 
 
 def test_a_tensor_that_cannot_be_converted_is_named_with_the_reason(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
     AutoModelForCausalLM,
     LlamaConfig,
+    MixtralConfig,
     Phi3Config,
     PhiConfig,
     PreTrainedTokenizerFast,
@@ -177,3 +178,12 @@ def add_card(project: Path, name: str, weights: Path) -> None:
         "architecture: decoder\nlicense: mit\ncontext: 512\n",
         encoding="utf-8",
     )
+
+
+def save_experts(folder: Path) -> Path:
+    """A mixture of experts, whose experts transformers stacks when it loads them."""
+    tokenizer = bpe_tokenizer()
+    config = MixtralConfig(vocab_size=len(tokenizer), num_local_experts=2, num_experts_per_tok=1, **SIZES)
+    AutoModelForCausalLM.from_config(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder

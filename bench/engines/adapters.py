@@ -38,8 +38,7 @@ def adapted_model(load: Callable[[], Any], adapter: Adapter) -> Any:
         after = _logits(model, tokens)
         _check_effect(adapter, before if rows == _rows(model) else None, after)
         if not getattr(model, "is_quantized", False) and not _shares_weights(adapted):
-            adapted.merge_and_unload()
-            if _agree(_logits(model, tokens), after):
+            if _merges(adapted) and _agree(_logits(model, tokens), after):
                 return model
             # Loaded again, because taking the adapter out would leave rounding errors in the weights.
             del model, adapted
@@ -47,6 +46,15 @@ def adapted_model(load: Callable[[], Any], adapter: Adapter) -> Any:
             adapted = _add(model, adapter)
     _keep_apart(adapted, model.dtype)
     return model
+
+
+def _merges(adapted: Any) -> bool:
+    """Merge the adapter, and say whether peft could: it cannot merge a bias into a layer without one."""
+    try:
+        adapted.merge_and_unload()
+    except (RuntimeError, ValueError, TypeError, NotImplementedError):
+        return False
+    return True
 
 
 def _settings(adapter: Adapter) -> Any:
@@ -148,7 +156,9 @@ def _check_patterns(adapted: Any, config: Any) -> None:
         for pattern in getattr(config, setting, None) or ():
             # As peft's get_pattern_key matches.
             layer = re.compile(rf"(.*\.)?({pattern})$")
-            if not any(map(layer.match, adapted.base_model.targeted_module_names)):
+            base = adapted.base_model
+            targets: list[str] = [*base.targeted_module_names, *base.targeted_parameter_names]
+            if not any(map(layer.match, targets)):
                 raise ValueError(f"{setting} of {CONFIG} names no layer of it: {pattern}")
 
 
@@ -182,7 +192,8 @@ def _shares_weights(adapted: Any) -> bool:
     weights: list[Any] = [weight for module in modules for weight in module.parameters(recurse=False)]
     users = Counter(map(id, weights))
     layers: list[Any] = [module.get_base_layer() for module in modules if isinstance(module, LoraLayer)]
-    return any(users[id(layer.weight)] > 1 for layer in layers)
+    matrices = (weight for layer in layers for weight in layer.parameters(recurse=False) if weight.ndim > 1)
+    return any(users[id(weight)] > 1 for weight in matrices)
 
 
 def _keep_apart(adapted: Any, dtype: torch.dtype) -> None:

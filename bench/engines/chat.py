@@ -16,9 +16,10 @@ from bench.types import Message
 _FIXED_DATE = "{%- macro strftime_now(format) -%}26 Jul 2024{%- endmacro %}\n"
 """Some templates write today's date; scores would change from day to day."""
 _TAG = r"(?:[\w|]+:)?(?:think|thinking|thought|reason|reasoning)>"
-_OPENS = rf"<{_TAG}|\[THINK\]|<\|START_THINKING\|>|<\|begin_of_thought\|>|<\|channel>thought"
-_CLOSES = rf"</{_TAG}|\[/THINK\]|<\|END_THINKING\|>|<\|end_of_thought\|>|<channel\|>"
+_OPENS = rf"◁think▷|<{_TAG}|\[THINK\]|<\|START_THINKING\|>|<\|begin_of_thought\|>|<\|channel>thought"
+_CLOSES = rf"◁/think▷|</{_TAG}|\[/THINK\]|<\|END_THINKING\|>|<\|end_of_thought\|>|<channel\|>"
 _THOUGHT_MARK = re.compile(rf"(?P<opens>{_OPENS})|{_CLOSES}")
+_OPEN_THOUGHT = re.compile(rf"(?:{_OPENS})\s*\Z")
 _EMPTY_THOUGHT = re.compile(rf"(?:{_OPENS})\s*(?:{_CLOSES})\s*\Z")
 
 
@@ -162,6 +163,8 @@ def _thinking_opening(asked: str, opening: str, *, is_given: bool) -> str:
     used, without the empty thought after it.
     """
     header = _EMPTY_THOUGHT.sub("", opening)
+    if is_given and _OPEN_THOUGHT.search(asked):
+        return asked
     if not is_given or not (asked.startswith(header) or header.startswith(asked)):
         return header
     missing = header.removeprefix(asked)

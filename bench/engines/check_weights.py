@@ -124,10 +124,12 @@ def _places(model: Any, stored: Iterable[str]) -> dict[str, Place]:
 def _check_scales(model: Any, places: Mapping[str, Place], stored: Mapping[str, StoredTensor]) -> None:
     """Quantised numbers come with scales: one that goes alone into a weight is a number without its scale."""
     weights = {name for name, _ in model.named_parameters()}
-    together: dict[str, list[str]] = defaultdict(list)
+    together: dict[tuple[str, str], list[str]] = defaultdict(list)
     for name, place in places.items():
-        if place.target in weights and not place.merged:
-            together[place.target].append(name)
+        if place.target in weights:
+            # Each of a mixture's experts has scales of its own.
+            part = name.rpartition(".")[0] if place.merged else ""
+            together[place.target, part].append(name)
     bare = [names[0] for names in together.values() if len(names) == 1 and not stored[names[0]].plain]
     if bare:
         text = "quantised in the files, without the scales or without a config.json that names the format"

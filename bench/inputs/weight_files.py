@@ -1,11 +1,12 @@
 """Which files of a folder transformers loads a model from: what the index names, or the one file."""
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+from pydantic import BaseModel, Field
 
 from bench.errors import Unavailable
 
@@ -26,6 +27,12 @@ SAFETENSORS = Form("model.safetensors", "model.safetensors.index.json", "*.safet
 PICKLED = Form("pytorch_model.bin", "pytorch_model.bin.index.json", PICKLES)
 
 
+class _Index(BaseModel):
+    """What transformers reads of an index."""
+
+    weight_map: dict[str, str] = Field(min_length=1)
+
+
 def is_pickled(folder: Path) -> bool:
     """Whether the folder holds pickled weights and no safetensors."""
     return not list(folder.glob(SAFETENSORS.pattern)) and bool(list(folder.glob(PICKLED.pattern)))
@@ -41,8 +48,8 @@ def weight_names(folder: Path, form: Form) -> list[str]:
     if not index.is_file():
         return [form.single]
     try:
-        names = sorted(set(dict[str, str](json.loads(index.read_bytes())["weight_map"]).values()))
-    except (OSError, ValueError, TypeError, KeyError) as error:
+        names = sorted(set(_Index.model_validate_json(index.read_bytes()).weight_map.values()))
+    except (OSError, ValueError) as error:
         raise Unavailable(f"{index.name} in {folder} is damaged", "copy the whole model again") from error
     if form.single not in names and (folder / form.single).is_file():
         # Transformers would load the one file, and the index describes another model.

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from bench.inputs.adapter import read_adapter
 from bench.inputs.adapter_fit import check_fits
 from bench.inputs.weights import RemoteWeights, Weights
 from bench.types import Dtype, Message, ScoreRequest
-from tiny import ITEM, bpe_tokenizer, prompts, save_causal, tiny_card
+from tiny import ITEM, bpe_tokenizer, prompts, save_causal, save_experts, tiny_card
 
 ADDED = ["<one>", "<two>", "<three>"]
 WHOLE = {"save_embedding_layers": True}
@@ -117,6 +118,24 @@ def test_an_adapter_is_scored_as_peft_scores_it(tmp_path: Path, family: str, kin
     assert scores(engine) == pytest.approx(expected, abs=1e-3)
     assert expected != pytest.approx(scores(opened(base, None)), abs=0.01)
     assert is_merged(engine) == (merged_if_tied or family == UNTIED)
+
+
+@pytest.mark.parametrize(
+    ("save", "settings"),
+    [
+        (partial(save_causal, family="qwen3"), {"lora_bias": True}),  # a bias that the layer has no place for
+        (save_experts, {"target_modules": "all-linear"}),
+        (save_experts, {"target_parameters": ["mlp.experts.gate_up_proj", "mlp.experts.down_proj"]}),
+    ],
+)
+def test_adapters_of_experts_and_biases_are_scored_as_peft_scores_them(
+    tmp_path: Path, save: Callable[[Path], Path], settings: dict[str, Any]
+) -> None:
+    base = save(tmp_path / "m")
+    adapter = save_adapter(tmp_path / "a", base, **settings)
+    expected = scores_by_peft(base, adapter)
+    assert scores(opened(base, adapter)) == pytest.approx(expected, abs=1e-3)
+    assert expected != pytest.approx(scores(opened(base, None)), abs=0.01)
 
 
 @pytest.mark.parametrize("settings", [{"target_modules": ["embed_tokens", "q_proj"]}, {}])

@@ -22,7 +22,18 @@ from bench.engines.transformer import TransformerEngine
 from bench.errors import BenchError, Unavailable
 from bench.inputs.adapter import Adapter
 from bench.types import Dtype, ScoreRequest
-from tiny import ITEM, bpe_tokenizer, opened, prompts, save_causal, save_shards, save_t5, scaled, tiny_card
+from tiny import (
+    ITEM,
+    bpe_tokenizer,
+    opened,
+    prompts,
+    save_causal,
+    save_experts,
+    save_shards,
+    save_t5,
+    scaled,
+    tiny_card,
+)
 
 Tensors = dict[str, Tensor]
 
@@ -129,6 +140,35 @@ def test_stored_numbers_without_their_format_or_scales_are_refused(tmp_path: Pat
     folder = configure(SAVE[kind](tmp_path / "m"), quantization_config=None)
     with pytest.raises(BenchError, match=r"_proj\.weight|config\.json has no place for"):
         opened(folder)
+
+
+@pytest.mark.parametrize("number", [torch.int8, torch.float8_e4m3fn])
+@pytest.mark.parametrize("experts", [1, None])
+def test_experts_without_their_scales_are_refused(
+    tmp_path: Path, number: torch.dtype, experts: int | None
+) -> None:
+    """transformers stacks the experts of a layer, and casts them all."""
+    folder = save_experts(tmp_path / "m")
+    names = sorted(name for name in tensors_of(folder) if ".experts." in name)[:experts]
+    change(folder, lambda tensors: tensors.update({name: (9 * tensors[name]).to(number) for name in names}))
+    with pytest.raises(BenchError, match=f"{re.escape(names[0])}.*: quantised in the files, without the"):
+        opened(folder)
+
+
+@pytest.mark.parametrize(
+    ("keys", "reason"),
+    [
+        ({"hidden_act": "nonsense"}, "KeyError: 'nonsense'"),
+        ({"num_attention_heads": 0}, "zero"),
+        ({"layer_types": ["full_attention"]}, "layer_types"),
+    ],
+)
+def test_a_config_that_makes_no_model_is_one_line(tmp_path: Path, keys: dict[str, Any], reason: str) -> None:
+    folder = configure(save_causal(tmp_path / "m", "qwen3"), **keys)
+    with pytest.raises(BenchError, match="the weights cannot be loaded: ") as caught:
+        opened(folder)
+    assert reason in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_scale_that_is_missing_is_named_by_its_weight(tmp_path: Path) -> None:
