@@ -10,8 +10,9 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from bench.engines.check_weights import DROPPED
 from bench.errors import BenchError, one_line
-from bench.inputs.adapter import CONFIG, Adapter
+from bench.inputs.adapter import CONFIG, LORA_WEIGHTS, Adapter
 
 PROBE = 64
 """Tokens of the text that shows whether scores change."""
@@ -46,6 +47,12 @@ def adapted_model(load: Callable[[], Any], adapter: Adapter) -> Any:
             adapted = _add(model, adapter)
     _keep_apart(adapted, model.dtype)
     return model
+
+
+def is_of_wrapper(adapter: Adapter) -> bool:
+    """Whether the adapter was trained on a model with towers, by the names of its tensors."""
+    names = [name for path in adapter.path.glob(LORA_WEIGHTS) for name, _ in _tensors(path)]
+    return any(".language_model." in name or DROPPED.search(name) for name in names)
 
 
 def _merges(adapted: Any) -> bool:

@@ -53,8 +53,8 @@ class Loading:
     arguments: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
-def choose_class(folder: Path, architecture: Architecture, trust: Trust) -> Loading:
-    """How transformers loads the model in `folder`.
+def choose_class(folder: Path, architecture: Architecture, trust: Trust, *, whole: bool = False) -> Loading:
+    """How transformers loads the model in `folder`. `whole` leaves a wrapper's towers where they are.
 
     Raises what transformers raises where config.json cannot be read: an OSError or a ValueError.
     """
@@ -65,6 +65,8 @@ def choose_class(folder: Path, architecture: Architecture, trust: Trust) -> Load
     text = config.get_text_config()
     if text is config or _brings_code(config):
         return Loading(AutoModelForCausalLM, config)
+    if whole:
+        return Loading(AutoModelForMultimodalLM, config)
     if TEXT_ALONE.get(config.model_type) == text.model_type:
         chosen = _text_config(config)
         return Loading(AutoModelForCausalLM, chosen, {"config": chosen, "key_mapping": TEXT_NAMES})

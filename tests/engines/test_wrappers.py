@@ -9,9 +9,16 @@ from typing import Any
 import pytest
 import torch
 from click.testing import Result
+from peft import LoraConfig, get_peft_model
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from transformers import AutoConfig, AutoModelForCausalLM, Gemma3nConfig, Mistral3Config
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForMultimodalLM,
+    Gemma3nConfig,
+    Mistral3Config,
+)
 
 from architectures import BY_NAME, HEADS, IMAGE, LONGEST, PIXTRAL, Architecture, save
 from bench.engines import auto_class
@@ -19,6 +26,7 @@ from bench.engines.auto_class import TEXT_ALONE, TEXT_NAMES, choose_class
 from bench.engines.check_weights import DROPPED
 from bench.engines.quantizing import footprint
 from bench.errors import BenchError
+from bench.inputs.adapter import read_adapter
 from bench.inputs.weights import NO_TRUST
 from plain import plain_causal, request, score, texts
 from tiny import add_card, opened, prompts
@@ -152,3 +160,18 @@ def test_a_wrapper_s_quantisation_is_its_text_part_s(tmp_path: Path) -> None:
     (folder / "config.json").write_text(json.dumps(config))
     chosen = choose_class(folder, "decoder", NO_TRUST)
     assert chosen.arguments["config"].quantization_config["quant_method"] == "fp8"
+
+
+@pytest.mark.parametrize("name", ["gemma3", "mistral3", "qwen3_5"])
+def test_an_adapter_that_was_trained_on_the_wrapper_is_scored_on_it(tmp_path: Path, name: str) -> None:
+    folder = save(BY_NAME[name], tmp_path / "m")
+    wrapper: Any = AutoModelForMultimodalLM.from_pretrained(folder, dtype=torch.float32)
+    torch.manual_seed(1)
+    adapted: Any = get_peft_model(wrapper, LoraConfig(task_type="CAUSAL_LM", r=4, target_modules=["q_proj"]))
+    with torch.no_grad():
+        for weight in adapted.parameters():
+            if weight.requires_grad:
+                weight.add_(torch.randn_like(weight) * 0.2)
+    adapted.save_pretrained(tmp_path / "a")
+    engine = opened(folder, context=LONGEST, adapter=read_adapter(tmp_path / "a"))
+    check_scores(engine, adapted.eval())
