@@ -66,6 +66,26 @@ def check_folder(folder: Path) -> None:
         raise BenchError("config.json names other files in transformers_weights: remove the key")
 
 
+def check_parts(stored: Mapping[str, StoredTensor]) -> None:
+    """Raises a BenchError where a part that bitsandbytes saves, such as scales, is there for some weights alone.
+
+    transformers fills a missing part with what is in memory.
+    """
+    parts: dict[str, set[str]] = {
+        name: set() for name, tensor in stored.items() if name.endswith(".weight") and not tensor.plain
+    }
+    for name in stored:
+        head, inside, tail = name.partition(".weight.")
+        module, _, last = name.rpartition(".")
+        weight, part = (f"{head}.weight", tail) if inside else (f"{module}.weight", last)
+        if weight in parts and part not in ("weight", "bias"):
+            parts[weight].add(part)
+    every = set[str]().union(*parts.values())
+    for weight, own in sorted(parts.items()):
+        if own != every:
+            raise BenchError(f"{weight} lacks its {names_of(every - own)}, which the other weights have")
+
+
 def check_loaded(model: Any, report: Any, stored: Mapping[str, StoredTensor]) -> None:
     """Raises a BenchError with the names where files and model differ, or a weight is not a number.
 

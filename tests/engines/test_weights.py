@@ -142,6 +142,17 @@ def test_stored_numbers_without_their_format_or_scales_are_refused(tmp_path: Pat
         opened(folder)
 
 
+@pytest.mark.parametrize(
+    ("kind", "part"), [("int8", "SCB"), ("nf4", "weight.quant_map"), ("fp4", "weight.absmax")]
+)
+def test_a_part_of_one_weight_that_is_missing_is_named(tmp_path: Path, kind: str, part: str) -> None:
+    layer = "model.layers.1.mlp.up_proj"
+    folder = change(SAVE[kind](tmp_path / "m"), lambda tensors: tensors.pop(f"{layer}.{part}"))
+    named = part.removeprefix("weight.")
+    with pytest.raises(BenchError, match=re.escape(f"{layer}.weight lacks its {named}, which the other")):
+        opened(folder)
+
+
 @pytest.mark.parametrize("number", [torch.int8, torch.float8_e4m3fn])
 @pytest.mark.parametrize("experts", [1, None])
 def test_experts_without_their_scales_are_refused(
