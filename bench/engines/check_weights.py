@@ -58,16 +58,23 @@ def whole_report() -> Generator[list[Any]]:
         untyped.log_state_dict_report = original
 
 
-def check_folder(folder: Path) -> None:
-    """Raises a BenchError where transformers would load other weights than those of the model."""
+def check_folder(folder: Path, tensors: Iterable[str]) -> None:
+    """Raises a BenchError where transformers would load other weights than those of the model.
+
+    `tensors` are the names of those in its weight files.
+    """
     if (folder / ADAPTER_CONFIG).is_file():
         raise BenchError(f"{ADAPTER_CONFIG} beside the model would add an adapter to it: move it elsewhere")
-    if "transformers_weights" in json.loads((folder / "config.json").read_bytes()):
+    config: dict[str, Any] = json.loads((folder / "config.json").read_bytes())
+    own_head = config.get("is_encoder_decoder") and config.get("tie_word_embeddings") is False
+    if own_head and not any("lm_head" in name for name in tensors):  # transformers ties T5's all the same
+        raise BenchError("lm_head.weight is not in them, and config.json ties it to no other weight")
+    if "transformers_weights" in config:
         raise BenchError("config.json names other files in transformers_weights: remove the key")
 
 
 def check_parts(stored: Mapping[str, StoredTensor]) -> None:
-    """Raises a BenchError where a part that bitsandbytes saves, such as scales, is there for some weights alone.
+    """Raises a BenchError where only some weights have a part that bitsandbytes saves, such as scales.
 
     transformers fills a missing part with what is in memory.
     """

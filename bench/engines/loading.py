@@ -113,8 +113,8 @@ def load_model(opening: Opening, folder: Path, device: str, *, pickled: bool = F
     stored = checked_format(folder, opening)
     in_format = "" if opening.quantize == "none" else f" in {opening.quantize}"
     try:
-        check_folder(folder)
         tensors = stored_tensors(weight_files(folder, pickled=pickled))
+        check_folder(folder, tensors)
         if stored and stored.method == "bitsandbytes":
             check_parts(tensors)
         whole = opening.adapter is not None and is_of_wrapper(opening.adapter)

@@ -310,6 +310,14 @@ def test_t5_s_unused_bias_is_left_out(tmp_path: Path) -> None:
     assert opened(folder, "encoder-decoder").path == "packed"
 
 
+def test_t5_without_the_head_of_its_own_is_refused(tmp_path: Path) -> None:
+    """transformers 5 would score with the embeddings, as if they were tied."""
+    folder = change(save_t5(tmp_path / "m"), lambda tensors: tensors.pop("lm_head.weight"))
+    configure(folder, tie_word_embeddings=False)
+    with pytest.raises(BenchError, match=r"lm_head\.weight is not in them"):
+        opened(folder, "encoder-decoder")
+
+
 def test_t5_s_own_head_is_used_though_its_configuration_ties_it(tmp_path: Path) -> None:
     """As transformers 5 saves it."""
     folder = configure(save_t5(tmp_path / "m"), tie_word_embeddings=True)
