@@ -1,9 +1,8 @@
 """The tokenizer of a model with an adapter: the adapter's own where its folder has one."""
 
-import json
-from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from pydantic import BaseModel, Field, RootModel, ValidationError
 from transformers import AutoTokenizer
 
 from bench.errors import BenchError, one_line
@@ -13,6 +12,7 @@ from bench.inputs.weights import Trust
 TEMPLATE = "chat_template.jinja"
 SETTINGS = "tokenizer_config.json"
 ADDED = "added_tokens.json"
+Model = TypeVar("Model", bound=BaseModel)
 
 
 def adapter_tokenizer(adapter: Adapter, base: Any, model: Any, trust: Trust) -> Any:
@@ -60,27 +60,61 @@ def _with_template(adapter: Adapter, base: Any) -> Any:
 
     Raises a BenchError where the adapter names tokens that the base model's tokenizer does not have.
     """
-    settings, added = (_json(adapter, adapter.path / name) for name in (SETTINGS, ADDED))
-    listed = {str(token["content"]): int(i) for i, token in settings.get("added_tokens_decoder", {}).items()}
+    settings = _read(adapter, SETTINGS, _Settings)
+    listed = {token.content: index for index, token in settings.added_tokens_decoder.items()}
     vocabulary = base.get_vocab()
-    for token, index in (listed | added).items():
+    for token, index in (listed | _read(adapter, ADDED, _Added).root).items():
         if vocabulary.get(token) != index:
             text = f"adds the token {token!r}, but has no tokenizer.json"
             raise BenchError(f"the adapter {adapter.name} {text}; save its whole tokenizer beside it")
-    path = adapter.path / TEMPLATE
-    template = path.read_text(encoding="utf-8") if path.is_file() else settings.get("chat_template")
-    if isinstance(template, list):  # several, with names
-        template = {row["name"]: row["template"] for row in template}
+    template = _template(adapter) or settings.chat_template
+    if isinstance(template, tuple):
+        template = {one.name: one.template for one in template}
     if template:
         base.chat_template = template
     return base
 
 
-def _json(adapter: Adapter, path: Path) -> dict[str, Any]:
-    """The object in a JSON file; empty where there is no such file."""
-    if not path.is_file():
-        return {}
+def _template(adapter: Adapter) -> str:
+    """The adapter's template file; "" where it has none."""
+    path = adapter.path / TEMPLATE
     try:
-        return dict(json.loads(path.read_bytes()))
-    except (ValueError, TypeError) as error:
-        raise BenchError(f"{path.name} of the adapter {adapter.name} is not a JSON object") from error
+        return path.read_text(encoding="utf-8") if path.is_file() else ""
+    except UnicodeDecodeError as error:
+        raise BenchError(f"{TEMPLATE} of the adapter {adapter.name} is not UTF-8 text") from error
+
+
+class _Token(BaseModel):
+    content: str
+
+
+class _Template(BaseModel):
+    name: str
+    template: str
+
+
+class _Settings(BaseModel):
+    """What counts of `tokenizer_config.json` where the folder has no vocabulary."""
+
+    added_tokens_decoder: dict[int, _Token] = Field(default_factory=dict[int, _Token])
+    chat_template: str | tuple[_Template, ...] | None = None
+
+
+class _Added(RootModel[dict[str, int]]):
+    """`added_tokens.json`: ids by token."""
+
+    root: dict[str, int] = Field(default_factory=dict[str, int])
+
+
+def _read(adapter: Adapter, name: str, kind: type[Model]) -> Model:
+    """The content of a JSON file; its defaults where there is no such file."""
+    path = adapter.path / name
+    if not path.is_file():
+        return kind()
+    try:
+        return kind.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        place = ".".join(map(str, wrong["loc"]))
+        reason = f"{place}: {wrong['msg']}" if place else wrong["msg"]
+        raise BenchError(f"{name} of the adapter {adapter.name} is damaged: {reason}") from error

@@ -336,13 +336,27 @@ def broken_tokenizer(kind: str, adapter: Path) -> str:
         case "added tokens alone":
             (adapter / "added_tokens.json").write_text('{"<one>": 379}', encoding="utf-8")
             return "the adapter a adds the token '<one>', but has no tokenizer.json"
-        case _:
-            (adapter / "tokenizer_config.json").write_text("[1]", encoding="utf-8")
-            return "tokenizer_config.json of the adapter a is not a JSON object"
+        case "not UTF-8":
+            (adapter / "chat_template.jinja").write_bytes(b"\xe9\xff")
+            return "chat_template.jinja of the adapter a is not UTF-8 text"
+        case settings:
+            (adapter / "tokenizer_config.json").write_text(settings, encoding="utf-8")
+            return "tokenizer_config.json of the adapter a is damaged: "
 
 
 @pytest.mark.parametrize(
-    "kind", ["more tokens than embeddings", "other ids", "damaged", "added tokens alone", "no object"]
+    "kind",
+    [
+        "more tokens than embeddings",
+        "other ids",
+        "damaged",
+        "added tokens alone",
+        "not UTF-8",
+        "[1]",
+        '{"added_tokens_decoder": [1]}',
+        '{"added_tokens_decoder": {"5": {}}}',
+        '{"chat_template": [{"name": "a"}]}',
+    ],
 )
 def test_a_tokenizer_that_does_not_fit_is_refused(tmp_path: Path, kind: str) -> None:
     base = save_causal(tmp_path / "m", TIED)
