@@ -110,7 +110,7 @@ def load_model(opening: Opening, folder: Path, device: str, *, pickled: bool = F
     Weights that are quantised in their files are used in that format. Raises a BenchError where they cannot
     be loaded, or where what the model holds is not what is in the files.
     """
-    stored = checked_format(folder, opening)
+    stored, dtype = checked_format(folder, opening), torch_dtype(opening)
     in_format = "" if opening.quantize == "none" else f" in {opening.quantize}"
     try:
         tensors = stored_tensors(weight_files(folder, pickled=pickled))
@@ -122,7 +122,7 @@ def load_model(opening: Opening, folder: Path, device: str, *, pickled: bool = F
         with whole_report() as reports:
             model = chosen.auto.from_pretrained(
                 folder,
-                dtype=torch_dtype(opening),
+                dtype=dtype,
                 local_files_only=True,
                 use_safetensors=not pickled,
                 ignore_mismatched_sizes=True,  # the check below names them
