@@ -154,16 +154,7 @@ SIGLIP = {
     "image_size": 28,
     "patch_size": 14,
 }
-PIXTRAL = {
-    "model_type": "pixtral",
-    "hidden_size": 16,
-    "intermediate_size": 32,
-    "num_hidden_layers": 1,
-    "num_attention_heads": 2,
-    "image_size": 28,
-    "patch_size": 14,
-    "head_dim": 8,
-}
+PIXTRAL = SIGLIP | {"model_type": "pixtral", "head_dim": 8}
 GEMMA4_VISION = {
     "hidden_size": 16,
     "intermediate_size": 32,

@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, Field, RootModel, ValidationError
 from transformers import AutoTokenizer
 
+from bench.engines.fitting import vocabulary_size
 from bench.errors import BenchError, one_line
 from bench.inputs.adapter import VOCABULARIES, Adapter, tokenizer_files
 from bench.inputs.weights import Trust
@@ -31,7 +32,7 @@ def adapter_tokenizer(adapter: Adapter, base: Any, model: Any, trust: Trust) -> 
         )
     except Exception as error:  # the tokenizer libraries may raise anything on bad files
         raise BenchError(f"the tokenizer of {adapter.name} cannot be loaded: {one_line(error)}") from error
-    _check_ids(adapter, own, base, int(model.get_input_embeddings().weight.shape[0]))
+    _check_ids(adapter, own, base, vocabulary_size(model))
     if own.chat_template is None:
         own.chat_template = base.chat_template
     return own

@@ -11,6 +11,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from bench.engines.check_weights import DROPPED
+from bench.engines.fitting import vocabulary_size
 from bench.errors import BenchError, one_line
 from bench.inputs.adapter import CONFIG, LORA_WEIGHTS, Adapter
 
@@ -30,14 +31,14 @@ def adapted_model(load: Callable[[], Any], adapter: Adapter) -> Any:
     probe. Raises a BenchError where the adapter does not fit the model, is incomplete, or changes no score.
     """
     model = load()
-    rows = _rows(model)
+    rows = vocabulary_size(model)
     tokens = _indices(_settings(adapter))[:PROBE]
     with torch.inference_mode():
         before = _logits(model, [token for token in tokens if token < rows])
     adapted = _add(model, adapter)
     with torch.inference_mode():
         after = _logits(model, tokens)
-        _check_effect(adapter, before if rows == _rows(model) else None, after)
+        _check_effect(adapter, before if rows == vocabulary_size(model) else None, after)
         if not getattr(model, "is_quantized", False) and not _shares_weights(adapted):
             if _merges(adapted) and _agree(_logits(model, tokens), after):
                 return model
@@ -105,7 +106,7 @@ def _resize(model: Any, weights: Weights, config: Any) -> None:
     ends = {"input": model.get_input_embeddings(), "output": model.get_output_embeddings()}
     names = {name: end for name, module in model.named_modules() for end in ends if module is ends[end]}
     sizes = {names[name]: len(tensor) for name in names for tensor in _embeddings(weights, name)}
-    rows = _rows(model)
+    rows = vocabulary_size(model)
     if len(set(sizes.values())) > 1:
         raise ValueError(f"its embeddings have {' and '.join(map(str, sizes.values()))} rows")
     if sizes and (size := next(iter(sizes.values()))) != rows:
@@ -240,14 +241,9 @@ def _centred(logits: Tensor) -> Tensor:
     return logits.float() - logits.float().mean(-1, keepdim=True)
 
 
-def _rows(model: Any) -> int:
-    """The number of tokens that the model has embeddings of."""
-    return int(model.get_input_embeddings().weight.shape[0])
-
-
 def _logits(model: Any, tokens: list[int]) -> Tensor:
     """The logits, (1, tokens, vocabulary), of ids that are spread over the vocabulary, and of `tokens`."""
-    vocabulary = _rows(model)
+    vocabulary = vocabulary_size(model)
     spread = [(7 + 31 * at * at) % vocabulary for at in range(PROBE)]
     ids = torch.tensor([[*spread, *tokens]], device=model.device)
     decoder_input = {"decoder_input_ids": ids} if model.config.is_encoder_decoder else {}

@@ -173,15 +173,17 @@ def _thinking_opening(asked: str, opening: str, *, is_given: bool) -> str:
 
 def _texts_end(rendered: str, literals: Sequence[str], texts: Sequence[str]) -> int:
     """Where the last text ends in the rendering of real texts, each whole and once between the literals."""
-    place = len(literals[0])
-    end = place if rendered.startswith(literals[0]) else -1
+    changed = _Unusable("changes a text that it is given", 5)
+    if not rendered.startswith(literals[0]):
+        raise changed
+    place = end = len(literals[0])
     for text, literal in zip(texts, literals[1:], strict=True):
         kept = (text, text.strip(), text.lstrip(), text.rstrip())
         whole = next((one for one in kept if rendered.startswith(one + literal, place)), None)
-        if whole is None or end < 0:
-            raise _Unusable("changes a text that it is given", 5)
+        if whole is None:
+            raise changed
         end = place + len(whole)
         place = end + len(literal)
     if place != len(rendered):
-        raise _Unusable("changes a text that it is given", 5)
+        raise changed
     return end

@@ -8,6 +8,7 @@ import torch
 
 from bench.engines import causal, seq2seq
 from bench.engines.engine import in_order
+from bench.engines.fitting import vocabulary_size
 from bench.engines.packing import Path
 from bench.engines.prefix import SHORTEST
 from bench.types import Branch, Encoded, Item, ScoredBatch, ScoreRequest, Tree
@@ -43,7 +44,7 @@ def best_path(model: Any, window: int) -> Path:
 
 def _first_equal(model: Any, paths: Sequence[Path]) -> Path:
     """The first of `paths` that scores as the plain path does."""
-    probe = _probe_requests(int(model.get_input_embeddings().weight.shape[0]))
+    probe = _probe_requests(vocabulary_size(model))
     score = seq2seq.score if model.config.is_encoder_decoder else causal.score
     plain = _logprobs(score(model, probe, 4096, "plain"))
     for path in paths:

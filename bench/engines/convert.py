@@ -72,13 +72,12 @@ def check_file(file: Any, model: Any, without_place: set[str]) -> None:
         known = get_gguf_hf_weights_map(model, processor(config={}))
         dropped |= {tensor.name for tensor in file.tensors if tensor.name not in known}
     dropped = {name for name in dropped if EXPERTS not in name and not _is_neutral(file, name)}
+    text = "which transformers leaves out of this architecture: use the safetensors weights"
     if dropped:
-        text = "which transformers leaves out of this architecture: use the safetensors weights"
         raise BenchError(f"it holds {names_of(dropped)}, {text}")
     scaling = file.fields.get(f"{architecture}.rope.scaling.type")
     rope = getattr(model.config.get_text_config(), "rope_parameters", None) or {}
     if scaling and scaling.contents() != "none" and rope.get("rope_type", "default") == "default":
-        text = "which transformers leaves out of this architecture: use the safetensors weights"
         raise BenchError(f"its positions are scaled ({scaling.contents()}), {text}")
 
 

@@ -65,6 +65,7 @@ def open_transformers(opening: Opening, weights: Weights) -> TransformerEngine:
     quieten()
     adapter = opening.adapter
     tuned = adapter if adapter and adapter.method == "full" else None
+    lora = None if tuned else adapter
     folder = tuned.path if tuned else readable_folder(weights)
     device = device_name()
     if device == "cpu":
@@ -73,7 +74,7 @@ def open_transformers(opening: Opening, weights: Weights) -> TransformerEngine:
     def load() -> Any:
         return load_model(opening, folder, device, pickled=weights.pickled and not tuned).eval()
 
-    model = adapted_model(load, adapter) if adapter and not tuned else load()
+    model = adapted_model(load, lora) if lora else load()
     if tuned:
         check_tuned(tuned, readable_folder(weights))
     if device == "cpu":
@@ -83,8 +84,8 @@ def open_transformers(opening: Opening, weights: Weights) -> TransformerEngine:
     longest_row = window(opening.card, model.config)
     check_window(opening.card.name, longest_row, model)
     tokenizer = _tokenizer(folder, opening.trust)
-    if adapter and not tuned:
-        tokenizer = adapter_tokenizer(adapter, tokenizer, model, opening.trust)
+    if lora:
+        tokenizer = adapter_tokenizer(lora, tokenizer, model, opening.trust)
     check_tokenizer(model, tokenizer)
     return TransformerEngine(
         model=model,

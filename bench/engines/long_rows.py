@@ -23,7 +23,7 @@ def by_length(requests: Sequence[Encoded], border: int | None) -> tuple[list[int
 
     A request is long by its longest row: all options of a question are scored with the same frequencies.
     """
-    long = [index for index, one in enumerate(requests) if border and _longest_row(one) > border]
+    long = [index for index, one in enumerate(requests) if border and one.tree.longest > border]
     return [index for index in range(len(requests)) if index not in set(long)], long
 
 
@@ -38,8 +38,3 @@ def to_write(prompts: Sequence[Tokens], new_tokens: Sequence[int], border: int |
 def within(indices: frozenset[int], group: Sequence[int]) -> frozenset[int]:
     """Those of `indices` that are in the group, as places in it."""
     return frozenset(at for at, index in enumerate(group) if index in indices)
-
-
-def _longest_row(encoded: Encoded) -> int:
-    tree = encoded.tree
-    return len(tree.stem) + max(len(branch.tokens) for branch in tree.flat) - 1

@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterable
 
 from bench.errors import Unavailable
 from bench.inputs.cards import AnyCard, CardFile
+from bench.inputs.hub import LOGIN
 from bench.inputs.model_card import HubSource, ModelCard
 
-REMEDY = "accept the terms on the model's page of the hub, then: hf auth login (or set HF_TOKEN)"
+REMEDY = f"accept the terms on the model's page of the hub, then {LOGIN}"
 
 
 def models_that_need_a_token(files: Iterable[AnyCard], is_here: Callable[[CardFile], bool]) -> list[str]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 PROBE_SECONDS = 3.0
 UNREACHABLE = "the model hub is out of reach"
+LOGIN = "set HF_TOKEN or run: hf auth login"
 Kind = Literal["model", "adapter", "data set", "Space"]
 _TYPES: dict[Kind, str] = {"model": "model", "adapter": "model", "data set": "dataset", "Space": "space"}
 _RETRY = "check the network and HF_ENDPOINT, and run again"
@@ -122,21 +123,21 @@ def hub_failure(
     answer = _answer(error)
     if answer is None:
         return _no_answer(error, name)
-    status, login = answer.response.status_code, "set HF_TOKEN or run: hf auth login"
+    status = answer.response.status_code
     file = answer.response.url.path.rpartition("/")[2]
     page = f"{_endpoint()}/{'datasets/' if kind == 'data set' else ''}{name}"
     if "Invalid credentials" in str(answer):
-        return Unavailable("the hub does not know the token", f"{login}, with a valid token")
+        return Unavailable("the hub does not know the token", f"{LOGIN}, with a valid token")
     for refusal, reason, remedy in _REFUSALS:
         # 401 without more is what the hub answers to a guest who asks for what is missing or private.
         hidden = refusal == "RepositoryNotFoundError" and status == 401
         if hidden or isinstance(answer, getattr(errors, refusal)):
             facts = {"name": name, "kind": kind, "revision": revision, "file": file}
-            return Unavailable(reason.format(**facts), remedy.format(page=page, login=login))
+            return Unavailable(reason.format(**facts), remedy.format(page=page, login=LOGIN))
     if status == 403:
-        return Unavailable(f"the hub forbids access to {name}", f"{login}, with a token that may read it")
+        return Unavailable(f"the hub forbids access to {name}", f"{LOGIN}, with a token that may read it")
     if status == 429:
-        return Unavailable("the hub limits how often it is asked", f"run again later, or {login}")
+        return Unavailable("the hub limits how often it is asked", f"run again later, or {LOGIN}")
     return Unavailable(f"{UNREACHABLE}: it answered {status} {answer.response.reason_phrase}".strip(), _RETRY)
 
 

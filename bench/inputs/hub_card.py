@@ -50,7 +50,7 @@ def _fetch_metadata(hub_id: str) -> tuple[Any, Mapping[str, Any]]:
     """The hub's ModelInfo and the contents of `config.json`."""
     from huggingface_hub import hf_hub_download
 
-    info = repository(hub_id)
+    info = repository(hub_id, sizes=True)
     with asking_hub(hub_id):
         config = dict(json.loads(Path(hf_hub_download(hub_id, "config.json")).read_text(encoding="utf-8")))
     return info, config
@@ -74,7 +74,7 @@ def _card(hub_id: str, name: str | None, info: Any, config: Mapping[str, Any]) -
         parameters=counts.parameters,
         text_parameters=counts.text,
         active_parameters=counts.active,
-        download_bytes=_download_size(hub_id),
+        download_bytes=download_size(info) if stored else None,
         context=next((int(window) for key in _WINDOWS if (window := in_text(config, key))), None),
         license=str(facts.get("license_name") or facts.get("license") or "unknown"),
         gated=bool(info.gated),
@@ -84,14 +84,6 @@ def _card(hub_id: str, name: str | None, info: Any, config: Mapping[str, Any]) -
         base=_base(facts),
         references=(f"https://huggingface.co/{hub_id}",),
     )
-
-
-def _download_size(hub_id: str) -> int | None:
-    """The bytes of the files that the engine reads; None where the hub has none, or does not say."""
-    try:
-        return download_size(hub_id)
-    except Unavailable:
-        return None
 
 
 def _base(facts: Mapping[str, Any]) -> str | None:

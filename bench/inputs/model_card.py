@@ -133,9 +133,7 @@ class ModelCard(Strict):
         return {key: value for key, value in card.items() if key != "source"} | old
 
 
-DESCRIPTIONS = (
-    "text_parameters", "active_parameters", "download_bytes", "gated", "base", "trained_on",
-)  # fmt: skip
+DESCRIPTIONS = tuple(name for name, key in ModelCard.model_fields.items() if key.exclude_if is _is_unset)
 """Keys that describe a model and move no score: the board takes them from today's card."""
 
 

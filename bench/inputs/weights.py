@@ -183,15 +183,11 @@ def _in_folder(folder: Path, trust: Trust) -> Weights:
     read = weight_files(folder, pickled=pickled)
     side_files = _files_in(folder, trust.side_files)
     revision = f"sha256:{files_digest(sorted([*side_files, *read]))}"
-    return Weights(folder, revision, total_bytes(read), pickled, _format(folder))
-
-
-def _format(folder: Path) -> str:
-    """The name of the weights' format; raises Unavailable where it cannot be loaded."""
-    return _checked(stored_format(folder))
+    return Weights(folder, revision, total_bytes(read), pickled, _checked(stored_format(folder)))
 
 
 def _checked(stored: StoredFormat | None) -> str:
+    """The name of the weights' format; raises Unavailable where it cannot be loaded."""
     check_stored(stored)
     return stored.name if stored else ""
 
@@ -214,7 +210,7 @@ def _in_hub_cache(hub: str, revision: str, trust: Trust, patterns: tuple[str, ..
     if not all((folder / name).is_file() for name in ["config.json", *names]):
         return None
     size = total_bytes([folder / name for name in names])
-    return Weights(folder, folder.name, size, pickled, _format(folder))
+    return Weights(folder, folder.name, size, pickled, _checked(stored_format(folder)))
 
 
 def _on_hub(hub: str, revision: str, trust: Trust, patterns: tuple[str, ...]) -> RemoteWeights:
@@ -224,9 +220,7 @@ def _on_hub(hub: str, revision: str, trust: Trust, patterns: tuple[str, ...]) ->
     if not patterns and not pickled and not any(name.endswith(".safetensors") for name in names):
         remedy = "choose a revision that has them, or allow pickles with --allow-pickle"
         raise Unavailable(f"{hub} has no safetensors weights", remedy)
-    wanted = _wanted([name for name in names if "/" not in name], trust, patterns)
-    sizes = [file.size for file in info.siblings or () if file.rfilename in wanted]
-    size = sum(filter(None, sizes)) if None not in sizes else None
+    size = download_size(info, trust, patterns)
     described: Any = info.config or {}
     stored = "" if patterns else _checked(format_of(described))
     return RemoteWeights(hub, revision, str(info.sha), trust, size, patterns, stored)
@@ -243,9 +237,15 @@ def _wanted(names: list[str], trust: Trust, patterns: tuple[str, ...]) -> set[st
     return side.union(weights) - {ADAPTER_CONFIG}
 
 
-def download_size(hub: str) -> int | None:
-    """The bytes of the files that the transformers engine reads; None where the hub does not give sizes."""
-    return _on_hub(hub, "main", NO_TRUST, ()).bytes
+def download_size(info: Any, trust: Trust = NO_TRUST, patterns: tuple[str, ...] = ()) -> int | None:
+    """The bytes of a repository's files that the engine reads; None where the hub does not give sizes.
+
+    `info` is the hub's ModelInfo, with the sizes of files.
+    """
+    files = [file for file in info.siblings or () if "/" not in file.rfilename]
+    wanted = _wanted([file.rfilename for file in files], trust, patterns)
+    sizes = [file.size for file in files if file.rfilename in wanted]
+    return sum(filter(None, sizes)) if None not in sizes else None
 
 
 def fetch(remote: RemoteWeights) -> Weights:

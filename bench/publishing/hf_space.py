@@ -145,9 +145,8 @@ def _hub_errors(token: str, name: str) -> Generator[None]:
         yield
     except hub_errors() as error:
         status = getattr(getattr(error, "response", None), "status_code", None)
-        text = (one_line(error) if status else str(hub_failure(error, name, kind="Space"))).replace(
-            token, "…"
-        )
+        whole = one_line(error) if status else str(hub_failure(error, name, kind="Space"))
+        text = whole.replace(token, "…")
         if status in (401, 403):
             text = f"may the token write to {name}? ({text})"
         # Not `from error`: its text may contain the token.

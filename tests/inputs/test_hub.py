@@ -28,6 +28,7 @@ from tiny import save_causal, save_shards
 
 MODEL = "Org/Qwen9-Tiny"
 COMMIT = "c0ffee" + "0" * 34
+RUN = ["run", "-m", "qwen9-tiny", "-t", "anatomy", "--dtype", "float32"]
 GATED = "gated"
 """The folder of a model whose files the hub gives with a token only."""
 
@@ -200,11 +201,11 @@ def bench_with_hub(words: list[str], endpoint: str, folder: Path, token: str = "
     return done.returncode, done.stdout + done.stderr
 
 
-def add_hub_card(project: Path, name: str, hub: str) -> None:
+def add_hub_card(project: Path, name: str, hub: str, *, gated: bool = False) -> None:
     (project / "model_cards").mkdir(exist_ok=True)
     (project / "model_cards" / f"{name}.yaml").write_text(
         f"name: {name}\ntitle: Q\nfamily: qwen\nsource: {{hub: {hub}}}\n"
-        "architecture: decoder\ncontext: 512\nlicense: mit\n",
+        f"architecture: decoder\ncontext: 512\nlicense: mit\ngated: {str(gated).lower()}\n",
         encoding="utf-8",
     )
 
@@ -227,20 +228,19 @@ def test_of_an_original_beside_the_shards_nothing_is_planned_or_downloaded(
     (folder / "consolidated.safetensors").write_bytes(bytes(10 * weights))
     (folder / "adapter_config.json").write_text("{}", encoding="utf-8")
     add_hub_card(project, "qwen9-tiny", MODEL)
-    words = ["run", "-m", "qwen9-tiny", "-t", "anatomy", "--dtype", "float32"]
     with served(partial(Hub, folder)) as address:
-        code, output = bench_with_hub([*words, "--dry-run", "--json"], address, project)
+        code, output = bench_with_hub([*RUN, "--dry-run", "--json"], address, project)
         assert code == 0, output
         [planned] = re.findall(r'"download_bytes": (\d+)', output)
         assert weights < int(planned) < 2 * weights
-        code, output = bench_with_hub(words, address, project)
+        code, output = bench_with_hub(RUN, address, project)
     assert code == 0, output
     [run] = read_runs(project / "results")
     assert isinstance(run, Run)
     assert isinstance(run.result, DoneResult)
     assert run.result.cost.weights_bytes == weights
     assert not list((project / "hf").rglob("consolidated*"))
-    code, output = bench_with_hub([*words, "--fresh", "--offline"], "http://127.0.0.1:9", project)
+    code, output = bench_with_hub([*RUN, "--fresh", "--offline"], "http://127.0.0.1:9", project)
     assert code == 0, output
 
 
@@ -250,8 +250,7 @@ def test_a_format_that_cannot_be_loaded_is_said_before_anything_is_downloaded(
     folder = save_causal(project / "repository", "qwen3")
     add_hub_card(project, "qwen9-tiny", MODEL)
     with served(partial(QuantisedHub, folder)) as address:
-        words = ["run", "-m", "qwen9-tiny", "-t", "anatomy"]
-        _, output = bench_with_hub(words, address, project)
+        _, output = bench_with_hub(RUN, address, project)
     assert "quantised by gptq" in " ".join(output.split())
     assert not list((project / "hf").rglob("*.safetensors"))
 
@@ -260,11 +259,10 @@ def test_a_model_of_the_hub_is_fetched_when_its_cell_runs_and_kept_for_later(
     project: Path, anatomy: Path, hub: str
 ) -> None:
     add_hub_card(project, "qwen9-tiny", MODEL)
-    words = ["run", "-m", "qwen9-tiny", "-t", "anatomy", "--dtype", "float32"]
-    code, output = bench_with_hub([*words, "--dry-run"], hub, project)
+    code, output = bench_with_hub([*RUN, "--dry-run"], hub, project)
     assert code == 0, output
     assert not list((project / "hf").rglob("*.safetensors")), "a dry run downloads nothing"
-    code, output = bench_with_hub(words, hub, project)
+    code, output = bench_with_hub(RUN, hub, project)
     assert code == 0, output
     [run] = read_runs(project / "results")
     assert isinstance(run, Run)
@@ -272,7 +270,7 @@ def test_a_model_of_the_hub_is_fetched_when_its_cell_runs_and_kept_for_later(
     assert run.result.cell.weights == COMMIT
     assert run.result.cost.weights_bytes
     assert not list((project / "hf").rglob("*.bin")), "only what a model is read from is downloaded"
-    code, output = bench_with_hub([*words, "--fresh"], "http://127.0.0.1:9", project)
+    code, output = bench_with_hub([*RUN, "--fresh"], "http://127.0.0.1:9", project)
     assert code == 0, output
     assert "the model hub is unreachable" in output
     [again] = read_runs(project / "results")
@@ -308,12 +306,12 @@ def test_add_writes_a_card_of_the_hub_s_facts(project: Path, hub: str) -> None:
 def test_a_gated_model_without_a_token_is_unavailable_before_anything_runs(
     project: Path, anatomy: Path, gated_hub: str
 ) -> None:
-    write_gated_card(project)
+    add_hub_card(project, "qwen9-tiny", MODEL, gated=True)
     words = ["run", "-m", "qwen9-tiny,chance", "-t", "anatomy", "--dtype", "float32"]
     code, output = bench_with_hub([*words, "--strict"], gated_hub, project)
     assert code == 1
     assert "unavailable: model qwen9-tiny: the model is gated, and this machine has no token" in output
-    assert "then: hf auth login (or set HF_TOKEN)" in output
+    assert f"then {LOGIN}" in output
     assert not (project / "results").exists(), "nothing was started"
     code, output = bench_with_hub(words, gated_hub, project)
     assert code == 0, output
@@ -323,27 +321,17 @@ def test_a_gated_model_without_a_token_is_unavailable_before_anything_runs(
 def test_a_gated_model_with_a_token_is_announced_and_runs(
     project: Path, anatomy: Path, gated_hub: str
 ) -> None:
-    write_gated_card(project)
-    words = ["run", "-m", "qwen9-tiny", "-t", "anatomy", "--dtype", "float32"]
-    code, output = bench_with_hub([*words, "--dry-run", "--json"], gated_hub, project, token="hf_any")
+    add_hub_card(project, "qwen9-tiny", MODEL, gated=True)
+    code, output = bench_with_hub([*RUN, "--dry-run", "--json"], gated_hub, project, token="hf_any")
     assert code == 0, output
     assert "gated: model qwen9-tiny: this machine's token is used" in output
     assert '"needs_token": true' in output
-    code, output = bench_with_hub(words, gated_hub, project, token="hf_any")
+    code, output = bench_with_hub(RUN, gated_hub, project, token="hf_any")
     assert code == 0, output
-    code, output = bench_with_hub([*words, "--fresh", "--dry-run", "--json"], gated_hub, project)
+    code, output = bench_with_hub([*RUN, "--fresh", "--dry-run", "--json"], gated_hub, project)
     assert code == 0, "files that are here need no token"
     assert "gated:" not in output
     assert '"needs_token": false' in output
-
-
-def write_gated_card(project: Path) -> None:
-    (project / "model_cards").mkdir()
-    (project / "model_cards" / "qwen9-tiny.yaml").write_text(
-        f"name: qwen9-tiny\ntitle: Q\nfamily: qwen\nsource: {{hub: {MODEL}}}\n"
-        "architecture: decoder\ncontext: 512\nlicense: mit\ngated: true\n",
-        encoding="utf-8",
-    )
 
 
 def test_add_says_that_a_gated_model_s_configuration_needs_a_token(project: Path, gated_hub: str) -> None:
