@@ -10,8 +10,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-LETTERS = "ABCDEFGHIJ"
-"""Answer letters; a task may have up to ten options."""
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+"""Answer letters; a question may have up to 26 options."""
 
 ViewName = str
 """A way to read an answer from scores: a row of `bench/views.py`."""
@@ -32,15 +32,23 @@ PublishedTexts = Literal[Texts, "none"]
 """Which texts a site shows: `none` shows totals and no single question."""
 
 
+Extra = str | tuple[str, ...]
+"""The value of an extra column: a text or a list of texts."""
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One multiple-choice question. `answer` is an index into `options`."""
+    """One multiple-choice question. `answer` is an index into `options`.
+
+    `extra` has further texts that the prompt may show, by name.
+    """
 
     id: str
     question: str
     options: tuple[str, ...]
     answer: int
     group: str = ""
+    extra: tuple[tuple[str, Extra], ...] = ()
 
     @property
     def letters(self) -> str:

@@ -96,6 +96,8 @@ class TaskBoard:
     """The smallest difference of two rows that so many questions show with 80 % power."""
     by_view: Mapping[ViewName, tuple[Standing, ...]] = field(default_factory=dict)
     """The rows' standings if answers were read by that view; empty where there is one view only."""
+    data_warnings: tuple[str, ...] = ()
+    """What a reader should know about the questions' rows, a sentence each."""
     changes: tuple[tuple[Change, Path], ...] = ()
     """What quantising or tuning did to a model, with the folder of the changed run; of all finished runs."""
 
@@ -148,6 +150,7 @@ def _task_board(runs: Sequence[AnyRun], cards: Sequence[ModelCard]) -> TaskBoard
         items=test.rows,
         data_source=test.source,
         data_sha256=test.sha256,
+        data_warnings=tuple(test.warnings()),
         chance=chance,
         option_counts=" or ".join(str(count) for count in sorted(options)),
         machine=machines.pop() if len(machines) == 1 else "",

@@ -19,7 +19,8 @@ from bench.inputs.choices import Choices
 from bench.inputs.data import Split, load_split, shared_questions
 from bench.inputs.model_card import ModelCard, PathSource
 from bench.inputs.prompts import NO_EXEMPLARS, Exemplars, choose_exemplars
-from bench.inputs.task import Role, Task, TaskFile
+from bench.inputs.task import Task, TaskFile
+from bench.inputs.task_data import Role
 from bench.inputs.weights import RemoteWeights, Trust, Weights, find_weights
 from bench.results.identity import identity
 from bench.results.result import CellFacts, SplitFacts, Variant, task_facts
@@ -244,4 +245,11 @@ def _shown(exemplars: Exemplars) -> tuple[str, ...]:
 
 
 def _split_facts(split: Split) -> SplitFacts:
-    return SplitFacts(split=split.name, source=split.source, rows=len(split.items), sha256=split.sha256)
+    return SplitFacts(
+        split=split.name,
+        source=split.source,
+        rows=len(split.items),
+        sha256=split.sha256,
+        odd=dict(split.odd),
+        notes=split.notes,
+    )

@@ -61,6 +61,20 @@ def show_missing(missing: Sequence[Missing]) -> None:
         click.echo(f"unavailable: {_joined(names)}: {reason}; {remedy}", err=True)
 
 
+def show_data_warnings(cells: Sequence[Planned]) -> None:
+    """Print what is odd about the rows of the tasks that run, once for each split."""
+    planned = [cell.cell if isinstance(cell, NeedsTuning) else cell for cell in cells]
+    lines = {
+        f"{cell.facts.task.name}, {split.split} split: {text}": None
+        for cell in planned
+        if isinstance(cell, Cell)
+        for split in cell.facts.data.values()
+        for text in split.warnings()
+    }
+    for line in lines:
+        click.echo(f"warning: {line}", err=True)
+
+
 def show_gated(cards: Sequence[AnyCard], *, offline: bool) -> None:
     """Print which models are to be downloaded with a token, and whether this machine has one.
 

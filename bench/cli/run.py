@@ -191,7 +191,7 @@ def _planned(selection: Selection, variants: "Sequence[Choices]", settings: "Set
     """The cells that can run on this machine; prints what is missing for the others."""
     from bench.cells.plan import plan
     from bench.cells.wish import wishes_of
-    from bench.cli.dry_run import show_gated, show_missing
+    from bench.cli.dry_run import show_data_warnings, show_gated, show_missing
     from bench.cli.network import decide_offline
     from bench.inputs.data import data_folder
 
@@ -201,6 +201,7 @@ def _planned(selection: Selection, variants: "Sequence[Choices]", settings: "Set
     wishes = wishes_of(variants, offline=offline)
     cells, missing = plan(files, cards, wishes, settings, data_dir=folder, offline=offline)
     show_missing(missing)
+    show_data_warnings(cells)
     show_gated(cards, offline=offline)
     if selection.strict and missing:
         raise BenchError(f"--strict was given, and not everything is on this machine (cells: {len(missing)})")

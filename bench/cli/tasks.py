@@ -18,7 +18,8 @@ from bench.types import PromptStyle
 if TYPE_CHECKING:
     from bench.inputs.choices import Choices
     from bench.inputs.data import Split
-    from bench.inputs.task import Role, TaskFile
+    from bench.inputs.task import TaskFile
+    from bench.inputs.task_data import Role
     from bench.scoring.asking import Asking
     from bench.types import Item, ScoreRequest
 

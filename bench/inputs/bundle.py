@@ -13,7 +13,8 @@ from bench.errors import BenchError, FileError, Mistake, Unavailable, UsageError
 from bench.folders import display
 from bench.inputs.cards import CardFile
 from bench.inputs.data import Split, load_split
-from bench.inputs.task import Role, TaskFile
+from bench.inputs.task import TaskFile
+from bench.inputs.task_data import Role
 from bench.inputs.weights import NO_TRUST, RemoteWeights, Weights, fetch, find_weights
 from bench.wording import size
 
@@ -107,7 +108,10 @@ def _put_task(out: Path, file: TaskFile, *, data_dir: Path | None, offline: bool
     bundled = {role: splits[name][0] for role, name in names.items() if name in splits}
     raw = task.model_dump(mode="json", exclude_defaults=True)
     columns = {"id": "id"} | ({"group": "group"} if grouped else {})
-    raw["data"] = {"files": files, "splits": bundled, "columns": columns}
+    extra = {name: name for name in task.data.columns.extra}
+    columns |= {"extra": extra} if extra else {}
+    kept = {"rows": raw["data"]["rows"]} if "rows" in raw["data"] else {}
+    raw["data"] = {"files": files, "splits": bundled, "columns": columns, "answer_form": "index", **kept}
     _write(out / "tasks" / f"{task.name}.yaml", yaml.safe_dump(raw, sort_keys=False, allow_unicode=True))
     for name in task.metrics:
         if name.startswith("evaluate:"):
@@ -133,7 +137,7 @@ def _put_metric(place: Path, file: TaskFile, name: str) -> None:
 def _lines(split: Split, *, grouped: bool) -> Iterator[str]:
     for item in split.items:
         row: dict[str, Any] = {"id": item.id, "question": item.question, "options": item.options}
-        row |= {"answer": item.answer} | ({"group": item.group} if grouped else {})
+        row |= {"answer": item.answer} | ({"group": item.group} if grouped else {}) | dict(item.extra)
         yield json.dumps(row, ensure_ascii=False) + "\n"
 
 

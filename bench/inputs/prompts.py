@@ -3,7 +3,7 @@
 import hashlib
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -26,8 +26,12 @@ del _ENVIRONMENT.filters["random"]
 _SINGLE_BRACE = re.compile(r"(?<![{%])\{ *(question|options|group|option|letter) *\}(?!\})")
 
 
-def template_problems(source: str) -> list[str]:
-    """The mistakes in a template that show without data; empty when there are none."""
+def template_problems(source: str, extra: Collection[str] | None = ()) -> list[str]:
+    """The mistakes in a template that show without data; empty when there are none.
+
+    `extra` are the variables that the task adds; None allows any.
+    """
+    variables = VARIABLES | set(extra or ())
     try:
         _ENVIRONMENT.compile(source)
         used = meta.find_undeclared_variables(_ENVIRONMENT.parse(source))
@@ -36,13 +40,14 @@ def template_problems(source: str) -> list[str]:
     except Exception as error:  # noqa: BLE001 (a stranger's template: any error is a mistake in it)
         return [f"the template cannot be read: {type(error).__name__}: {error}"]
     problems = [
-        f"undefined variable '{name}'{did_you_mean(name, VARIABLES)}" for name in sorted(used - VARIABLES)
+        f"undefined variable '{name}'{did_you_mean(name, variables)}"
+        for name in sorted(used - variables if extra is not None else ())
     ]
     problems += [
         f"'{match.group(0)}' is not replaced: write '{{{{ {match.group(1)} }}}}'"
         for match in _SINGLE_BRACE.finditer(source)
     ]
-    if not used & VARIABLES:
+    if not used & variables and extra is not None:
         problems.append("the template uses neither 'question' nor 'options': every prompt would be the same")
     return problems
 
@@ -54,6 +59,7 @@ def render(source: str, item: Item) -> str:
             question=item.question,
             options=list(zip(item.letters, item.options, strict=True)),
             group=item.group,
+            **dict(item.extra),
         )
         prompt.encode()  # a template can produce half a surrogate pair, which no tokenizer accepts
         return prompt

@@ -1,117 +1,176 @@
-"""One row of a data set -> one item, or a RowError with the column and what is wrong with it."""
+"""One row of a data set -> a draft of an item; the rows of a split -> items, by the task's rules."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any, cast
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import cast
 
 from bench.errors import did_you_mean
-from bench.inputs.task import Columns
-from bench.types import LETTERS, Item
+from bench.inputs.answers import Answer, AnswerKeys, Options, read_answer, settle, unclear
+from bench.inputs.odd_rows import OddKind
+from bench.inputs.option_forms import encodable, option_columns, read_options
+from bench.inputs.paths import MISSING, Row, find_value, value_at
+from bench.inputs.row_error import RowError
+from bench.inputs.task_data import Columns, Reading
+from bench.types import LETTERS, Extra, Item
 
-Row = Mapping[str, Any]
-
-
-class RowError(Exception):
-    """A mistake in one row; `key` is the column, "" where the whole row is wrong."""
-
-    def __init__(self, key: str, text: str) -> None:
-        super().__init__(f"{key}: {text}")
-        self.key = key
-        self.text = text
+EMPTY_QUESTION = "expected text"
 
 
-def row_to_item(row: Row | RowError, columns: Columns, default_id: str) -> Item:
-    """The item of a row; raises a RowError where a column is missing or its value is not valid.
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A row that is read but for its answer, which may depend on the other rows of its split."""
 
-    Options are a list, an object {name: text}, or several columns. The answer is a letter, a name in
-    that object, or an index from 0.
-    """
-    if isinstance(row, RowError):
-        raise row
+    id: str
+    question: str
+    options: Options
+    answer: Answer
+    group: str
+    extra: tuple[tuple[str, Extra], ...]
+    cut: bool
+    """Whether the question was cut at `question_until`, or there is no such text."""
+
+
+def row_to_item(row: Row, columns: Columns, default_id: str) -> Item:
+    """The item of a row that stands alone; raises a RowError where a value is missing or not valid."""
+    draft = read_row(row, Reading(columns=columns), default_id)
+    [index] = settle([draft.answer])
+    return finish(draft, index, columns.answer)[0]
+
+
+def read_row(row: Row, reading: Reading, default_id: str) -> Draft:
+    """Everything of a row but its answer's index; raises a RowError where a value is missing or not valid."""
+    columns = reading.columns
     _check_columns(row, columns)
-    question = _text(row[columns.question], columns.question)
-    letters, options = _options(row, columns.options)
-    if not 2 <= len(options) <= len(LETTERS):
-        raise RowError(_options_key(columns), f"{len(options)} options; there must be 2 to {len(LETTERS)}")
-    return Item(
-        id=_name(row[columns.id], columns.id) if columns.id else default_id,
+    question, cut = _question(row, reading)
+    options = read_options(row, columns.options, reading.empty_options)
+    return Draft(
+        id=_name(value_at(row, columns.id), columns.id) if columns.id else default_id,
         question=question,
         options=options,
-        answer=_answer(row[columns.answer], letters, columns.answer),
+        answer=read_answer(value_at(row, columns.answer), options, answer_keys(reading)),
         group=_group(row, columns.group),
+        extra=tuple((name, _extra(value_at(row, path), path)) for name, path in columns.extra.items()),
+        cut=cut,
     )
 
 
+def answer_keys(reading: Reading) -> AnswerKeys:
+    """The keys of a task that say how its answers are written."""
+    return AnswerKeys(reading.columns.answer, reading.answer_from, reading.answer_form)
+
+
+def finish(draft: Draft, index: int | None, column: str) -> tuple[Item, tuple[OddKind, ...]]:
+    """The item of a draft whose answer is settled, without empty options, and what is odd about it."""
+    options = draft.options
+    if index is None:
+        raise unclear(draft.answer, options, column)
+    if not options.texts[index]:
+        raise RowError(column, f"answer {draft.answer.value!r} is an empty option")
+    texts = tuple(text for text in options.texts if text)
+    item = Item(
+        id=draft.id,
+        question=draft.question,
+        options=texts,
+        answer=len([text for text in options.texts[:index] if text]),
+        group=draft.group,
+        extra=draft.extra,
+    )
+    return item, tuple(_odd(draft, item))
+
+
+def _odd(draft: Draft, item: Item) -> Iterator[OddKind]:
+    texts = [option.strip() for option in item.options]
+    doubled = {text for text, count in Counter(texts).items() if count > 1}
+    if doubled - {texts[item.answer]}:
+        yield "doubled_options"
+    if texts[item.answer] in doubled:
+        yield "doubled_answer"
+    if len(texts) < len(draft.options.texts):
+        yield "empty_options"
+    if any(option != option.strip() for option in item.options):
+        yield "white_space"
+    if not draft.cut:
+        yield "uncut_questions"
+
+
+def missing_columns(row: Row, columns: Columns) -> list[str]:
+    """The columns of a task that a row does not have."""
+    questions = (columns.question,) if isinstance(columns.question, str) else columns.question
+    wanted = [*questions, *option_columns(columns.options), columns.answer, columns.id, columns.group]
+    wanted += columns.extra.values()
+    return [name for name in wanted if name is not None and find_value(row, name) is MISSING]
+
+
 def _check_columns(row: Row, columns: Columns) -> None:
-    options = (columns.options,) if isinstance(columns.options, str) else columns.options
-    wanted = [columns.question, *options, columns.answer, columns.id, columns.group]
-    missing = [name for name in wanted if name is not None and name not in row]
-    if missing:
+    if missing := missing_columns(row, columns):
         known = ", ".join(sorted(row))
         near = did_you_mean(missing[0], row)
-        text = f"no such column; the columns are {known}{near}; name it in the task's data.columns"
+        remedy = "name it in the task's data.columns"
+        if missing == ["options"] and (letters := [name for name in LETTERS if name in row])[1:]:
+            remedy = f"write data.columns.options: [{', '.join(letters)}]"
+        text = f"no such column; the columns are {known}{near}; {remedy}"
         raise RowError(", ".join(missing), text)
 
 
-def _group(row: Row, column: str | None) -> str:
-    if column is None or row[column] is None or row[column] == "":
+def _question(row: Row, reading: Reading) -> tuple[str, bool]:
+    """The question, and whether it ends where `question_until` says."""
+    paths = reading.columns.question
+    names = (paths,) if isinstance(paths, str) else paths
+    column = ", ".join(names)
+    values = [value_at(row, name) for name in names]
+    if len(values) == 1 and not isinstance(values[0], (str, list, tuple, type(None))):
+        raise RowError(column, f"expected text, not {values[0]!r:.80}")
+    text = "\n".join(part for value in values for part in _parts(value, column))
+    if not text.strip():
+        raise RowError(column, f"{EMPTY_QUESTION}, not {values[0]!r:.80}", "empty_question")
+    until = reading.question_until
+    if until is None:
+        return encodable(text, column), True
+    before, found, _ = text.rpartition(until)
+    if found and not before.strip():
+        raise RowError(column, f"nothing stands before '{until}' (data.question_until)", "empty_question")
+    return encodable(before.rstrip() if found else text, column), bool(found)
+
+
+def _parts(value: object, column: str) -> list[str]:
+    """The texts of a column; null and empty ones are left out."""
+    if isinstance(value, (list, tuple)):
+        return [part for inner in cast("Sequence[object]", value) for part in _parts(inner, column)]
+    if value is None:
+        return []
+    if not isinstance(value, str):
+        raise RowError(column, f"expected text, not {value!r:.80}")
+    return [value] if value.strip() else []
+
+
+def _extra(value: object, column: str) -> Extra:
+    """An extra column's value: a text, or a list of texts; null is an empty text, and numbers are texts."""
+    if isinstance(value, (list, tuple)):
+        return tuple(_extra_text(part, column) for part in cast("Sequence[object]", value))
+    return _extra_text(value, column)
+
+
+def _extra_text(value: object, column: str) -> str:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
-    return _name(row[column], column)
+    if not isinstance(value, (str, int, float)):
+        raise RowError(column, f"expected a text or a list of texts, not {value!r:.80}")
+    return encodable(str(value), column)
+
+
+def _group(row: Row, column: str | None) -> str:
+    value = None if column is None else value_at(row, column)
+    if column is None or value is None or value == "":
+        return ""
+    return _name(value, column)
 
 
 def _name(value: object, column: str) -> str:
     """An id or a group: text, or a whole number."""
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    return _text(value, column)
-
-
-def _text(value: object, column: str) -> str:
     if not isinstance(value, str) or not value.strip():
-        raise RowError(column, f"expected text, not {value!r}")
-    return _encodable(value, column)
-
-
-def _encodable(text: str, column: str) -> str:
-    r"""The text, if it can be written to a file: JSON can hold half a surrogate pair, such as "\ud800"."""
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise RowError(column, f"has half a surrogate pair at character {error.start}") from error
-    return text
-
-
-def _options_key(columns: Columns) -> str:
-    return columns.options if isinstance(columns.options, str) else ", ".join(columns.options)
-
-
-def _options(row: Row, columns: str | tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The names by which an answer may refer to the options, and the options' texts."""
-    if isinstance(columns, tuple):
-        return tuple(LETTERS[: len(columns)]), tuple(_text(row[name], name) for name in columns)
-    value = row[columns]
-    if isinstance(value, Mapping):
-        pairs = cast("Mapping[str, object]", value)
-        names = sorted(pairs) if sorted(pairs) == list(LETTERS[: len(pairs)]) else list(pairs)
-        return tuple(names), _texts([pairs[name] for name in names], columns)
-    if isinstance(value, (list, tuple)):
-        texts = _texts(cast("list[object]", value), columns)
-        return tuple(LETTERS[: len(texts)]), texts
-    raise RowError(columns, f"expected a list or an object of texts, not {value!r}")
-
-
-def _texts(values: Iterable[object], column: str) -> tuple[str, ...]:
-    texts = tuple(values)
-    if wrong := [text for text in texts if not isinstance(text, str)]:
-        raise RowError(column, f"expected texts, not {wrong[0]!r}")
-    return tuple(_encodable(text, column) for text in cast("tuple[str, ...]", texts))
-
-
-def _answer(value: object, names: tuple[str, ...], column: str) -> int:
-    """The index of the right option, given by name or, where the names are letters, as an index from 0."""
-    if isinstance(value, (str, int)) and not isinstance(value, bool) and str(value) in names:
-        return names.index(str(value))
-    lettered = names == tuple(LETTERS[: len(names)])
-    if lettered and isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(names):
-        return value
-    known = ", ".join(names) + (f" or 0 to {len(names) - 1}" if lettered else "")
-    raise RowError(column, f"answer {value!r} is out of range: {known}{did_you_mean(str(value), names)}")
+        raise RowError(column, f"expected text, not {value!r:.80}")
+    return encodable(value, column)

@@ -1,21 +1,21 @@
 """A task: a YAML file in `tasks/` with where the questions are and how they are asked and scored."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Self, cast
 
-from pydantic import AfterValidator, Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from bench.config import Name, Strict, read_yaml
 from bench.errors import FileError, Mistake, UsageError, did_you_mean
 from bench.folders import display, yaml_files
 from bench.inputs.prompts import ExemplarChoice, Template, template_problems
+from bench.inputs.task_data import Data
 from bench.stats.metrics import EVALUATE, METRICS
 from bench.types import ViewName
 from bench.views import VIEWS
 
-Role = Literal["test", "train", "exemplars"]
 ExemplarCount = Annotated[int, Field(ge=0, le=100)]
 SampleCount = Annotated[int, Field(ge=1, le=100)]
 Temperature = Annotated[float, Field(ge=0, le=10)]
@@ -32,85 +32,6 @@ def _installed_metric(name: str) -> str:
 
 MetricName = Annotated[str, AfterValidator(_installed_metric)]
 """A name in `METRICS`, or `evaluate:` with a local path or an id of the evaluate library."""
-
-
-class Columns(Strict):
-    """The column of each part of an item. The defaults are the common form that `docs/data.md` describes."""
-
-    id: str | None = None
-    question: str = "question"
-    options: str | tuple[str, ...] = "options"
-    answer: str = "answer"
-    group: str | None = None
-
-
-class Splits(Strict):
-    """Which split plays which role. Only the test split is scored."""
-
-    test: str = "test"
-    train: str | None = None
-    exemplars: str | None = None
-
-    @model_validator(mode="after")
-    def _exemplars_are_not_tested(self) -> Self:
-        if self.test in (self.train, self.exemplars):
-            raise ValueError(f"exemplars and training items may not come from '{self.test}', the test split")
-        return self
-
-    def names(self) -> list[str]:
-        """The names of the splits that have a role, sorted, without repeats."""
-        return sorted({name for name in (self.test, self.train, self.exemplars) if name is not None})
-
-
-class FilesData(Strict):
-    """JSON Lines files, relative to the task file: `files: {test: my_test.jsonl}`."""
-
-    files: dict[str, str]
-    splits: Splits = Splits()
-    columns: Columns = Columns()
-
-    @model_validator(mode="after")
-    def _splits_have_files(self) -> Self:
-        for split in self.splits.names():
-            if split not in self.files:
-                raise ValueError(f"no file is given for split '{split}'{did_you_mean(split, self.files)}")
-        return self
-
-
-class HubData(Strict):
-    """A data set on the hub. `mirror` maps splits to files in the common form that can stand in for them."""
-
-    hub: Annotated[str, Field(pattern=r"^[\w./-]+$")]
-    config: str | None = None
-    revision: str = "main"
-    splits: Splits = Splits()
-    columns: Columns = Columns()
-    mirror: dict[str, str] = Field(default_factory=dict)
-
-    @model_validator(mode="after")
-    def _mirrors_are_of_splits(self) -> Self:
-        names = self.splits.names()
-        for split in sorted(self.mirror.keys() - set(names)):
-            raise ValueError(f"mirror: no split is named '{split}'{did_you_mean(split, names)}")
-        return self
-
-
-def _kind(raw: Any) -> str | None:
-    if isinstance(raw, HubData) or (isinstance(raw, dict) and "hub" in raw):
-        return "hub data"
-    if isinstance(raw, FilesData) or (isinstance(raw, dict) and "files" in raw):
-        return "files data"
-    return None
-
-
-Data = Annotated[
-    Annotated[HubData, Tag("hub data")] | Annotated[FilesData, Tag("files data")],
-    Discriminator(
-        _kind,
-        custom_error_type="data_source",
-        custom_error_message="needs 'hub: ORG/NAME' or 'files: {test: FILE.jsonl}'",
-    ),
-]
 
 
 class Scoring(Strict):
@@ -155,7 +76,7 @@ class Generate(Strict):
     @field_validator("prompt")
     @classmethod
     def _prompt_is_a_template(cls, prompt: str) -> str:
-        return _checked_template(prompt)
+        return _checked_template(prompt, None)  # the task's variables are checked with the task
 
     @model_validator(mode="after")
     def _samples_differ(self) -> Self:
@@ -164,10 +85,16 @@ class Generate(Strict):
         return self
 
 
-def _checked_template(prompt: str) -> str:
-    if problems := template_problems(prompt):
+def _checked_template(prompt: str, extra: Collection[str] | None) -> str:
+    if problems := template_problems(prompt, extra):
         raise ValueError("; ".join(problems))
     return prompt
+
+
+def _extra_variables(info: ValidationInfo) -> Collection[str] | None:
+    """The variables that the task adds; None where its data are not valid."""
+    data = cast("Data | None", info.data.get("data"))
+    return data.columns.extra if data else None
 
 
 class Task(Strict):
@@ -190,8 +117,15 @@ class Task(Strict):
 
     @field_validator("prompt")
     @classmethod
-    def _prompt_is_a_template(cls, prompt: str) -> str:
-        return _checked_template(prompt)
+    def _prompt_is_a_template(cls, prompt: str, info: ValidationInfo) -> str:
+        return _checked_template(prompt, _extra_variables(info))
+
+    @field_validator("generate")
+    @classmethod
+    def _generate_prompt_is_one(cls, generate: Generate | None, info: ValidationInfo) -> Generate | None:
+        if generate:
+            _checked_template(generate.prompt, _extra_variables(info))
+        return generate
 
     @model_validator(mode="after")
     def _exemplars_have_a_split(self) -> Self:

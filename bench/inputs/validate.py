@@ -1,7 +1,7 @@
 """Checking a task without a model: all mistakes in its data and prompts at once."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,8 +9,10 @@ from bench.config import line_of
 from bench.errors import BenchError, FileError, Mistake, Unavailable
 from bench.folders import display
 from bench.inputs.data import Split, load_split, shared_questions
+from bench.inputs.items import content_of
 from bench.inputs.prompts import choose_exemplars, render
-from bench.inputs.task import Role, TaskFile, read_task
+from bench.inputs.task import TaskFile, read_task
+from bench.inputs.task_data import Role
 from bench.types import Item
 
 UNBALANCED = 1.5
@@ -53,7 +55,7 @@ def prove(path: Path, *, data_dir: Path | None, offline: bool) -> Proof:
         answers=dict(sorted(answers.items())),
         majority=most,
         sources={role: split.source for role, split in splits.items()},
-        warnings=(*absent, *_warnings(file, test.items, most)),
+        warnings=(*absent, *_data_warnings(splits), *_warnings(file, test.items, most)),
     )
 
 
@@ -87,8 +89,6 @@ def _problems(file: TaskFile, splits: dict[Role, Split]) -> Iterator[Mistake]:
     """Mistakes that show only in data and prompts together."""
     for role, split in splits.items():
         if role != "train":
-            for place, item in zip(split.places, split.items, strict=True):
-                yield from (Mistake(place.file, place.line, *problem) for problem in _option_problems(item))
             yield from _prompt_problems(file, split.items)
         if role != "test":
             yield from shared_questions(splits["test"], split)
@@ -99,13 +99,13 @@ def _problems(file: TaskFile, splits: dict[Role, Split]) -> Iterator[Mistake]:
             yield Mistake(display(file.path), line_of(file.path, ("exemplars",)), "exemplars", error.reason)
 
 
-def _option_problems(item: Item) -> Iterator[tuple[str, str]]:
-    options = [option.strip() for option in item.options]
-    if any(not option for option in options):
-        yield f"item {item.id}", "has an empty option"
-    for option, count in Counter(options).items():
-        if option and count > 1:
-            yield f"item {item.id}", f"has the option '{option}' {count} times"
+def _data_warnings(splits: Mapping[Role, Split]) -> Iterator[str]:
+    """What is odd about the rows of each split; those that several roles share are told once."""
+    told: set[str] = set()
+    for role, split in splits.items():
+        if split.name not in told:
+            told.add(split.name)
+            yield from (f"{role} split: {text}" for text in split.warnings())
 
 
 def _prompt_problems(file: TaskFile, items: Sequence[Item]) -> Iterator[Mistake]:
@@ -125,9 +125,9 @@ def _template_problems(
         except BenchError as error:
             yield Mistake(*place, str(error).removeprefix("prompt: "))
             return
-        if prompt in first:
+        if prompt in first and content_of(first[prompt]) != content_of(item):
             same = f"items {first[prompt].id} and {item.id} have the same prompt"
-            yield Mistake(*place, f"{same}: the template or the data repeats itself")
+            yield Mistake(*place, f"{same}: the template does not tell them apart")
         first.setdefault(prompt, item)
 
 

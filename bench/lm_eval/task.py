@@ -14,8 +14,10 @@ import yaml
 
 from bench.errors import BenchError, Unavailable, UsageError, did_you_mean, one_line
 from bench.inputs.prompts import answer_text
-from bench.inputs.rows import RowError, row_to_item
-from bench.inputs.task import Columns, FilesData, Scoring, Splits, Task
+from bench.inputs.row_error import RowError
+from bench.inputs.rows import row_to_item
+from bench.inputs.task import Scoring, Task
+from bench.inputs.task_data import Columns, FilesData, Splits
 
 COLUMNS = Columns(id="id")
 BLANK_LINE = "\n\n"

@@ -9,8 +9,10 @@ from pydantic import AfterValidator, Field, TypeAdapter, model_validator
 from bench.config import Name, Strict
 from bench.inputs.adapter import AdapterFacts
 from bench.inputs.model_card import ModelCard
+from bench.inputs.odd_rows import OddKind, OddRows, odd_warnings
 from bench.inputs.prompts import ExemplarChoice
-from bench.inputs.task import Generate, Role, Task
+from bench.inputs.task import Generate, Task
+from bench.inputs.task_data import Role
 from bench.scoring.metrics import Metrics
 from bench.types import Dtype, PromptStyle, Quantization, Texts, Value, ViewName
 
@@ -93,12 +95,24 @@ def task_facts(task: Task) -> TaskFacts:
 
 
 class SplitFacts(Strict):
-    """A split as it was read; `rows` is its number of items and `sha256` its `items_digest`."""
+    """A split as it was read; `rows` is its number of items and `sha256` its `items_digest`.
+
+    `odd` has the kinds of odd rows, how many there were and what happened to them; `notes` are other warnings
+    about the rows. Without any, they are not in the file.
+    """
 
     split: str
     source: str
     rows: int
     sha256: str
+    odd: dict[OddKind, OddRows] = Field(
+        default_factory=dict[OddKind, OddRows], exclude_if=lambda odd: not odd
+    )
+    notes: tuple[str, ...] = Field(default=(), exclude_if=lambda notes: not notes)
+
+    def warnings(self) -> list[str]:
+        """What a reader of the numbers should know about these rows, a sentence each."""
+        return [*odd_warnings(self.odd), *self.notes]
 
 
 class CellFacts(Strict):

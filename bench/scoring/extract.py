@@ -134,7 +134,7 @@ _STATEMENT = pattern(
     r"|\b(?:I|we|let's)(?P<choose>(?:'\w+)?\s+(?:[a-z']{1,12}\s+){0,3}?"
     r"(?:choose|chose|pick(?:ed)?|select(?:ed)?|go(?:ing)?\s+with|opt\s+for|settle\s+on|say|answer"
     r"|(?:think|believe)\s+(?:that\s+)?it(?:'s|\s+is)))\b"
-    rf"|(?:\A|(?<=[.!?\n]))\s{{0,4}}it(?:'s|\s+is)\s+(?=\(?[A-J]\)?(?:[.,;!]|\s*\Z|{_BECAUSE}))"
+    rf"|(?:\A|(?<=[.!?\n]))\s{{0,4}}it(?:'s|\s+is)\s+(?=\(?[A-Z]\)?(?:[.,;!]|\s*\Z|{_BECAUSE}))"
     r"|\\boxed\b|^####(?=[^\n]{1,12}\s*\Z))"
 )
 _FILLER = pattern(
@@ -217,7 +217,7 @@ _START = pattern(r"[\s>#(-]{0,40}(?:(?:option|choice|answer|letter)\b[\s:]{0,3})
 _LABEL_ENDS = pattern(
     rf"(?![).:]{{0,3}}\s+(?:{VERB}|and\b|or\b))"
     r"(?![).:;\s–—-]{1,6}(?:incorrect|wrong|false|not|no|unlikely|excluded|ruled)\b)"
-    r"(?!(?-i:(?<=\b[A-J])\.\s+(?!(?:because|since|as|the|this|that|it|its|in)\b)[a-z]))"
+    r"(?!(?-i:(?<=\b[A-Z])\.\s+(?!(?:because|since|as|the|this|that|it|its|in)\b)[a-z]))"
     r"\)?(?:[).:;!]|\s*(?:[-–]\s|—)|[ \t]*\n|,?\s*(?:because|since|as|due)\b)"
 )
 

@@ -2,11 +2,11 @@
 
 from typing import Literal, Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from bench.config import Strict
 from bench.scoring.extract import ReadStatus
-from bench.types import LETTERS, ViewName
+from bench.types import LETTERS, Extra, ViewName
 from bench.views import best
 
 ParseStatus = Literal["scored", "prompt_too_long", "same_tokens"] | ReadStatus
@@ -34,6 +34,8 @@ class Record(Strict):
     model_output: ModelOutput
     is_correct: bool
     group: str
+    extra: dict[str, Extra] = Field(default_factory=dict[str, Extra], exclude_if=lambda extra: not extra)
+    """Further texts that the prompt could show, by name. Without any, they are not in the file."""
     parse_status: ParseStatus
     scores: dict[ViewName, tuple[float, ...]]
     prompt: str
@@ -66,7 +68,7 @@ class Record(Strict):
         """The record without the texts of question, options, prompt and reply."""
         output = self.model_output.model_copy(update={"reasoning_steps": ""})
         blank = {"question": "", "options": ("",) * len(self.options), "prompt": "", "completion": ""}
-        return self.model_copy(update={**blank, "model_output": output})
+        return self.model_copy(update={**blank, "extra": {}, "model_output": output})
 
     @model_validator(mode="after")
     def _has_a_score_for_each_option(self) -> Self:

@@ -22,7 +22,9 @@ class Reply:
 
 def plain_reply(text: str, options: Sequence[str]) -> Reply:
     """A reply without its <think> blocks, ready to be searched."""
-    return Reply(_plain(text), dict(zip(LETTERS, map(_option_text, options), strict=False)))
+    letters = LETTERS[: len(options)]
+    patterns = (_option_text(option, letters) for option in options)
+    return Reply(_plain(text), dict(zip(letters, patterns, strict=True)))
 
 
 def pattern(text: str) -> re.Pattern[str]:
@@ -58,13 +60,13 @@ def _plain_character(character: str) -> str:
     return normal if len(normal) == 1 else character
 
 
-def _option_text(option: str) -> re.Pattern[str]:
-    """The pattern of an option's text. One that is a letter matches nothing: "C" is a label."""
+def _option_text(option: str, letters: str) -> re.Pattern[str]:
+    """The pattern of an option's text. One that is an option's letter matches nothing: "C" is a label."""
     plain = _plain(unicodedata.normalize("NFKC", option))
     words = [word for part in _WORD.findall(plain) if (word := part.strip("."))]
     if words[1:] and words[0].lower() in ("the", "a", "an"):
         del words[0]
-    if not words or (words[1:] == [] and words[0].upper() in LETTERS):
+    if not words or (words[1:] == [] and words[0].upper() in letters):
         return re.compile(r"(?!)")
     joined = r"[\s.,;:!?()]{1,6}".join(map(re.escape, words))
     # "Vitamin B" is not named in "vitamin B12", nor "1" in "1.5" or "1-2".
@@ -76,7 +78,7 @@ _FUNCTION_WORD = (
     r"(?:because|since|as|for|and|or|nor|but|which|given|due|based|according|in|with|if|not|rather|instead"
     r"|over|by|when|while|here|from|then|so)\b"
 )
-_LABEL = pattern(r"[\s(<]{0,40}([A-J])(?![\w+#%]|'\w|\.\d)")
+_LABEL = pattern(r"[\s(<]{0,40}([A-Z])(?![\w+#%]|'\w|\.\d)")
 _AFTER_LABEL = pattern(r"[\s().:>–—-]{0,12}")
 # Not labels: the article A, the pronoun I, "B cells" and "C-peptide".
 _PROSE = pattern(rf"(?:[ \t]+|-)(?!{_FUNCTION_WORD}|{VERB})[^\W_]")
@@ -90,7 +92,7 @@ _JOINED = pattern(r"[\s)]{0,4}(?:[.,;:!/&]|\Z|\b(?:and|or|nor|but|because|since|
 def named(reply: Reply, place: int) -> tuple[str, int]:
     """(letters of all options named at `place`, end of what names them), or ("", `place`) for none."""
     letters, end = _option(reply, place)
-    for _ in LETTERS:
+    for _ in reply.options:
         join = _JOIN.match(reply.text, end) if letters else None
         following, stop = _option(reply, join.end()) if join else ("", end)
         # The comma joins no options in "the answer is B, C is wrong"; "or" always does.

@@ -21,6 +21,7 @@ from bench.sharing.export import (
     without_none,
 )
 from bench.sharing.lm_eval_samples import Measures, generation, logprobs, measures, rate, samples
+from bench.types import LETTERS
 
 _UNSAFE = re.compile(r'["<>:/|\\?*\[\]]+')
 _RESPS = {
@@ -133,11 +134,11 @@ def _task_config(result: DoneResult, metrics: Measures) -> dict[str, Any]:
     """The prompts are our templates, in which `options` are (letter, option) pairs."""
     cell = result.cell
     task, test, generate = cell.task, cell.data["test"], cell.variant.generate
-    letters = '{{ "ABCDEFGHIJ"[:options | length] | list }}'
+    letters = f'{{{{ "{LETTERS}"[:options | length] | list }}}}'
     templates = {
         "output_type": "multiple_choice",
         "doc_to_text": task.prompt,
-        "doc_to_target": '{{ "ABCDEFGHIJ".index(answer) }}',
+        "doc_to_target": f'{{{{ "{LETTERS}".index(answer) }}}}',
         "doc_to_choice": letters if logprobs(result) == "letter" else "{{ options }}",
         "description": task.system,
     }

@@ -6,8 +6,10 @@ import pytest
 
 from bench.errors import BenchError, FileError, Unavailable
 from bench.inputs.data import data_folder, load_split
-from bench.inputs.rows import RowError, row_to_item
-from bench.inputs.task import Columns, HubData, Splits, TaskFile, read_task
+from bench.inputs.row_error import RowError
+from bench.inputs.rows import row_to_item
+from bench.inputs.task import TaskFile, read_task
+from bench.inputs.task_data import Columns, HubData, Splits
 from bench.types import Item
 from conftest import ITEMS, TASK, write_lines
 
@@ -48,18 +50,21 @@ def test_options_may_stand_in_columns_of_their_own() -> None:
         ),
         ({"question": " ", "options": ["x", "y"], "answer": 0}, "question: expected text"),
         ({"question": "Q?", "options": "x, y", "answer": 0}, "options: expected a list or an object"),
-        ({"question": "Q?", "options": ["x", 2], "answer": 0}, "options: expected texts, not 2"),
-        ({"question": "Q?", "options": ["x"], "answer": 0}, "options: 1 options; there must be 2 to 10"),
+        ({"question": "Q?", "options": ["x", True], "answer": 0}, "options: expected texts, not True"),
+        ({"question": "Q?", "options": ["x"], "answer": 0}, "options: 1 options; there must be 2 to 26"),
         (
             {"question": "Q?", "options": ["x", "y"], "answer": "C"},
             "answer 'C' is out of range: A, B or 0 to 1",
         ),
-        ({"question": "Q?", "options": ["x", "y"], "answer": 2}, "answer 2 is out of range"),
-        ({"question": "Q?", "options": ["x", "y"], "answer": -1}, "answer -1 is out of range"),
-        ({"question": "Q?", "options": ["x", "y"], "answer": True}, "answer True is out of range"),
-        ({"question": "Q?", "options": ["x", "y"], "answer": None}, "answer None is out of range"),
-        ({"question": "Q?", "options": ["x", "y"], "answer": "b"}, "B or 0 to 1; did you mean 'B'?"),
-        ({"question": "Q?", "options": {"1": "x", "2": "y"}, "answer": 0}, "answer 0 is out of range: 1, 2"),
+        ({"question": "Q?", "options": ["x", "y"], "answer": 2}, "write data.answer_from: 1"),
+        ({"question": "Q?", "options": ["x", "y"], "answer": -1}, "answer: no answer"),
+        (
+            {"question": "Q?", "options": ["x", "y"], "answer": True},
+            "answer True is out of range: A, B",
+        ),
+        ({"question": "Q?", "options": ["x", "y"], "answer": None}, "answer: no answer"),
+        ({"question": "Q?", "options": ["x", "y"], "answer": "BB"}, "; did you mean 'B'?"),
+        ({"question": "Q?", "options": {"1": "x", "2": "y"}, "answer": 0}, "out of range: 1, 2, or an"),
         (
             {"question": "half \ud800", "options": ["x", "y"], "answer": 0},
             "question: has half a surrogate pair",
@@ -90,7 +95,7 @@ def test_all_wrong_rows_of_a_file_are_told_with_their_lines(anatomy: Path) -> No
     with pytest.raises(FileError) as caught:
         split_items(anatomy)
     assert [str(mistake) for mistake in caught.value.mistakes] == [
-        "tasks/test.jsonl:4: answer: answer 'Z' is out of range: A, B or 0 to 1",
+        "tasks/test.jsonl:4: answer: answer 'Z' is out of range: A, B or 0 to 1, or an option's text",
         "tasks/test.jsonl:5: id: 'q1' is also the id of line 1",
     ]
 

@@ -69,9 +69,9 @@ def test_a_wrong_task_is_told_in_one_message(
     [
         (
             {"options": ["Liver", "liver ", "Liver"], "answer": "A"},
-            "tasks/test.jsonl:1: item q1: has the option 'Liver' 2 times",
+            "tasks/test.jsonl:1: a row with the right option twice; correct it, or write data.rows",
         ),
-        ({"options": ["Liver", " ", "Spleen"]}, "tasks/test.jsonl:1: item q1: has an empty option"),
+        ({"options": ["Liver", " ", "Spleen"]}, "tasks/test.jsonl:1: answer: answer 'B' is an empty option"),
         ({"answer": "D"}, "tasks/test.jsonl:1: answer: answer 'D' is out of range: A, B, C or 0 to 2"),
         (TRAIN[0] | {"id": "q1"}, "tasks/train.jsonl:1: item t1: is also in the test split, which is scored"),
     ],

@@ -1,0 +1,58 @@
+"""The rows of a data set on the hub, from the cache of `datasets` or downloaded."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import cast
+
+from bench.errors import Unavailable, one_line
+from bench.inputs.hub import hub_errors, repository
+from bench.inputs.paths import Row
+from bench.inputs.readers import Place, PlacedRow
+from bench.inputs.task_data import HubData
+
+_SCRIPTS = "scripts are no longer supported"
+"""What `datasets` says of a repository that holds Python code and no data files."""
+PARQUET = "refs/convert/parquet"
+"""The branch with the hub's own conversion of a data set."""
+
+
+def hub_rows(data: HubData, config: str | None, name: str, *, offline: bool) -> Iterable[PlacedRow]:
+    """The rows of a split; raises Unavailable where they cannot be had, with the reason and the remedy."""
+    # Imported here: `datasets` takes over a second.
+    from datasets import DownloadConfig, load_dataset
+    from datasets.exceptions import DatasetGenerationError
+
+    source = f"{data.hub}[{name}]"
+    try:
+        rows = load_dataset(
+            data.hub,
+            config,
+            split=name,
+            revision=data.revision,
+            download_config=DownloadConfig(local_files_only=offline),
+        )
+    except DatasetGenerationError as error:
+        cause = error.__cause__ or error
+        reason = f"data set {source} cannot be read: {one_line(cause)}"
+        raise Unavailable(reason, "download it again, or correct data in the task file") from error
+    except hub_errors() as error:  # not cached, no such set, no such split, or not an answer of the hub
+        raise _unavailable(data, source, name, error, offline=offline) from error
+    return [(Place(source, number), row) for number, row in enumerate(cast("Iterable[Row]", rows), start=1)]
+
+
+def _unavailable(data: HubData, source: str, name: str, error: Exception, *, offline: bool) -> Unavailable:
+    if _SCRIPTS in str(error):
+        reason = f"data set {source} is a Python script, which `datasets` does not run"
+        return Unavailable(reason, f"write data.revision: {PARQUET} for the hub's own conversion")
+    if not offline:
+        if not Path(data.hub).is_dir():
+            try:
+                repository(data.hub, kind="data set", revision=data.revision)
+            except Unavailable as known:  # `datasets` does not say why
+                return known
+        reason = f"data set {source} cannot be loaded: {one_line(error)}"
+        return Unavailable(reason, "check data in the task file")
+    remedy = "run once while the hub can be reached"
+    if name in data.mirror:
+        remedy = f"put {data.mirror[name]} in a folder and pass it as --data-dir, or {remedy}"
+    return Unavailable(f"data set {source} is not on this machine", remedy)

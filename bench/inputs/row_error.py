@@ -1,0 +1,16 @@
+"""A mistake in one row of a data set."""
+
+from bench.inputs.odd_rows import OddKind
+
+
+class RowError(Exception):
+    """`key` is the column, "" where the whole row is wrong.
+
+    `kind` is given where the task's rules say what happens to such rows.
+    """
+
+    def __init__(self, key: str, text: str, kind: OddKind | None = None) -> None:
+        super().__init__(f"{key}: {text}")
+        self.key = key
+        self.text = text
+        self.kind: OddKind | None = kind
