@@ -8,7 +8,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast, get_args
+from typing import cast
 
 from bench.errors import did_you_mean
 from bench.inputs.row_error import RowError
@@ -21,6 +21,7 @@ HIDDEN = -1
 """What data sets have where the right answer is not published."""
 _SEVERAL = re.compile(r"\W*[A-Za-z\d](?:\W+[A-Za-z\d])+\W*")
 """Several letters or digits, such as "A,C"."""
+_FORMS: tuple[AnswerForm, ...] = ("name", "index", "text")
 Meanings = Mapping[AnswerForm, int]
 """For each form in which an answer can be read, the index of the option that it then means."""
 
@@ -75,8 +76,7 @@ def read_answer(value: object, options: Options, keys: AnswerKeys) -> Answer:
 
 def settle(answers: Sequence[Answer]) -> list[int | None]:
     """The index of the right option of each row of a split; None where it is not clear."""
-    forms = cast("tuple[AnswerForm, ...]", get_args(AnswerForm))
-    shared = tuple(form for form in forms if all(form in answer.meanings for answer in answers))
+    shared: list[AnswerForm] = [form for form in _FORMS if all(form in answer.meanings for answer in answers)]
     return [_settled(answer.meanings, shared) for answer in answers]
 
 

@@ -1,0 +1,121 @@
+"""Data sets of the hub, as folders in their own layout: configurations as one task, mirrors, scripts."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from datasets import Dataset
+
+from bench.errors import FileError, Unavailable
+from bench.inputs.data import Split, load_split, needs_hub
+from bench.inputs.task import TaskFile, read_task
+
+COLUMNS = {"options": "choices", "answer": "answer"}
+
+
+def rows(subject: str) -> list[dict[str, Any]]:
+    return [
+        {"question": f"{subject} {n}?", "subject": subject, "choices": ["w", "x", "y", "z"], "answer": n % 4}
+        for n in range(3)
+    ]
+
+
+@pytest.fixture
+def mmlu(project: Path) -> Path:
+    """A data set with two configurations, as it lies on the hub."""
+    head = "---\nconfigs:\n"
+    for subject in ("anatomy", "virology"):
+        (project / "mmlu" / subject).mkdir(parents=True)
+        Dataset.from_list(rows(subject)).to_parquet(f"mmlu/{subject}/test-00000-of-00001.parquet")
+        head += f"- config_name: {subject}\n  data_files:\n  - split: test\n    path: {subject}/test-*\n"
+    (project / "mmlu" / "README.md").write_text(head + "---\n", encoding="utf-8")
+    return project / "mmlu"
+
+
+def task_file(project: Path, **data: Any) -> TaskFile:
+    head = {"name": "t", "version": 1, "title": "T", "license": "MIT", "prompt": "{{ question }}\nAnswer:"}
+    path = project / "t.yaml"
+    path.write_text("\n".join(f"{k}: {json.dumps(v)}" for k, v in (head | {"data": data}).items()))
+    return read_task(path)
+
+
+def loaded(file: TaskFile, data_dir: Path | None = None) -> Split:
+    split = load_split(file, "test", data_dir=data_dir, offline=False)
+    assert split is not None
+    return split
+
+
+def test_configurations_are_one_task_and_its_groups(project: Path, mmlu: Path) -> None:
+    configs = ["virology", "anatomy"]
+    split = loaded(task_file(project, hub=str(mmlu), configs=configs, columns=COLUMNS))
+    assert [item.group for item in split.items] == ["virology"] * 3 + ["anatomy"] * 3
+    assert len({item.id for item in split.items}) == 6
+    numbered = COLUMNS | {"id": "answer", "group": "subject"}
+    split = loaded(task_file(project, hub=str(mmlu), configs=configs, columns=numbered))
+    assert [item.id for item in split.items][:4] == ["virology-0", "virology-1", "virology-2", "anatomy-0"]
+
+
+def test_a_mirror_may_have_the_data_set_s_own_columns_or_the_common_form(project: Path, mmlu: Path) -> None:
+    mirror = {"test": "mmlu_{config}.jsonl"}
+    configs = ["anatomy", "virology"]
+    file = task_file(project, hub=str(mmlu), configs=configs, columns=COLUMNS, mirror=mirror)
+    from_hub = loaded(file)
+    assert needs_hub(file, project)
+    for subject in configs:
+        lines = "".join(json.dumps(row) + "\n" for row in rows(subject))
+        (project / f"mmlu_{subject}.jsonl").write_text(lines, encoding="utf-8")
+    assert not needs_hub(file, project)
+    own = loaded(file, project)
+    for subject in configs:
+        common = [
+            {"id": n, "question": row["question"], "options": row["choices"], "answer": "ABCD"[row["answer"]]}
+            for n, row in enumerate(rows(subject))
+        ]
+        lines = "".join(json.dumps(row) + "\n" for row in common)
+        (project / f"mmlu_{subject}.jsonl").write_text(lines, encoding="utf-8")
+    assert own.mirrored
+    assert own.sha256 == loaded(file, project).sha256 == from_hub.sha256
+
+
+def test_a_set_that_is_a_script_names_the_hub_s_own_conversion(project: Path) -> None:
+    (project / "scripted").mkdir()
+    (project / "scripted" / "scripted.py").write_text("import datasets\n", encoding="utf-8")
+    with pytest.raises(Unavailable) as caught:
+        loaded(task_file(project, hub=str(project / "scripted")))
+    assert "write data.revision: refs/convert/parquet" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({"hub": "o/n", "config": "a", "configs": ["b"]}, "give either config or configs"),
+        ({"hub": "o/n", "configs": ["b", "b"]}, "configs: one is given twice"),
+        (
+            {"hub": "o/n", "columns": {"options": {"txt": "t"}}},
+            "data.columns.options: needs a column, a list",
+        ),
+        ({"hub": "o/n", "columns": {"options": {"list": "o", "txt": "t"}}}, "did you mean 'text'?"),
+        ({"hub": "o/n", "columns": {"extra": {"question": "q"}}}, "is already a variable of the prompt"),
+        ({"hub": "o/n", "columns": {"extra": {"a b": "q"}}}, "is not a variable's name"),
+        ({"hub": "o/n", "rows": {"doubled_options": "skip"}}, "'keep', 'drop' or 'refuse', not 'skip'"),
+        ({"hub": "o/n", "answer_from": 2}, "data.answer_from: input should be 0 or 1, not 2"),
+        ({"files": {"test": "x"}, "encoding": "utf-9"}, "no encoding is named 'utf-9'"),
+        ({"files": {"dev": "x"}}, "no file is given for split 'test'; there are files for dev"),
+        ({"hub": "o/n", "sample": {"items": 0}}, "data.sample.items: input should be greater than"),
+        ({"hub": "o/n", "where": {"kind": []}}, "data.where.kind"),
+    ],
+)
+def test_a_wrong_key_of_data_is_told(project: Path, data: dict[str, Any], message: str) -> None:
+    with pytest.raises(FileError) as caught:
+        task_file(project, **data)
+    assert message in str(caught.value)
+
+
+def test_files_named_after_roles_play_them(project: Path) -> None:
+    splits = task_file(project, files={"train": "a", "test": "b"}).task.data.splits
+    assert (splits.test, splits.train, splits.exemplars) == ("test", "train", "train")
+    splits = task_file(project, files={"train": "a", "test": "b", "exemplars": "c"}).task.data.splits
+    assert splits.exemplars == "exemplars"
+    splits = task_file(project, files={"train": "a", "test": "b"}, splits={"test": "test"}).task.data.splits
+    assert (splits.train, splits.exemplars) == (None, None)
