@@ -94,7 +94,8 @@ def _source_data(run: Finished) -> dict[str, Any]:
         "task_version": task.version,
         "task_sha256": task.sha256,
         "questions_sha256": test.sha256,
-        "first_questions_asked": cell.limit,
+        "first_questions_asked": cell.limit if cell.limit_order == "file" else None,
+        "drawn_questions_asked": cell.limit if cell.limit_order == "drawn" else None,
         "license": task.license,
         "notice": task.notice,
     }
