@@ -46,6 +46,21 @@ class Variant(Strict):
         return ", ".join(filter(None, [quantized, self.dtype])) or None
 
     @property
+    def which_exemplars(self) -> str:
+        """How the exemplars were chosen; "" where there are none, or drawn ones for all questions."""
+        words = {
+            "fixed": "",
+            "per_question": "drawn for each question",
+            "first": "the first of their split",
+            "lm_eval": "drawn for each question as in lm-eval",
+            "lm_eval_spare": "drawn for each question as in lm-eval",
+        }
+        choice = self.exemplar_choice
+        how = words[choice] if isinstance(choice, str) else f"named: {', '.join(choice)}"
+        group = "of the question's group" if self.exemplars_within else ""
+        return ", ".join(filter(None, [how, group])) if self.exemplars else ""
+
+    @property
     def slug(self) -> str:
         """The variant in a few words, safe as part of a folder's name."""
         runner = self.program or self.engine

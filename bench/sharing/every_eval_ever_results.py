@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.results.result import DoneResult
+from bench.results.variant import Variant
 from bench.scoring.metrics import Rate
 from bench.sharing.export import Finished, deviation, hub_data_set, strings, without_none
 from bench.stats.bootstrap import RESAMPLES
@@ -114,6 +115,11 @@ def _source_data(run: Finished) -> dict[str, Any]:
     }
 
 
+def _choice(variant: Variant) -> str:
+    """The ids of named exemplars are in `exemplar_ids`."""
+    return variant.exemplar_choice if isinstance(variant.exemplar_choice, str) else "named"
+
+
 def _generation_config(result: DoneResult) -> dict[str, Any]:
     cell = result.cell
     variant, generate = cell.variant, cell.variant.generate
@@ -124,7 +130,8 @@ def _generation_config(result: DoneResult) -> dict[str, Any]:
     }
     details: dict[str, object] = {
         "num_fewshot": variant.exemplars,
-        "exemplar_choice": variant.exemplar_choice if variant.exemplars else None,
+        "exemplar_choice": _choice(variant) if variant.exemplars else None,
+        "exemplars_within": variant.exemplars_within or None,
         "exemplar_ids": list(cell.exemplar_ids) or None,
         "prompt_style": variant.prompt,
         "system": generate.system if generate else cell.task.system,
