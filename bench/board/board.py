@@ -218,7 +218,8 @@ def _row(run: Answered, main: CellFacts) -> Row:
 
 def _apart(cell: CellFacts, main: CellFacts) -> str:
     if cell.limit is not None:
-        return f"partial run: the first {cell.limit} of {cell.data['test'].rows} questions"
+        which = f"{cell.limit} drawn" if cell.limit_order == "drawn" else f"the first {cell.limit}"
+        return f"partial run: {which} of {cell.data['test'].rows} questions"
     if cell.variant.program != main.variant.program:
         programs = cell.variant.program or OURS, main.variant.program or OURS
         return "scored by {}; the table shows runs of {}".format(*programs)

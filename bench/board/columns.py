@@ -74,7 +74,7 @@ def _short_interval(row: Measured) -> str:
 
 def _variant(row: Measured) -> str:
     cell = row.result.cell
-    return cell.variant.slug + (f", first {cell.limit}" if cell.limit else "")
+    return ", ".join(filter(None, [cell.variant.slug, cell.part]))
 
 
 def _right(row: Measured) -> str:

@@ -25,6 +25,8 @@ def reason_not_comparable(first: Answered, second: Answered) -> str:
     cells = first.result.cell, second.result.cell
     if cells[0].limit != cells[1].limit:
         return "they were asked different numbers of questions"
+    if cells[0].limit_order != cells[1].limit_order:
+        return "one was asked the first questions, and one a draw of them"
     if cells[0].variant.program != cells[1].variant.program:
         return "they were scored by different programs"
     if comparable(cells[0]) != comparable(cells[1]):

@@ -14,6 +14,7 @@ from bench.cells.forecast import bytes_to_download, expected_peak_bytes, expecte
 from bench.cells.plan import Missing
 from bench.cli.console import stdout
 from bench.inputs.cards import AnyCard
+from bench.inputs.draw import one_letter
 from bench.inputs.gated import REMEDY, has_token, models_that_need_a_token
 from bench.inputs.weights import RemoteWeights, on_this_machine
 from bench.results.journal import NAME, read_journal
@@ -88,6 +89,27 @@ def show_gated(cards: Sequence[AnyCard], *, offline: bool) -> None:
     else:
         text = f"this machine has no token; {REMEDY}"
     click.echo(f"gated: {_joined(names)}: {text}", err=True)
+
+
+def show_one_letter(cells: Sequence[Planned]) -> None:
+    """Warn of each task whose questions, as many as are asked, all have the same answer letter."""
+    asked = {
+        (cell.task.name, letter, len(cell.items), cell.facts.part)
+        for cell in map(_runnable, cells)
+        if cell and (letter := one_letter(cell.items))
+    }
+    for task, letter, count, part in sorted(asked):
+        remedy = "; ask more, or other ones (--limit, --limit-order)" if part else ""
+        text = f"all {count} questions have the answer {letter}, so a model that always gives it scores 100 %"
+        click.echo(f"warning: task {task}: {text}{remedy}", err=True)
+
+
+def _runnable(planned: Planned) -> Cell | None:
+    match planned:
+        case CannotRun():
+            return None
+        case NeedsTuning(cell=cell) | (Cell() as cell):
+            return cell
 
 
 def _joined(names: Sequence[str]) -> str:

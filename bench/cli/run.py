@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from bench.inputs.task import TaskFile
     from bench.sweeps.events import Terms
     from bench.sweeps.executor import ExecutorKind
+    from bench.types import LimitOrder
 
 NOTHING_COULD_RUN = 5
 LM_EVAL = "lm-eval:"
@@ -91,7 +92,15 @@ def _sweep_file(context: click.Context, _parameter: click.Parameter, path: Path 
     "--limit",
     type=click.IntRange(1),
     metavar="N",
-    help="Score only the first N items: a partial run. Default: all items.",
+    help="Score only N items: a partial run. Default: all items.",
+)
+@click.option(
+    "--limit-order",
+    type=click.Choice(["drawn", "file"]),
+    default="drawn",
+    show_default=True,
+    help="Which items --limit takes. drawn: a draw that is the same for every model and seed. "
+    "file: the first N.",
 )
 @click.option(
     "--seed",
@@ -154,6 +163,7 @@ def run(
     selection: Selection,
     choices: ChosenFlags,
     limit: int | None,
+    limit_order: "LimitOrder",
     seed: int,
     results: Path,
     fresh: bool,
@@ -177,7 +187,7 @@ def run(
     from bench.cli.dry_run import show_plan
     from bench.sweeps.events import Terms
 
-    settings = Settings(limit, seed, permissions.trust, permissions.allow_code)
+    settings = Settings(limit, seed, permissions.trust, permissions.allow_code, limit_order)
     terms = Terms(fresh=fresh, timeout=timeout, jobs=jobs, latency=latency)
     variants = choices.variants(sweep.variants if sweep else ())
     cells = _planned(selection, variants, settings)
@@ -191,11 +201,12 @@ def _planned(selection: Selection, variants: "Sequence[Choices]", settings: "Set
     """The cells that can run on this machine; prints what is missing for the others."""
     from bench.cells.plan import plan
     from bench.cells.wish import wishes_of
-    from bench.cli.dry_run import show_data_warnings, show_gated, show_missing
+    from bench.cli.dry_run import show_data_warnings, show_gated, show_missing, show_one_letter
     from bench.cli.network import decide_offline
     from bench.inputs.data import data_folder
 
-    files, cards, offline = _selected(selection)
+    shown = any(choices.exemplars for choices in variants)
+    files, cards, offline = _selected(selection, shown=shown)
     folder = data_folder(selection.data_dir)
     offline = decide_offline(files, cards, folder, offline=offline)
     wishes = wishes_of(variants, offline=offline)
@@ -203,6 +214,7 @@ def _planned(selection: Selection, variants: "Sequence[Choices]", settings: "Set
     show_missing(missing)
     show_data_warnings(cells)
     show_gated(cards, offline=offline)
+    show_one_letter(cells)
     if selection.strict and missing:
         raise BenchError(f"--strict was given, and not everything is on this machine (cells: {len(missing)})")
     return cells
@@ -232,8 +244,11 @@ def _sweep(
     return 1 if any(result.status != "done" for result in finished) else 0
 
 
-def _selected(selection: Selection) -> "tuple[list[TaskFile], list[AnyCard], bool]":
-    """The tasks, the cards, and whether to work offline from now on."""
+def _selected(selection: Selection, *, shown: bool) -> "tuple[list[TaskFile], list[AnyCard], bool]":
+    """The tasks, the cards, and whether to work offline from now on.
+
+    `shown` is whether a variant asks for exemplars.
+    """
     from bench.cli.network import check_hub
     from bench.inputs.cards import find_any_cards
     from bench.inputs.task import find_tasks
@@ -249,14 +264,15 @@ def _selected(selection: Selection) -> "tuple[list[TaskFile], list[AnyCard], boo
     files = find_tasks(own) if own or not foreign else []
     if foreign:
         offline = check_hub(offline=offline)  # before lm-eval's libraries are imported
-    return [*files, *(_imported(name, folder) for name in foreign)], cards, offline
+    return [*files, *(_imported(name, folder, shown=shown) for name in foreign)], cards, offline
 
 
-def _imported(name: str, include_path: Path | None) -> "TaskFile":
+def _imported(name: str, include_path: Path | None, *, shown: bool) -> "TaskFile":
     """A task of lm-eval, converted to a task file in the cache folder."""
     from bench.folders import cache_folder
     from bench.inputs.task import read_task
     from bench.lm_eval.task import import_task
 
-    path = import_task(name.removeprefix(LM_EVAL), include_path, cache_folder() / "lm-eval")
+    folder = cache_folder() / "lm-eval"
+    path = import_task(name.removeprefix(LM_EVAL), include_path, folder, shown=shown)
     return read_task(path).model_copy(update={"named": name, "included": include_path is not None})

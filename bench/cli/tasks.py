@@ -75,7 +75,8 @@ def show(
     """Print the exact prompt of a test item."""
     from bench.cli.network import decide_offline
     from bench.inputs.data import data_folder
-    from bench.inputs.prompts import choose_exemplars
+    from bench.inputs.exemplars import task_exemplars
+    from bench.inputs.prompts import NO_EXEMPLARS
     from bench.inputs.task import find_tasks
     from bench.scoring.asking import Asking
 
@@ -86,9 +87,11 @@ def show(
     if number > len(test.items):
         raise UsageError(f"--item {number} is out of range: {name} has {len(test.items)} test items")
     count = file.task.exemplars if choices.exemplars is None else choices.exemplars
-    pool = _split(file, "exemplars", folder, offline=offline).items if count else ()
-    exemplar_pool = choose_exemplars(pool, count, 0, file.task.exemplar_choice)
-    asking = Asking(file.task, exemplar_pool, choices.prompt or "plain")
+    exemplars = NO_EXEMPLARS
+    if count:
+        split = _split(file, "exemplars", folder, offline=offline)
+        exemplars = task_exemplars(file, test.items, split, count, 0, file.task.exemplar_choice)
+    asking = Asking(file.task, exemplars, choices.prompt or "plain")
     _show_request(asking, test.items[number - 1], model, choices.prompt)
 
 
@@ -197,7 +200,8 @@ def _validate(path: Path, folder: Path | None, *, offline: bool) -> int:
     click.echo(f"{display(path)}: ok, {proof.items} items, {proof.prompts} distinct prompts")
     click.echo(f"  answers: {answers}; majority baseline {proof.majority:.1%}")
     for role, source in proof.sources.items():
-        click.echo(f"  {role}: {source}")
+        shown = f"{proof.exemplars} ({source})" if role == "exemplars" and proof.exemplars else source
+        click.echo(f"  {role}: {shown}")
     for warning in proof.warnings:
         click.echo(f"  warning: {warning}")
     return 0

@@ -7,6 +7,7 @@ from pydantic import Field, create_model
 
 from bench.config import Strict, read_yaml
 from bench.inputs.choices import Choices, choices_model
+from bench.types import LimitOrder
 
 
 class Sweep(Strict):
@@ -20,6 +21,7 @@ class Sweep(Strict):
     tasks: tuple[str, ...] = ()
     variants: tuple[Choices, ...] = ()
     limit: Annotated[int, Field(ge=1)] | None = None
+    limit_order: LimitOrder | None = None
     seed: Annotated[int, Field(ge=0, lt=2**32)] | None = None
     jobs: Annotated[int, Field(ge=1, le=64)] | None = None
     timeout: Annotated[float, Field(gt=0)] | None = None

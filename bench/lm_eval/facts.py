@@ -13,7 +13,8 @@ from bench.inputs.model_card import ModelCard, ProgramSource
 from bench.lm_eval.files import Results, ResultsFile, wrong
 from bench.lm_eval.task import own_name, own_version
 from bench.results.identity import identity
-from bench.results.result import CellFacts, Provenance, SplitFacts, TaskFacts, Variant
+from bench.results.result import CellFacts, Provenance, SplitFacts, TaskFacts
+from bench.results.variant import Variant
 from bench.types import Dtype, Item, Quantization, ViewName
 
 PROGRAM = "lm-eval"

@@ -66,7 +66,8 @@ def test_rows_stand_by_accuracy_with_the_chance_level_and_the_models_not_measure
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ("limit", "partial run: the first 2 of 3 questions"),
+        ("limit", "partial run: 2 drawn of 3 questions"),
+        ("limit file", "partial run: the first 2 of 3 questions"),
         ("version", "version 1 of the task; the table shows version 2"),
         ("task", "the task file was different, though its version was the same"),
         ("data", "different test data"),
@@ -80,6 +81,8 @@ def test_runs_that_may_not_be_compared_are_set_apart_with_the_reason(
     match change:
         case "limit":
             words += ["--limit", "2"]
+        case "limit file":
+            words += ["--limit", "2", "--limit-order", "file"]
         case "version":
             anatomy.write_text(TASK.replace("version: 1", "version: 2"), encoding="utf-8")
         case "task":

@@ -92,6 +92,7 @@ def test_an_identity_holds_still_and_moves_with_all_that_can_change_a_number(ana
     assert not moved(Settings(limit=3)), "a limit of everything is no limit"
     assert moved(Settings(seed=1))
     assert moved(Settings(limit=2))
+    assert moved(Settings(limit=2, limit_order="file"))
     anatomy.write_text(TASK.replace("Answer:", "Reply:"), encoding="utf-8")
     assert moved()
     anatomy.write_text(TASK.replace("version: 1", "version: 2"), encoding="utf-8")
