@@ -22,7 +22,7 @@ from bench.errors import UsageError
     "-t",
     multiple=True,
     metavar="NAMES",
-    help="Task names or YAML files; separate several with commas. Default: every task.",
+    help="Task names, globs or YAML files; separate several with commas. Default: every task.",
 )
 @options.data_dir
 @options.offline
@@ -45,7 +45,7 @@ def bundle(
     from bench.inputs.bundle import check_bundle, make_bundle
     from bench.inputs.cards import find_cards
     from bench.inputs.data import data_folder
-    from bench.inputs.task import find_tasks
+    from bench.inputs.tasks import find_tasks
     from bench.inputs.weights import on_this_machine
 
     if check:

@@ -78,7 +78,7 @@ def _sweep_file(context: click.Context, _parameter: click.Parameter, path: Path 
     "-t",
     multiple=True,
     metavar="NAMES",
-    help="Task names, YAML files or lm-eval:NAME; separate several with commas. Default: every task.",
+    help="Task names, globs, YAML files or lm-eval:NAME; separate several with commas. Default: every task.",
 )
 @click.option(
     "--include-path",
@@ -235,7 +235,7 @@ def _selected(selection: Selection) -> "tuple[list[TaskFile], list[AnyCard], boo
     """The tasks, the cards, and whether to work offline from now on."""
     from bench.cli.network import check_hub
     from bench.inputs.cards import find_any_cards
-    from bench.inputs.task import find_tasks
+    from bench.inputs.tasks import find_tasks
     from bench.inputs.weights import on_this_machine
 
     names = [name.strip() for term in selection.tasks for name in term.split(",") if name.strip()]

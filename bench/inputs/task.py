@@ -1,15 +1,13 @@
 """A task: a YAML file in `tasks/` with where the questions are and how they are asked and scored."""
 
 import hashlib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, field_validator, model_validator
 
-from bench.config import Name, Strict, read_yaml
-from bench.errors import FileError, Mistake, UsageError, did_you_mean
-from bench.folders import display, yaml_files
+from bench.config import Name, Strict, check_name, read_yaml
+from bench.errors import did_you_mean, there_are
 from bench.inputs.prompts import ExemplarChoice, Template, template_problems
 from bench.stats.metrics import EVALUATE, METRICS
 from bench.types import ViewName
@@ -26,8 +24,7 @@ def _installed_metric(name: str) -> str:
     known = METRICS.names()
     if name in known or (name.startswith(EVALUATE) and name != EVALUATE):
         return name
-    choices = f"the metrics are {', '.join(known)} and {EVALUATE}PATH"
-    raise ValueError(f"no metric is named '{name}'; {choices}{did_you_mean(name, known)}")
+    raise ValueError(f"no metric is named '{name}'{there_are(name, [*known, f'{EVALUATE}PATH'])}")
 
 
 MetricName = Annotated[str, AfterValidator(_installed_metric)]
@@ -127,8 +124,7 @@ class Scoring(Strict):
     @classmethod
     def _view_is_known(cls, view: ViewName) -> ViewName:
         if view not in VIEWS.names():
-            hint = did_you_mean(view, VIEWS.names()) or f"; the views are {', '.join(VIEWS.names())}"
-            raise ValueError(f"no view is named '{view}'{hint}")
+            raise ValueError(f"no view is named '{view}'{there_are(view, VIEWS.names())}")
         return view
 
     @model_validator(mode="after")
@@ -229,33 +225,5 @@ class TaskFile(Strict):
 def read_task(path: Path) -> TaskFile:
     """Read one task file; raises a FileError with all its mistakes."""
     task = read_yaml(path, Task)
-    if task.name != path.stem:
-        text = f"'{task.name}' must be the file's name, '{path.stem}'"
-        raise FileError([Mistake(display(path), 1, "name", text)])
+    check_name(task.name, path)
     return TaskFile(task=task, path=path)
-
-
-def find_tasks(names: Sequence[str] = ()) -> list[TaskFile]:
-    """The named tasks in the `tasks` folders, or all of them, sorted; a path to a YAML file is a name too.
-
-    Raises a UsageError for an unknown name or two tasks of one name, and a FileError with the
-    mistakes of all files.
-    """
-    known = yaml_files("tasks")
-    paths: dict[str, Path] = {}
-    for name in dict.fromkeys(names) or known:
-        path = known.get(name) or (Path(name) if name.endswith(".yaml") else None)
-        if path is None:
-            raise UsageError(f"no task is named '{name}'{did_you_mean(name, known)} (bench tasks list)")
-        if paths.setdefault(path.stem, path).resolve() != path.resolve():
-            raise UsageError(f"two tasks are named '{path.stem}': {paths[path.stem]} and {path}")
-    files: list[TaskFile] = []
-    mistakes: list[Mistake] = []
-    for path in paths.values():
-        try:
-            files.append(read_task(path))
-        except FileError as error:
-            mistakes += error.mistakes
-    if mistakes:
-        raise FileError(mistakes)
-    return files
