@@ -32,6 +32,7 @@ class Selection:
 
     models: tuple[str, ...]
     tasks: tuple[str, ...]
+    suite: str | None
     include_path: Path | None
     data_dir: Path | None
     offline: bool
@@ -63,7 +64,7 @@ def _sweep_file(context: click.Context, _parameter: click.Parameter, path: Path 
     is_eager=True,
     callback=_sweep_file,
     metavar="FILE",
-    help="YAML file with models, tasks and variants; flags override it. Default: none.",
+    help="YAML file with models, tasks or a suite, and variants; flags override it. Default: none.",
 )
 @click.option(
     "--models",
@@ -78,8 +79,10 @@ def _sweep_file(context: click.Context, _parameter: click.Parameter, path: Path 
     "-t",
     multiple=True,
     metavar="NAMES",
-    help="Task names, globs, YAML files or lm-eval:NAME; separate several with commas. Default: every task.",
+    help="Task names, globs, YAML files or lm-eval:NAME; separate several with commas. "
+    "Default: every task, or those of --suite.",
 )
+@options.suite
 @click.option(
     "--include-path",
     type=click.Path(path_type=Path),
@@ -235,10 +238,11 @@ def _selected(selection: Selection) -> "tuple[list[TaskFile], list[AnyCard], boo
     """The tasks, the cards, and whether to work offline from now on."""
     from bench.cli.network import check_hub
     from bench.inputs.cards import find_any_cards
+    from bench.inputs.suite import chosen_tasks
     from bench.inputs.tasks import find_tasks
     from bench.inputs.weights import on_this_machine
 
-    names = [name.strip() for term in selection.tasks for name in term.split(",") if name.strip()]
+    names = chosen_tasks(selection.tasks, selection.suite)
     cards = find_any_cards(",".join(selection.models), on_this_machine)
     foreign = [name for name in names if name.startswith(LM_EVAL)]
     folder, offline = selection.include_path, selection.offline

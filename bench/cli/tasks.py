@@ -152,11 +152,11 @@ def validate(*, files: tuple[str, ...], data_dir: Path | None, offline: bool) ->
     """
     from bench.cli.network import decide_offline
     from bench.config import read_each
+    from bench.folders import named_files
     from bench.inputs.data import data_folder
     from bench.inputs.task import read_task
-    from bench.inputs.tasks import task_paths
 
-    paths = task_paths(files)
+    paths = named_files("tasks", files)
     folder = data_folder(data_dir)
     readable, _ = read_each(paths, read_task)  # mistakes are reported when the file is validated
     offline = decide_offline(readable, [], folder, offline=offline)

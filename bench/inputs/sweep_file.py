@@ -10,7 +10,7 @@ from bench.inputs.choices import Choices, choices_model
 
 
 class Sweep(Strict):
-    """`models` and `tasks` are as on the command line; without `tasks` every task runs.
+    """`models`, `tasks` and `suite` are as on the command line; without tasks and suite every task runs.
 
     Without `variants`, every model runs as the flags say. `timeout` is in seconds for each cell.
     """
@@ -18,6 +18,7 @@ class Sweep(Strict):
     title: str = ""
     models: Annotated[tuple[str, ...], Field(min_length=1)]
     tasks: tuple[str, ...] = ()
+    suite: str | None = None
     variants: tuple[Choices, ...] = ()
     limit: Annotated[int, Field(ge=1)] | None = None
     seed: Annotated[int, Field(ge=0, lt=2**32)] | None = None
