@@ -194,7 +194,7 @@ def _planned(selection: Selection, variants: "Sequence[Choices]", settings: "Set
     """The cells that can run on this machine; prints what is missing for the others."""
     from bench.cells.plan import plan
     from bench.cells.wish import wishes_of
-    from bench.cli.dry_run import show_gated, show_missing
+    from bench.cli.missing import show_gated, show_missing
     from bench.cli.network import decide_offline
     from bench.inputs.data import data_folder
 
