@@ -10,10 +10,11 @@ import click
 
 from bench.cli import options
 from bench.cli.choices import ChoiceCommand, ChosenFlags, variant_flags
-from bench.errors import BenchError, UsageError
+from bench.errors import BenchError, Unavailable, UsageError
 
 if TYPE_CHECKING:
     from bench.cells.cell import Planned
+    from bench.cells.plan import Missing
     from bench.cells.wish import Settings
     from bench.inputs.cards import AnyCard
     from bench.inputs.choices import Choices
@@ -198,11 +199,12 @@ def _planned(selection: Selection, variants: "Sequence[Choices]", settings: "Set
     from bench.cli.network import decide_offline
     from bench.inputs.data import data_folder
 
-    files, cards, offline = _selected(selection)
+    files, unavailable, cards, offline = _selected(selection)
     folder = data_folder(selection.data_dir)
     offline = decide_offline(files, cards, folder, offline=offline)
     wishes = wishes_of(variants, offline=offline)
     cells, missing = plan(files, cards, wishes, settings, data_dir=folder, offline=offline)
+    missing = [*unavailable, *missing]
     show_missing(missing)
     show_gated(cards, offline=offline)
     if selection.strict and missing:
@@ -234,8 +236,9 @@ def _sweep(
     return 1 if any(result.status != "done" for result in finished) else 0
 
 
-def _selected(selection: Selection) -> "tuple[list[TaskFile], list[AnyCard], bool]":
-    """The tasks, the cards, and whether to work offline from now on."""
+def _selected(selection: Selection) -> "tuple[list[TaskFile], list[Missing], list[AnyCard], bool]":
+    """The tasks, those that are out of reach, the cards, and whether to work offline from now on."""
+    from bench.cells.plan import Missing
     from bench.cli.network import check_hub
     from bench.inputs.cards import find_any_cards
     from bench.inputs.suite import chosen_tasks
@@ -252,14 +255,21 @@ def _selected(selection: Selection) -> "tuple[list[TaskFile], list[AnyCard], boo
     files = find_tasks(own) if own or not foreign else []
     if foreign:
         offline = check_hub(offline=offline)  # before lm-eval's libraries are imported
-    return [*files, *(_imported(name, folder) for name in foreign)], cards, offline
+    imported = [_imported(name, folder) for name in foreign]
+    missing = [task for task in imported if isinstance(task, Missing)]
+    files += [task for task in imported if not isinstance(task, Missing)]
+    return files, missing, cards, offline
 
 
-def _imported(name: str, include_path: Path | None) -> "TaskFile":
+def _imported(name: str, include_path: Path | None) -> "TaskFile | Missing":
     """A task of lm-eval, converted to a task file in the cache folder."""
+    from bench.cells.plan import Missing
     from bench.folders import cache_folder
     from bench.inputs.task import read_task
     from bench.lm_eval.task import import_task
 
-    path = import_task(name.removeprefix(LM_EVAL), include_path, cache_folder() / "lm-eval")
+    try:
+        path = import_task(name.removeprefix(LM_EVAL), include_path, cache_folder() / "lm-eval")
+    except Unavailable as error:
+        return Missing("", name, error.reason, error.remedy)
     return read_task(path).model_copy(update={"named": name, "included": include_path is not None})

@@ -541,5 +541,5 @@ def test_without_lm_eval_the_message_says_how_to_get_it(
         lambda: import_task("organs", tmp_path, tmp_path),
         lambda: importlib.import_module("bench.lm_eval.model"),
     ):
-        with pytest.raises(BenchError, match=r"pip install 'slm-bench\[lm-eval\]'"):
+        with pytest.raises(UsageError, match=r"pip install 'slm-bench\[lm-eval\]'"):
             use()
