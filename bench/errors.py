@@ -1,7 +1,7 @@
 """Errors that a person can act on. Each says what is wrong, where, and what to do.
 
 BenchError
-├── UsageError      a name or flag that does not exist           exit code 2
+├── UsageError      a name, flag or package that is not there    exit code 2
 ├── FileError       a file is wrong: every mistake in it at once  exit code 3
 ├── Unavailable     what a cell needs is out of reach            reported; other cells run
 └── PromptTooLong   one item does not fit the model's window     noted in the item's record
@@ -27,7 +27,7 @@ class BenchError(Exception):
 
 
 class UsageError(BenchError):
-    """A name or flag that does not exist, or flags that exclude each other."""
+    """A name, flag or package that does not exist, or flags that exclude each other."""
 
     exit_code = 2
 

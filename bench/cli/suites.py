@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bench.cli import options
-from bench.errors import BenchError, FileError
+from bench.errors import BenchError, FileError, one_line
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -113,7 +113,7 @@ def _gap(file: "TaskFile", folder: Path | None) -> str:
         for role in roles:
             load_split(file, role, data_dir=folder, offline=True)
     except BenchError as error:
-        return str(error).partition("\n")[0]
+        return one_line(error)
     return ""
 
 
