@@ -33,11 +33,20 @@ from bench.types import Item
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """A cell that cannot run here. `what` names the missing task, the missing model, or the pair."""
+    """What cannot run here: a model on any task, a task with any model, or the two together.
 
-    what: str
+    `model` and `task` are names, "" for any.
+    """
+
+    model: str
+    task: str
     reason: str
     remedy: str
+
+    @property
+    def what(self) -> str:
+        names = (f"model {self.model}" if self.model else "", f"task {self.task}" if self.task else "")
+        return " on ".join(filter(None, names))
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,12 +164,11 @@ def _planned(
         return _cell(data, file.card, weights, wish, settings)
     except Unavailable as error:
         task, model = data.file.task.name, file.name
-        what = f"{model} on {task}"
         if error is weights:
-            what = f"model {model}"
+            task = ""
         elif error in data.splits.values():
-            what = f"task {task}"
-        return Missing(what, error.reason, error.remedy)
+            model = ""
+        return Missing(model, task, error.reason, error.remedy)
 
 
 def _cannot_run(data: TaskData, name: str, title: str, reason: str) -> CannotRun:

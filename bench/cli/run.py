@@ -10,10 +10,11 @@ import click
 
 from bench.cli import options
 from bench.cli.choices import ChoiceCommand, ChosenFlags, variant_flags
-from bench.errors import BenchError, UsageError
+from bench.errors import BenchError, Unavailable, UsageError
 
 if TYPE_CHECKING:
     from bench.cells.cell import Planned
+    from bench.cells.plan import Missing
     from bench.cells.wish import Settings
     from bench.inputs.cards import AnyCard
     from bench.inputs.choices import Choices
@@ -33,6 +34,7 @@ class Selection:
 
     models: tuple[str, ...]
     tasks: tuple[str, ...]
+    suite: str | None
     include_path: Path | None
     data_dir: Path | None
     offline: bool
@@ -64,7 +66,7 @@ def _sweep_file(context: click.Context, _parameter: click.Parameter, path: Path 
     is_eager=True,
     callback=_sweep_file,
     metavar="FILE",
-    help="YAML file with models, tasks and variants; flags override it. Default: none.",
+    help="YAML file with models, tasks or a suite, and variants; flags override it. Default: none.",
 )
 @click.option(
     "--models",
@@ -79,8 +81,10 @@ def _sweep_file(context: click.Context, _parameter: click.Parameter, path: Path 
     "-t",
     multiple=True,
     metavar="NAMES",
-    help="Task names, YAML files or lm-eval:NAME; separate several with commas. Default: every task.",
+    help="Task names, globs, YAML files or lm-eval:NAME; separate several with commas. "
+    "Default: every task, or those of --suite.",
 )
+@options.suite
 @click.option(
     "--include-path",
     type=click.Path(path_type=Path),
@@ -201,20 +205,21 @@ def _planned(selection: Selection, variants: "Sequence[Choices]", settings: "Set
     """The cells that can run on this machine; prints what is missing for the others."""
     from bench.cells.plan import plan
     from bench.cells.wish import wishes_of
-    from bench.cli.dry_run import show_data_warnings, show_gated, show_missing, show_one_letter
+    from bench.cli.data_warnings import show_data_warnings
+    from bench.cli.missing import show_gated, show_missing
     from bench.cli.network import decide_offline
     from bench.inputs.data import data_folder
 
     shown = any(choices.exemplars for choices in variants)
-    files, cards, offline = _selected(selection, shown=shown)
+    files, unavailable, cards, offline = _selected(selection, shown=shown)
     folder = data_folder(selection.data_dir)
     offline = decide_offline(files, cards, folder, offline=offline)
     wishes = wishes_of(variants, offline=offline)
     cells, missing = plan(files, cards, wishes, settings, data_dir=folder, offline=offline)
+    missing = [*unavailable, *missing]
     show_missing(missing)
     show_data_warnings(cells)
     show_gated(cards, offline=offline)
-    show_one_letter(cells)
     if selection.strict and missing:
         raise BenchError(f"--strict was given, and not everything is on this machine (cells: {len(missing)})")
     return cells
@@ -244,17 +249,21 @@ def _sweep(
     return 1 if any(result.status != "done" for result in finished) else 0
 
 
-def _selected(selection: Selection, *, shown: bool) -> "tuple[list[TaskFile], list[AnyCard], bool]":
-    """The tasks, the cards, and whether to work offline from now on.
+def _selected(
+    selection: Selection, *, shown: bool
+) -> "tuple[list[TaskFile], list[Missing], list[AnyCard], bool]":
+    """The tasks, those that are out of reach, the cards, and whether to work offline from now on.
 
     `shown` is whether a variant asks for exemplars.
     """
+    from bench.cells.plan import Missing
     from bench.cli.network import check_hub
     from bench.inputs.cards import find_any_cards
-    from bench.inputs.task import find_tasks
+    from bench.inputs.suite import chosen_tasks
+    from bench.inputs.tasks import find_tasks
     from bench.inputs.weights import on_this_machine
 
-    names = [name.strip() for term in selection.tasks for name in term.split(",") if name.strip()]
+    names = chosen_tasks(selection.tasks, selection.suite)
     cards = find_any_cards(",".join(selection.models), on_this_machine)
     foreign = [name for name in names if name.startswith(LM_EVAL)]
     folder, offline = selection.include_path, selection.offline
@@ -264,15 +273,22 @@ def _selected(selection: Selection, *, shown: bool) -> "tuple[list[TaskFile], li
     files = find_tasks(own) if own or not foreign else []
     if foreign:
         offline = check_hub(offline=offline)  # before lm-eval's libraries are imported
-    return [*files, *(_imported(name, folder, shown=shown) for name in foreign)], cards, offline
+    imported = [_imported(name, folder, shown=shown) for name in foreign]
+    missing = [task for task in imported if isinstance(task, Missing)]
+    files += [task for task in imported if not isinstance(task, Missing)]
+    return files, missing, cards, offline
 
 
-def _imported(name: str, include_path: Path | None, *, shown: bool) -> "TaskFile":
+def _imported(name: str, include_path: Path | None, *, shown: bool) -> "TaskFile | Missing":
     """A task of lm-eval, converted to a task file in the cache folder."""
+    from bench.cells.plan import Missing
     from bench.folders import cache_folder
     from bench.inputs.task import read_task
     from bench.lm_eval.task import import_task
 
     folder = cache_folder() / "lm-eval"
-    path = import_task(name.removeprefix(LM_EVAL), include_path, folder, shown=shown)
+    try:
+        path = import_task(name.removeprefix(LM_EVAL), include_path, folder, shown=shown)
+    except Unavailable as error:
+        return Missing("", name, error.reason, error.remedy)
     return read_task(path).model_copy(update={"named": name, "included": include_path is not None})

@@ -2,8 +2,6 @@
 
 import json
 import re
-from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +10,7 @@ import click
 
 from bench.cli import options
 from bench.cli.choices import ChoiceCommand, choice_flags
-from bench.errors import BenchError, FileError, Unavailable, UsageError, did_you_mean
+from bench.errors import BenchError, FileError, Unavailable, UsageError
 from bench.types import PromptStyle
 
 if TYPE_CHECKING:
@@ -32,20 +30,23 @@ def tasks() -> None:
 @tasks.command("list")
 @options.as_json
 def list_tasks(*, as_json: bool) -> None:
-    """List all tasks."""
+    """List all tasks. Exit code 3 if a file is wrong; the others are listed."""
     from rich.table import Table
 
     from bench.cli.console import stdout
-    from bench.inputs.task import find_tasks
+    from bench.inputs.tasks import tasks_and_mistakes
 
-    all_tasks = [file.task for file in find_tasks()]
+    files, mistakes = tasks_and_mistakes()
+    all_tasks = [file.task for file in files]
     if as_json:
         click.echo(json.dumps([task.model_dump(mode="json") for task in all_tasks], indent=1))
-        return
-    table = Table("name", "version", "title", "licence", box=None, header_style="bold")
-    for task in all_tasks:
-        table.add_row(task.name, str(task.version), task.title, task.license)
-    stdout().print(table)
+    else:
+        table = Table("name", "version", "title", "licence", box=None, header_style="bold")
+        for task in all_tasks:
+            table.add_row(task.name, str(task.version), task.title, task.license)
+        stdout().print(table)
+    if mistakes:
+        raise FileError(mistakes)
 
 
 @tasks.command(cls=ChoiceCommand)
@@ -77,10 +78,10 @@ def show(
     from bench.inputs.data import data_folder
     from bench.inputs.exemplars import task_exemplars
     from bench.inputs.prompts import NO_EXEMPLARS
-    from bench.inputs.task import find_tasks
+    from bench.inputs.tasks import find_task
     from bench.scoring.asking import Asking
 
-    file = find_tasks([name])[0]
+    file = find_task(name)
     folder = data_folder(data_dir)
     offline = decide_offline([file], [], folder, offline=offline)
     test = _split(file, "test", folder, offline=offline)
@@ -144,44 +145,27 @@ def _show_prompt(request: "ScoreRequest") -> None:
 
 
 @tasks.command()
-@click.argument("files", nargs=-1, metavar="[FILE|NAME]...")
+@click.argument("files", nargs=-1, metavar="[NAME|FILE]...")
 @options.data_dir
 @options.offline
 def validate(*, files: tuple[str, ...], data_dir: Path | None, offline: bool) -> None:
     """Validate tasks and their data without a model.
 
-    Reports all mistakes at once, with file, line and key. Default: every task. Exit code 3 if a file is
-    wrong.
+    Reports all mistakes at once, with file, line and key. NAME may be a glob. Default: every task.
+    Exit code 3 if a file is wrong.
     """
     from bench.cli.network import decide_offline
-    from bench.folders import yaml_files
+    from bench.config import read_each
+    from bench.folders import named_files
     from bench.inputs.data import data_folder
-
-    known = yaml_files("tasks")
-    paths = [_path(name, known) for name in files] or list(known.values())
-    folder = data_folder(data_dir)
-    offline = decide_offline(_readable(paths), [], folder, offline=offline)
-    codes = [_validate(path, folder, offline=offline) for path in paths]
-    raise SystemExit(max(codes))
-
-
-def _path(name: str, known: dict[str, Path]) -> Path:
-    """The file of a task, given its name or a path."""
-    from bench.folders import is_file
-
-    if name in known or name.endswith(".yaml") or is_file(Path(name)):
-        return known.get(name, Path(name))
-    raise UsageError(f"no task is named '{name}'{did_you_mean(name, known)} (bench tasks list)")
-
-
-def _readable(paths: "Sequence[Path]") -> "list[TaskFile]":
     from bench.inputs.task import read_task
 
-    files: list[TaskFile] = []
-    for path in paths:
-        with suppress(FileError):  # reported when the file is validated
-            files.append(read_task(path))
-    return files
+    paths = named_files("tasks", files)
+    folder = data_folder(data_dir)
+    readable, _ = read_each(paths, read_task)  # mistakes are reported when the file is validated
+    offline = decide_offline(readable, [], folder, offline=offline)
+    codes = [_validate(path, folder, offline=offline) for path in paths]
+    raise SystemExit(max(codes))
 
 
 def _validate(path: Path, folder: Path | None, *, offline: bool) -> int:

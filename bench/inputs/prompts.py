@@ -11,7 +11,7 @@ from jinja2 import StrictUndefined, TemplateSyntaxError, meta
 from jinja2 import Template as JinjaTemplate
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from bench.errors import BenchError, Unavailable, did_you_mean
+from bench.errors import BenchError, Unavailable, there_are
 from bench.inputs.draw import rank
 from bench.types import Item, Message
 
@@ -82,7 +82,7 @@ def _checked(source: str, extra: Collection[str] | None = ()) -> tuple[list[str]
         return [f"the template cannot be read: {type(error).__name__}: {error}"], None
     known = VARIABLES | set(extra or ())
     unknown = sorted(used - known) if extra is not None else []
-    return [f"undefined variable '{name}'{did_you_mean(name, known)}" for name in unknown], used
+    return [f"undefined variable '{name}'{there_are(name, known)}" for name in unknown], used
 
 
 def render(source: str, item: Item) -> str:

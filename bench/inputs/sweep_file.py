@@ -11,7 +11,7 @@ from bench.types import LimitOrder
 
 
 class Sweep(Strict):
-    """`models` and `tasks` are as on the command line; without `tasks` every task runs.
+    """`models`, `tasks` and `suite` are as on the command line; without tasks and suite every task runs.
 
     Without `variants`, every model runs as the flags say. `timeout` is in seconds for each cell.
     """
@@ -19,6 +19,7 @@ class Sweep(Strict):
     title: str = ""
     models: Annotated[tuple[str, ...], Field(min_length=1)]
     tasks: tuple[str, ...] = ()
+    suite: str | None = None
     variants: tuple[Choices, ...] = ()
     limit: Annotated[int, Field(ge=1)] | None = None
     limit_order: LimitOrder | None = None

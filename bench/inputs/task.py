@@ -1,15 +1,14 @@
 """A task: a YAML file in `tasks/` with where the questions are and how they are asked and scored."""
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from bench.config import Name, Strict, read_yaml
-from bench.errors import FileError, Mistake, UsageError, did_you_mean
-from bench.folders import display, yaml_files
+from bench.config import Name, Strict, check_name, read_yaml
+from bench.errors import there_are
 from bench.inputs.prompts import Template
 from bench.inputs.task_data import Data
 from bench.inputs.task_values import (
@@ -41,8 +40,7 @@ class Scoring(Strict):
     @classmethod
     def _view_is_known(cls, view: ViewName) -> ViewName:
         if view not in VIEWS.names():
-            hint = did_you_mean(view, VIEWS.names()) or f"; the views are {', '.join(VIEWS.names())}"
-            raise ValueError(f"no view is named '{view}'{hint}")
+            raise ValueError(f"no view is named '{view}'{there_are(view, VIEWS.names())}")
         return view
 
     @model_validator(mode="after")
@@ -170,33 +168,5 @@ class TaskFile(Strict):
 def read_task(path: Path) -> TaskFile:
     """Read one task file; raises a FileError with all its mistakes."""
     task = read_yaml(path, Task)
-    if task.name != path.stem:
-        text = f"'{task.name}' must be the file's name, '{path.stem}'"
-        raise FileError([Mistake(display(path), 1, "name", text)])
+    check_name(task.name, path)
     return TaskFile(task=task, path=path)
-
-
-def find_tasks(names: Sequence[str] = ()) -> list[TaskFile]:
-    """The named tasks in the `tasks` folders, or all of them, sorted; a path to a YAML file is a name too.
-
-    Raises a UsageError for an unknown name or two tasks of one name, and a FileError with the
-    mistakes of all files.
-    """
-    known = yaml_files("tasks")
-    paths: dict[str, Path] = {}
-    for name in dict.fromkeys(names) or known:
-        path = known.get(name) or (Path(name) if name.endswith(".yaml") else None)
-        if path is None:
-            raise UsageError(f"no task is named '{name}'{did_you_mean(name, known)} (bench tasks list)")
-        if paths.setdefault(path.stem, path).resolve() != path.resolve():
-            raise UsageError(f"two tasks are named '{path.stem}': {paths[path.stem]} and {path}")
-    files: list[TaskFile] = []
-    mistakes: list[Mistake] = []
-    for path in paths.values():
-        try:
-            files.append(read_task(path))
-        except FileError as error:
-            mistakes += error.mistakes
-    if mistakes:
-        raise FileError(mistakes)
-    return files

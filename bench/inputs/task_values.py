@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag
 
-from bench.errors import did_you_mean
+from bench.errors import there_are
 from bench.inputs.prompts import ExemplarChoice, system_problems, template_problems
 from bench.stats.metrics import EVALUATE, METRICS
 
@@ -19,8 +19,7 @@ def _installed_metric(name: str) -> str:
     known = METRICS.names()
     if name in known or (name.startswith(EVALUATE) and name != EVALUATE):
         return name
-    choices = f"the metrics are {', '.join(known)} and {EVALUATE}PATH"
-    raise ValueError(f"no metric is named '{name}'; {choices}{did_you_mean(name, known)}")
+    raise ValueError(f"no metric is named '{name}'{there_are(name, [*known, f'{EVALUATE}PATH'])}")
 
 
 MetricName = Annotated[str, AfterValidator(_installed_metric)]

@@ -27,8 +27,8 @@ RANDOM, FIRST = "default", "first_n"
 Row = dict[str, object]
 
 
-def not_installed() -> BenchError:
-    return BenchError("lm-evaluation-harness is not installed: pip install 'slm-bench[lm-eval]'")
+def not_installed() -> UsageError:
+    return UsageError("lm-evaluation-harness is not installed: pip install 'slm-bench[lm-eval]'")
 
 
 def import_task(name: str, include_path: Path | None, folder: Path, *, shown: bool = False) -> Path:

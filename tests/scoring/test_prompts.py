@@ -120,11 +120,14 @@ def test_the_letter_has_exactly_one_space_before_it() -> None:
 @pytest.mark.parametrize(
     ("template", "problem"),
     [
-        ("{{ qestion }} {{ options }}", "undefined variable 'qestion'; did you mean 'question'?"),
+        (
+            "{{ qestion }} {{ options }}",
+            "undefined variable 'qestion'; did you mean 'question'? (there are group, options, question)",
+        ),
         ("{question} {{ options }}", "'{question}' is not replaced: write '{{ question }}'"),
         ("{{ question ", "line 1 of the template: unexpected end of template"),
         ("Answer:", "the template uses neither 'question' nor 'options'"),
-        ("{{ answer }} {{ question }}", "undefined variable 'answer'"),
+        ("{{ answer }} {{ question }}", "undefined variable 'answer' (there are group, options, question)"),
         ("{{ range(3) }} {{ question }}", "undefined variable 'range'"),
         ("{{ options|random }} {{ question }}", "No filter named 'random'"),
         ("{% if question %}" * 200 + "{% endif %}" * 200, "the template cannot be read"),

@@ -19,7 +19,8 @@ from bench.cells.wish import DEFAULTS, Settings, Wish
 from bench.errors import BenchError, FileError, UsageError
 from bench.inputs.cards import CardFile, all_cards, select_cards
 from bench.inputs.choices import Choices
-from bench.inputs.task import find_tasks, read_task
+from bench.inputs.task import read_task
+from bench.inputs.tasks import find_tasks
 from bench.inputs.weights import Trust
 from bench.results.identity import identity
 from bench.results.result import SCHEMA_VERSION, DoneResult, FailedResult
