@@ -14,7 +14,15 @@ from typing import Any, Literal, cast
 from bench.errors import FileError, Mistake, UsageError, did_you_mean, one_line
 from bench.folders import display
 from bench.lm_eval.facts import cell_of, provenance_of
-from bench.lm_eval.files import RESULTS, ResultsFile, Sample, read_results_file, read_samples, wrong
+from bench.lm_eval.files import (
+    OLDER_RESULTS,
+    RESULTS,
+    ResultsFile,
+    Sample,
+    read_results_file,
+    read_samples,
+    wrong,
+)
 from bench.results.identity import folder_of
 from bench.results.result import Cost, DoneResult, EngineFacts
 from bench.results.store import begin, digest, find_run, records_bytes, write_run
@@ -82,11 +90,11 @@ def import_runs(
 
 
 def _files(folder: Path) -> Iterator[ResultsFile | FileError]:
-    paths = sorted(folder.rglob(f"{RESULTS}*.json")) if folder.is_dir() else []
+    names = (f"{RESULTS}*.json", OLDER_RESULTS)
+    paths = sorted(path for name in names for path in folder.rglob(name)) if folder.is_dir() else []
     if not paths:
-        raise UsageError(
-            f"{folder} holds no {RESULTS}*.json of lm-eval; give the folder of its --output_path"
-        )
+        text = f"holds no {RESULTS}*.json and no {OLDER_RESULTS} of lm-eval"
+        raise UsageError(f"{folder} {text}; give the folder of its --output_path")
     for path in paths:
         try:
             yield read_results_file(path)

@@ -439,6 +439,58 @@ def test_older_files_of_the_same_shape_are_read(bench: Bench, out: Path) -> None
     assert (ran.exit_code, "the file does not say how many there are" in ran.stderr) == (3, True)
 
 
+def as_array(samples: list[dict[str, Any]]) -> str:
+    """As lm-eval wrote them up to 0.4.3."""
+    return json.dumps(samples, indent=2, ensure_ascii=False)
+
+
+def read_samples(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+@pytest.mark.parametrize("version", ["0.4.3", "0.4.2"])
+def test_the_older_form_of_samples_is_read(bench: Bench, out: Path, version: str) -> None:
+    bench("import", "lm-eval", "out", "--results", "new")
+    for task in ("organs", "Letters::1"):
+        path = samples_file(out, task)
+        older = path.with_suffix(".json")
+        if version == "0.4.2":
+            given = json.loads(results_file(out).read_text(encoding="utf-8"))["config"]["model_args"]
+            older = path.with_name(f"{re.sub('/|=', '__', given)}_{task}.jsonl")
+        older.write_text(as_array(read_samples(path)), encoding="utf-8")
+        path.unlink()
+    if version == "0.4.2":
+        results_file(out).rename(results_file(out).with_name("results.json"))
+    ran = bench("import", "lm-eval", "out")
+    assert ran.exit_code == 0, ran.output
+    new, old = done(Path("new")), done()
+    assert sorted(old) == ["lm-eval-letters--1/llama", "lm-eval-organs/llama"]
+    for name, (result, run) in old.items():
+        assert (result.cell, run.records) == (new[name][0].cell, new[name][1].records)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda text: text[:-20], ".json: not JSON: "),
+        (lambda text: "[ ]", ".json: these are not the samples of the results file"),
+        (lambda text: text.replace('"doc_id": 1,', '"id": 1,'), ".json:LINE: doc_id: not a file of lm-eval"),
+        (lambda text: "[1,\n 2]", ".json:1: not a file of lm-eval: expected a JSON object"),
+    ],
+)  # fmt: skip
+def test_damaged_samples_in_the_older_form_are_named(
+    bench: Bench, out: Path, change: Callable[[str], str], message: str
+) -> None:
+    path = samples_file(out)
+    samples = read_samples(path)
+    path.unlink()
+    path.with_suffix(".json").write_text(change(as_array(samples)), encoding="utf-8")
+    second = as_array(samples[:1]).count("\n") + 1
+    ran = bench("import", "lm-eval", "out", "--task", "organs")
+    assert ran.exit_code == 3
+    assert message.replace("LINE", str(second)) in ran.stderr
+
+
 def test_targets_are_places_or_texts_as_the_accuracies_say(bench: Bench, out: Path) -> None:
     def by_text(samples: list[dict[str, Any]]) -> list[dict[str, Any]]:
         return [
@@ -502,7 +554,8 @@ def test_a_task_or_a_folder_that_does_not_exist_is_an_error(bench: Bench, out: P
     assert "did you mean 'organs'? (there are Letters::1, organs)" in ran.stderr
     for folder in ("nowhere", "out/llama/none"):
         ran = bench("import", "lm-eval", folder)
-        assert (ran.exit_code, "holds no results_*.json of lm-eval" in ran.stderr) == (2, True)
+        assert ran.exit_code == 2
+        assert "holds no results_*.json and no results.json of lm-eval" in ran.stderr
     assert not Path("results").exists()
 
 
