@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.cli import options
+from bench.cli import lm_eval_tasks, options
 from bench.cli.choices import ChoiceCommand, ChosenFlags, variant_flags
-from bench.errors import BenchError, UsageError
+from bench.errors import BenchError
 
 if TYPE_CHECKING:
     from bench.cells.cell import Planned
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from bench.sweeps.executor import ExecutorKind
 
 NOTHING_COULD_RUN = 5
-LM_EVAL = "lm-eval:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +79,7 @@ def _sweep_file(context: click.Context, _parameter: click.Parameter, path: Path 
     metavar="NAMES",
     help="Task names, YAML files or lm-eval:NAME; separate several with commas. Default: every task.",
 )
-@click.option(
-    "--include-path",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Folder with more lm-eval YAML files, for lm-eval:NAME. Default: none.",
-)
+@lm_eval_tasks.include_path
 @variant_flags
 @click.option(
     "--limit",
@@ -233,29 +227,15 @@ def _sweep(
 
 def _selected(selection: Selection) -> "tuple[list[TaskFile], list[AnyCard], bool]":
     """The tasks, the cards, and whether to work offline from now on."""
-    from bench.cli.network import check_hub
     from bench.inputs.cards import find_any_cards
     from bench.inputs.task import find_tasks
     from bench.inputs.weights import on_this_machine
 
     names = [name.strip() for term in selection.tasks for name in term.split(",") if name.strip()]
     cards = find_any_cards(",".join(selection.models), on_this_machine)
-    foreign = [name for name in names if name.startswith(LM_EVAL)]
-    folder, offline = selection.include_path, selection.offline
-    if folder is not None and not foreign:
-        raise UsageError("--include-path needs --tasks lm-eval:NAME")
+    foreign = [name for name in names if lm_eval_tasks.is_of_lm_eval(name)]
+    folder = selection.include_path
+    offline = lm_eval_tasks.prepare(foreign, folder, "--tasks", offline=selection.offline)
     own = [name for name in names if name not in foreign]
     files = find_tasks(own) if own or not foreign else []
-    if foreign:
-        offline = check_hub(offline=offline)  # before lm-eval's libraries are imported
-    return [*files, *(_imported(name, folder) for name in foreign)], cards, offline
-
-
-def _imported(name: str, include_path: Path | None) -> "TaskFile":
-    """A task of lm-eval, converted to a task file in the cache folder."""
-    from bench.folders import cache_folder
-    from bench.inputs.task import read_task
-    from bench.lm_eval.task import import_task
-
-    path = import_task(name.removeprefix(LM_EVAL), include_path, cache_folder() / "lm-eval")
-    return read_task(path).model_copy(update={"named": name, "included": include_path is not None})
+    return [*files, *(lm_eval_tasks.converted(name, folder) for name in foreign)], cards, offline

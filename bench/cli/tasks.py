@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.cli import options
+from bench.cli import lm_eval_tasks, options
 from bench.cli.choices import ChoiceCommand, choice_flags
 from bench.errors import BenchError, FileError, Unavailable, UsageError, did_you_mean
 from bench.types import PromptStyle
@@ -60,6 +60,7 @@ def list_tasks(*, as_json: bool) -> None:
 )
 @click.option("--model", metavar="NAME", help="Also show the tokens of this model. Default: text only.")
 @choice_flags("exemplars", "prompt")
+@lm_eval_tasks.include_path
 @options.data_dir
 @options.offline
 def show(
@@ -68,17 +69,20 @@ def show(
     number: int,
     model: str | None,
     choices: "Choices",
+    include_path: Path | None,
     data_dir: Path | None,
     offline: bool,
 ) -> None:
-    """Print the exact prompt of a test item."""
+    """Print the exact prompt of a test item.
+
+    NAME is a task's name, a YAML file or lm-eval:NAME.
+    """
     from bench.cli.network import decide_offline
     from bench.inputs.data import data_folder
     from bench.inputs.prompts import choose_exemplars
-    from bench.inputs.task import find_tasks
     from bench.scoring.asking import Asking
 
-    file = find_tasks([name])[0]
+    file, offline = lm_eval_tasks.named_task(name, include_path, offline=offline)
     folder = data_folder(data_dir)
     offline = decide_offline([file], [], folder, offline=offline)
     test = _split(file, "test", folder, offline=offline)
@@ -140,10 +144,13 @@ def _show_prompt(request: "ScoreRequest") -> None:
 
 
 @tasks.command()
-@click.argument("files", nargs=-1, metavar="[FILE|NAME]...")
+@click.argument("files", nargs=-1, metavar="[FILE|NAME|lm-eval:NAME]...")
+@lm_eval_tasks.include_path
 @options.data_dir
 @options.offline
-def validate(*, files: tuple[str, ...], data_dir: Path | None, offline: bool) -> None:
+def validate(
+    *, files: tuple[str, ...], include_path: Path | None, data_dir: Path | None, offline: bool
+) -> None:
     """Validate tasks and their data without a model.
 
     Reports all mistakes at once, with file, line and key. Default: every task. Exit code 3 if a file is
@@ -154,10 +161,14 @@ def validate(*, files: tuple[str, ...], data_dir: Path | None, offline: bool) ->
     from bench.inputs.data import data_folder
 
     known = yaml_files("tasks")
-    paths = [_path(name, known) for name in files] or list(known.values())
+    own = [name for name in files if not lm_eval_tasks.is_of_lm_eval(name)]
+    foreign = [name for name in files if name not in own]
+    paths = [_path(name, known) for name in own] if files else list(known.values())
     folder = data_folder(data_dir)
+    offline = lm_eval_tasks.prepare(foreign, include_path, "a task named", offline=offline)
     offline = decide_offline(_readable(paths), [], folder, offline=offline)
     codes = [_validate(path, folder, offline=offline) for path in paths]
+    codes += [_validate_of_lm_eval(name, include_path, offline=offline) for name in foreign]
     raise SystemExit(max(codes))
 
 
@@ -180,20 +191,32 @@ def _readable(paths: "Sequence[Path]") -> "list[TaskFile]":
     return files
 
 
-def _validate(path: Path, folder: Path | None, *, offline: bool) -> int:
+def _validate_of_lm_eval(name: str, include_path: Path | None, *, offline: bool) -> int:
+    """Convert and check a task of lm-eval; returns the exit code."""
+    try:
+        file = lm_eval_tasks.converted(name, include_path)
+    except BenchError as error:
+        click.echo(str(error), err=True)
+        return error.exit_code
+    return _validate(file.path, None, name, offline=offline)
+
+
+def _validate(path: Path, folder: Path | None, name: str = "", *, offline: bool) -> int:
+    """Check a task and print what was found; returns the exit code. `name` is shown instead of the path."""
     from bench.folders import display
     from bench.inputs.validate import prove
 
+    name = name or display(path)
     try:
         proof = prove(path, data_dir=folder, offline=offline)
     except FileError as error:
         click.echo(str(error), err=True)
         return error.exit_code
     except Unavailable as error:
-        click.echo(f"{display(path)}: the file is valid; its data were not checked: {error}", err=True)
+        click.echo(f"{name}: the file is valid; its data were not checked: {error}", err=True)
         return 0
     answers = ", ".join(f"{letter} {count}" for letter, count in proof.answers.items())
-    click.echo(f"{display(path)}: ok, {proof.items} items, {proof.prompts} distinct prompts")
+    click.echo(f"{name}: ok, {proof.items} items, {proof.prompts} distinct prompts")
     click.echo(f"  answers: {answers}; majority baseline {proof.majority:.1%}")
     for role, source in proof.sources.items():
         click.echo(f"  {role}: {source}")
