@@ -4,16 +4,17 @@ The answers are computed from the log-likelihoods by our own rule, and must equa
 counted.
 """
 
-import json
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Literal
 
 from bench.errors import FileError, Mistake, UsageError, did_you_mean, one_line
 from bench.folders import display
-from bench.lm_eval.facts import cell_of, provenance_of
+from bench.inputs.model_card import ModelCard
+from bench.lm_eval.documents import options_of, question_of
+from bench.lm_eval.facts import cell_of, model_of, provenance_of
 from bench.lm_eval.files import (
     OLDER_RESULTS,
     RESULTS,
@@ -23,6 +24,7 @@ from bench.lm_eval.files import (
     read_samples,
     wrong,
 )
+from bench.lm_eval.mapping import NotTheSame, Target, as_ours
 from bench.results.identity import folder_of
 from bench.results.result import Cost, DoneResult, EngineFacts
 from bench.results.store import begin, digest, find_run, records_bytes, write_run
@@ -43,13 +45,9 @@ _UNKNOWN = Cost(
     peak_device_memory_bytes=None,
     weights_bytes=None,
 )
-QUESTIONS = ("question", "question_stem", "query", "ctx", "goal", "sentence", "problem", "input", "text")
-"""Names that lm-eval's tasks use for the question of a document."""
-OPTIONS = ("choices", "options", "endings", "answers", "candidates", "text")
-"""Names that they use for the list of options, where the prompt asks for a letter."""
 OURS = "slm-bench"
 """The program that `bench export lm-eval` names for our own runs."""
-Kind = Literal["imported", "unchanged", "differs", "skipped", "no samples"]
+Kind = Literal["imported", "unchanged", "differs", "skipped", "no samples", "not the same"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,19 +58,38 @@ class Outcome:
     message: str
 
 
+@dataclass(frozen=True, slots=True)
+class As:
+    """What runs are imported as: as runs of a task of ours, of the model with this card."""
+
+    target: Target | None = None
+    model: ModelCard | None = None
+
+
+ITSELF = As()
+
+
 def import_runs(
-    folder: Path, results: Path, task: str | None, *, fresh: bool
+    folder: Path, results: Path, task: str | None, *, fresh: bool, given: As = ITSELF
 ) -> Iterator[Outcome | FileError]:
     """Import every multiple-choice task of every results file below the folder, or only `task`.
 
     A damaged file is yielded as its error. A run that exists with different answers is replaced only if
-    `fresh`.
+    `fresh`. Raises a UsageError where the folder has no such task, or has several tasks or models where
+    `given` can only be one of them.
     """
     files = list(_files(folder))
-    names = {name for file in files if isinstance(file, ResultsFile) for name in file.content.configs}
+    contents = [file.content for file in files if isinstance(file, ResultsFile)]
+    names = {name for content in contents for name in content.configs}
     if task is not None and task not in names:
         known = f"there are {', '.join(sorted(names))}" if names else "none can be read"
         raise UsageError(f"{folder} has no task '{task}'{did_you_mean(task, names)} ({known})")
+    if given.target and task is None and len(names) > 1:
+        raise UsageError(f"--as needs --task NAME: {folder} has the tasks {', '.join(sorted(names))}")
+    models = {model_of(content).title for content in contents if task in (None, *content.configs)}
+    if given.model and len(models) > 1:
+        text = f"--model names one model, and {folder} has runs of {', '.join(sorted(models))}"
+        raise UsageError(f"{text}; give the folder of one of them")
     begin(results)
     for file in files:
         if isinstance(file, FileError):
@@ -80,13 +97,21 @@ def import_runs(
             continue
         for name in sorted(file.content.configs):
             if task in (None, name):
-                try:
-                    yield _import(file, name, results, fresh=fresh)
-                except FileError as error:
-                    yield error
-                except (ValueError, TypeError, LookupError, AttributeError, OverflowError) as error:
-                    text = f"not in lm-eval's format: {one_line(error)}"
-                    yield FileError([Mistake(display(file.path), 0, name, text)])
+                yield _outcome(file, name, results, fresh=fresh, given=given)
+
+
+def _outcome(file: ResultsFile, task: str, results: Path, *, fresh: bool, given: As) -> Outcome | FileError:
+    """What importing a task comes to; raises Unavailable where the data of the task of ours are missing."""
+    try:
+        return _import(file, task, results, fresh=fresh, given=given)
+    except NotTheSame as error:
+        text = f"{display(file.path)}, {task}: {error}; without --as it is imported as a task of its own"
+        return Outcome("not the same", text)
+    except FileError as error:
+        return error
+    except (ValueError, TypeError, LookupError, AttributeError, OverflowError) as error:
+        text = f"not in lm-eval's format: {one_line(error)}"
+        return FileError([Mistake(display(file.path), 0, task, text)])
 
 
 def _files(folder: Path) -> Iterator[ResultsFile | FileError]:
@@ -102,7 +127,7 @@ def _files(folder: Path) -> Iterator[ResultsFile | FileError]:
             yield error
 
 
-def _import(file: ResultsFile, task: str, results: Path, *, fresh: bool) -> Outcome:
+def _import(file: ResultsFile, task: str, results: Path, *, fresh: bool, given: As) -> Outcome:
     place = f"{display(file.path)}, {task}"
     if file.content.config.model == OURS:
         text = "an export of this program, with less in it than the run; copy its folder in results/ instead"
@@ -114,8 +139,11 @@ def _import(file: ResultsFile, task: str, results: Path, *, fresh: bool) -> Outc
     if not file.samples_path(task).is_file():
         text = "not imported; run lm-eval with --log_samples"
         return Outcome("no samples", f"{place}: {text}")
-    records, notes = _records(read_samples(file, task), file.samples_path(task))
-    result = _result(file, task, records)
+    samples = read_samples(file, task)
+    records, notes = _records(samples, file.samples_path(task))
+    result = _result(file, task, records, given.model)
+    if given.target:
+        result, records = as_ours(given.target, result, records, samples)
     return _keep(result, records, results, fresh=fresh, notes=notes)
 
 
@@ -137,10 +165,10 @@ def _keep(
     return Outcome("imported", f"{results / folder}: {text}")
 
 
-def _result(file: ResultsFile, task: str, records: Sequence[Record]) -> DoneResult:
+def _result(file: ResultsFile, task: str, records: Sequence[Record], model: ModelCard | None) -> DoneResult:
     items = [Item(r.question_id, r.question, r.options, LETTERS.index(r.answer_gt), r.group) for r in records]
     view: ViewName = "letter" if "letter" in records[0].scores else "text"
-    cell, path = cell_of(file, task, items, view), file.samples_path(task)
+    cell, path = cell_of(file, task, items, view, model), file.samples_path(task)
     metrics = measure(records, {ACCURACY.name: ACCURACY.compute})
     theirs = file.content.results.get(task, {}).get("acc,none")
     if isinstance(theirs, float) and not math.isclose(theirs, metrics.accuracy.value, abs_tol=1e-9):
@@ -244,8 +272,8 @@ def _record(sample: Sample, gold: int, scores: ViewScores) -> Record:
     truth = LETTERS[gold]
     return Record(
         question_id=f"test-{sample.number:05d}",
-        question=_question(sample.doc),
-        options=_options(sample) if "letter" in scores else tuple(text.strip() for text in sample.choices),
+        question=question_of(sample.doc),
+        options=options_of(sample) if "letter" in scores else tuple(text.strip() for text in sample.choices),
         answer_gt=truth,
         model_output=ModelOutput(reasoning_steps="", final_answer=answer),
         is_correct=answer == truth,
@@ -256,27 +284,3 @@ def _record(sample: Sample, gold: int, scores: ViewScores) -> Record:
         prompt_tokens=None,
         seconds=None,
     )
-
-
-def _question(doc: Any) -> str:
-    """The document's question; all its texts if no key of it is one of `QUESTIONS`."""
-    texts = {key: value for key, value in _fields(doc).items() if isinstance(value, str) and value.strip()}
-    question = next((texts[key] for key in QUESTIONS if key in texts), None)
-    return question or "\n".join(f"{key}: {value}" for key, value in texts.items()) or json.dumps(doc)
-
-
-def _fields(value: Any) -> dict[str, Any]:
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
-
-
-def _options(sample: Sample) -> tuple[str, ...]:
-    """The options' texts, where the document holds them under one of the usual keys; else the letters."""
-    doc = _fields(sample.doc)
-    for fields in (doc, *(_fields(doc.get(key)) for key in OPTIONS)):
-        if tuple(fields) == sample.choices:
-            return tuple(str(text) for text in fields.values())
-        for key in OPTIONS:
-            texts = cast("list[Any]", fields[key]) if isinstance(fields.get(key), list) else []
-            if len(texts) == len(sample.choices):
-                return tuple(str(text) for text in texts)
-    return sample.choices

@@ -9,9 +9,6 @@ from typing import Any
 
 import pytest
 from click.testing import Result
-from lm_eval import simple_evaluate
-from lm_eval.loggers import EvaluationTracker
-from lm_eval.tasks import TaskManager
 
 from bench.board.board import Board, make_board
 from bench.board.exporting import as_json
@@ -20,34 +17,13 @@ from bench.inputs.cards import read_card
 from bench.results.answers import Answered, read_answered
 from bench.results.result import DoneResult
 from bench.results.store import Run, read_runs
-from foreign import DOCS, LETTERS, write_task
+from foreign import DOCS, LETTERS, run_lm_eval, write_task
 from leaderboard.site import page_of
 from played import add_fake
 from tiny import save_causal
 
 Bench = Callable[..., Result]
 Change = Callable[[Any], Any]
-
-
-def run_lm_eval(folder: Path, model: Path, out: Path, *tasks: str, **options: Any) -> None:
-    """As lm-eval's own command line does with --output_path and --log_samples."""
-    tracker = EvaluationTracker(output_path=str(out))
-    evaluated = simple_evaluate(
-        model="hf",
-        model_args=f"pretrained={model},dtype=float32",
-        tasks=list(tasks),
-        task_manager=TaskManager(include_path=folder, include_defaults=False),
-        evaluation_tracker=tracker,
-        batch_size=8,
-        device="cpu",
-        bootstrap_iters=0,
-        **options,
-    )
-    assert evaluated is not None
-    samples = evaluated.pop("samples")
-    tracker.save_results_aggregated(results=evaluated, samples=samples)
-    for name in evaluated["configs"]:
-        tracker.save_results_samples(task_name=name, samples=samples[name])
 
 
 @pytest.fixture(scope="module")

@@ -36,12 +36,6 @@ def test_validate_reports_each_task_of_lm_eval_beside_our_own(bench: Bench) -> N
     assert bench("tasks", "validate", "lm-eval:organs", *FROM).exit_code == 0
 
 
-@pytest.mark.usefixtures("foreign")
-def test_validate_says_that_a_task_of_lm_eval_is_unknown(bench: Bench) -> None:
-    unknown = bench("tasks", "validate", "lm-eval:organ", *FROM)
-    assert (unknown.exit_code, "did you mean 'organs'?" in unknown.stderr) == (2, True)
-
-
 @pytest.mark.parametrize("command", ["show", "validate"])
 def test_a_folder_without_a_task_of_lm_eval_is_wrong_usage(bench: Bench, command: str) -> None:
     needless = bench("tasks", command, "medqa_sample", *FROM)
