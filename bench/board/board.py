@@ -227,13 +227,13 @@ def _apart(cell: CellFacts, main: CellFacts) -> str:
         return f"partial run: the first {cell.limit} of {cell.data['test'].rows} questions"
     if are_comparable(cell, main):
         return ""
+    if cell.task.version != main.task.version:
+        return f"version {cell.task.version} of the task; the table shows version {main.task.version}"
     same_task = cell.task.sha256 == main.task.sha256
     same_program = cell.variant.program == main.variant.program
     if not same_task and not same_program:
         programs = cell.variant.program or OURS, main.variant.program or OURS
         return "scored by {}; the table shows runs of {}".format(*programs)
-    if cell.task.version != main.task.version:
-        return f"version {cell.task.version} of the task; the table shows version {main.task.version}"
     if same_program and cell.engine_version != main.engine_version:
         return f"scored by engine version {cell.engine_version}; the table shows {main.engine_version}"
     if not same_task:

@@ -19,6 +19,7 @@ from bench.types import Dtype, Item, Quantization, ViewName
 PROGRAM = "lm-eval"
 NO_ENGINE = 0
 """The engine version of a run that none of our engines made."""
+_ON_HUB = r"[\w-][\w.-]*/[\w.-]+"
 _ADAPTERS = ("peft", "delta", "lora_local_path")
 """Model arguments of lm-eval's engines that name weights to add to the model."""
 _PROMPT_KEYS = (
@@ -169,9 +170,18 @@ def _model_name(content: Results, settings: Mapping[str, object]) -> str:
     return content.model_name or str(base)
 
 
+def other_model(content: Results, known: ModelCard | None) -> list[str]:
+    """A note where lm-eval names another model on the hub than the card that the caller gave."""
+    name = _model_name(content, _settings(content))
+    hub = known.source.hub if known and isinstance(known.source, HubSource) else name
+    if hub.casefold() == name.casefold() or not re.fullmatch(_ON_HUB, name):
+        return []
+    return [f"lm-eval ran {name}, and the card is of {hub}"]
+
+
 def _short(name: str, parts: int) -> str:
     """The last parts of a folder's path, but all of ORG/NAME on the hub."""
-    if re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", name):
+    if re.fullmatch(_ON_HUB, name):
         return name
     return "/".join(name.strip("/").split("/")[-parts:])
 

@@ -22,6 +22,10 @@ RESULTS = "results_"
 OLDER_RESULTS = "results.json"
 _GAP = re.compile(r"\s*[\[,]\s*(?=[^\s\]])")
 """What stands before each element of a JSON array."""
+AGAIN = "run lm-eval again with --log_samples, or remove the file"
+"""What to do about a damaged file."""
+OTHERS = "import the other tasks by --task"
+"""What to do about a task that cannot be imported."""
 M = TypeVar("M", bound="Lenient")
 
 
@@ -151,8 +155,12 @@ def read_samples(file: ResultsFile, task: str) -> list[Sample]:
     return sorted(samples, key=lambda sample: sample.number)
 
 
-def wrong(path: Path, line: int, key: str, text: str) -> NoReturn:
-    raise FileError([Mistake(display(path), line, key, text)])
+def mistake(path: Path, line: int, key: str, text: str, remedy: str = AGAIN) -> Mistake:
+    return Mistake(display(path), line, key, f"{text}; {remedy}")
+
+
+def wrong(path: Path, line: int, key: str, text: str, remedy: str = AGAIN) -> NoReturn:
+    raise FileError([mistake(path, line, key, text, remedy)])
 
 
 def _samples(text: str, path: Path) -> Iterator[tuple[int, object]]:
@@ -216,6 +224,7 @@ def _sample(line: _Line, number: int, delimiter: str, path: Path) -> Sample:
             number,
             "arguments",
             "every option has its own context; only one context for all options can be imported",
+            OTHERS,
         )
     try:
         logprobs = tuple(float(reply[0]) for reply in line.filtered_resps)

@@ -14,12 +14,14 @@ from bench.errors import FileError, Mistake, UsageError, did_you_mean, one_line
 from bench.folders import display
 from bench.inputs.model_card import ModelCard
 from bench.lm_eval.documents import options_of, question_of
-from bench.lm_eval.facts import cell_of, model_of, provenance_of
+from bench.lm_eval.facts import cell_of, model_of, other_model, provenance_of
 from bench.lm_eval.files import (
     OLDER_RESULTS,
+    OTHERS,
     RESULTS,
     ResultsFile,
     Sample,
+    mistake,
     read_results_file,
     read_samples,
     wrong,
@@ -111,7 +113,7 @@ def _outcome(file: ResultsFile, task: str, results: Path, *, fresh: bool, given:
         return error
     except (ValueError, TypeError, LookupError, AttributeError, OverflowError) as error:
         text = f"not in lm-eval's format: {one_line(error)}"
-        return FileError([Mistake(display(file.path), 0, task, text)])
+        return FileError([mistake(file.path, 0, task, text)])
 
 
 def _files(folder: Path) -> Iterator[ResultsFile | FileError]:
@@ -144,6 +146,8 @@ def _import(file: ResultsFile, task: str, results: Path, *, fresh: bool, given: 
     result = _result(file, task, records, given.model)
     if given.target:
         result, records = as_ours(given.target, result, records, samples)
+        notes = []  # on views that the task of ours has of its own
+    notes += other_model(file.content, given.model)
     return _keep(result, records, results, fresh=fresh, notes=notes)
 
 
@@ -210,7 +214,7 @@ def _records(samples: Sequence[Sample], path: Path) -> tuple[list[Record], list[
 def _check(sample: Sample, path: Path) -> None:
     if not 2 <= len(sample.choices) <= len(LETTERS):
         text = f"{len(sample.choices)} options; expected 2 to {len(LETTERS)}"
-        wrong(path, sample.line, "arguments", text)
+        wrong(path, sample.line, "arguments", text, OTHERS)
     if not all(math.isfinite(value) for value in sample.logprobs):
         wrong(path, sample.line, "filtered_resps", "log-likelihoods must be finite numbers")
 
@@ -238,11 +242,11 @@ def _golds(samples: Sequence[Sample], path: Path) -> list[int]:
             consistent.append([gold for gold in golds if gold is not None])
         else:
             text = _disagreement(samples[bad], golds[bad])
-            mistakes.append(Mistake(display(path), samples[bad].line, "acc", text))
+            mistakes.append(mistake(path, samples[bad].line, "acc", text))
     if len(consistent) == 2 and consistent[0] != consistent[1]:
-        wrong(path, 0, "target", "ambiguous: the targets may be the options' indices or their texts")
+        wrong(path, 0, "target", "ambiguous: the targets may be the options' indices or their texts", OTHERS)
     if not consistent:  # the reading that holds longer is more likely the right one
-        raise FileError([max(mistakes, key=lambda mistake: mistake.line)])
+        raise FileError([max(mistakes, key=lambda each: each.line)])
     return consistent[0]
 
 

@@ -116,23 +116,23 @@ def _compared(
     requests: Sequence[ScoreRequest], samples: Sequence[Sample], golds: Sequence[str], task: Task
 ) -> list[Pair]:
     """The documents in the order of the task's items; raises NotTheSame where anything differs."""
-    places = _found(requests, samples, golds)
-    if len(places) < max(len(samples), len(requests)):
-        known = set(places.values())
+    sample_at = _found(requests, samples, golds)
+    if len(sample_at) < max(len(samples), len(requests)):
+        known = set(sample_at.values())
         lost = next((sample for n, sample in enumerate(samples) if n not in known), None)
         first = f"; document {lost.number} is not: {_start(lost.prompt)}" if lost else ""
         raise NotTheSame(
-            f"{len(places)} of its {len(samples)} documents are questions of {task.name}, which has "
+            f"{len(sample_at)} of its {len(samples)} documents are questions of {task.name}, which has "
             f"{len(requests)}{first}"
         )
-    pairs = [Pair(requests[at], samples[n]) for at, n in sorted(places.items())]
+    pairs = [Pair(requests[at], samples[n]) for at, n in sorted(sample_at.items())]
     if different := [(pair, text) for pair in pairs if (text := _difference(pair, task.scoring.view))]:
         pair, text = different[0]
         equal = f"{len(pairs) - len(different)} of {len(pairs)} were asked as {task.name} asks them"
         first = f"the first other one is document {pair.sample.number} ({pair.item.id}): {text}"
         documents = f"all of its {len(pairs)} documents are questions of {task.name}"
         raise NotTheSame(f"{documents}, but only {equal}; {first}")
-    for pair, gold in zip(pairs, (golds[n] for _, n in sorted(places.items())), strict=True):
+    for pair, gold in zip(pairs, (golds[n] for _, n in sorted(sample_at.items())), strict=True):
         if gold != (right := _right(pair.item)):
             where = f"document {pair.sample.number} ({pair.item.id})"
             raise NotTheSame(f"the right answer of {where} is {gold}, and in {task.name} {right}")
@@ -153,18 +153,18 @@ def _found(
     for at, request in enumerate(requests):
         by_prompt.setdefault(request.prompt, []).append(at)
         by_question.setdefault(_plain(request.item.question), []).append(at)
-    places: dict[int, int] = {}
+    sample_at: dict[int, int] = {}
     for n, sample in enumerate(samples):
         texts = {_plain(text) for text in (*all_texts(sample.doc), *sample.choices)}
         similar = [at for text in sorted(texts) for at in by_question.get(text, ())]
         same = [at for at in similar if {_plain(option) for option in requests[at].item.options} <= texts]
-        free = [at for at in (*by_prompt.get(sample.prompt, ()), *same) if at not in places]
+        free = [at for at in (*by_prompt.get(sample.prompt, ()), *same) if at not in sample_at]
         # A question that repeats is the one with the same right answer.
         right = (at for at in free if _right(requests[at].item) == golds[n])
         place = next(right, free[0] if free else None)
         if place is not None:
-            places[place] = n
-    return places
+            sample_at[place] = n
+    return sample_at
 
 
 def _plain(text: str) -> str:

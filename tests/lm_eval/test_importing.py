@@ -309,6 +309,8 @@ def test_damaged_samples_are_named_and_the_rest_is_imported(
     assert ran.exit_code == 3
     assert "samples_organs_" in ran.stderr
     assert re.search(message, ran.stderr), ran.stderr
+    assert re.search("; (run lm-eval again with --log_samples|import the other tasks by --task)", ran.stderr)
+    assert ran.stderr.count("\n") == 1
     assert list(done()) == ["lm-eval-letters--1/llama"]
 
 

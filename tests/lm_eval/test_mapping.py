@@ -310,6 +310,31 @@ def test_a_card_s_model_with_an_adapter_is_another_model(bench: Bench, ours: Pat
     )
 
 
+def test_a_run_of_another_model_than_the_card_s_is_noted(bench: Bench, ours: Path) -> None:
+    card = yaml.safe_load((ours / "model_cards" / "tiny.yaml").read_text(encoding="utf-8"))
+    card["source"] = {"hub": "org/tiny"}
+    (ours / "model_cards" / "tiny.yaml").write_text(yaml.safe_dump(card), encoding="utf-8")
+    copy_as(ours / "organs", ours / "same", pretrained="Org/Tiny")
+    copy_as(ours / "organs", ours / "other", pretrained="org/large")
+    noted = bench("import", "lm-eval", "other", "--model", "tiny").stdout
+    assert noted.endswith("; lm-eval ran org/large, and the card is of org/tiny\n")
+    assert "lm-eval ran" not in bench("import", "lm-eval", "same", "--model", "tiny").stdout
+
+
+@pytest.mark.usefixtures("ours")
+def test_a_run_of_an_older_version_of_the_task_is_set_apart(bench: Bench, ours: Path) -> None:
+    bench("import", "lm-eval", "organs", "--as", "parts")
+    write_ours(ours, "parts", version=2, prompt="{{ question }}\nAnswer:")
+    assert bench("run", "-m", "chance", "-t", "parts").exit_code == 0
+    [apart] = tables()["parts"].apart
+    assert apart.apart == "version 1 of the task; the table shows version 2"
+    write_ours(ours, "parts", docs=changed(DOCS, 0, gold=0))
+    shutil.rmtree(ours / "results" / "parts" / "chance")
+    assert bench("run", "-m", "chance", "-t", "parts").exit_code == 0
+    [apart] = tables()["parts"].apart
+    assert apart.apart == "different test data"
+
+
 def test_arguments_of_similar_runs_are_tags(bench: Bench, ours: Path) -> None:
     copy_as(ours / "organs", ours / "runs" / "long", max_length="128")
     shutil.copytree(ours / "organs", ours / "runs" / "as-it-is")
