@@ -25,7 +25,7 @@ from bench.inputs.task import Task, TaskFile
 from bench.inputs.task_data import Role
 from bench.inputs.weights import RemoteWeights, Trust, Weights, find_weights
 from bench.results.identity import identity
-from bench.results.result import CellFacts, SplitFacts, task_facts
+from bench.results.result import CellFacts, split_facts, task_facts
 from bench.results.variant import Variant
 from bench.scoring.asking import Asking
 from bench.types import Item
@@ -172,7 +172,7 @@ def _planned(
 
 
 def _cannot_run(data: TaskData, name: str, title: str, reason: str) -> CannotRun:
-    return CannotRun(data.file.task, _split_facts(data.split("test")), name, title, reason)
+    return CannotRun(data.file.task, split_facts(data.split("test")), name, title, reason)
 
 
 def _cell(
@@ -251,7 +251,7 @@ def _facts(
         model=card,
         weights=weights.revision if weights else None,
         variant=variant,
-        data={role: _split_facts(split) for role, split in splits.items()},
+        data={role: split_facts(split) for role, split in splits.items()},
         exemplar_ids=tuple(item.id for item in exemplars.shown),
         limit=limit,
         limit_order="file" if limit is None else settings.limit_order,
@@ -260,14 +260,3 @@ def _facts(
         command=command_of(file, card, variant, change, settings, limit, test),
     )
     return facts.model_copy(update={"id": identity(facts)})
-
-
-def _split_facts(split: Split) -> SplitFacts:
-    return SplitFacts(
-        split=split.name,
-        source=split.source,
-        rows=len(split.items),
-        sha256=split.sha256,
-        odd=dict(split.odd),
-        notes=split.notes,
-    )

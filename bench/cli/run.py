@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.cli import options
+from bench.cli import lm_eval_tasks, options
 from bench.cli.choices import ChoiceCommand, ChosenFlags, variant_flags
-from bench.errors import BenchError, Unavailable, UsageError
+from bench.errors import BenchError, Unavailable
 
 if TYPE_CHECKING:
     from bench.cells.cell import Planned
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from bench.types import LimitOrder
 
 NOTHING_COULD_RUN = 5
-LM_EVAL = "lm-eval:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +84,7 @@ def _sweep_file(context: click.Context, _parameter: click.Parameter, path: Path 
     "Default: every task, or those of --suite.",
 )
 @options.suite
-@click.option(
-    "--include-path",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Folder with more lm-eval YAML files, for lm-eval:NAME. Default: none.",
-)
+@lm_eval_tasks.include_path
 @variant_flags
 @click.option(
     "--limit",
@@ -257,7 +251,6 @@ def _selected(
     `shown` is whether a variant asks for exemplars.
     """
     from bench.cells.plan import Missing
-    from bench.cli.network import check_hub
     from bench.inputs.cards import find_any_cards
     from bench.inputs.suite import chosen_tasks
     from bench.inputs.tasks import find_tasks
@@ -265,14 +258,11 @@ def _selected(
 
     names = chosen_tasks(selection.tasks, selection.suite)
     cards = find_any_cards(",".join(selection.models), on_this_machine)
-    foreign = [name for name in names if name.startswith(LM_EVAL)]
-    folder, offline = selection.include_path, selection.offline
-    if folder is not None and not foreign:
-        raise UsageError("--include-path needs --tasks lm-eval:NAME")
+    foreign = [name for name in names if lm_eval_tasks.is_of_lm_eval(name)]
+    folder = selection.include_path
+    offline = lm_eval_tasks.prepare(foreign, folder, "--tasks", offline=selection.offline)
     own = [name for name in names if name not in foreign]
     files = find_tasks(own) if own or not foreign else []
-    if foreign:
-        offline = check_hub(offline=offline)  # before lm-eval's libraries are imported
     imported = [_imported(name, folder, shown=shown) for name in foreign]
     missing = [task for task in imported if isinstance(task, Missing)]
     files += [task for task in imported if not isinstance(task, Missing)]
@@ -280,15 +270,9 @@ def _selected(
 
 
 def _imported(name: str, include_path: Path | None, *, shown: bool) -> "TaskFile | Missing":
-    """A task of lm-eval, converted to a task file in the cache folder."""
     from bench.cells.plan import Missing
-    from bench.folders import cache_folder
-    from bench.inputs.task import read_task
-    from bench.lm_eval.task import import_task
 
-    folder = cache_folder() / "lm-eval"
     try:
-        path = import_task(name.removeprefix(LM_EVAL), include_path, folder, shown=shown)
+        return lm_eval_tasks.converted(name, include_path, shown=shown)
     except Unavailable as error:
         return Missing("", name, error.reason, error.remedy)
-    return read_task(path).model_copy(update={"named": name, "included": include_path is not None})

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.cli import options
+from bench.cli import lm_eval_tasks, options
 from bench.cli.choices import ChoiceCommand, choice_flags
 from bench.errors import BenchError, FileError, Unavailable, UsageError
 from bench.types import PromptStyle
@@ -62,6 +62,7 @@ def list_tasks(*, as_json: bool) -> None:
 )
 @click.option("--model", metavar="NAME", help="Also show the tokens of this model. Default: text only.")
 @choice_flags("exemplars", "prompt")
+@lm_eval_tasks.include_path
 @options.data_dir
 @options.offline
 def show(
@@ -70,18 +71,22 @@ def show(
     number: int,
     model: str | None,
     choices: "Choices",
+    include_path: Path | None,
     data_dir: Path | None,
     offline: bool,
 ) -> None:
-    """Print the exact prompt of a test item."""
+    """Print the exact prompt of a test item.
+
+    NAME is a task's name, a YAML file or lm-eval:NAME.
+    """
     from bench.cli.network import decide_offline
     from bench.inputs.data import data_folder
     from bench.inputs.exemplars import task_exemplars
     from bench.inputs.prompts import NO_EXEMPLARS
-    from bench.inputs.tasks import find_task
     from bench.scoring.asking import Asking
 
-    file = find_task(name)
+    shown = bool(choices.exemplars)
+    file, offline = lm_eval_tasks.named_task(name, include_path, shown=shown, offline=offline)
     folder = data_folder(data_dir)
     offline = decide_offline([file], [], folder, offline=offline)
     test = _split(file, "test", folder, offline=offline)
@@ -145,10 +150,13 @@ def _show_prompt(request: "ScoreRequest") -> None:
 
 
 @tasks.command()
-@click.argument("files", nargs=-1, metavar="[NAME|FILE]...")
+@click.argument("files", nargs=-1, metavar="[NAME|FILE|lm-eval:NAME]...")
+@lm_eval_tasks.include_path
 @options.data_dir
 @options.offline
-def validate(*, files: tuple[str, ...], data_dir: Path | None, offline: bool) -> None:
+def validate(
+    *, files: tuple[str, ...], include_path: Path | None, data_dir: Path | None, offline: bool
+) -> None:
     """Validate tasks and their data without a model.
 
     Reports all mistakes at once, with file, line and key. NAME may be a glob. Default: every task.
@@ -160,28 +168,44 @@ def validate(*, files: tuple[str, ...], data_dir: Path | None, offline: bool) ->
     from bench.inputs.data import data_folder
     from bench.inputs.task import read_task
 
-    paths = named_files("tasks", files)
+    own = [name for name in files if not lm_eval_tasks.is_of_lm_eval(name)]
+    foreign = [name for name in files if name not in own]
+    paths = named_files("tasks", own) if own or not foreign else []
     folder = data_folder(data_dir)
+    offline = lm_eval_tasks.prepare(foreign, include_path, "a task named", offline=offline)
     readable, _ = read_each(paths, read_task)  # mistakes are reported when the file is validated
     offline = decide_offline(readable, [], folder, offline=offline)
     codes = [_validate(path, folder, offline=offline) for path in paths]
+    codes += [_validate_of_lm_eval(name, include_path, offline=offline) for name in foreign]
     raise SystemExit(max(codes))
 
 
-def _validate(path: Path, folder: Path | None, *, offline: bool) -> int:
+def _validate_of_lm_eval(name: str, include_path: Path | None, *, offline: bool) -> int:
+    """Convert and check a task of lm-eval; returns the exit code."""
+    try:
+        file = lm_eval_tasks.converted(name, include_path)
+    except BenchError as error:
+        click.echo(str(error), err=True)
+        return error.exit_code
+    return _validate(file.path, None, name, offline=offline)
+
+
+def _validate(path: Path, folder: Path | None, name: str = "", *, offline: bool) -> int:
+    """Check a task and print what was found; returns the exit code. `name` is shown instead of the path."""
     from bench.folders import display
     from bench.inputs.validate import prove
 
+    name = name or display(path)
     try:
         proof = prove(path, data_dir=folder, offline=offline)
     except FileError as error:
         click.echo(str(error), err=True)
         return error.exit_code
     except Unavailable as error:
-        click.echo(f"{display(path)}: the file is valid; its data were not checked: {error}", err=True)
+        click.echo(f"{name}: the file is valid; its data were not checked: {error}", err=True)
         return 0
     answers = ", ".join(f"{letter} {count}" for letter, count in proof.answers.items())
-    click.echo(f"{display(path)}: ok, {proof.items} items, {proof.prompts} distinct prompts")
+    click.echo(f"{name}: ok, {proof.items} items, {proof.prompts} distinct prompts")
     click.echo(f"  answers: {answers}; majority baseline {proof.majority:.1%}")
     for role, source in proof.sources.items():
         shown = f"{proof.exemplars} ({source})" if role == "exemplars" and proof.exemplars else source

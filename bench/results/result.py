@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, TypeAdapter, model_validator
 
 from bench.config import Name, Strict
+from bench.inputs.data import Split
 from bench.inputs.model_card import ModelCard
 from bench.inputs.odd_rows import OddKind, OddRows, odd_warnings
 from bench.inputs.task import Task
@@ -58,6 +59,18 @@ class SplitFacts(Strict):
     def warnings(self) -> list[str]:
         """What a reader of the numbers should know about these rows, a sentence each."""
         return [*odd_warnings(self.odd), *self.notes]
+
+
+def split_facts(split: Split) -> SplitFacts:
+    """The facts that a result records about a split."""
+    return SplitFacts(
+        split=split.name,
+        source=split.source,
+        rows=len(split.items),
+        sha256=split.sha256,
+        odd=dict(split.odd),
+        notes=split.notes,
+    )
 
 
 class CellFacts(Strict):
