@@ -138,10 +138,10 @@ def _question(row: Row, reading: Reading) -> tuple[str, bool]:
     until = reading.question_until
     if until is None:
         return encodable(text, column), True
-    before, found, _ = text.rpartition(until)
-    if found and not before.strip():
+    before, mark, _ = text.rpartition(until)
+    if mark and not before.strip():
         raise RowError(column, f"nothing stands before '{until}' (data.question_until)", "empty_question")
-    return encodable(before.rstrip() if found else text, column), bool(found)
+    return encodable(before.rstrip() if mark else text, column), bool(mark)
 
 
 def _parts(value: object, column: str) -> list[str]:
