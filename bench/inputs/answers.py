@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from bench.errors import did_you_mean
-from bench.inputs.row_error import RowError
+from bench.inputs.row_error import LEAVE_OUT, RowError
 from bench.inputs.task_data import AnswerForm
 
 _NAME = re.compile(r"\s*\(?\s*(.*?)\s*[).:]?\s*", re.DOTALL)
@@ -19,6 +19,8 @@ _NAME = re.compile(r"\s*\(?\s*(.*?)\s*[).:]?\s*", re.DOTALL)
 _NUMBER = re.compile(r"\s*([+-]?\d{1,9})(?:\.0+)?\s*")
 HIDDEN = -1
 """What data sets have where the right answer is not published."""
+_BOTH = re.compile(r"\s*\(?\s*(\w+)\s*[).:]\s*(.+)", re.DOTALL)
+"""A name and a text: "B. the text of the second option"."""
 _SEVERAL = re.compile(r"\W*[A-Za-z\d](?:\W+[A-Za-z\d])+\W*")
 """Several letters or digits, such as "A,C"."""
 _FORMS: tuple[AnswerForm, ...] = ("name", "index", "text")
@@ -62,7 +64,7 @@ def read_answer(value: object, options: Options, keys: AnswerKeys) -> Answer:
     forms: dict[AnswerForm, int | None] = {
         "name": _by_name(text, options.names),
         "index": _by_index(number, options, keys.start or 0),
-        "text": _by_text(text, options.texts),
+        "text": _by_text(text, options),
     }
     meanings: Meanings = {form: index for form, index in forms.items() if index is not None}
     if keys.form is not None:
@@ -99,8 +101,9 @@ def unclear(answer: Answer, options: Options, column: str) -> RowError:
 
 def counts_from_one(answers: Sequence[Answer], keys: AnswerKeys) -> bool:
     """Whether the answers of a split are numbers of which none is 0, and the task does not say more."""
-    numbers = [a.number for a in answers if "index" in a.meanings]
-    return keys.start is None and keys.form in (None, "index") and bool(numbers) and 0 not in numbers
+    pairs = zip(answers, settle(answers), strict=True)
+    numbers = [a.number for a, index in pairs if index is not None and a.meanings.get("index") == index]
+    return keys.start is None and bool(numbers) and 0 not in numbers
 
 
 def _plain(value: object, column: str) -> tuple[str, int | None]:
@@ -108,7 +111,7 @@ def _plain(value: object, column: str) -> tuple[str, int | None]:
     if isinstance(value, (list, tuple)):
         values = cast("Sequence[object]", value)
         if len(values) > 1:
-            raise RowError(column, f"{len(values)} right answers; questions have exactly one")
+            raise RowError(column, f"{len(values)} right answers; questions have exactly one: {LEAVE_OUT}")
         value = values[0] if values else None
     if value is None or (isinstance(value, float) and math.isnan(value)):
         raise RowError(column, "no answer", "no_answer")
@@ -144,12 +147,22 @@ def _by_index(number: int | None, options: Options, start: int) -> int | None:
     return number - start
 
 
-def _by_text(text: str, texts: Sequence[str]) -> int | None:
-    wanted = text.strip()
-    exact = [i for i, option in enumerate(texts) if option.strip() == wanted]
+def _by_text(text: str, options: Options) -> int | None:
+    exact = [i for i, option in enumerate(options.texts) if option.strip() == text.strip()]
     if exact:  # the right option may be there twice, for which there is a rule
         return exact[0]
-    return _only([i for i, option in enumerate(texts) if option.strip().casefold() == wanted.casefold()])
+    index = _only(_alike(text, options.texts))
+    both = _BOTH.fullmatch(text) if index is None else None
+    if both is None:
+        return index
+    named = _by_name(both[1], options.names)
+    return named if named in _alike(both[2], options.texts) else None
+
+
+def _alike(text: str, texts: Sequence[str]) -> list[int]:
+    """The options with that text, if case and the number of spaces do not count."""
+    wanted = text.casefold().split()
+    return [i for i, option in enumerate(texts) if option.casefold().split() == wanted]
 
 
 def _only(indices: Sequence[int]) -> int | None:
@@ -158,7 +171,10 @@ def _only(indices: Sequence[int]) -> int | None:
 
 def _means_nothing(value: object, number: int | None, options: Options, keys: AnswerKeys) -> str:
     if isinstance(value, str) and _SEVERAL.fullmatch(value):
-        return f"{value!r} gives several right answers; questions have exactly one"
+        return f"{value!r} gives several right answers; questions have exactly one: {LEAVE_OUT}"
+    if isinstance(value, bool):
+        remedy = "write data.columns.options: {fixed: {'true': TEXT, 'false': TEXT}}"
+        return f"answer {value} names no option; where the options are yes and no, {remedy}"
     start, count = keys.start or 0, len(options.names)
     names = ", ".join(options.names)
     numbers = f"{start} to {count - 1 + start}" if options.lettered else ""

@@ -2,12 +2,10 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import cast
 
 from bench.errors import Unavailable, one_line
 from bench.inputs.hub import hub_errors, repository
-from bench.inputs.paths import Row
-from bench.inputs.readers import Place, PlacedRow
+from bench.inputs.readers import Place, PlacedRow, labelled
 from bench.inputs.task_data import HubData
 
 _SCRIPTS = "scripts are no longer supported"
@@ -37,7 +35,7 @@ def hub_rows(data: HubData, config: str | None, name: str, *, offline: bool) -> 
         raise Unavailable(reason, "download it again, or correct data in the task file") from error
     except hub_errors() as error:  # not cached, no such set, no such split, or not an answer of the hub
         raise _unavailable(data, source, name, error, offline=offline) from error
-    return [(Place(source, number), row) for number, row in enumerate(cast("Iterable[Row]", rows), start=1)]
+    return [(Place(source, number), row) for number, row in enumerate(labelled(rows), start=1)]
 
 
 def _unavailable(data: HubData, source: str, name: str, error: Exception, *, offline: bool) -> Unavailable:
