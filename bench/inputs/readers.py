@@ -18,6 +18,7 @@ from bench.folders import display
 from bench.inputs.packed import UNPACK
 from bench.inputs.paths import Row
 from bench.inputs.row_error import RowError
+from bench.types import LETTERS
 
 _DELIMITERS = {".csv": ",;\t", ".tsv": "\t"}
 """What may separate the columns of a table. Excel writes semicolons where the comma is the decimal point."""
@@ -263,14 +264,15 @@ def _table(path: Path, data: bytes, format_: str) -> Iterator[PlacedRow]:
 def labelled(rows: Any) -> Iterator[Row]:
     """The rows of a `datasets.Dataset`, with the names of class labels in place of their numbers.
 
-    Labels that are named by numbers stay numbers, as do those that have no name, such as -1.
+    Labels whose names are numbers or the letters in their order stay numbers: both point at the same option.
+    So do those without a name, such as -1.
     """
     from datasets import ClassLabel
 
     names: dict[str, list[str]] = {
         column: feature.names
         for column, feature in rows.features.items()
-        if isinstance(feature, ClassLabel) and not any(map(str.isdigit, feature.names))
+        if isinstance(feature, ClassLabel) and not _only_count(feature.names)
     }
     for row in rows:
         yield row | {
@@ -278,3 +280,7 @@ def labelled(rows: Any) -> Iterator[Row]:
             for column, known in names.items()
             if row[column] is not None and 0 <= row[column] < len(known)
         }
+
+
+def _only_count(names: Sequence[str]) -> bool:
+    return any(map(str.isdigit, names)) or "".join(names).upper() == LETTERS[: len(names)]

@@ -83,9 +83,14 @@ def test_tables_as_spreadsheets_write_them(tmp_path: Path, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("names", "read"), [(["no", "yes"], ["yes", "no", -1, None]), (["1", "2"], [1, 0, -1, None])]
+    ("names", "read"),
+    [
+        (["no", "yes"], ["yes", "no", -1, None]),
+        (["1", "2"], [1, 0, -1, None]),
+        (["a", "b"], [1, 0, -1, None]),
+    ],
 )
-def test_a_class_label_is_its_name_and_not_its_number(
+def test_a_class_label_is_its_name_unless_that_only_counts(
     tmp_path: Path, names: list[str], read: list[object]
 ) -> None:
     features = Features({"answer": ClassLabel(names=names)})
