@@ -8,23 +8,25 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 from bench.errors import FileError, Mistake, one_line
 from bench.folders import display
+from bench.inputs.packed import UNPACK
 from bench.inputs.paths import Row
 from bench.inputs.row_error import RowError
+from bench.types import LETTERS
 
-_PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip")
 _DELIMITERS = {".csv": ",;\t", ".tsv": "\t"}
 """What may separate the columns of a table. Excel writes semicolons where the comma is the decimal point."""
 _TABLES = (".parquet", ".arrow", ".feather")
 _NO_TEXT = {
     b"\x1f\x8b": "is compressed with gzip; end its name with .gz",
     b"PK\x03\x04": "is an Excel workbook or a zip archive; save the sheet as CSV, or end the name with .zip",
+    b"\x28\xb5\x2f\xfd": "is compressed with Zstandard, which is not read; compress it with gzip",
     b"PAR1": "is Parquet; end its name with .parquet",
 }
 """What the first bytes of a file say of one whose name says that it is text."""
@@ -47,9 +49,9 @@ def read_rows_of(path: Path, encoding: str = "utf-8") -> Iterator[PlacedRow]:
     Raises a FileError where the file as a whole cannot be read, and yields a RowError for a row that cannot.
     """
     endings = [suffix.lower() for suffix in path.suffixes]
-    packed = bool(endings) and endings[-1] in _PACKED
-    format_ = next(iter((endings[:-1] if packed else endings)[-1:]), "")
-    data = _bytes(path, packed=packed)
+    unpack = UNPACK.get(endings[-1]) if endings else None
+    format_ = next(iter((endings[:-1] if unpack else endings)[-1:]), "")
+    data = _bytes(path, unpack)
     if format_ in _TABLES:
         return _table(path, data, format_)
     text = _decoded(path, data, encoding)
@@ -62,17 +64,14 @@ def _wrong(path: Path, text: str, line: int = 0) -> FileError:
     return FileError([Mistake(display(path), line, "", text)])
 
 
-def _bytes(path: Path, *, packed: bool) -> bytes:
+def _bytes(path: Path, unpack: Callable[[bytes], bytes] | None) -> bytes:
     try:
-        if not packed:
-            return path.read_bytes()
-        import fsspec
-
-        with cast("Any", fsspec.open(str(path), "rb", compression="infer")) as file:
-            return file.read()
+        data = path.read_bytes()
+    except OSError as error:
+        raise _wrong(path, error.strerror or one_line(error)) from error
+    try:
+        return unpack(data) if unpack else data
     except Exception as error:  # each kind of compression has errors of its own
-        if isinstance(error, OSError) and error.strerror:
-            raise _wrong(path, error.strerror) from error
         raise _wrong(path, f"cannot be unpacked: {one_line(error)}") from error
 
 
@@ -265,14 +264,15 @@ def _table(path: Path, data: bytes, format_: str) -> Iterator[PlacedRow]:
 def labelled(rows: Any) -> Iterator[Row]:
     """The rows of a `datasets.Dataset`, with the names of class labels in place of their numbers.
 
-    Labels that are named by numbers stay numbers, as do those that have no name, such as -1.
+    Labels whose names are numbers or the letters in their order stay numbers: both point at the same option.
+    So do those without a name, such as -1.
     """
     from datasets import ClassLabel
 
     names: dict[str, list[str]] = {
         column: feature.names
         for column, feature in rows.features.items()
-        if isinstance(feature, ClassLabel) and not any(map(str.isdigit, feature.names))
+        if isinstance(feature, ClassLabel) and not _only_count(feature.names)
     }
     for row in rows:
         yield row | {
@@ -280,3 +280,7 @@ def labelled(rows: Any) -> Iterator[Row]:
             for column, known in names.items()
             if row[column] is not None and 0 <= row[column] < len(known)
         }
+
+
+def _only_count(names: Sequence[str]) -> bool:
+    return any(map(str.isdigit, names)) or "".join(names).upper() == LETTERS[: len(names)]

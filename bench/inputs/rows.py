@@ -163,7 +163,7 @@ def _extra(value: object, column: str) -> Extra:
 
 
 def _extra_text(value: object, column: str) -> str:
-    if value is None or (isinstance(value, float) and math.isnan(value)):
+    if _is_null(value):
         return ""
     if not isinstance(value, (str, int, float)):
         raise RowError(column, f"expected a text or a list of texts, not {value!r:.80}")
@@ -172,14 +172,16 @@ def _extra_text(value: object, column: str) -> str:
 
 def _group(row: Row, column: str | None) -> str:
     value = None if column is None else value_at(row, column)
-    if column is None or value is None or value == "":
-        return ""
-    return _name(value, column)
+    return "" if column is None or _is_null(value) else _name(value, column)
+
+
+def _is_null(value: object) -> bool:
+    return value is None or value == "" or (isinstance(value, float) and math.isnan(value))
 
 
 def _id(row: Row, column: str) -> str:
     value = value_at(row, column)
-    if value is None or value == "":
+    if _is_null(value):
         raise RowError(
             column, "a row without an id; write one, or leave out data.columns.id to number all rows"
         )

@@ -83,7 +83,9 @@ def test_a_wrong_row_says_what_is_wrong_with_which_column(row: dict[str, object]
     assert message in str(caught.value)
 
 
-@pytest.mark.parametrize(("kind", "group"), [(0, "0"), (7.0, "7"), (None, ""), ("", ""), ("x", "x")])
+@pytest.mark.parametrize(
+    ("kind", "group"), [(0, "0"), (7.0, "7"), (None, ""), (float("nan"), ""), ("", ""), ("x", "x")]
+)
 def test_a_group_is_a_text_or_a_number_or_none(kind: object, group: str) -> None:
     row = {"question": "Q?", "options": ["x", "y"], "answer": 0, "kind": kind}
     assert row_to_item(row, Columns(group="kind"), "n").group == group

@@ -35,10 +35,11 @@ LINES = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in ROWS).enco
 ARRAY = json.dumps(ROWS, ensure_ascii=False, indent=1).encode()
 
 
-def zipped(data: bytes) -> bytes:
+def zipped(data: bytes, *more: str) -> bytes:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as file:
-        file.writestr("rows", data)
+        for name in ("rows", "__MACOSX/._rows", *more):
+            file.writestr(name, data)
     return packed.getvalue()
 
 
@@ -82,9 +83,14 @@ def test_tables_as_spreadsheets_write_them(tmp_path: Path, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("names", "read"), [(["no", "yes"], ["yes", "no", -1, None]), (["1", "2"], [1, 0, -1, None])]
+    ("names", "read"),
+    [
+        (["no", "yes"], ["yes", "no", -1, None]),
+        (["1", "2"], [1, 0, -1, None]),
+        (["a", "b"], [1, 0, -1, None]),
+    ],
 )
-def test_a_class_label_is_its_name_and_not_its_number(
+def test_a_class_label_is_its_name_unless_that_only_counts(
     tmp_path: Path, names: list[str], read: list[object]
 ) -> None:
     features = Features({"answer": ClassLabel(names=names)})
@@ -136,6 +142,8 @@ def test_an_encoding_is_named_by_a_key(tmp_path: Path, encoding: str) -> None:
         ("rows.json", b'{"data":\n[]}', "1: the first JSON object is written over several lines; write each"),
         ("rows.jsonl", LINES.decode().encode("utf-16-le"), "write data.encoding: utf-16-le"),
         ("rows.jsonl", LINES.decode().encode("utf-16-be"), "write data.encoding: utf-16-be"),
+        ("rows.csv", b"\x28\xb5\x2f\xfd", ": is compressed with Zstandard, which is not read; compress it"),
+        ("rows.csv.zip", zipped(b"a,b\n1,2\n", "b.csv"), "the archive holds 2 files; pack the one that is"),
         ("rows.csv.gz", b"no gzip", ": cannot be unpacked"),
         ("rows.parquet", b"no parquet", ": not parquet"),
         ("rows.arrow", b"no arrow", ": not arrow"),

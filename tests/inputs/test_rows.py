@@ -251,7 +251,7 @@ def test_rows_are_chosen_by_their_columns(project: Path) -> None:
     [
         ({"kind": "xx"}, "data.where.kind: no row has kind 'xx'; there are x, y; did you mean 'x'?"),
         ({"kind": ["x", "q", "r"]}, "data.where.kind: no row has kind 'q' (and 1 more); there are x, y"),
-        ({"sort": "x"}, "sort: no such column"),
+        ({"sort": "x"}, "1: sort: no such column; the columns are answer, kind, options, question; correct"),
         ({"kind": {"file": "none.txt"}}, "data.where.kind.file: there is no file none.txt"),
     ],
 )
