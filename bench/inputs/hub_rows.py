@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from bench.errors import Unavailable, one_line
 from bench.inputs.hub import hub_errors, repository
@@ -17,20 +17,15 @@ PARQUET = "refs/convert/parquet"
 
 
 def hub_rows(data: HubData, config: str | None, name: str, *, offline: bool) -> Iterable[PlacedRow]:
-    """The rows of a split; raises Unavailable where they cannot be had, with the reason and the remedy."""
-    # Imported here: `datasets` takes over a second.
-    from datasets import DownloadConfig, load_dataset
-    from datasets.exceptions import DatasetGenerationError
+    """The rows of a split, without pictures and sound.
+
+    Raises Unavailable where they cannot be had, with the reason and the remedy.
+    """
+    from datasets.exceptions import DatasetGenerationError  # here: `datasets` takes over a second
 
     source = f"{data.hub}[{name}]"
     try:
-        rows = load_dataset(
-            data.hub,
-            config,
-            split=name,
-            revision=data.revision,
-            download_config=DownloadConfig(local_files_only=offline),
-        )
+        rows = _load(data, config, name, offline=offline)
     except DatasetGenerationError as error:
         cause = error.__cause__ or error
         reason = f"data set {source} cannot be read: {one_line(cause)}"
@@ -38,6 +33,40 @@ def hub_rows(data: HubData, config: str | None, name: str, *, offline: bool) -> 
     except hub_errors() as error:  # not cached, no such set, no such split, or not an answer of the hub
         raise _unavailable(data, source, name, error, offline=offline) from error
     return [(Place(source, number), row) for number, row in enumerate(cast("Iterable[Row]", rows), start=1)]
+
+
+def _load(data: HubData, config: str | None, name: str, *, offline: bool) -> Any:
+    from datasets import DownloadConfig, load_dataset
+
+    if config and data.revision == PARQUET:
+        files = _converted(data, f"{config}/{name}/*.parquet", offline=offline)
+        rows: Any = load_dataset("parquet", data_files=files, split="train")
+    else:
+        download = DownloadConfig(local_files_only=offline)
+        rows = load_dataset(data.hub, config, split=name, revision=data.revision, download_config=download)
+    # A question does not show them, and to decode them `datasets` needs further packages.
+    media = [column for column, kind in rows.features.items() if hasattr(kind, "decode_example")]
+    return rows.remove_columns(media)
+
+
+def _converted(data: HubData, pattern: str, *, offline: bool) -> list[str]:
+    """The files of the hub's own conversion, whose folders `datasets` does not take for configurations."""
+    from huggingface_hub import snapshot_download
+
+    folder = Path(data.hub)
+    if not folder.is_dir():
+        folder = Path(
+            snapshot_download(
+                data.hub,
+                repo_type="dataset",
+                revision=PARQUET,
+                allow_patterns=pattern,
+                local_files_only=offline,
+            )
+        )
+    if files := sorted(str(path) for path in folder.glob(pattern)):
+        return files
+    raise FileNotFoundError(f"it has no files {pattern}")
 
 
 def _unavailable(data: HubData, source: str, name: str, error: Exception, *, offline: bool) -> Unavailable:
