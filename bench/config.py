@@ -2,7 +2,8 @@
 
 import re
 import typing
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, cast
 
@@ -15,6 +16,7 @@ from bench.folders import display, read_text
 
 Location = tuple[str | int, ...]
 M = TypeVar("M", bound=BaseModel)
+V = TypeVar("V")
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
 """The name of a task or a model card; also used for folders and pages."""
@@ -66,6 +68,25 @@ def read_yaml(path: Path, model: type[M]) -> M:
     if mistakes:
         raise FileError(mistakes)
     return value
+
+
+def read_each(paths: Iterable[Path], read: Callable[[Path], V]) -> tuple[list[V], list[Mistake]]:
+    """What can be read, in order, and the mistakes of the files that cannot."""
+    values: list[V] = []
+    mistakes: list[Mistake] = []
+    for path in paths:
+        try:
+            values.append(read(path))
+        except FileError as error:
+            mistakes += error.mistakes
+    return values, mistakes
+
+
+def check_name(name: str, path: Path) -> None:
+    """Raise a FileError unless the name that a file gives is its own."""
+    if name != path.stem:
+        text = f"'{name}' must be the file's name, '{path.stem}'"
+        raise FileError([Mistake(display(path), line_of(path, ("name",)), "name", text)])
 
 
 def line_of(path: Path, key: Location) -> int:
@@ -120,11 +141,14 @@ def _mistake(
 
 
 def mistake_text(model: type[BaseModel], detail: ErrorDetails) -> str:
-    """What is wrong with a value, in a few words; an unknown key or word gets the nearest known one."""
+    """What is wrong with a value, in a few words.
+
+    An unknown word gets the nearest known one. An unknown key gets the place below where it belongs, else
+    the nearest known key, else all keys that there are.
+    """
     kind, loc = detail["type"], detail["loc"]
     if kind == "extra_forbidden":
-        key = str(loc[-1])
-        return "unknown key" + did_you_mean(key, _known_keys(model, loc[:-1]) - {key})
+        return f"unknown key{_key_hint(_models_at(model, loc[:-1]), str(loc[-1]))}"
     if kind == "missing":
         return "missing"
     if kind == "value_error":
@@ -141,8 +165,32 @@ def _lower(text: str) -> str:
     return text[:1].lower() + text[1:]
 
 
-def _known_keys(model: type[BaseModel], loc: Location) -> set[str]:
-    """The keys that are allowed at `loc`: the fields of every model that the annotations allow there."""
+def _key_hint(models: AbstractSet[type[BaseModel]], key: str) -> str:
+    """Where an unknown key belongs, or which keys there are."""
+    if below := _below(models, key):
+        place = ".".join(map(str, below))
+        return f": it belongs in {place}: write {place}.{key}"
+    known = {name for model in models for name in model.model_fields} - {key}
+    return did_you_mean(key, known) or f" (there are {', '.join(sorted(known)) or 'none'})"
+
+
+def _below(models: AbstractSet[type[BaseModel]], key: str) -> Location:
+    """The keys that lead from the models to a nested one that has the key; () where none has."""
+    todo: list[tuple[Location, type[BaseModel]]] = [((), model) for model in models]
+    for path, model in todo:  # grows: the models that are nearest come first
+        if path and key in model.model_fields:
+            return path
+        todo += [
+            ((*path, name), nested)
+            for name, field in model.model_fields.items()
+            if typing.get_origin(field.annotation) not in (tuple, list, dict)
+            for nested in _models_in(field.annotation)
+        ]
+    return ()
+
+
+def _models_at(model: type[BaseModel], loc: Location) -> set[type[BaseModel]]:
+    """Every model that the annotations allow at `loc`."""
     reached = {model}
     for part in loc:
         if not isinstance(part, str):
@@ -152,7 +200,7 @@ def _known_keys(model: type[BaseModel], loc: Location) -> set[str]:
             continue
         fields = [m.model_fields[part] for m in reached if part in m.model_fields]
         reached = {nested for field in fields for nested in _models_in(field.annotation)}
-    return {name for m in reached for name in m.model_fields}
+    return reached
 
 
 def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:

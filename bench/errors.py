@@ -1,7 +1,7 @@
 """Errors that a person can act on. Each says what is wrong, where, and what to do.
 
 BenchError
-├── UsageError      a name or flag that does not exist           exit code 2
+├── UsageError      a name, flag or package that is not there    exit code 2
 ├── FileError       a file is wrong: every mistake in it at once  exit code 3
 ├── Unavailable     what a cell needs is out of reach            reported; other cells run
 └── PromptTooLong   one item does not fit the model's window     noted in the item's record
@@ -14,6 +14,8 @@ from dataclasses import dataclass
 
 LONGEST = 400
 """Characters of another library's message that are shown."""
+LISTED = 10
+"""Names that a message about an unknown one lists."""
 _POINTER = re.compile(r"(?i)for (more )?details,? (please )?(look at|see) [^.!]*(above|below)[^.!]*[.!]?")
 """A sentence that points to what the library has logged, which nobody sees."""
 
@@ -25,7 +27,7 @@ class BenchError(Exception):
 
 
 class UsageError(BenchError):
-    """A name or flag that does not exist, or flags that exclude each other."""
+    """A name, flag or package that does not exist, or flags that exclude each other."""
 
     exit_code = 2
 
@@ -108,3 +110,14 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     folded = {candidate.casefold(): candidate for candidate in sorted(known, reverse=True)}
     near = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)
     return f"; did you mean '{folded[near[0]]}'?" if near else ""
+
+
+def there_are(name: str, known: Iterable[str]) -> str:
+    """The end of a message about an unknown name: `; did you mean 'x'? (there are x, y and 3 more)`.
+
+    Of more than `LISTED` names, those that are most like `name` are listed.
+    """
+    names = sorted(set(known))
+    listed = sorted(difflib.get_close_matches(name, names, n=LISTED, cutoff=0.0))
+    more = f" and {len(names) - len(listed)} more" if len(names) > len(listed) else ""
+    return f"{did_you_mean(name, names)} (there are {', '.join(listed) or 'none'}{more})"

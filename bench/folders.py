@@ -1,12 +1,14 @@
 """The project's and the user's folders, and reading text files."""
 
+import fnmatch
 import os
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from bench.errors import FileError, Mistake
+from bench.errors import FileError, Mistake, UsageError, there_are
 
 BUILT_IN = Path(__file__).resolve().parent
-"""The parent of `tasks/` and `model_cards/` in an installed package; in a checkout, one folder up."""
+"""The parent of `tasks/` and the like in an installed package; in a checkout they are one folder up."""
 
 
 def cache_folder() -> Path:
@@ -16,9 +18,10 @@ def cache_folder() -> Path:
 
 
 def folders(name: str) -> tuple[Path, ...]:
-    """The folders called `name` ("tasks", "model_cards"): the project's, then the one in the working folder.
+    """The folders called `name`: the project's, then the one in the working folder.
 
-    A file in the second replaces the project's file of that name.
+    Names are "tasks", "suites" and "model_cards". A file in the second replaces the project's file of that
+    name.
     """
     built_in = next((p for p in (BUILT_IN / name, BUILT_IN.parent / name) if p.is_dir()), None)
     own = Path.cwd() / name
@@ -30,6 +33,31 @@ def yaml_files(name: str) -> dict[str, Path]:
     """`{stem: path}` of the YAML files in `folders(name)`, sorted by stem."""
     paths = [path for folder in folders(name) for path in sorted(folder.glob("*.yaml"))]
     return dict(sorted({path.stem: path for path in paths}.items()))
+
+
+def named_files(folder: str, names: Sequence[str] = (), *, globs: bool = True) -> list[Path]:
+    """The YAML files of these names in `folders(folder)`, in this order, or all of them, sorted.
+
+    A name may be a path to a file, or a glob (`mmlu_*`) unless `globs` is false. Raises a UsageError for a
+    name or a glob without a file.
+    """
+    known = yaml_files(folder)
+    paths = [path for name in names for path in _named(folder, name, known, globs=globs)]
+    return list(dict.fromkeys(paths)) if names else list(known.values())
+
+
+def _named(folder: str, name: str, known: Mapping[str, Path], *, globs: bool) -> Iterator[Path]:
+    is_glob = globs and any(sign in name for sign in "*?[")
+    if name in known:
+        yield known[name]
+    elif name.endswith(".yaml") or is_file(Path(name)):
+        yield Path(name)
+    elif matches := fnmatch.filter(known, name) if is_glob else []:
+        yield from (known[match] for match in matches)
+    else:
+        verb = "matches" if is_glob else "is named"
+        noun = folder.removesuffix("s")
+        raise UsageError(f"no {noun} {verb} '{name}'{there_are(name, known)} (bench {folder} list)")
 
 
 def display(path: Path) -> str:

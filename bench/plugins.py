@@ -13,7 +13,7 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Generic, TypeVar
 
-from bench.errors import BenchError, UsageError, did_you_mean, one_line
+from bench.errors import BenchError, UsageError, one_line, there_are
 
 T = TypeVar("T")
 
@@ -43,7 +43,7 @@ class Registry(Generic[T]):
             return self.own[name]
         point = self._outside().get(name)
         if point is None:
-            near = did_you_mean(name, self.names())
+            near = there_are(name, self.names())
             raise UsageError(f"no {self.noun} is named '{name}'{near}; is its package installed?")
         return _load(point, self.noun, self.kind)
 

@@ -26,6 +26,9 @@ Quantization = Literal["none", "int8", "nf4", "fp4"]
 Value = str | int | float | bool
 """The value of a choice in a variant."""
 
+LimitOrder = Literal["drawn", "file"]
+"""Which items a partial run asks: those that a seeded draw gives, or the first of the file."""
+
 Texts = Literal["full", "answers"]
 """Which texts a run keeps: `answers` has none of questions, options, prompts and replies."""
 PublishedTexts = Literal[Texts, "none"]
@@ -77,6 +80,8 @@ class ScoreRequest:
     prompt: str
     continuations: tuple[tuple[str, ...], ...]
     templated: bool = False
+    beginning: str = ""
+    """Requests with the same value begin with the same exemplars, where others do not."""
 
 
 Tokens = tuple[int, ...]

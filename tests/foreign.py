@@ -1,9 +1,13 @@
 """lm-eval's own engine on a model of ours, and a small task of its form on local data."""
 
 from pathlib import Path
+from typing import Any
 
 import yaml
+from lm_eval import simple_evaluate
+from lm_eval.loggers import EvaluationTracker
 from lm_eval.models.huggingface import HFLM
+from lm_eval.tasks import TaskManager
 from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
 
 from bench.inputs.model_card import Architecture
@@ -67,3 +71,26 @@ def reference(folder: Path, architecture: Architecture = "decoder") -> HFLM:
     # reference would lose FLAN-T5's own output head and score with the embeddings instead.
     model.config.tie_word_embeddings = architecture == "decoder" and model.config.tie_word_embeddings
     return HFLM(pretrained=model, tokenizer=AutoTokenizer.from_pretrained(folder), batch_size=8)
+
+
+def run_lm_eval(
+    folder: Path, model: Path, out: Path, *tasks: str, arguments: str = "", **options: Any
+) -> None:
+    """As lm-eval's own command line does with --output_path and --log_samples."""
+    tracker = EvaluationTracker(output_path=str(out))
+    evaluated = simple_evaluate(
+        model="hf",
+        model_args=f"pretrained={model},dtype=float32{arguments}",
+        tasks=list(tasks),
+        task_manager=TaskManager(include_path=folder, include_defaults=False),
+        evaluation_tracker=tracker,
+        batch_size=8,
+        device="cpu",
+        bootstrap_iters=0,
+        **options,
+    )
+    assert evaluated is not None
+    samples = evaluated.pop("samples")
+    tracker.save_results_aggregated(results=evaluated, samples=samples)
+    for name in evaluated["configs"]:
+        tracker.save_results_samples(task_name=name, samples=samples[name])

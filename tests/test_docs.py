@@ -28,6 +28,7 @@ from pydantic import BaseModel
 from bench import errors
 from bench.cli import main
 from bench.inputs.model_card import ModelCard
+from bench.inputs.suite import Suite
 from bench.inputs.sweep_file import Sweep
 from bench.inputs.task import Task
 from bench.scoring.record import Record
@@ -199,6 +200,10 @@ def test_every_key_and_every_choice_of_a_sweep_file_is_explained_and_no_other() 
     choices = {key.removeprefix("variants.") for key in sweep_keys if key.startswith("variants.")}
     assert explained("docs/sweeps.md", "choice") == choices
     assert "quantize" in choices
+
+
+def test_every_key_of_a_suite_is_explained_and_no_other() -> None:
+    assert explained("docs/sweeps.md", "key of a suite") == keys(Suite)
 
 
 def test_everything_that_is_kept_of_an_answer_is_explained() -> None:

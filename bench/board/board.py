@@ -2,18 +2,18 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bench.board.changes import Change, changes
 from bench.board.descent import LEAK, described, leak
 from bench.board.standing import Standing, Standings, standings
+from bench.board.tags import machine_of, tags_of
 from bench.inputs.model_card import ModelCard
 from bench.results.answers import Answered, Answers, AnyRun, Unanswered
-from bench.results.result import CannotRunResult, CellFacts, DoneResult, Provenance, TaskFacts, Unsuccessful
+from bench.results.result import CannotRunResult, CellFacts, DoneResult, TaskFacts, Unsuccessful
 from bench.types import ViewName
-from bench.wording import short_digest
 
 ONE_LETTER = 0.9
 """From this share of equal answers on, the board warns that a model nearly always gives one letter."""
@@ -137,7 +137,7 @@ def _task_board(runs: Sequence[AnyRun], cards: Sequence[ModelCard]) -> TaskBoard
     rows = [_row(run, main) for run in runs if isinstance(run, Answered) and main]
     failures = [Failure(run.result, run.folder) for run in runs if isinstance(run, Unanswered)]
     table = [row for row in rows if not row.apart]
-    machines = {_machine(row.result.provenance) for row in table or rows}
+    machines = {machine_of(row.result.provenance) for row in table or rows}
     table = _tagged(table, machines)
     options = _option_counts(table or rows)
     chance = _chance(options)
@@ -182,10 +182,19 @@ def _leaks(table: Sequence[Row]) -> str:
     return f" {LEAK.capitalize()}: {', '.join(titles)}." if titles else ""
 
 
-def comparable(cell: CellFacts) -> tuple[str, int, int, str, str, int]:
-    """Runs are compared only where this is equal, and only if they are complete."""
+def are_comparable(first: CellFacts, second: CellFacts) -> bool:
+    """Whether two runs answered the same task, on the same data, by one version of our engine.
+
+    A run of another program has no such version. It has the digest of a task of ours only where it was
+    imported as that task, and then it was asked exactly the same.
+    """
+    engines = {cell.engine_version for cell in (first, second) if not cell.variant.program}
+    return _asked(first) == _asked(second) and len(engines) <= 1
+
+
+def _asked(cell: CellFacts) -> tuple[int, str, str, int]:
     task, test = cell.task, cell.data["test"]
-    return cell.variant.program, task.version, cell.engine_version, task.sha256, test.sha256, test.rows
+    return task.version, task.sha256, test.sha256, test.rows
 
 
 def _main(runs: Sequence[AnyRun]) -> CellFacts | None:
@@ -194,17 +203,17 @@ def _main(runs: Sequence[AnyRun]) -> CellFacts | None:
     None where no model could be asked anything.
     """
     complete = Counter(
-        comparable(run.result.cell)
+        (_asked(run.result.cell), run.result.cell.engine_version)
         for run in runs
         if isinstance(run, Answered) and run.result.cell.limit is None
     )
     return max(
         (run.result.cell for run in runs if not isinstance(run.result, CannotRunResult)),
         key=lambda cell: (
-            complete[comparable(cell)] > 0,
+            complete[_asked(cell), cell.engine_version] > 0,
             cell.task.version,
             cell.engine_version,
-            complete[comparable(cell)],
+            complete[_asked(cell), cell.engine_version],
             cell.task.sha256,
             cell.id,
         ),
@@ -218,58 +227,32 @@ def _row(run: Answered, main: CellFacts) -> Row:
 
 def _apart(cell: CellFacts, main: CellFacts) -> str:
     if cell.limit is not None:
-        return f"partial run: the first {cell.limit} of {cell.data['test'].rows} questions"
-    if cell.variant.program != main.variant.program:
-        programs = cell.variant.program or OURS, main.variant.program or OURS
-        return "scored by {}; the table shows runs of {}".format(*programs)
+        which = f"{cell.limit} drawn" if cell.limit_order == "drawn" else f"the first {cell.limit}"
+        return f"partial run: {which} of {cell.data['test'].rows} questions"
+    if are_comparable(cell, main):
+        return ""
     if cell.task.version != main.task.version:
         return f"version {cell.task.version} of the task; the table shows version {main.task.version}"
-    if cell.engine_version != main.engine_version:
+    same_task = cell.task.sha256 == main.task.sha256
+    same_program = cell.variant.program == main.variant.program
+    if not same_task and not same_program:
+        programs = cell.variant.program or OURS, main.variant.program or OURS
+        return "scored by {}; the table shows runs of {}".format(*programs)
+    if same_program and cell.engine_version != main.engine_version:
         return f"scored by engine version {cell.engine_version}; the table shows {main.engine_version}"
-    if cell.task.sha256 != main.task.sha256:
+    if not same_task:
         return "the task file was different, though its version was the same"
-    if comparable(cell) != comparable(main):
-        return "different test data"
-    return ""
+    return "different test data"
 
 
 def _tagged(table: Sequence[Row], machines: set[str]) -> list[Row]:
     """The rows with their tags."""
-    models: dict[str, list[Row]] = {}
+    models: dict[str, list[DoneResult]] = {}
     for row in table:
-        models.setdefault(row.result.cell.model.name, []).append(row)
-    return [replace(row, tags=_tags(row, models[row.result.cell.model.name], machines)) for row in table]
-
-
-def _machine(provenance: Provenance) -> str:
-    device = "" if provenance.device in ("cpu", "") else f", {provenance.device}"
-    return f"{provenance.machine}{device}"
-
-
-def _tags(row: Row, others: Sequence[Row], machines: set[str]) -> tuple[str, ...]:
-    """What tells a row from similar ones: training items, weights, adapter, machine."""
-    cell = row.result.cell
-    tags = [row.result.origin] if row.result.origin else []
-    if cell.model.learns_from:
-        tags.append(f"trained on {cell.data[cell.model.learns_from].rows} items")
-    if len({other.result.cell.weights for other in others}) > 1:
-        tags.append(f"weights {short_digest(cell.weights)}")
-    tags += _adapter_tags(row, others)
-    if len(machines) > 1:
-        tags.append(_machine(row.result.provenance))
-    return tuple(tags)
-
-
-def _adapter_tags(row: Row, others: Sequence[Row]) -> Iterator[str]:
-    """Which adapter, where the model has several, and whether it was trained on these questions."""
-    adapter = row.result.cell.variant.adapter
-    if adapter is None:
-        return
-    adapters = [other.result.cell.variant.adapter for other in others]
-    if len({other.sha256 for other in adapters if other}) > 1:
-        yield f"adapter {adapter.name} {adapter.sha256[:8]}"
-    if adapter.seen:
-        yield f"trained on {adapter.seen} of these questions"
+        models.setdefault(row.result.cell.model.name, []).append(row.result)
+    return [
+        replace(row, tags=tags_of(row.result, models[row.result.cell.model.name], machines)) for row in table
+    ]
 
 
 def _order(row: Row) -> tuple[float, str, str]:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from bench.board.descent import is_base
 from bench.inputs.adapter import AdapterFacts
 from bench.results.answers import Answered
-from bench.results.result import CellFacts, DoneResult, Variant
+from bench.results.result import CellFacts, DoneResult
+from bench.results.variant import Variant
 from bench.stats.paired import Paired, paired
 from bench.wording import size
 
@@ -60,7 +61,7 @@ def _without_change(cell: CellFacts) -> str:
 def _asked(cell: CellFacts, variant: Variant) -> str:
     """Equal for cells that were asked the same in that variant, whatever the model."""
     task = (cell.task.name, cell.task.version, cell.task.sha256, cell.data["test"].sha256)
-    return repr((*task, cell.limit, cell.engine_version, cell.exemplar_ids, variant))
+    return repr((*task, cell.part, cell.engine_version, cell.exemplar_ids, variant))
 
 
 def _name_of_change(before: Variant, after: Variant) -> str:

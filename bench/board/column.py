@@ -10,10 +10,10 @@ from bench.results.result import DoneResult
 from bench.wording import or_dash
 
 Value = str | int | float | None
-Suite = Literal["export", "terminal", "sweep", "paper", "page", "variants", "filters"]
+TableKind = Literal["export", "terminal", "sweep", "paper", "page", "variants", "filters"]
 """A table: `export` is CSV and JSON, `terminal` what `bench leaderboard show` prints, `sweep` the one at the
-end of a sweep, `paper` Markdown and LaTeX, `page` the site's table of a task, `variants` that of a model.
-`filters` are what rows of the site's table can be chosen by.
+end of a sweep and that of partial runs, `paper` Markdown and LaTeX, `page` the site's table of a task,
+`variants` that of a model. `filters` are what rows of the site's table can be chosen by.
 """
 
 
@@ -78,10 +78,10 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Columns of one package, and the suites at whose end they stand."""
+    """Columns of one package, and the tables at whose end they stand."""
 
     columns: tuple[Column, ...]
-    suites: tuple[Suite, ...] = ("export", "terminal", "page")
+    tables: tuple[TableKind, ...] = ("export", "terminal", "page")
 
 
 def rounded(value: Value) -> Value:

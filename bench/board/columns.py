@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from bench.board.board import TaskBoard
-from bench.board.column import Column, Columns, Measured, Suite
+from bench.board.column import Column, Columns, Measured, TableKind
 from bench.errors import BenchError
 from bench.plugins import Registry
 from bench.types import ViewName
@@ -17,24 +17,24 @@ from bench.wording import count, number, or_dash, percent, size
 _SIZES = ((2 * 10**8, "below 200M"), (10**9, "200M to 1B"), (4 * 10**9, "1B to 4B"))
 
 
-COLUMNS = Registry("bench.columns", "suite of columns", Columns)
+COLUMNS = Registry("bench.columns", "set of columns", Columns)
 
 
-def columns_of(suite: Suite) -> list[Column]:
-    """The columns of that suite, ours first; raises a BenchError where two have one name."""
-    added = [each for each in COLUMNS.all().values() if suite in each.suites]
-    columns = [*_own_columns(suite), *(column for each in added for column in each.columns)]
+def columns_of(kind: TableKind) -> list[Column]:
+    """The columns of that table, ours first; raises a BenchError where two have one name."""
+    added = [each for each in COLUMNS.all().values() if kind in each.tables]
+    columns = [*_own_columns(kind), *(column for each in added for column in each.columns)]
     [(name, times)] = Counter(column.name for column in columns).most_common(1)
     if times > 1:
         raise BenchError(f"{times} columns are named '{name}'; uninstall a package that adds one")
     return columns
 
 
-def _own_columns(suite: Suite) -> Iterator[Column]:
-    """The suite's own columns; an export has the accuracy by every view behind the questions."""
-    for column in _SUITES[suite]:
+def _own_columns(kind: TableKind) -> Iterator[Column]:
+    """The project's own columns; an export has the accuracy by every view behind the questions."""
+    for column in _TABLES[kind]:
         yield column
-        if suite == "export" and column is QUESTIONS:
+        if kind == "export" and column is QUESTIONS:
             yield from map(_accuracy_by, VIEWS.names())
 
 
@@ -74,7 +74,7 @@ def _short_interval(row: Measured) -> str:
 
 def _variant(row: Measured) -> str:
     cell = row.result.cell
-    return cell.variant.slug + (f", first {cell.limit}" if cell.limit else "")
+    return ", ".join(filter(None, [cell.variant.slug, cell.part]))
 
 
 def _right(row: Measured) -> str:
@@ -111,6 +111,7 @@ def _accuracy_by(view: ViewName) -> Column:
 RANK = Column("rank", "Rank", _rank_key, lambda row: or_dash(row.standing and row.standing.text))
 RANK_BEST = Column("rank_best", "Best rank", lambda row: row.standing and row.standing.best)
 RANK_WORST = Column("rank_worst", "Worst rank", lambda row: row.standing and row.standing.worst)
+TASK = Column("task", "Task", lambda row: row.result.cell.task.name)
 MODEL = Column("model", "Model", lambda row: row.result.cell.model.name)
 TITLE = Column("title", "Model", lambda row: row.result.cell.model.title)
 VARIANT = Column("variant", "Variant", lambda row: row.result.cell.variant.slug, short_text=_variant)
@@ -207,9 +208,9 @@ FINISHED = Column(
 IMPORTED = Column("imported", "Imported", lambda row: row.result.imported or None)
 RUN = Column("run", "Run", lambda row: row.result.cell.id)
 
-_SUITES: dict[Suite, tuple[Column, ...]] = {
+_TABLES: dict[TableKind, tuple[Column, ...]] = {
     "export": (
-        RANK_BEST, RANK_WORST, MODEL, TITLE, VARIANT, FAMILY, VIEW,
+        TASK, RANK_BEST, RANK_WORST, MODEL, TITLE, VARIANT, FAMILY, VIEW,
         ACCURACY, LOW, HIGH, ABOVE_CHANCE, RIGHT, QUESTIONS,
         PARAMETERS, PRECISION, TUNED, EXEMPLARS, PROMPT,
         SPEED, MEMORY, HELD, DISK, ALONE, JOULES,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.board.board import Row, TaskBoard, comparable
+from bench.board.board import Row, TaskBoard, are_comparable
 from bench.board.changes import format_difference
 from bench.board.facts import names_of
 from bench.results.answers import Answered
@@ -25,9 +25,11 @@ def reason_not_comparable(first: Answered, second: Answered) -> str:
     cells = first.result.cell, second.result.cell
     if cells[0].limit != cells[1].limit:
         return "they were asked different numbers of questions"
-    if cells[0].variant.program != cells[1].variant.program:
-        return "they were scored by different programs"
-    if comparable(cells[0]) != comparable(cells[1]):
+    if cells[0].limit_order != cells[1].limit_order:
+        return "one was asked the first questions, and one a draw of them"
+    if not are_comparable(*cells):
+        if cells[0].variant.program != cells[1].variant.program:
+            return "they were scored by different programs"
         return "they have different versions of the task, its data or the engine"
     if first.answers.truth != second.answers.truth:
         return "they were asked different questions"

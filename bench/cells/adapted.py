@@ -23,7 +23,7 @@ from bench.inputs.adapter_fit import check_fits
 from bench.inputs.data import Split
 from bench.inputs.weights import RemoteWeights, Weights
 from bench.results.identity import identity
-from bench.results.result import Variant
+from bench.results.variant import Variant
 from bench.scoring.asking import Asking
 from bench.tuning.job import Job
 

@@ -7,7 +7,8 @@ from bench.engines.engine import Opening
 from bench.inputs.task import Task
 from bench.inputs.weights import RemoteWeights, Weights
 from bench.results.identity import CANNOT_RUN, folder_of
-from bench.results.result import CellFacts, SplitFacts, Variant
+from bench.results.result import CellFacts, SplitFacts
+from bench.results.variant import Variant
 from bench.scoring.asking import Asking
 from bench.tuning.job import Job
 from bench.types import Item

@@ -17,23 +17,36 @@ from bench.inputs.adapter import Adapter
 from bench.inputs.cards import AnyCard, BrokenCard, CardFile
 from bench.inputs.choices import Choices
 from bench.inputs.data import Split, load_split, shared_questions
+from bench.inputs.draw import draw
+from bench.inputs.exemplars import task_exemplars
 from bench.inputs.model_card import ModelCard, PathSource
-from bench.inputs.prompts import NO_EXEMPLARS, Exemplars, choose_exemplars
+from bench.inputs.prompts import NO_EXEMPLARS, Exemplars
 from bench.inputs.task import Task, TaskFile
 from bench.inputs.task_data import Role
 from bench.inputs.weights import RemoteWeights, Trust, Weights, find_weights
 from bench.results.identity import identity
-from bench.results.result import CellFacts, SplitFacts, Variant, task_facts
+from bench.results.result import CellFacts, split_facts, task_facts
+from bench.results.variant import Variant
 from bench.scoring.asking import Asking
+from bench.types import Item
 
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """A cell that cannot run here. `what` names the missing task, the missing model, or the pair."""
+    """What cannot run here: a model on any task, a task with any model, or the two together.
 
-    what: str
+    `model` and `task` are names, "" for any.
+    """
+
+    model: str
+    task: str
     reason: str
     remedy: str
+
+    @property
+    def what(self) -> str:
+        names = (f"model {self.model}" if self.model else "", f"task {self.task}" if self.task else "")
+        return " on ".join(filter(None, names))
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,16 +164,15 @@ def _planned(
         return _cell(data, file.card, weights, wish, settings)
     except Unavailable as error:
         task, model = data.file.task.name, file.name
-        what = f"{model} on {task}"
         if error is weights:
-            what = f"model {model}"
+            task = ""
         elif error in data.splits.values():
-            what = f"task {task}"
-        return Missing(what, error.reason, error.remedy)
+            model = ""
+        return Missing(model, task, error.reason, error.remedy)
 
 
 def _cannot_run(data: TaskData, name: str, title: str, reason: str) -> CannotRun:
-    return CannotRun(data.file.task, _split_facts(data.split("test")), name, title, reason)
+    return CannotRun(data.file.task, split_facts(data.split("test")), name, title, reason)
 
 
 def _cell(
@@ -174,7 +186,7 @@ def _cell(
     _check_leaks(splits)
     stored = weights.format if weights else ""
     variant = variant_of(task, card, engine_kind(card), wish.choices, count, settings.seed, stored)
-    exemplars = _exemplars(splits, count, settings.seed, variant)
+    exemplars = _exemplars(data.file, splits, count, settings.seed, variant)
     facts = _facts(data.file, card, weights, variant, change, settings, splits, exemplars)
     opening = Opening(
         card=card,
@@ -186,7 +198,7 @@ def _cell(
         more=variant.more,
     )
     asking = Asking(task, exemplars, variant.prompt, variant.generate, settings.seed)
-    items = splits["test"].items[: facts.limit]
+    items = _asked(splits["test"], facts)
     cell = Cell(facts, asking, items, opening, weights, home=data.file.path.parent)
     match change:
         case Untouched():
@@ -197,6 +209,13 @@ def _cell(
             return with_quick_tuning(cell, change, data.split("train"), splits["test"], settings.seed)
 
 
+def _asked(test: Split, facts: CellFacts) -> tuple[Item, ...]:
+    """The items that the cell asks."""
+    if facts.limit is None or facts.limit_order == "file":
+        return test.items[: facts.limit]
+    return draw(test.items, facts.limit)
+
+
 def _check_leaks(splits: Mapping[Role, Split]) -> None:
     """Raises a FileError for training items and exemplars that are also in the test split."""
     others = [split for role, split in splits.items() if role != "test"]
@@ -205,10 +224,13 @@ def _check_leaks(splits: Mapping[Role, Split]) -> None:
         raise FileError(list(leaks))
 
 
-def _exemplars(splits: Mapping[Role, Split], count: int, seed: int, variant: Variant) -> Exemplars:
+def _exemplars(
+    file: TaskFile, splits: Mapping[Role, Split], count: int, seed: int, variant: Variant
+) -> Exemplars:
     if not count:
         return NO_EXEMPLARS
-    return choose_exemplars(splits["exemplars"].items, count, seed, variant.exemplar_choice)
+    tested, split = splits["test"].items, splits["exemplars"]
+    return task_exemplars(file, tested, split, count, seed, variant.exemplar_choice)
 
 
 def _facts(
@@ -229,27 +251,12 @@ def _facts(
         model=card,
         weights=weights.revision if weights else None,
         variant=variant,
-        data={role: _split_facts(split) for role, split in splits.items()},
-        exemplar_ids=_shown(exemplars),
+        data={role: split_facts(split) for role, split in splits.items()},
+        exemplar_ids=tuple(item.id for item in exemplars.shown),
         limit=limit,
+        limit_order="file" if limit is None else settings.limit_order,
         engine_version=ENGINE_VERSION,
         engine_package=engine_package(card),
         command=command_of(file, card, variant, change, settings, limit, test),
     )
     return facts.model_copy(update={"id": identity(facts)})
-
-
-def _shown(exemplars: Exemplars) -> tuple[str, ...]:
-    """The ids of the exemplars shown before every question; empty where each draws its own by the seed."""
-    return tuple(item.id for item in exemplars.pool) if exemplars.choice == "fixed" else ()
-
-
-def _split_facts(split: Split) -> SplitFacts:
-    return SplitFacts(
-        split=split.name,
-        source=split.source,
-        rows=len(split.items),
-        sha256=split.sha256,
-        odd=dict(split.odd),
-        notes=split.notes,
-    )

@@ -9,8 +9,9 @@ from bench.inputs.adapter import Adapter
 from bench.inputs.choices import Choices, flags_of
 from bench.inputs.data import Split
 from bench.inputs.model_card import ModelCard
+from bench.inputs.prompts import ExemplarChoice
 from bench.inputs.task import Task, TaskFile
-from bench.results.result import Variant
+from bench.results.variant import Variant
 
 T = TypeVar("T")
 
@@ -38,6 +39,7 @@ def command_of(
     words += flags_of(explicit_choices(task, card, variant).made | variant.more)
     words += ["--seed", str(seed)] if seed else []
     words += ["--limit", str(limit)] if limit else []
+    words += ["--limit-order", "file"] if limit and settings.limit_order == "file" else []
     words += ["--data-dir", "DIR"] if test.mirrored else []
     words += ["--include-path", "DIR"] if file.included else []
     words += ["--allow-pickle"] if settings.trust.pickle else []
@@ -52,18 +54,25 @@ def explicit_choices(task: Task, card: ModelCard, variant: Variant) -> Choices:
     if card.is_baseline:
         return Choices()
     generate, usual = variant.generate, task.generate
-    choice = variant.exemplar_choice if variant.exemplars else task.exemplar_choice
     return Choices(
         dtype=variant.dtype,
         exemplars=_unless(variant.exemplars, task.exemplars),
         prompt=_unless(variant.prompt, card.style),
         quantize=_unless(variant.quantize, "none"),
-        exemplar_choice=_unless(choice, task.exemplar_choice),
+        exemplar_choice=_choice_of_exemplars(task, variant),
         generate=True if generate else None,
         samples=_unless(generate and generate.samples, usual and usual.samples),
         temperature=_unless(generate and generate.temperature, usual and usual.temperature),
         max_new_tokens=_unless(generate and generate.max_new_tokens, usual and usual.max_new_tokens),
     )
+
+
+def _choice_of_exemplars(task: Task, variant: Variant) -> ExemplarChoice | None:
+    """None also for ids: they are the task's own."""
+    choice = variant.exemplar_choice
+    if not variant.exemplars or isinstance(choice, tuple):
+        return None
+    return None if choice == task.exemplar_choice else choice
 
 
 def _unless(value: T, usual: T) -> T | None:

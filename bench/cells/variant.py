@@ -6,9 +6,10 @@ from bench.errors import Unavailable, UsageError
 from bench.inputs.choices import Choices, flag
 from bench.inputs.engine_rules import EngineRules
 from bench.inputs.model_card import ModelCard
+from bench.inputs.prompts import SEEDED
 from bench.inputs.stored_format import check_not_quantised_twice
 from bench.inputs.task import Generate, Task
-from bench.results.result import Variant
+from bench.results.variant import Variant
 from bench.types import Dtype, PromptStyle, Value
 
 ENGINE_CHOICES = ("dtype", "quantize", "lora", "adapter", "prompt", "generate")
@@ -39,14 +40,16 @@ def variant_of(
     _check_engine(card, rules, choices)
     check_not_quantised_twice(weights_format, choices.quantize or "none")
     generate = _generate(task, choices) if choices.generate else None
-    # Without exemplars or sampling nothing is random, and the seed cannot change a number.
-    draws = exemplars or (generate and generate.temperature)
+    choice = (choices.exemplar_choice or task.exemplar_choice) if exemplars else "fixed"
+    # Without drawn exemplars or sampling nothing is random, and the seed cannot change a number.
+    draws = (exemplars and choice in SEEDED) or (generate and generate.temperature)
     return Variant(
         dtype=_dtype(card, choices) if "dtype" in rules.choices else None,
         exemplars=exemplars,
         seed=seed if draws else 0,
         prompt=_style(card, rules, choices),
-        exemplar_choice=(choices.exemplar_choice or task.exemplar_choice) if exemplars else "fixed",
+        exemplar_choice=choice,
+        exemplars_within=task.exemplars_within or "" if exemplars else "",
         generate=generate,
         quantize=choices.quantize or "none",
         engine="" if card.engine is None or "dtype" in rules.choices else card.engine,

@@ -8,6 +8,7 @@ from bench.inputs.adapter import Adapter
 from bench.inputs.adapter_source import find_adapter
 from bench.inputs.choices import Choices
 from bench.inputs.weights import NO_TRUST, Trust
+from bench.types import LimitOrder
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ UNTOUCHED = Untouched()
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What all variants share. `limit` is how many of the first items to ask, None for all.
+    """What all variants share. `limit` is how many items to ask, None for all; `limit_order` is which.
 
     `allow_code` allows metrics that are Python code (`evaluate:PATH`); it does not affect scores.
     """
@@ -37,6 +38,7 @@ class Settings:
     seed: int = 0
     trust: Trust = NO_TRUST
     allow_code: bool = False
+    limit_order: LimitOrder = "drawn"
 
 
 DEFAULTS = Settings()

@@ -17,6 +17,7 @@ from bench.cli.leaderboard import leaderboard
 from bench.cli.models import models
 from bench.cli.results import results
 from bench.cli.run import run
+from bench.cli.suites import suites
 from bench.cli.tasks import tasks
 from bench.cli.tune import tune
 from bench.cli.verify import verify
@@ -64,6 +65,7 @@ for command in (
     results,
     compare,
     tasks,
+    suites,
     models,
     leaderboard,
     export,

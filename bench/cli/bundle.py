@@ -22,8 +22,10 @@ from bench.errors import UsageError
     "-t",
     multiple=True,
     metavar="NAMES",
-    help="Task names or YAML files; separate several with commas. Default: every task.",
+    help="Task names, globs or YAML files; separate several with commas. "
+    "Default: every task, or those of --suite.",
 )
+@options.suite
 @options.data_dir
 @options.offline
 @click.option("--check", is_flag=True, help="Verify the checksums of the bundle in OUT; collect nothing.")
@@ -32,6 +34,7 @@ def bundle(
     out: Path,
     models: tuple[str, ...],
     tasks: tuple[str, ...],
+    suite: str | None,
     data_dir: Path | None,
     offline: bool,
     check: bool,
@@ -45,7 +48,8 @@ def bundle(
     from bench.inputs.bundle import check_bundle, make_bundle
     from bench.inputs.cards import find_cards
     from bench.inputs.data import data_folder
-    from bench.inputs.task import find_tasks
+    from bench.inputs.suite import chosen_tasks
+    from bench.inputs.tasks import find_tasks
     from bench.inputs.weights import on_this_machine
 
     if check:
@@ -54,7 +58,7 @@ def bundle(
     if not models:
         raise UsageError("--models is missing; --models available collects those on this machine")
     cards = find_cards(",".join(models), on_this_machine)
-    files = find_tasks([name.strip() for term in tasks for name in term.split(",") if name.strip()])
+    files = find_tasks(chosen_tasks(tasks, suite))
     folder = data_folder(data_dir)
     offline = decide_offline(files, cards, folder, offline=offline)
     for line in make_bundle(out, files, cards, data_dir=folder, offline=offline):

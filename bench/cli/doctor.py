@@ -161,7 +161,7 @@ def _models() -> Iterator[Finding]:
     yield _token(models_that_need_a_token(cards, lambda file: file.name in here))
     yield Finding("models", "good", f"{len(here)} of {len(cards)} are on this machine: {', '.join(here)}")
     for mistake in mistakes:
-        yield Finding("models", "bad", mistake, "fix the card")
+        yield Finding("models", "bad", str(mistake), "fix the card")
 
 
 def _token(gated: Sequence[str]) -> Finding:

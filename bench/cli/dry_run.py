@@ -3,7 +3,6 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from itertools import groupby
 from pathlib import Path
 
 import click
@@ -11,11 +10,8 @@ from rich.table import Table
 
 from bench.cells.cell import CannotRun, Cell, NeedsTuning, Planned
 from bench.cells.forecast import bytes_to_download, expected_peak_bytes, expected_seconds
-from bench.cells.plan import Missing
 from bench.cli.console import stdout
-from bench.inputs.cards import AnyCard
-from bench.inputs.gated import REMEDY, has_token, models_that_need_a_token
-from bench.inputs.weights import RemoteWeights, on_this_machine
+from bench.inputs.weights import RemoteWeights
 from bench.results.journal import NAME, read_journal
 from bench.results.result import DoneResult
 from bench.results.store import find_run, read_results
@@ -50,51 +46,6 @@ class PlannedCell:
     @property
     def is_to_do(self) -> bool:
         return self.state != "done" and not self.reason
-
-
-def show_missing(missing: Sequence[Missing]) -> None:
-    """Print what is missing on this machine and how to get it, one line for each reason."""
-    remedies = {(m.reason, m.what): m.remedy for m in sorted(missing, key=lambda m: (m.reason, m.what))}
-    for reason, group in groupby(remedies, key=lambda pair: pair[0]):
-        names = [what for _, what in group]
-        remedy = remedies[reason, names[0]] + (", and so on" if len(names) > 1 else "")
-        click.echo(f"unavailable: {_joined(names)}: {reason}; {remedy}", err=True)
-
-
-def show_data_warnings(cells: Sequence[Planned]) -> None:
-    """Print what is odd about the rows of the tasks that run, once for each split."""
-    planned = [cell.cell if isinstance(cell, NeedsTuning) else cell for cell in cells]
-    lines = {
-        f"{cell.facts.task.name}, {split.split} split: {text}": None
-        for cell in planned
-        if isinstance(cell, Cell)
-        for split in cell.facts.data.values()
-        for text in split.warnings()
-    }
-    for line in lines:
-        click.echo(f"warning: {line}", err=True)
-
-
-def show_gated(cards: Sequence[AnyCard], *, offline: bool) -> None:
-    """Print which models are to be downloaded with a token, and whether this machine has one.
-
-    Without a token, `show_missing` names them, unless the hub is not asked at all.
-    """
-    names = [f"model {name}" for name in models_that_need_a_token(cards, on_this_machine)]
-    if not names or not (offline or has_token()):
-        return
-    if has_token():
-        text = "this machine's token is used, and its account must have accepted the terms of each"
-    else:
-        text = f"this machine has no token; {REMEDY}"
-    click.echo(f"gated: {_joined(names)}: {text}", err=True)
-
-
-def _joined(names: Sequence[str]) -> str:
-    """["model a", "model b"] -> "2 models (a, b)"."""
-    if len(names) > 1 and all(name.startswith("model ") for name in names):
-        return f"{len(names)} models ({', '.join(name.removeprefix('model ') for name in names)})"
-    return ", ".join(names)
 
 
 def show_plan(cells: Sequence[Planned], results: Path, terms: Terms, *, as_json: bool) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from bench.board.board import TaskBoard
     from bench.results.answers import AnyRun
     from bench.sharing.export import Export
-    from bench.sharing.formats import ExportFormat, Files, Printed
+    from bench.sharing.formats import ExportFormat, Files, Printed, PrintedRows
 
 _task = click.option("--task", metavar="NAME", help="Export this task only. Default: every task.")
 _model = click.option(
@@ -56,10 +56,10 @@ def export() -> None:
 
 
 def _command(row: "ExportFormat") -> click.Command:
-    from bench.sharing.formats import Files, Printed
+    from bench.sharing.formats import Files, Printed, PrintedRows
 
     match row.output:
-        case Printed():
+        case Printed() | PrintedRows():
             return _print_command(row, row.output)
         case Files():
             return _write_command(row, row.output)
@@ -74,21 +74,29 @@ def _broken(name: str, error: BenchError) -> click.Command:
     return click.Command(name, callback=fail, help=str(error), short_help="Cannot be loaded.")
 
 
-def _print_command(row: "ExportFormat", output: "Printed") -> click.Command:
+def _print_command(row: "ExportFormat", output: "Printed | PrintedRows") -> click.Command:
     @click.command(row.name, help=row.help)
     @_task
     @options.results
     def command(*, task: str | None, results: Path) -> None:
         _, tables = _read(results, task)
-        if not output.several and len(tables) > 1:
-            names = ", ".join(table.task.name for table in tables)
-            raise UsageError(f"{row.name} exports one task; choose it with --task ({names})")
+        text = _text(row.name, output, tables)
         if not any(table.rows for table in tables):
             raise UsageError("no complete run to export; partial runs are left out (bench results list)")
-        for table in tables:
-            click.echo(output.render(table), nl=False)
+        click.echo(text, nl=False)
 
     return command
+
+
+def _text(name: str, output: "Printed | PrintedRows", tables: "list[TaskBoard]") -> str:
+    from bench.sharing.formats import PrintedRows
+
+    if isinstance(output, PrintedRows):
+        return output.render([row for table in tables for row in table.rows])
+    if not output.several and len(tables) > 1:
+        names = ", ".join(table.task.name for table in tables)
+        raise UsageError(f"{name} exports one task; choose it with --task ({names})")
+    return "".join(map(output.render, tables))
 
 
 def _write_command(row: "ExportFormat", output: "Files") -> click.Command:

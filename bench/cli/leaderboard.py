@@ -1,7 +1,7 @@
 """`bench leaderboard`: show the board; build, serve and publish its site."""
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,8 @@ from bench.types import PublishedTexts
 from bench.wording import size
 
 if TYPE_CHECKING:
+    from bench.board.board import Row, TaskBoard
+    from bench.board.column import TableKind
     from bench.publishing.sending import Built, Sending
 
 
@@ -85,32 +87,46 @@ def _png(path: Path) -> bytes:
 def show(*, results: Path) -> None:
     """Print a table with rank ranges and a headline for each task.
 
-    Column "above chance": 0 % is the accuracy of guessing, 100 % is every question right.
+    Column "above chance": 0 % is the accuracy of guessing, 100 % is every question right. Partial runs
+    follow in a table of their own, without ranks.
     """
-    from bench.board.columns import columns_of, known
     from bench.board.reading import read_board
-    from bench.cli.console import new_table, stdout
     from bench.inputs.cards import cards_and_mistakes
 
     board, _ = read_board(results, cards_and_mistakes()[0])
     if not board.tasks:
         click.echo(f"there are no runs in {results} (bench run --help)")
-    all_columns = columns_of("terminal")
     for task in board.tasks:
-        columns = known(all_columns, task.rows)
-        table = new_table(task.task.title, columns)
-        for row in task.rows:
-            table.add_row(*(column.format_short(row) for column in columns))
-        stdout().print(table)
-        click.echo(task.headline or "no complete run yet")
-        for row in task.apart:
-            cell = row.result.cell
-            click.echo(f"not comparable: {cell.model.title}, {cell.variant.slug}: {row.apart}")
-        for failure in task.failures:
-            click.echo(f"failed: {failure.result.model_title}: {failure.result.reason}")
-        click.echo()
+        _show_task(task)
     for text in board.damaged:
         click.echo(f"not shown: {text}", err=True)
+
+
+def _show_task(task: "TaskBoard") -> None:
+    title = task.task.title
+    if task.rows:
+        _show_rows(title, "terminal", task.rows)
+    click.echo(task.headline or f"{title}: no complete run yet")
+    if partial := [row for row in task.apart if row.result.cell.limit is not None]:
+        _show_rows(f"{title}: partial runs, not comparable", "sweep", partial)
+    for row in task.apart:
+        cell = row.result.cell
+        if cell.limit is None:
+            click.echo(f"not comparable: {cell.model.title}, {cell.variant.slug}: {row.apart}")
+    for failure in task.failures:
+        click.echo(f"failed: {failure.result.model_title}: {failure.result.reason}")
+    click.echo()
+
+
+def _show_rows(title: str, kind: "TableKind", rows: "Sequence[Row]") -> None:
+    from bench.board.columns import columns_of, known
+    from bench.cli.console import new_table, stdout
+
+    columns = known(columns_of(kind), rows)
+    table = new_table(title, columns)
+    for row in rows:
+        table.add_row(*(column.format_short(row) for column in columns))
+    stdout().print(table)
 
 
 @leaderboard.command()

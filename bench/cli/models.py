@@ -1,16 +1,20 @@
 """`bench models`: list, show and add model cards."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from bench.cli import options
-from bench.errors import UsageError
+from bench.errors import FileError, UsageError
 from bench.wording import count, or_dash
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
+    from bench.inputs.cards import CardFile
     from bench.inputs.model_card import ModelCard
 
 
@@ -26,28 +30,36 @@ def list_models(*, selection: str, as_json: bool) -> None:
     """List models, and whether they are on this machine.
 
     SELECTION: all, available, names, globs, family:qwen or 'params<1B'; separate several with commas.
-    Default: all.
+    Default: all. Exit code 3 if a card is wrong; the others are listed.
     """
-    from rich.table import Table
-
     from bench.cli.console import stdout
-    from bench.inputs.cards import find_cards
+    from bench.inputs.cards import find_any_cards, split_broken
     from bench.inputs.hub import go_offline
     from bench.inputs.weights import on_this_machine
 
     go_offline()
-    files = find_cards(selection, on_this_machine)
+    files, mistakes = split_broken(find_any_cards(selection, on_this_machine))
     if as_json:
         rows = [file.card.model_dump(mode="json") | {"available": on_this_machine(file)} for file in files]
         click.echo(json.dumps(rows, indent=1, ensure_ascii=False))
-        return
+    else:
+        stdout().print(_table(files))
+    if mistakes:
+        raise FileError(mistakes)
+
+
+def _table(files: "Sequence[CardFile]") -> "Table":
+    from rich.table import Table
+
+    from bench.inputs.weights import on_this_machine
+
     table = Table("name", "parameters", "kind", "context", "licence", "here", box=None, header_style="bold")
     for file in files:
         card = file.card
         here = "yes" if on_this_machine(file) else "no, gated" if card.gated else "no"
         context = f"{card.context:,}" if card.context else or_dash(None)
         table.add_row(card.name, count(card.parameters), _kind(card), context, card.license, here)
-    stdout().print(table)
+    return table
 
 
 def _kind(card: "ModelCard") -> str:

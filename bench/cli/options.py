@@ -39,6 +39,11 @@ def grouped(name: str, group: "type[DataclassInstance]") -> Callable[[Command], 
     return decorate
 
 
+suite = click.option(
+    "--suite",
+    metavar="NAME",
+    help="Suite of tasks, besides those of --tasks (bench suites list). Default: none.",
+)
 data_dir = click.option(
     "--data-dir",
     type=click.Path(path_type=Path),

@@ -11,7 +11,7 @@ from bench.errors import UsageError
 
 if TYPE_CHECKING:
     from bench.inputs.adapter import Method, Recipe
-    from bench.results.result import Variant
+    from bench.results.variant import Variant
 
 MINUTES = 10.0
 EPOCHS = 3

@@ -15,7 +15,8 @@ from bench.board.columns import columns_of
 from bench.cli import options
 from bench.cli.console import new_table, stdout
 from bench.results.answers import Answered, read_answered
-from bench.results.result import CannotRunResult, DoneResult, FailedResult, Result, Variant
+from bench.results.result import CannotRunResult, DoneResult, FailedResult, Result
+from bench.results.variant import Variant
 
 
 def show_results(ended: Sequence[Result], results: Path, *, as_json: bool) -> None:

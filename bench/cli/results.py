@@ -52,12 +52,11 @@ def list_runs(*, results: Path, as_json: bool) -> None:
 
 def _row(entry: "Entry") -> dict[str, Any]:
     cell, result, done = entry.cell, entry.result, entry.done
-    partial = f", first {cell.limit}" if cell and cell.limit else ""
     return {
         "id": cell.id if cell else None,
         "task": cell.task.name if cell else None,
         "model": cell.model.name if cell else None,
-        "variant": cell.variant.slug + partial if cell else None,
+        "variant": ", ".join(filter(None, [cell.variant.slug, cell.part])) if cell else None,
         "state": entry.state,
         "origin": done.origin or None if done else None,
         "right": done.metrics.accuracy.correct if done else None,

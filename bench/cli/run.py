@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.cli import options
+from bench.cli import lm_eval_tasks, options
 from bench.cli.choices import ChoiceCommand, ChosenFlags, variant_flags
-from bench.errors import BenchError, UsageError
+from bench.errors import BenchError, Unavailable
 
 if TYPE_CHECKING:
     from bench.cells.cell import Planned
+    from bench.cells.plan import Missing
     from bench.cells.wish import Settings
     from bench.inputs.cards import AnyCard
     from bench.inputs.choices import Choices
@@ -21,9 +22,9 @@ if TYPE_CHECKING:
     from bench.inputs.task import TaskFile
     from bench.sweeps.events import Terms
     from bench.sweeps.executor import ExecutorKind
+    from bench.types import LimitOrder
 
 NOTHING_COULD_RUN = 5
-LM_EVAL = "lm-eval:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class Selection:
 
     models: tuple[str, ...]
     tasks: tuple[str, ...]
+    suite: str | None
     include_path: Path | None
     data_dir: Path | None
     offline: bool
@@ -63,7 +65,7 @@ def _sweep_file(context: click.Context, _parameter: click.Parameter, path: Path 
     is_eager=True,
     callback=_sweep_file,
     metavar="FILE",
-    help="YAML file with models, tasks and variants; flags override it. Default: none.",
+    help="YAML file with models, tasks or a suite, and variants; flags override it. Default: none.",
 )
 @click.option(
     "--models",
@@ -78,20 +80,25 @@ def _sweep_file(context: click.Context, _parameter: click.Parameter, path: Path 
     "-t",
     multiple=True,
     metavar="NAMES",
-    help="Task names, YAML files or lm-eval:NAME; separate several with commas. Default: every task.",
+    help="Task names, globs, YAML files or lm-eval:NAME; separate several with commas. "
+    "Default: every task, or those of --suite.",
 )
-@click.option(
-    "--include-path",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Folder with more lm-eval YAML files, for lm-eval:NAME. Default: none.",
-)
+@options.suite
+@lm_eval_tasks.include_path
 @variant_flags
 @click.option(
     "--limit",
     type=click.IntRange(1),
     metavar="N",
-    help="Score only the first N items: a partial run. Default: all items.",
+    help="Score only N items: a partial run. Default: all items.",
+)
+@click.option(
+    "--limit-order",
+    type=click.Choice(["drawn", "file"]),
+    default="drawn",
+    show_default=True,
+    help="Which items --limit takes. drawn: a draw that is the same for every model and seed. "
+    "file: the first N.",
 )
 @click.option(
     "--seed",
@@ -154,6 +161,7 @@ def run(
     selection: Selection,
     choices: ChosenFlags,
     limit: int | None,
+    limit_order: "LimitOrder",
     seed: int,
     results: Path,
     fresh: bool,
@@ -177,7 +185,7 @@ def run(
     from bench.cli.dry_run import show_plan
     from bench.sweeps.events import Terms
 
-    settings = Settings(limit, seed, permissions.trust, permissions.allow_code)
+    settings = Settings(limit, seed, permissions.trust, permissions.allow_code, limit_order)
     terms = Terms(fresh=fresh, timeout=timeout, jobs=jobs, latency=latency)
     variants = choices.variants(sweep.variants if sweep else ())
     cells = _planned(selection, variants, settings)
@@ -191,15 +199,18 @@ def _planned(selection: Selection, variants: "Sequence[Choices]", settings: "Set
     """The cells that can run on this machine; prints what is missing for the others."""
     from bench.cells.plan import plan
     from bench.cells.wish import wishes_of
-    from bench.cli.dry_run import show_data_warnings, show_gated, show_missing
+    from bench.cli.data_warnings import show_data_warnings
+    from bench.cli.missing import show_gated, show_missing
     from bench.cli.network import decide_offline
     from bench.inputs.data import data_folder
 
-    files, cards, offline = _selected(selection)
+    shown = any(choices.exemplars for choices in variants)
+    files, unavailable, cards, offline = _selected(selection, shown=shown)
     folder = data_folder(selection.data_dir)
     offline = decide_offline(files, cards, folder, offline=offline)
     wishes = wishes_of(variants, offline=offline)
     cells, missing = plan(files, cards, wishes, settings, data_dir=folder, offline=offline)
+    missing = [*unavailable, *missing]
     show_missing(missing)
     show_data_warnings(cells)
     show_gated(cards, offline=offline)
@@ -232,31 +243,36 @@ def _sweep(
     return 1 if any(result.status != "done" for result in finished) else 0
 
 
-def _selected(selection: Selection) -> "tuple[list[TaskFile], list[AnyCard], bool]":
-    """The tasks, the cards, and whether to work offline from now on."""
-    from bench.cli.network import check_hub
+def _selected(
+    selection: Selection, *, shown: bool
+) -> "tuple[list[TaskFile], list[Missing], list[AnyCard], bool]":
+    """The tasks, those that are out of reach, the cards, and whether to work offline from now on.
+
+    `shown` is whether a variant asks for exemplars.
+    """
+    from bench.cells.plan import Missing
     from bench.inputs.cards import find_any_cards
-    from bench.inputs.task import find_tasks
+    from bench.inputs.suite import chosen_tasks
+    from bench.inputs.tasks import find_tasks
     from bench.inputs.weights import on_this_machine
 
-    names = [name.strip() for term in selection.tasks for name in term.split(",") if name.strip()]
+    names = chosen_tasks(selection.tasks, selection.suite)
     cards = find_any_cards(",".join(selection.models), on_this_machine)
-    foreign = [name for name in names if name.startswith(LM_EVAL)]
-    folder, offline = selection.include_path, selection.offline
-    if folder is not None and not foreign:
-        raise UsageError("--include-path needs --tasks lm-eval:NAME")
+    foreign = [name for name in names if lm_eval_tasks.is_of_lm_eval(name)]
+    folder = selection.include_path
+    offline = lm_eval_tasks.prepare(foreign, folder, "--tasks", offline=selection.offline)
     own = [name for name in names if name not in foreign]
     files = find_tasks(own) if own or not foreign else []
-    if foreign:
-        offline = check_hub(offline=offline)  # before lm-eval's libraries are imported
-    return [*files, *(_imported(name, folder) for name in foreign)], cards, offline
+    imported = [_imported(name, folder, shown=shown) for name in foreign]
+    missing = [task for task in imported if isinstance(task, Missing)]
+    files += [task for task in imported if not isinstance(task, Missing)]
+    return files, missing, cards, offline
 
 
-def _imported(name: str, include_path: Path | None) -> "TaskFile":
-    """A task of lm-eval, converted to a task file in the cache folder."""
-    from bench.folders import cache_folder
-    from bench.inputs.task import read_task
-    from bench.lm_eval.task import import_task
+def _imported(name: str, include_path: Path | None, *, shown: bool) -> "TaskFile | Missing":
+    from bench.cells.plan import Missing
 
-    path = import_task(name.removeprefix(LM_EVAL), include_path, cache_folder() / "lm-eval")
-    return read_task(path).model_copy(update={"named": name, "included": include_path is not None})
+    try:
+        return lm_eval_tasks.converted(name, include_path, shown=shown)
+    except Unavailable as error:
+        return Missing("", name, error.reason, error.remedy)

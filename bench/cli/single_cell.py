@@ -38,20 +38,20 @@ def plan_single_cell(
     from bench.inputs.cards import find_cards
     from bench.inputs.data import data_folder
     from bench.inputs.engine_rules import TRANSFORMERS
-    from bench.inputs.task import find_tasks
+    from bench.inputs.tasks import find_task
     from bench.inputs.weights import on_this_machine
 
-    files, cards = find_tasks([task]), find_cards(model, on_this_machine)
+    file, cards = find_task(task), find_cards(model, on_this_machine)
     if len(cards) != 1 or cards[0].card.engine != TRANSFORMERS:
         raise UsageError(
             f"--model {model} must name one model of the engine {TRANSFORMERS} (bench models list)"
         )
     folder = data_folder(data_dir)
-    offline = decide_offline(files, cards, folder, offline=offline)
-    cells, missing = plan(files, cards, [Wish(choices)], settings, data_dir=folder, offline=offline)
+    offline = decide_offline([file], cards, folder, offline=offline)
+    cells, missing = plan([file], cards, [Wish(choices)], settings, data_dir=folder, offline=offline)
     match cells:
         case [Cell() as cell]:
-            return SingleCell(cell, files[0], folder, offline)
+            return SingleCell(cell, file, folder, offline)
         case [CannotRun(reason=reason)]:
             raise BenchError(f"model {model}: {reason}")
         case _:

@@ -2,17 +2,15 @@
 
 import json
 import re
-from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from bench.cli import options
+from bench.cli import lm_eval_tasks, options
 from bench.cli.choices import ChoiceCommand, choice_flags
-from bench.errors import BenchError, FileError, Unavailable, UsageError, did_you_mean
+from bench.errors import BenchError, FileError, Unavailable, UsageError
 from bench.types import PromptStyle
 
 if TYPE_CHECKING:
@@ -32,20 +30,23 @@ def tasks() -> None:
 @tasks.command("list")
 @options.as_json
 def list_tasks(*, as_json: bool) -> None:
-    """List all tasks."""
+    """List all tasks. Exit code 3 if a file is wrong; the others are listed."""
     from rich.table import Table
 
     from bench.cli.console import stdout
-    from bench.inputs.task import find_tasks
+    from bench.inputs.tasks import tasks_and_mistakes
 
-    all_tasks = [file.task for file in find_tasks()]
+    files, mistakes = tasks_and_mistakes()
+    all_tasks = [file.task for file in files]
     if as_json:
         click.echo(json.dumps([task.model_dump(mode="json") for task in all_tasks], indent=1))
-        return
-    table = Table("name", "version", "title", "licence", box=None, header_style="bold")
-    for task in all_tasks:
-        table.add_row(task.name, str(task.version), task.title, task.license)
-    stdout().print(table)
+    else:
+        table = Table("name", "version", "title", "licence", box=None, header_style="bold")
+        for task in all_tasks:
+            table.add_row(task.name, str(task.version), task.title, task.license)
+        stdout().print(table)
+    if mistakes:
+        raise FileError(mistakes)
 
 
 @tasks.command(cls=ChoiceCommand)
@@ -61,6 +62,7 @@ def list_tasks(*, as_json: bool) -> None:
 )
 @click.option("--model", metavar="NAME", help="Also show the tokens of this model. Default: text only.")
 @choice_flags("exemplars", "prompt")
+@lm_eval_tasks.include_path
 @options.data_dir
 @options.offline
 def show(
@@ -69,26 +71,33 @@ def show(
     number: int,
     model: str | None,
     choices: "Choices",
+    include_path: Path | None,
     data_dir: Path | None,
     offline: bool,
 ) -> None:
-    """Print the exact prompt of a test item."""
+    """Print the exact prompt of a test item.
+
+    NAME is a task's name, a YAML file or lm-eval:NAME.
+    """
     from bench.cli.network import decide_offline
     from bench.inputs.data import data_folder
-    from bench.inputs.prompts import choose_exemplars
-    from bench.inputs.task import find_tasks
+    from bench.inputs.exemplars import task_exemplars
+    from bench.inputs.prompts import NO_EXEMPLARS
     from bench.scoring.asking import Asking
 
-    file = find_tasks([name])[0]
+    shown = bool(choices.exemplars)
+    file, offline = lm_eval_tasks.named_task(name, include_path, shown=shown, offline=offline)
     folder = data_folder(data_dir)
     offline = decide_offline([file], [], folder, offline=offline)
     test = _split(file, "test", folder, offline=offline)
     if number > len(test.items):
         raise UsageError(f"--item {number} is out of range: {name} has {len(test.items)} test items")
     count = file.task.exemplars if choices.exemplars is None else choices.exemplars
-    pool = _split(file, "exemplars", folder, offline=offline).items if count else ()
-    exemplar_pool = choose_exemplars(pool, count, 0, file.task.exemplar_choice)
-    asking = Asking(file.task, exemplar_pool, choices.prompt or "plain")
+    exemplars = NO_EXEMPLARS
+    if count:
+        split = _split(file, "exemplars", folder, offline=offline)
+        exemplars = task_exemplars(file, test.items, split, count, 0, file.task.exemplar_choice)
+    asking = Asking(file.task, exemplars, choices.prompt or "plain")
     _show_request(asking, test.items[number - 1], model, choices.prompt)
 
 
@@ -141,63 +150,66 @@ def _show_prompt(request: "ScoreRequest") -> None:
 
 
 @tasks.command()
-@click.argument("files", nargs=-1, metavar="[FILE|NAME]...")
+@click.argument("files", nargs=-1, metavar="[NAME|FILE|lm-eval:NAME]...")
+@lm_eval_tasks.include_path
 @options.data_dir
 @options.offline
-def validate(*, files: tuple[str, ...], data_dir: Path | None, offline: bool) -> None:
+def validate(
+    *, files: tuple[str, ...], include_path: Path | None, data_dir: Path | None, offline: bool
+) -> None:
     """Validate tasks and their data without a model.
 
-    Reports all mistakes at once, with file, line and key. Default: every task. Exit code 3 if a file is
-    wrong.
+    Reports all mistakes at once, with file, line and key. NAME may be a glob. Default: every task.
+    Exit code 3 if a file is wrong.
     """
     from bench.cli.network import decide_offline
-    from bench.folders import yaml_files
+    from bench.config import read_each
+    from bench.folders import named_files
     from bench.inputs.data import data_folder
+    from bench.inputs.task import read_task
 
-    known = yaml_files("tasks")
-    paths = [_path(name, known) for name in files] or list(known.values())
+    own = [name for name in files if not lm_eval_tasks.is_of_lm_eval(name)]
+    foreign = [name for name in files if name not in own]
+    paths = named_files("tasks", own) if own or not foreign else []
     folder = data_folder(data_dir)
-    offline = decide_offline(_readable(paths), [], folder, offline=offline)
+    offline = lm_eval_tasks.prepare(foreign, include_path, "a task named", offline=offline)
+    readable, _ = read_each(paths, read_task)  # mistakes are reported when the file is validated
+    offline = decide_offline(readable, [], folder, offline=offline)
     codes = [_validate(path, folder, offline=offline) for path in paths]
+    codes += [_validate_of_lm_eval(name, include_path, offline=offline) for name in foreign]
     raise SystemExit(max(codes))
 
 
-def _path(name: str, known: dict[str, Path]) -> Path:
-    """The file of a task, given its name or a path."""
-    from bench.folders import is_file
-
-    if name in known or name.endswith(".yaml") or is_file(Path(name)):
-        return known.get(name, Path(name))
-    raise UsageError(f"no task is named '{name}'{did_you_mean(name, known)} (bench tasks list)")
-
-
-def _readable(paths: "Sequence[Path]") -> "list[TaskFile]":
-    from bench.inputs.task import read_task
-
-    files: list[TaskFile] = []
-    for path in paths:
-        with suppress(FileError):  # reported when the file is validated
-            files.append(read_task(path))
-    return files
+def _validate_of_lm_eval(name: str, include_path: Path | None, *, offline: bool) -> int:
+    """Convert and check a task of lm-eval; returns the exit code."""
+    try:
+        file = lm_eval_tasks.converted(name, include_path)
+    except BenchError as error:
+        click.echo(str(error), err=True)
+        return error.exit_code
+    return _validate(file.path, None, name, offline=offline)
 
 
-def _validate(path: Path, folder: Path | None, *, offline: bool) -> int:
+def _validate(path: Path, folder: Path | None, name: str = "", *, offline: bool) -> int:
+    """Check a task and print what was found; returns the exit code. `name` is shown instead of the path."""
     from bench.folders import display
     from bench.inputs.validate import prove
 
+    name = name or display(path)
     try:
         proof = prove(path, data_dir=folder, offline=offline)
     except FileError as error:
         click.echo(str(error), err=True)
         return error.exit_code
     except Unavailable as error:
-        click.echo(f"{display(path)}: the file is valid; its data were not checked: {error}", err=True)
+        click.echo(f"{name}: the file is valid; its data were not checked: {error}", err=True)
         return 0
     answers = ", ".join(f"{letter} {count}" for letter, count in proof.answers.items())
-    click.echo(f"{display(path)}: ok, {proof.items} items, {proof.prompts} distinct prompts")
+    click.echo(f"{name}: ok, {proof.items} items, {proof.prompts} distinct prompts")
     click.echo(f"  answers: {answers}; majority baseline {proof.majority:.1%}")
     for role, source in proof.sources.items():
-        click.echo(f"  {role}: {source}")
+        shown = f"{proof.exemplars} ({source})" if role == "exemplars" and proof.exemplars else source
+        click.echo(f"  {role}: {shown}")
     for warning in proof.warnings:
         click.echo(f"  warning: {warning}")
     return 0

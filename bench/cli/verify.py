@@ -20,7 +20,12 @@ if TYPE_CHECKING:
 @click.option("--model", "-m", required=True, metavar="NAME", help="Model to score.")
 @click.option("--task", "-t", required=True, metavar="NAME", help="Task to score it on.")
 @click.option(
-    "--limit", type=click.IntRange(1), default=128, show_default=True, metavar="N", help="Number of items."
+    "--limit",
+    type=click.IntRange(1),
+    default=128,
+    show_default=True,
+    metavar="N",
+    help="Number of items: the first N.",
 )
 @choice_flags("exemplars", "dtype")
 @click.option(
@@ -104,7 +109,8 @@ def _cell(model: str, task: str, limit: int, choices: "Choices", data_dir: Path 
     from bench.cli.single_cell import plan_single_cell
 
     plain = choices.model_copy(update={"prompt": "plain"})
-    return plan_single_cell(model, task, plain, Settings(limit=limit), data_dir, offline=False).cell
+    settings = Settings(limit=limit, limit_order="file")
+    return plan_single_cell(model, task, plain, settings, data_dir, offline=False).cell
 
 
 def _show(result: "Verification", *, as_json: bool) -> None:

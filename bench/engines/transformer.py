@@ -66,9 +66,16 @@ class TransformerEngine:
         return self._score_by_length(requests, skip)
 
     def _score_by_length(self, requests: Sequence[Encoded], skip: frozenset[int]) -> Iterator[ScoredBatch]:
-        """Long rows take the plain path: their frequencies are not those of a prefix that ran alone."""
+        """Long rows take the plain path: their frequencies are not those of a prefix that ran alone.
+
+        Requests with the same beginning are scored together, so that it runs once for all of them.
+        """
         short, long = by_length(requests, frequency_border(self.model.config))
-        groups: list[tuple[list[int], Path]] = [(short, self.path), (long, "plain")]
+        by_beginning: dict[str, list[int]] = {}
+        for index in short:
+            by_beginning.setdefault(requests[index].request.beginning, []).append(index)
+        groups: list[tuple[list[int], Path]] = [(some, self.path) for some in by_beginning.values()]
+        groups.append((long, "plain"))
         for group, path in groups:
             part = [requests[index] for index in group]
             batches = causal.score(self.model, part, self.batch_tokens, path, within(skip, group))

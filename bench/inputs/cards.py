@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from bench.config import line_of, mistake_text, read_yaml
-from bench.errors import BenchError, FileError, Mistake, UsageError, did_you_mean
+from bench.errors import BenchError, FileError, Mistake, UsageError, there_are
 from bench.folders import display, yaml_files
 from bench.inputs.engine_rules import RULES, EngineRules
 from bench.inputs.model_card import HubSource, ModelCard, ProgramSource, source_kind
@@ -29,11 +29,15 @@ class CardFile:
 
 @dataclass(frozen=True, slots=True)
 class BrokenCard:
-    """A card that cannot be read, and why (`mistake`). `name` comes from its file's name."""
+    """A card that cannot be read, and why. `name` comes from its file's name."""
 
     name: str
     path: Path
-    mistake: str
+    mistakes: tuple[Mistake, ...]
+
+    @property
+    def mistake(self) -> str:
+        return str(FileError(self.mistakes))
 
 
 AnyCard = CardFile | BrokenCard
@@ -118,20 +122,35 @@ def _listed(names: Iterable[str]) -> str:
 
 def all_cards() -> list[CardFile]:
     """Every card in the `model_cards` folders, sorted by name; raises a FileError with all mistakes."""
-    return _require_readable(map(_read, yaml_files("model_cards").values()))
+    cards, mistakes = cards_and_mistakes()
+    if mistakes:
+        raise FileError(mistakes)
+    return cards
 
 
-def cards_and_mistakes() -> tuple[list[CardFile], list[str]]:
-    """Every card that can be read, and the mistakes of the others."""
-    files = [read_any_card(path) for path in yaml_files("model_cards").values()]
-    readable = [file for file in files if isinstance(file, CardFile)]
-    return readable, [file.mistake for file in files if isinstance(file, BrokenCard)]
+def cards_and_mistakes() -> tuple[list[CardFile], list[Mistake]]:
+    """Every card in the `model_cards` folders that can be read, sorted, and the mistakes of the others."""
+    return split_broken(map(read_any_card, yaml_files("model_cards").values()))
+
+
+def split_broken(files: Iterable[AnyCard]) -> tuple[list[CardFile], list[Mistake]]:
+    """The cards that can be read, and the mistakes of the others."""
+    cards: list[CardFile] = []
+    mistakes: list[Mistake] = []
+    for file in files:
+        if isinstance(file, CardFile):
+            cards.append(file)
+        else:
+            mistakes += file.mistakes
+    return cards, mistakes
 
 
 def read_any_card(path: Path) -> AnyCard:
     """One card; a BrokenCard where it cannot be read."""
-    file = _read(path)
-    return file if isinstance(file, CardFile) else BrokenCard(_name_of(path), path, str(file))
+    try:
+        return read_card(path)
+    except FileError as error:
+        return BrokenCard(_name_of(path), path, error.mistakes)
 
 
 def _name_of(path: Path) -> str:
@@ -139,35 +158,23 @@ def _name_of(path: Path) -> str:
     return re.sub(r"[^a-z0-9_.-]", "-", path.stem.lower()).lstrip("_.-") or "card"
 
 
-def _read(path: Path) -> CardFile | FileError:
-    try:
-        return read_card(path)
-    except FileError as error:
-        return error
+def find_cards(selection: str, is_available: Callable[[CardFile], bool]) -> list[CardFile]:
+    """The cards that a selection matches; a card that it does not match may be broken.
 
-
-def _require_readable(files: Iterable[CardFile | FileError]) -> list[CardFile]:
-    """The cards; raises a FileError with the mistakes of every file that cannot be read."""
-    results = list(files)
-    mistakes = [mistake for file in results if isinstance(file, FileError) for mistake in file.mistakes]
+    Raises a FileError where a card that it matches by name cannot be read, and a UsageError where a term
+    matches nothing.
+    """
+    cards, mistakes = split_broken(find_any_cards(selection, is_available))
     if mistakes:
         raise FileError(mistakes)
-    return [file for file in results if isinstance(file, CardFile)]
-
-
-def find_cards(selection: str, is_available: Callable[[CardFile], bool]) -> list[CardFile]:
-    """The cards that a selection matches. A selection of plain names reads those files only.
-
-    Raises a FileError where a card cannot be read, and a UsageError where a term matches nothing.
-    """
-    paths = _paths_of_names(selection)
-    if paths:
-        return _require_readable(map(_read, paths))
-    return [file for file in select_cards(selection, all_cards(), is_available) if isinstance(file, CardFile)]
+    return cards
 
 
 def find_any_cards(selection: str, is_available: Callable[[CardFile], bool]) -> list[AnyCard]:
-    """As `find_cards`, with broken cards as BrokenCard: a name, a glob or `all` selects them."""
+    """As `find_cards`, with broken cards as BrokenCard: a name, a glob or `all` selects them.
+
+    A selection of plain names reads those files only.
+    """
     paths = _paths_of_names(selection)
     if paths:
         return [read_any_card(path) for path in paths]
@@ -199,7 +206,7 @@ def select_cards(
         matches = [file for file in cards if _matches(term, file, is_available)]
         if not matches:
             slip = term.startswith("params") and not _COMPARISON.match(term)
-            hint = "; write a size as in params<500M" if slip else did_you_mean(term, _terms(cards))
+            hint = "; write a size as in params<500M" if slip else there_are(term, _terms(cards))
             raise UsageError(f"no model matches '{term}'{hint} (bench models list)")
         chosen |= {file.name: file for file in matches}
     if not chosen:

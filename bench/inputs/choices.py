@@ -17,7 +17,7 @@ from pydantic.errors import PydanticUserError
 from bench.config import Strict
 from bench.errors import BenchError
 from bench.inputs.prompts import ExemplarChoice
-from bench.inputs.task import ExemplarCount, NewTokens, SampleCount, Temperature
+from bench.inputs.task_values import ExemplarCount, NewTokens, SampleCount, Temperature
 from bench.plugins import Registry
 from bench.types import Dtype, PromptStyle, Quantization, Value
 
@@ -61,7 +61,9 @@ class Choices(Strict):
     exemplar_choice: Annotated[
         ExemplarChoice | None,
         Field(
-            description="Use the same exemplars for all items, or draw them for each. Default: the task's."
+            description="fixed: the same exemplars for all items, drawn by the seed. per_question: drawn "
+            "for each. first: the first of the split. lm_eval: as lm-evaluation-harness draws them; "
+            "lm_eval_spare: as it does for a task without a test split. Default: the task's."
         ),
     ] = None
     generate: Annotated[

@@ -1,12 +1,12 @@
 """The rows of a split -> its items, by the task's rules for odd rows, or all the split's mistakes."""
 
-import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from bench.errors import FileError, Mistake
 from bench.inputs.answers import counts_from_one, settle
 from bench.inputs.distinct import PlacedError, distinct
+from bench.inputs.draw import draw
 from bench.inputs.odd_rows import OddKind, refusal
 from bench.inputs.readers import Place, PlacedRow
 from bench.inputs.row_error import RowError
@@ -81,10 +81,8 @@ def _without_items(name: str, parts: Sequence[Part], drafts: Sequence[_Drafted])
 
 def sample(items: Sequence[ReadItem], wanted: Sample) -> tuple[ReadItem, ...]:
     """A seeded draw of the items, in their order; all of them where there are no more."""
-    if wanted.items >= len(items):
-        return tuple(items)
-    drawn = random.Random(wanted.seed).sample(range(len(items)), wanted.items)  # noqa: S311
-    return tuple(items[index] for index in sorted(drawn))
+    drawn = {item.id for item in draw([read.item for read in items], wanted.items, wanted.seed)}
+    return tuple(read for read in items if read.item.id in drawn)
 
 
 def _drafts(

@@ -1,10 +1,9 @@
 """Item -> prompt, by the task's Jinja template, in a sandbox because templates may come from strangers."""
 
-import hashlib
 import random
 import re
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Literal
 
@@ -12,10 +11,17 @@ from jinja2 import StrictUndefined, TemplateSyntaxError, meta
 from jinja2 import Template as JinjaTemplate
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from bench.errors import BenchError, Unavailable, did_you_mean
+from bench.errors import BenchError, Unavailable, there_are
+from bench.inputs.draw import rank
 from bench.types import Item, Message
 
-ExemplarChoice = Literal["fixed", "per_question"]
+ExemplarChoice = Literal["fixed", "per_question", "first", "lm_eval", "lm_eval_spare"]
+ChosenExemplars = ExemplarChoice | tuple[str, ...]
+"""How exemplars are chosen, or the ids of those that are shown, in this order."""
+SEEDED: frozenset[ChosenExemplars] = frozenset({"fixed", "per_question"})
+"""The choices that depend on the seed."""
+LM_EVAL_SEED = 1234
+"""The seed of lm-eval's sampler, unless its command says otherwise."""
 VARIABLES = frozenset({"question", "options", "group"})
 """The variables of a template: the question, (letter, option) pairs, and the group. Never the answer."""
 
@@ -23,6 +29,8 @@ _ENVIRONMENT = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoesca
 # A prompt depends on its item alone: no randomness, and no globals such as range().
 _ENVIRONMENT.globals.clear()
 del _ENVIRONMENT.filters["random"]
+_IN_SYSTEM = frozenset({"group"})
+"""The variables of a system text, which stands before the exemplars: nothing of the question itself."""
 _SINGLE_BRACE = re.compile(r"(?<![{%])\{ *(question|options|group|option|letter) *\}(?!\})")
 
 
@@ -31,41 +39,74 @@ def template_problems(source: str, extra: Collection[str] | None = ()) -> list[s
 
     `extra` are the variables that the task adds; None allows any.
     """
-    variables = VARIABLES | set(extra or ())
-    try:
-        _ENVIRONMENT.compile(source)
-        used = meta.find_undeclared_variables(_ENVIRONMENT.parse(source))
-    except TemplateSyntaxError as error:
-        return [f"line {error.lineno} of the template: {error.message}"]
-    except Exception as error:  # noqa: BLE001 (a stranger's template: any error is a mistake in it)
-        return [f"the template cannot be read: {type(error).__name__}: {error}"]
-    problems = [
-        f"undefined variable '{name}'{did_you_mean(name, variables)}"
-        for name in sorted(used - variables if extra is not None else ())
-    ]
+    problems, used = _checked(source, extra)
+    if used is None:
+        return problems
     problems += [
         f"'{match.group(0)}' is not replaced: write '{{{{ {match.group(1)} }}}}'"
         for match in _SINGLE_BRACE.finditer(source)
     ]
-    if not used & variables and extra is not None:
+    if extra is not None and not used & (VARIABLES | set(extra)):
         problems.append("the template uses neither 'question' nor 'options': every prompt would be the same")
     return problems
 
 
+def system_problems(text: str) -> list[str]:
+    """The mistakes in a system text; none where it is no template."""
+    if not is_template(text):
+        return []
+    problems, used = _checked(text)
+    problems += [
+        f"'{name}' cannot be used here: a system text stands before the exemplars, and says nothing of one "
+        f"question; use {', '.join(sorted(_IN_SYSTEM))}, or put '{name}' into the prompt"
+        for name in sorted((used or set()) & (VARIABLES - _IN_SYSTEM))
+    ]
+    return problems
+
+
+def is_template(text: str) -> bool:
+    """Whether a system text is a template: any other stands in the prompt as it is, braces and all."""
+    return "{{" in text or "{%" in text
+
+
+def _checked(source: str, extra: Collection[str] | None = ()) -> tuple[list[str], set[str] | None]:
+    """A template's syntax error, or its undefined variables; and the variables that it uses, None without
+    syntax.
+    """
+    try:
+        _ENVIRONMENT.compile(source)
+        used = meta.find_undeclared_variables(_ENVIRONMENT.parse(source))
+    except TemplateSyntaxError as error:
+        return [f"line {error.lineno} of the template: {error.message}"], None
+    except Exception as error:  # noqa: BLE001 (a stranger's template: any error is a mistake in it)
+        return [f"the template cannot be read: {type(error).__name__}: {error}"], None
+    known = VARIABLES | set(extra or ())
+    unknown = sorted(used - known) if extra is not None else []
+    return [f"undefined variable '{name}'{there_are(name, known)}" for name in unknown], used
+
+
 def render(source: str, item: Item) -> str:
     """The prompt of one item, with no answer; raises BenchError where the template fails."""
+    options = list(zip(item.letters, item.options, strict=True))
+    return _rendered("prompt", source, item, {"question": item.question, "options": options})
+
+
+def system_text(text: str, item: Item) -> str:
+    """The system text for one item: rendered where it is a template, else as it is.
+
+    Raises BenchError where the template fails.
+    """
+    return _rendered("system", text, item, {}) if is_template(text) else text
+
+
+def _rendered(key: str, source: str, item: Item, values: Mapping[str, object]) -> str:
     try:
-        prompt = _template(source).render(
-            question=item.question,
-            options=list(zip(item.letters, item.options, strict=True)),
-            group=item.group,
-            **dict(item.extra),
-        )
-        prompt.encode()  # a template can produce half a surrogate pair, which no tokenizer accepts
-        return prompt
+        text = _template(source).render(values, group=item.group, **dict(item.extra))
+        text.encode()  # a template can produce half a surrogate pair, which no tokenizer accepts
+        return text
     except Exception as error:  # a stranger's template: any error is a mistake in it
-        text = str(error) or type(error).__name__
-        raise BenchError(f"prompt: the template failed on item {item.id}: {text}") from error
+        reason = str(error) or type(error).__name__
+        raise BenchError(f"{key}: the template failed on item {item.id}: {reason}") from error
 
 
 @lru_cache(maxsize=64)
@@ -97,7 +138,8 @@ def answer_text(prompt: str, answer: str) -> str:
 def plain_prompt(template: Template, exemplars: Sequence[Item], item: Item) -> str:
     """System text, solved exemplars and the question, separated by blank lines, as in lm-eval."""
     solved = [_solved(template, exemplar) for exemplar in exemplars]
-    return "\n\n".join([*filter(None, [template.system]), *solved, render(template.prompt, item)])
+    system = system_text(template.system, item)
+    return "\n\n".join([*filter(None, [system]), *solved, render(template.prompt, item)])
 
 
 def _solved(template: Template, item: Item) -> str:
@@ -107,7 +149,8 @@ def _solved(template: Template, item: Item) -> str:
 
 def chat_messages(template: Template, exemplars: Sequence[Item], item: Item) -> tuple[Message, ...]:
     """The same as chat turns: each exemplar is a user's question and an assistant's answer."""
-    turns = [Message("system", template.system)] if template.system else []
+    system = system_text(template.system, item)
+    turns = [Message("system", system)] if system else []
     for exemplar in exemplars:
         turns.append(Message("user", render(template.prompt, exemplar)))
         turns.append(Message("assistant", template.answer(exemplar)))
@@ -116,44 +159,107 @@ def chat_messages(template: Template, exemplars: Sequence[Item], item: Item) -> 
 
 @dataclass(frozen=True, slots=True)
 class Exemplars:
-    """`count` solved items from `pool` for each question, drawn by seed, never by position.
+    """`count` solved items from `pool` for each question; `within` takes those of the question's own group.
 
-    `fixed` shows the same ones in the same order to every question, so their tokens are computed
-    once. `per_question` draws by seed and question. Neither depends on which questions are asked, in
-    which order, or in which process.
+    `fixed` shows the same ones, drawn by seed, in the same order to every question, so their tokens are
+    computed once. `per_question` draws by seed and question. Neither depends on which questions are asked,
+    in which order, or in which process. `first` shows the first of the pool, and ids show those of the
+    ids, in their order. `draws` has the exemplars of each question by its id, where they depend on where
+    the question stands.
     """
 
     pool: tuple[Item, ...] = ()
     count: int = 0
     seed: int = 0
-    choice: ExemplarChoice = "fixed"
+    choice: ChosenExemplars = "fixed"
+    within: bool = False
+    draws: Mapping[str, tuple[Item, ...]] = field(default_factory=dict[str, tuple[Item, ...]])
 
     def of(self, item: Item) -> tuple[Item, ...]:
         """The exemplars to show before this item."""
-        if self.choice == "fixed":
-            return self.pool[: self.count]
-        return tuple(random.Random(f"{self.seed}\n{item.question}").sample(self.pool, self.count))  # noqa: S311
+        if self.draws:
+            return self.draws[item.id]
+        pool = self.pool_of(item.group)
+        if self.choice == "per_question":
+            return tuple(random.Random(f"{self.seed}\n{item.question}").sample(pool, self.count))  # noqa: S311
+        return pool[: self.count]
+
+    def pool_of(self, group: str) -> tuple[Item, ...]:
+        """What the exemplars of a question of this group are taken from."""
+        return tuple(item for item in self.pool if item.group == group) if self.within else self.pool
+
+    @property
+    def shown(self) -> tuple[Item, ...]:
+        """The exemplars that questions do not draw for themselves, group by group; else none."""
+        if self.draws or self.choice == "per_question":
+            return ()
+        groups = sorted({item.group for item in self.pool}) if self.within else [""]
+        return tuple(item for group in groups for item in self.pool_of(group)[: self.count])
 
 
 NO_EXEMPLARS = Exemplars()
 
 
 def choose_exemplars(
-    items: Sequence[Item], count: int, seed: int, choice: ExemplarChoice = "fixed"
+    items: Sequence[Item],
+    count: int,
+    seed: int,
+    choice: ChosenExemplars = "fixed",
+    *,
+    within: bool = False,
+    tested: Sequence[Item] = (),
 ) -> Exemplars:
-    """Exemplars from the items of a split; their order does not matter.
+    """Exemplars from the items of a split, for the items that are `tested`, all of the test split.
 
-    Items are ranked by SHA-256 of seed and question, so with `fixed` adding an item to the split
-    replaces at most one exemplar. Raises Unavailable where the split has fewer than `count` items.
+    Drawn ones are ranked by SHA-256 of seed and question, so that the order of the split does not matter and
+    with `fixed` adding an item to it replaces at most one exemplar. Ids must be those of items. Raises
+    Unavailable where the split, or with `within` the group of a tested item, has too few.
     """
-    if count > len(items):
-        reason = f"{count} exemplars are needed, but the exemplars split has {len(items)} items"
-        raise Unavailable(reason, "ask for fewer")
     if not count:
         return NO_EXEMPLARS
-    ranked = sorted(items, key=lambda item: _rank(item, seed))
-    return Exemplars(tuple(ranked[:count] if choice == "fixed" else ranked), count, seed, choice)
+    pool = _pool(items, seed, choice)
+    if not within and choice in ("fixed", "first"):
+        pool = pool[:count]
+    exemplars = Exemplars(pool, count, seed, choice, within)
+    groups = tuple(dict.fromkeys(item.group for item in tested)) if within else ("",)
+    for group in groups:
+        _check_enough(exemplars, group)
+    if choice not in ("lm_eval", "lm_eval_spare"):
+        return exemplars
+    draws = {key: drawn for group in groups for key, drawn in _draws(exemplars, group, tested)}
+    return replace(exemplars, pool=(), draws=draws)
 
 
-def _rank(item: Item, seed: int) -> str:
-    return hashlib.sha256(f"{seed}\n{item.question}".encode()).hexdigest()
+def _pool(items: Sequence[Item], seed: int, choice: ChosenExemplars) -> tuple[Item, ...]:
+    """What exemplars are taken from, in the order in which they are."""
+    if isinstance(choice, tuple):
+        by_id = {item.id: item for item in items}
+        return tuple(by_id[name] for name in choice)
+    return tuple(sorted(items, key=lambda item: rank(item, seed))) if choice in SEEDED else tuple(items)
+
+
+def _check_enough(exemplars: Exemplars, group: str) -> None:
+    needed, there = exemplars.count, len(exemplars.pool_of(group))
+    if exemplars.choice == "lm_eval_spare":
+        needed += 1  # one is drawn and not shown
+    if needed <= there:
+        return
+    where = "exemplar_choice names" if isinstance(exemplars.choice, tuple) else "the exemplars split has"
+    what = f"{there} of the group '{group}'" if exemplars.within else f"{there} items"
+    raise Unavailable(f"{needed} exemplars are needed, but {where} {what}", "ask for fewer")
+
+
+def _draws(
+    exemplars: Exemplars, group: str, tested: Sequence[Item]
+) -> Iterator[tuple[str, tuple[Item, ...]]]:
+    """(id, exemplars) of each tested item of the group, as lm-eval's own sampler draws them for a whole run.
+
+    Its generator goes on from question to question, in the order of the split. For a task that has no test
+    split it draws one more than it shows, in case the question itself is drawn.
+    """
+    generator = random.Random(LM_EVAL_SEED)  # noqa: S311 (nothing secret)
+    pool, spare = exemplars.pool_of(group), exemplars.choice == "lm_eval_spare"
+    for item in tested:
+        if not exemplars.within or item.group == group:
+            drawn = generator.sample(pool, exemplars.count + spare)
+            yield item.id, tuple(drawn[: exemplars.count])

@@ -7,10 +7,11 @@ from pydantic import Field, create_model
 
 from bench.config import Strict, read_yaml
 from bench.inputs.choices import Choices, choices_model
+from bench.types import LimitOrder
 
 
 class Sweep(Strict):
-    """`models` and `tasks` are as on the command line; without `tasks` every task runs.
+    """`models`, `tasks` and `suite` are as on the command line; without tasks and suite every task runs.
 
     Without `variants`, every model runs as the flags say. `timeout` is in seconds for each cell.
     """
@@ -18,8 +19,10 @@ class Sweep(Strict):
     title: str = ""
     models: Annotated[tuple[str, ...], Field(min_length=1)]
     tasks: tuple[str, ...] = ()
+    suite: str | None = None
     variants: tuple[Choices, ...] = ()
     limit: Annotated[int, Field(ge=1)] | None = None
+    limit_order: LimitOrder | None = None
     seed: Annotated[int, Field(ge=0, lt=2**32)] | None = None
     jobs: Annotated[int, Field(ge=1, le=64)] | None = None
     timeout: Annotated[float, Field(gt=0)] | None = None

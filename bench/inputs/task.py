@@ -1,37 +1,29 @@
 """A task: a YAML file in `tasks/` with where the questions are and how they are asked and scored."""
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from pathlib import Path
-from typing import Annotated, Self, cast
+from typing import Annotated, Any, Literal, Self, cast
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from bench.config import Name, Strict, read_yaml
-from bench.errors import FileError, Mistake, UsageError, did_you_mean
-from bench.folders import display, yaml_files
-from bench.inputs.prompts import ExemplarChoice, Template, template_problems
+from bench.config import Name, Strict, check_name, read_yaml
+from bench.errors import there_are
+from bench.inputs.prompts import Template
 from bench.inputs.task_data import Data
-from bench.stats.metrics import EVALUATE, METRICS
+from bench.inputs.task_values import (
+    ExemplarCount,
+    MetricName,
+    NewTokens,
+    PromptTemplate,
+    SampleCount,
+    Shown,
+    SystemText,
+    Temperature,
+    checked_template,
+)
 from bench.types import ViewName
 from bench.views import VIEWS
-
-ExemplarCount = Annotated[int, Field(ge=0, le=100)]
-SampleCount = Annotated[int, Field(ge=1, le=100)]
-Temperature = Annotated[float, Field(ge=0, le=10)]
-NewTokens = Annotated[int, Field(ge=1, le=32768)]
-
-
-def _installed_metric(name: str) -> str:
-    known = METRICS.names()
-    if name in known or (name.startswith(EVALUATE) and name != EVALUATE):
-        return name
-    choices = f"the metrics are {', '.join(known)} and {EVALUATE}PATH"
-    raise ValueError(f"no metric is named '{name}'; {choices}{did_you_mean(name, known)}")
-
-
-MetricName = Annotated[str, AfterValidator(_installed_metric)]
-"""A name in `METRICS`, or `evaluate:` with a local path or an id of the evaluate library."""
 
 
 class Scoring(Strict):
@@ -48,8 +40,7 @@ class Scoring(Strict):
     @classmethod
     def _view_is_known(cls, view: ViewName) -> ViewName:
         if view not in VIEWS.names():
-            hint = did_you_mean(view, VIEWS.names()) or f"; the views are {', '.join(VIEWS.names())}"
-            raise ValueError(f"no view is named '{view}'{hint}")
+            raise ValueError(f"no view is named '{view}'{there_are(view, VIEWS.names())}")
         return view
 
     @model_validator(mode="after")
@@ -66,29 +57,18 @@ class Generate(Strict):
     (self-consistency), which needs a temperature.
     """
 
-    prompt: str
-    system: str = ""
+    prompt: PromptTemplate
+    system: SystemText = ""
     max_new_tokens: NewTokens = 256
     stop: tuple[Annotated[str, Field(min_length=1)], ...] = ()
     temperature: Temperature = 0.0
     samples: SampleCount = 1
-
-    @field_validator("prompt")
-    @classmethod
-    def _prompt_is_a_template(cls, prompt: str) -> str:
-        return _checked_template(prompt, None)  # the task's variables are checked with the task
 
     @model_validator(mode="after")
     def _samples_differ(self) -> Self:
         if self.samples > 1 and not self.temperature:
             raise ValueError("samples above 1 need a temperature above 0: greedy samples are all the same")
         return self
-
-
-def _checked_template(prompt: str, extra: Collection[str] | None) -> str:
-    if problems := template_problems(prompt, extra):
-        raise ValueError("; ".join(problems))
-    return prompt
 
 
 def _extra_variables(info: ValidationInfo) -> Collection[str] | None:
@@ -107,25 +87,50 @@ class Task(Strict):
     notice: str = ""
     license: str
     data: Data
-    prompt: str
-    system: str = ""
+    prompt: PromptTemplate
+    system: SystemText = ""
     scoring: Scoring = Scoring()
     generate: Generate | None = None
     exemplars: ExemplarCount = 0
-    exemplar_choice: ExemplarChoice = "fixed"
+    exemplar_choice: Shown = "fixed"
+    exemplars_within: Literal["group"] | None = None
     metrics: tuple[MetricName, ...] = ("accuracy", "macro_f1")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _listed_exemplars_are_all_shown(cls, raw: Any) -> Any:
+        match raw:
+            case {"exemplar_choice": [*ids]} if "exemplars" not in raw and not raw.get("exemplars_within"):
+                return raw | {"exemplars": len(ids)}
+            case _:
+                return raw
 
     @field_validator("prompt")
     @classmethod
-    def _prompt_is_a_template(cls, prompt: str, info: ValidationInfo) -> str:
-        return _checked_template(prompt, _extra_variables(info))
+    def _prompt_has_known_variables(cls, prompt: str, info: ValidationInfo) -> str:
+        return checked_template(prompt, _extra_variables(info))
 
     @field_validator("generate")
     @classmethod
-    def _generate_prompt_is_one(cls, generate: Generate | None, info: ValidationInfo) -> Generate | None:
+    def _generate_has_known_variables(
+        cls, generate: Generate | None, info: ValidationInfo
+    ) -> Generate | None:
         if generate:
-            _checked_template(generate.prompt, _extra_variables(info))
+            checked_template(generate.prompt, _extra_variables(info))
         return generate
+
+    @model_validator(mode="after")
+    def _listed_exemplars_are_enough(self) -> Self:
+        ids = self.exemplar_choice
+        if not isinstance(ids, tuple):
+            return self
+        if twice := next((name for name in ids if ids.count(name) > 1), None):
+            raise ValueError(f"exemplar_choice names '{twice}' twice; name each exemplar once")
+        if self.exemplars > len(ids):
+            raise ValueError(
+                f"exemplars is {self.exemplars}, but exemplar_choice names {len(ids)}; name more, or lower it"
+            )
+        return self
 
     @model_validator(mode="after")
     def _exemplars_have_a_split(self) -> Self:
@@ -163,33 +168,5 @@ class TaskFile(Strict):
 def read_task(path: Path) -> TaskFile:
     """Read one task file; raises a FileError with all its mistakes."""
     task = read_yaml(path, Task)
-    if task.name != path.stem:
-        text = f"'{task.name}' must be the file's name, '{path.stem}'"
-        raise FileError([Mistake(display(path), 1, "name", text)])
+    check_name(task.name, path)
     return TaskFile(task=task, path=path)
-
-
-def find_tasks(names: Sequence[str] = ()) -> list[TaskFile]:
-    """The named tasks in the `tasks` folders, or all of them, sorted; a path to a YAML file is a name too.
-
-    Raises a UsageError for an unknown name or two tasks of one name, and a FileError with the
-    mistakes of all files.
-    """
-    known = yaml_files("tasks")
-    paths: dict[str, Path] = {}
-    for name in dict.fromkeys(names) or known:
-        path = known.get(name) or (Path(name) if name.endswith(".yaml") else None)
-        if path is None:
-            raise UsageError(f"no task is named '{name}'{did_you_mean(name, known)} (bench tasks list)")
-        if paths.setdefault(path.stem, path).resolve() != path.resolve():
-            raise UsageError(f"two tasks are named '{path.stem}': {paths[path.stem]} and {path}")
-    files: list[TaskFile] = []
-    mistakes: list[Mistake] = []
-    for path in paths.values():
-        try:
-            files.append(read_task(path))
-        except FileError as error:
-            mistakes += error.mistakes
-    if mistakes:
-        raise FileError(mistakes)
-    return files

@@ -9,8 +9,10 @@ from bench.config import line_of
 from bench.errors import BenchError, FileError, Mistake, Unavailable
 from bench.folders import display
 from bench.inputs.data import Split, load_split, shared_questions
+from bench.inputs.draw import one_letter
+from bench.inputs.exemplars import describe_exemplars, task_exemplars
 from bench.inputs.items import content_of
-from bench.inputs.prompts import choose_exemplars, render
+from bench.inputs.prompts import render, system_text
 from bench.inputs.task import TaskFile, read_task
 from bench.inputs.task_data import Role
 from bench.types import Item
@@ -24,7 +26,7 @@ class Proof:
     """A task without mistakes.
 
     `prompts` is the number of distinct prompts, `answers` counts the right letters, and `majority` is
-    the share of the most common one, in [0, 1].
+    the share of the most common one, in [0, 1]. `exemplars` says which ones the task shows.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Proof:
     answers: dict[str, int]
     majority: float
     sources: dict[Role, str]
+    exemplars: str
     warnings: tuple[str, ...]
 
 
@@ -55,6 +58,7 @@ def prove(path: Path, *, data_dir: Path | None, offline: bool) -> Proof:
         answers=dict(sorted(answers.items())),
         majority=most,
         sources={role: split.source for role, split in splits.items()},
+        exemplars=describe_exemplars(file.task),
         warnings=(*absent, *_data_warnings(splits), *_warnings(file, test.items, most)),
     )
 
@@ -92,11 +96,35 @@ def _problems(file: TaskFile, splits: dict[Role, Split]) -> Iterator[Mistake]:
             yield from _prompt_problems(file, split.items)
         if role != "test":
             yield from shared_questions(splits["test"], split)
-    if file.task.exemplars and "exemplars" in splits:
-        try:
-            choose_exemplars(splits["exemplars"].items, file.task.exemplars, seed=0)
-        except Unavailable as error:
-            yield Mistake(display(file.path), line_of(file.path, ("exemplars",)), "exemplars", error.reason)
+    yield from _exemplar_problems(file, splits)
+    yield from _system_problems(file, splits["test"].items)
+
+
+def _exemplar_problems(file: TaskFile, splits: dict[Role, Split]) -> Iterator[Mistake]:
+    task = file.task
+    if not task.exemplars or "exemplars" not in splits:
+        return
+    tested, split = splits["test"].items, splits["exemplars"]
+    try:
+        task_exemplars(file, tested, split, task.exemplars, 0, task.exemplar_choice)
+    except FileError as error:
+        yield from error.mistakes
+    except Unavailable as error:
+        yield Mistake(display(file.path), line_of(file.path, ("exemplars",)), "exemplars", error.reason)
+
+
+def _system_problems(file: TaskFile, items: Sequence[Item]) -> Iterator[Mistake]:
+    """The first item of each group for which a system text cannot be filled in."""
+    texts = {("system",): file.task.system}
+    texts |= {("generate", "system"): file.task.generate.system} if file.task.generate else {}
+    for key, text in texts.items():
+        for item in {item.group: item for item in reversed(items)}.values():
+            try:
+                system_text(text, item)
+            except BenchError as error:
+                place = display(file.path), line_of(file.path, key), ".".join(key)
+                yield Mistake(*place, str(error).removeprefix("system: "))
+                break
 
 
 def _data_warnings(splits: Mapping[Role, Split]) -> Iterator[str]:
@@ -137,7 +165,9 @@ def _warnings(file: TaskFile, items: Sequence[Item], most: float) -> Iterator[st
         yield f"the prompts of {hidden} items do not show all their options"
     counts = sorted({len(item.options) for item in items})
     even = 1 / counts[0]
-    if most > UNBALANCED * even:
+    if letter := one_letter(items):
+        yield f"every question has the answer {letter}: a model that always gives it scores 100 %"
+    elif most > UNBALANCED * even:
         yield f"answers are unbalanced: always giving the most common letter scores {most:.1%}"
     if len(counts) > 1:
         yield f"items have {counts[0]} to {counts[-1]} options"

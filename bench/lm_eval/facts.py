@@ -9,16 +9,20 @@ from datetime import UTC, datetime
 from typing import Any, get_args
 
 from bench.inputs.data import items_digest
-from bench.inputs.model_card import ModelCard, ProgramSource
+from bench.inputs.model_card import HubSource, ModelCard, ProgramSource
 from bench.lm_eval.files import Results, ResultsFile, wrong
 from bench.lm_eval.task import own_name, own_version
 from bench.results.identity import identity
-from bench.results.result import CellFacts, Provenance, SplitFacts, TaskFacts, Variant
+from bench.results.result import CellFacts, Provenance, SplitFacts, TaskFacts
+from bench.results.variant import Variant
 from bench.types import Dtype, Item, Quantization, ViewName
 
 PROGRAM = "lm-eval"
 NO_ENGINE = 0
 """The engine version of a run that none of our engines made."""
+_ON_HUB = r"[\w-][\w.-]*/[\w.-]+"
+_ADAPTERS = ("peft", "delta", "lora_local_path")
+"""Model arguments of lm-eval's engines that name weights to add to the model."""
 _PROMPT_KEYS = (
     "doc_to_text", "doc_to_choice", "doc_to_target", "description", "target_delimiter",
     "fewshot_delimiter", "gen_prefix", "output_type",
@@ -30,14 +34,18 @@ _SECRET = re.compile(r"token(?!izer)|key|secret|passw|auth|credential|bearer|hea
 _SECRET_VALUE = re.compile(r"\b(hf_|sk-|ghp_)\w{8,}|bearer ", re.IGNORECASE)
 
 
-def cell_of(file: ResultsFile, task: str, items: Sequence[Item], view: ViewName) -> CellFacts:
-    """What was asked. Its identity is one that no cell of our own engines can have."""
+def cell_of(
+    file: ResultsFile, task: str, items: Sequence[Item], view: ViewName, known: ModelCard | None = None
+) -> CellFacts:
+    """What was asked; `known` is the model's card, where there is one. Its identity is one that no cell of
+    our own engines can have.
+    """
     content, asked = file.content, len(items)
     rows = _rows(file, task, asked)
     facts = CellFacts(
         id="",
         task=_task(content, task, view),
-        model=_card(content),
+        model=model_of(content, known),
         weights=content.config.model_sha or None,
         variant=_variant(content, task),
         data={"test": _split(content.configs[task], items, rows)},
@@ -118,28 +126,76 @@ def _task(content: Results, name: str, view: ViewName) -> TaskFacts:
     )
 
 
-def _card(content: Results) -> ModelCard:
-    """A card made from the file alone: what lm-eval does not report stays unknown, even where one of our
-    own cards knows it.
+def model_of(content: Results, known: ModelCard | None = None) -> ModelCard:
+    """A card made from the file: what lm-eval does not report stays unknown, even where one of our own cards
+    knows it. If the caller says that `known` is the model's card, its facts are taken.
+
+    Another adapter or revision is another model, with a name and a title of its own.
     """
     settings = _settings(content)
-    name = content.model_name or str(settings.get("pretrained") or settings.get("model") or "model")
-    # The last part of a folder, but all of ORG/NAME on the hub.
-    last = name if re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", name) else name.rstrip("/").rpartition("/")[2]
+    given = _model_name(content, settings)
+    added = [*_adapters(settings), *_revision(settings, known)]
+    card = known or _unknown_model(content, given)
+    context = content.max_length if content.max_length and content.max_length > 0 else card.context
+    facts: dict[str, object] = {
+        "name": re.sub(r"[^a-z0-9_.-]", "-", "-".join([card.name, *added]).lower()),
+        "title": " + ".join([card.title, *added]),
+        "engine": None,
+        "settings": {},
+        "source": ProgramSource(program=PROGRAM, arguments=settings),
+        "context": context,
+    }
+    return card.model_copy(update=facts)
+
+
+def _unknown_model(content: Results, given: str) -> ModelCard:
     sha, count = content.config.model_sha, content.config.model_num_parameters
     return ModelCard(
-        name=re.sub(r"[^a-z0-9_.-]", "-", last.lower()).lstrip("_.-") or "model",
-        title=last or "model",
+        name=re.sub(r"[^a-z0-9_.-]", "-", _short(given, 1).lower()).lstrip("_.-") or "model",
+        title=_short(given, 2) or "model",
         family="unknown",
         engine=None,
-        source=ProgramSource(program=PROGRAM, arguments=settings),
         architecture="unknown",
         parameters=count if count and count > 0 else None,
-        context=content.max_length if content.max_length and content.max_length > 0 else None,
         license="unknown",
         chat=content.chat_template is not None,
-        references=(f"https://huggingface.co/{name}",) if sha else (),
+        references=(f"https://huggingface.co/{given}",) if sha else (),
     )
+
+
+def _model_name(content: Results, settings: Mapping[str, object]) -> str:
+    """The model's folder or name on the hub. lm-eval itself names a model with an adapter by its adapter."""
+    base = settings.get("pretrained") or settings.get("model")
+    if any(settings.get(key) for key in _ADAPTERS):
+        return str(base)
+    return content.model_name or str(base)
+
+
+def other_model(content: Results, known: ModelCard | None) -> list[str]:
+    """A note where lm-eval names another model on the hub than the card that the caller gave."""
+    name = _model_name(content, _settings(content))
+    hub = known.source.hub if known and isinstance(known.source, HubSource) else name
+    if hub.casefold() == name.casefold() or not re.fullmatch(_ON_HUB, name):
+        return []
+    return [f"lm-eval ran {name}, and the card is of {hub}"]
+
+
+def _short(name: str, parts: int) -> str:
+    """The last parts of a folder's path, but all of ORG/NAME on the hub."""
+    if re.fullmatch(_ON_HUB, name):
+        return name
+    return "/".join(name.strip("/").split("/")[-parts:])
+
+
+def _adapters(settings: Mapping[str, object]) -> list[str]:
+    return [_short(str(settings[key]), 2) for key in _ADAPTERS if settings.get(key)]
+
+
+def _revision(settings: Mapping[str, object], known: ModelCard | None) -> list[str]:
+    """The revision of the model, unless it is the usual one or that of its card."""
+    revision = str(settings.get("revision") or "main")
+    usual = {"main"} | ({known.source.revision} if known and isinstance(known.source, HubSource) else set())
+    return [] if revision in usual else [revision]
 
 
 def _settings(content: Results) -> dict[str, str | int | float | bool]:

@@ -1,10 +1,13 @@
 """Reads what `lm_eval --output_path DIR --log_samples` wrote: a results file and its samples.
 
-The format is that of lm-eval 0.4.13, and of older versions where they wrote the same.
+The format is that of lm-eval 0.4.13, and of older versions from 0.4.0 on. Up to 0.4.2 the results file is
+`results.json`, and a task's samples are in a file named by the model's arguments. Up to 0.4.3 samples are
+one JSON array; since then they are JSON Lines.
 """
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +16,16 @@ from typing import Any, NoReturn, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bench.errors import FileError, Mistake
-from bench.folders import display, read_text
+from bench.folders import display, is_file, read_text
 
 RESULTS = "results_"
+OLDER_RESULTS = "results.json"
+_GAP = re.compile(r"\s*[\[,]\s*(?=[^\s\]])")
+"""What stands before each element of a JSON array."""
+AGAIN = "run lm-eval again with --log_samples, or remove the file"
+"""What to do about a damaged file."""
+OTHERS = "import the other tasks by --task"
+"""What to do about a task that cannot be imported."""
 M = TypeVar("M", bound="Lenient")
 
 
@@ -83,8 +93,9 @@ class _Line(Lenient):
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A document as it was asked. `choices` are the continuations without the delimiter before each;
-    `logprobs` are their natural log-probabilities. `number` is lm-eval's doc_id.
+    """A document as it was asked. `continuations` were scored after the prompt, and `choices` are the same
+    without the delimiter before each; `logprobs` are their natural log-probabilities. `number` is lm-eval's
+    doc_id.
     """
 
     line: int
@@ -92,6 +103,7 @@ class Sample:
     doc: Any
     target: str
     prompt: str
+    continuations: tuple[str, ...]
     choices: tuple[str, ...]
     logprobs: tuple[float, ...]
     acc: float | None
@@ -104,8 +116,20 @@ class ResultsFile:
     content: Results
 
     def samples_path(self, task: str) -> Path:
-        """Where the task's samples are, if they were logged: in the same folder, with the same date."""
-        return self.path.with_name(f"samples_{task}_{self.path.stem.removeprefix(RESULTS)}.jsonl")
+        """Where the task's samples are, if they were logged: in the same folder, with the same date, or named
+        as older versions did.
+        """
+        paths = [self.path.with_name(name) for name in self._samples_names(task)]
+        return next(filter(is_file, paths), paths[0])
+
+    def _samples_names(self, task: str) -> Iterator[str]:
+        for name in (f"samples_{task}_{self.path.stem.removeprefix(RESULTS)}", self._older_name(task)):
+            yield f"{name}.jsonl"
+            yield f"{name}.json"
+
+    def _older_name(self, task: str) -> str:
+        arguments = self.content.config.model_args
+        return f"{re.sub('[/=]', '__', arguments if isinstance(arguments, str) else '')}_{task}"
 
 
 def read_results_file(path: Path) -> ResultsFile:
@@ -118,11 +142,8 @@ def read_samples(file: ResultsFile, task: str) -> list[Sample]:
     belong to the results file.
     """
     path = file.samples_path(task)
-    lines = [
-        (number, _checked(_Line, _json(line, path, number), path, number))
-        for number, line in enumerate(read_text(path).split("\n"), start=1)
-        if line.strip()
-    ]
+    raw = _samples(read_text(path), path)
+    lines = [(number, _checked(_Line, sample, path, number)) for number, sample in raw]
     _check_hash([line for _, line in lines], file.content.task_hashes.get(task), path)
     delimiter = str(file.content.configs[task].get("target_delimiter", " "))
     samples = [_sample(line, number, delimiter, path) for number, line in lines if line.filter == "none"]
@@ -134,8 +155,32 @@ def read_samples(file: ResultsFile, task: str) -> list[Sample]:
     return sorted(samples, key=lambda sample: sample.number)
 
 
-def wrong(path: Path, line: int, key: str, text: str) -> NoReturn:
-    raise FileError([Mistake(display(path), line, key, text)])
+def mistake(path: Path, line: int, key: str, text: str, remedy: str = AGAIN) -> Mistake:
+    return Mistake(display(path), line, key, f"{text}; {remedy}")
+
+
+def wrong(path: Path, line: int, key: str, text: str, remedy: str = AGAIN) -> NoReturn:
+    raise FileError([mistake(path, line, key, text, remedy)])
+
+
+def _samples(text: str, path: Path) -> Iterator[tuple[int, object]]:
+    """Every sample with its line: of JSON Lines, or of one JSON array, where it is the line it begins on."""
+    if text.lstrip().startswith("["):
+        yield from _elements(text, path)
+        return
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.strip():
+            yield number, _json(line, path, number)
+
+
+def _elements(text: str, path: Path) -> Iterator[tuple[int, object]]:
+    _json(text, path, 0)  # raises where it is not JSON: what follows needs that
+    decoder, end, line = json.JSONDecoder(), 0, 1
+    while gap := _GAP.match(text, end):
+        line += text.count("\n", end, gap.end())
+        element, end = decoder.raw_decode(text, gap.end())
+        yield line, element
+        line += text.count("\n", gap.end(), end)
 
 
 def _json(text: str, path: Path, line: int) -> object:
@@ -179,6 +224,7 @@ def _sample(line: _Line, number: int, delimiter: str, path: Path) -> Sample:
             number,
             "arguments",
             "every option has its own context; only one context for all options can be imported",
+            OTHERS,
         )
     try:
         logprobs = tuple(float(reply[0]) for reply in line.filtered_resps)
@@ -192,6 +238,7 @@ def _sample(line: _Line, number: int, delimiter: str, path: Path) -> Sample:
         doc=line.doc,
         target=str(line.target),
         prompt=asked[0][0],
+        continuations=tuple(text for _, text in asked),
         choices=tuple(text.removeprefix(delimiter) for _, text in asked),
         logprobs=logprobs,
         acc=line.acc,

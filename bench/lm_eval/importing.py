@@ -4,17 +4,29 @@ The answers are computed from the log-likelihoods by our own rule, and must equa
 counted.
 """
 
-import json
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Literal
 
 from bench.errors import FileError, Mistake, UsageError, did_you_mean, one_line
 from bench.folders import display
-from bench.lm_eval.facts import cell_of, provenance_of
-from bench.lm_eval.files import RESULTS, ResultsFile, Sample, read_results_file, read_samples, wrong
+from bench.inputs.model_card import ModelCard
+from bench.lm_eval.documents import options_of, question_of
+from bench.lm_eval.facts import cell_of, model_of, other_model, provenance_of
+from bench.lm_eval.files import (
+    OLDER_RESULTS,
+    OTHERS,
+    RESULTS,
+    ResultsFile,
+    Sample,
+    mistake,
+    read_results_file,
+    read_samples,
+    wrong,
+)
+from bench.lm_eval.mapping import NotTheSame, Target, as_ours
 from bench.results.identity import folder_of
 from bench.results.result import Cost, DoneResult, EngineFacts
 from bench.results.store import begin, digest, find_run, records_bytes, write_run
@@ -35,13 +47,9 @@ _UNKNOWN = Cost(
     peak_device_memory_bytes=None,
     weights_bytes=None,
 )
-QUESTIONS = ("question", "question_stem", "query", "ctx", "goal", "sentence", "problem", "input", "text")
-"""Names that lm-eval's tasks use for the question of a document."""
-OPTIONS = ("choices", "options", "endings", "answers", "candidates", "text")
-"""Names that they use for the list of options, where the prompt asks for a letter."""
 OURS = "slm-bench"
 """The program that `bench export lm-eval` names for our own runs."""
-Kind = Literal["imported", "unchanged", "differs", "skipped", "no samples"]
+Kind = Literal["imported", "unchanged", "differs", "skipped", "no samples", "not the same"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,19 +60,38 @@ class Outcome:
     message: str
 
 
+@dataclass(frozen=True, slots=True)
+class As:
+    """What runs are imported as: as runs of a task of ours, of the model with this card."""
+
+    target: Target | None = None
+    model: ModelCard | None = None
+
+
+ITSELF = As()
+
+
 def import_runs(
-    folder: Path, results: Path, task: str | None, *, fresh: bool
+    folder: Path, results: Path, task: str | None, *, fresh: bool, given: As = ITSELF
 ) -> Iterator[Outcome | FileError]:
     """Import every multiple-choice task of every results file below the folder, or only `task`.
 
     A damaged file is yielded as its error. A run that exists with different answers is replaced only if
-    `fresh`.
+    `fresh`. Raises a UsageError where the folder has no such task, or has several tasks or models where
+    `given` can only be one of them.
     """
     files = list(_files(folder))
-    names = {name for file in files if isinstance(file, ResultsFile) for name in file.content.configs}
+    contents = [file.content for file in files if isinstance(file, ResultsFile)]
+    names = {name for content in contents for name in content.configs}
     if task is not None and task not in names:
         known = f"there are {', '.join(sorted(names))}" if names else "none can be read"
         raise UsageError(f"{folder} has no task '{task}'{did_you_mean(task, names)} ({known})")
+    if given.target and task is None and len(names) > 1:
+        raise UsageError(f"--as needs --task NAME: {folder} has the tasks {', '.join(sorted(names))}")
+    models = {model_of(content).title for content in contents if task in (None, *content.configs)}
+    if given.model and len(models) > 1:
+        text = f"--model names one model, and {folder} has runs of {', '.join(sorted(models))}"
+        raise UsageError(f"{text}; give the folder of one of them")
     begin(results)
     for file in files:
         if isinstance(file, FileError):
@@ -72,21 +99,29 @@ def import_runs(
             continue
         for name in sorted(file.content.configs):
             if task in (None, name):
-                try:
-                    yield _import(file, name, results, fresh=fresh)
-                except FileError as error:
-                    yield error
-                except (ValueError, TypeError, LookupError, AttributeError, OverflowError) as error:
-                    text = f"not in lm-eval's format: {one_line(error)}"
-                    yield FileError([Mistake(display(file.path), 0, name, text)])
+                yield _outcome(file, name, results, fresh=fresh, given=given)
+
+
+def _outcome(file: ResultsFile, task: str, results: Path, *, fresh: bool, given: As) -> Outcome | FileError:
+    """What importing a task comes to; raises Unavailable where the data of the task of ours are missing."""
+    try:
+        return _import(file, task, results, fresh=fresh, given=given)
+    except NotTheSame as error:
+        text = f"{display(file.path)}, {task}: {error}; without --as it is imported as a task of its own"
+        return Outcome("not the same", text)
+    except FileError as error:
+        return error
+    except (ValueError, TypeError, LookupError, AttributeError, OverflowError) as error:
+        text = f"not in lm-eval's format: {one_line(error)}"
+        return FileError([mistake(file.path, 0, task, text)])
 
 
 def _files(folder: Path) -> Iterator[ResultsFile | FileError]:
-    paths = sorted(folder.rglob(f"{RESULTS}*.json")) if folder.is_dir() else []
+    names = (f"{RESULTS}*.json", OLDER_RESULTS)
+    paths = sorted(path for name in names for path in folder.rglob(name)) if folder.is_dir() else []
     if not paths:
-        raise UsageError(
-            f"{folder} holds no {RESULTS}*.json of lm-eval; give the folder of its --output_path"
-        )
+        text = f"holds no {RESULTS}*.json and no {OLDER_RESULTS} of lm-eval"
+        raise UsageError(f"{folder} {text}; give the folder of its --output_path")
     for path in paths:
         try:
             yield read_results_file(path)
@@ -94,7 +129,7 @@ def _files(folder: Path) -> Iterator[ResultsFile | FileError]:
             yield error
 
 
-def _import(file: ResultsFile, task: str, results: Path, *, fresh: bool) -> Outcome:
+def _import(file: ResultsFile, task: str, results: Path, *, fresh: bool, given: As) -> Outcome:
     place = f"{display(file.path)}, {task}"
     if file.content.config.model == OURS:
         text = "an export of this program, with less in it than the run; copy its folder in results/ instead"
@@ -106,8 +141,13 @@ def _import(file: ResultsFile, task: str, results: Path, *, fresh: bool) -> Outc
     if not file.samples_path(task).is_file():
         text = "not imported; run lm-eval with --log_samples"
         return Outcome("no samples", f"{place}: {text}")
-    records, notes = _records(read_samples(file, task), file.samples_path(task))
-    result = _result(file, task, records)
+    samples = read_samples(file, task)
+    records, notes = _records(samples, file.samples_path(task))
+    result = _result(file, task, records, given.model)
+    if given.target:
+        result, records = as_ours(given.target, result, records, samples)
+        notes = []  # on views that the task of ours has of its own
+    notes += other_model(file.content, given.model)
     return _keep(result, records, results, fresh=fresh, notes=notes)
 
 
@@ -129,10 +169,10 @@ def _keep(
     return Outcome("imported", f"{results / folder}: {text}")
 
 
-def _result(file: ResultsFile, task: str, records: Sequence[Record]) -> DoneResult:
+def _result(file: ResultsFile, task: str, records: Sequence[Record], model: ModelCard | None) -> DoneResult:
     items = [Item(r.question_id, r.question, r.options, LETTERS.index(r.answer_gt), r.group) for r in records]
     view: ViewName = "letter" if "letter" in records[0].scores else "text"
-    cell, path = cell_of(file, task, items, view), file.samples_path(task)
+    cell, path = cell_of(file, task, items, view, model), file.samples_path(task)
     metrics = measure(records, {ACCURACY.name: ACCURACY.compute})
     theirs = file.content.results.get(task, {}).get("acc,none")
     if isinstance(theirs, float) and not math.isclose(theirs, metrics.accuracy.value, abs_tol=1e-9):
@@ -174,7 +214,7 @@ def _records(samples: Sequence[Sample], path: Path) -> tuple[list[Record], list[
 def _check(sample: Sample, path: Path) -> None:
     if not 2 <= len(sample.choices) <= len(LETTERS):
         text = f"{len(sample.choices)} options; expected 2 to {len(LETTERS)}"
-        wrong(path, sample.line, "arguments", text)
+        wrong(path, sample.line, "arguments", text, OTHERS)
     if not all(math.isfinite(value) for value in sample.logprobs):
         wrong(path, sample.line, "filtered_resps", "log-likelihoods must be finite numbers")
 
@@ -202,11 +242,11 @@ def _golds(samples: Sequence[Sample], path: Path) -> list[int]:
             consistent.append([gold for gold in golds if gold is not None])
         else:
             text = _disagreement(samples[bad], golds[bad])
-            mistakes.append(Mistake(display(path), samples[bad].line, "acc", text))
+            mistakes.append(mistake(path, samples[bad].line, "acc", text))
     if len(consistent) == 2 and consistent[0] != consistent[1]:
-        wrong(path, 0, "target", "ambiguous: the targets may be the options' indices or their texts")
+        wrong(path, 0, "target", "ambiguous: the targets may be the options' indices or their texts", OTHERS)
     if not consistent:  # the reading that holds longer is more likely the right one
-        raise FileError([max(mistakes, key=lambda mistake: mistake.line)])
+        raise FileError([max(mistakes, key=lambda each: each.line)])
     return consistent[0]
 
 
@@ -236,8 +276,8 @@ def _record(sample: Sample, gold: int, scores: ViewScores) -> Record:
     truth = LETTERS[gold]
     return Record(
         question_id=f"test-{sample.number:05d}",
-        question=_question(sample.doc),
-        options=_options(sample) if "letter" in scores else tuple(text.strip() for text in sample.choices),
+        question=question_of(sample.doc),
+        options=options_of(sample) if "letter" in scores else tuple(text.strip() for text in sample.choices),
         answer_gt=truth,
         model_output=ModelOutput(reasoning_steps="", final_answer=answer),
         is_correct=answer == truth,
@@ -248,27 +288,3 @@ def _record(sample: Sample, gold: int, scores: ViewScores) -> Record:
         prompt_tokens=None,
         seconds=None,
     )
-
-
-def _question(doc: Any) -> str:
-    """The document's question; all its texts if no key of it is one of `QUESTIONS`."""
-    texts = {key: value for key, value in _fields(doc).items() if isinstance(value, str) and value.strip()}
-    question = next((texts[key] for key in QUESTIONS if key in texts), None)
-    return question or "\n".join(f"{key}: {value}" for key, value in texts.items()) or json.dumps(doc)
-
-
-def _fields(value: Any) -> dict[str, Any]:
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
-
-
-def _options(sample: Sample) -> tuple[str, ...]:
-    """The options' texts, where the document holds them under one of the usual keys; else the letters."""
-    doc = _fields(sample.doc)
-    for fields in (doc, *(_fields(doc.get(key)) for key in OPTIONS)):
-        if tuple(fields) == sample.choices:
-            return tuple(str(text) for text in fields.values())
-        for key in OPTIONS:
-            texts = cast("list[Any]", fields[key]) if isinstance(fields.get(key), list) else []
-            if len(texts) == len(sample.choices):
-                return tuple(str(text) for text in texts)
-    return sample.choices

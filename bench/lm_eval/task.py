@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from bench.errors import BenchError, Unavailable, UsageError, did_you_mean, one_line
-from bench.inputs.prompts import answer_text
+from bench.inputs.prompts import ExemplarChoice, answer_text, is_template
 from bench.inputs.row_error import RowError
 from bench.inputs.rows import row_to_item
 from bench.inputs.task import Scoring, Task
@@ -22,29 +22,34 @@ from bench.inputs.task_data import Columns, FilesData, Splits
 COLUMNS = Columns(id="id")
 BLANK_LINE = "\n\n"
 """Our prompts have it between system text, exemplars and question."""
+RANDOM, FIRST = "default", "first_n"
+"""lm-eval's samplers of few-shot examples."""
 Row = dict[str, object]
 
 
-def not_installed() -> BenchError:
-    return BenchError("lm-evaluation-harness is not installed: pip install 'slm-bench[lm-eval]'")
+def not_installed() -> UsageError:
+    return UsageError("lm-evaluation-harness is not installed: pip install 'slm-bench[lm-eval]'")
 
 
-def import_task(name: str, include_path: Path | None, folder: Path) -> Path:
+def import_task(name: str, include_path: Path | None, folder: Path, *, shown: bool = False) -> Path:
     """Write `folder/lm-eval-NAME.yaml` and its data in `folder/data`; returns the YAML's path.
 
     `include_path` is a folder of YAML files in lm-eval's format, searched before lm-eval's own tasks.
-    Loading a task runs the Python functions that it names. Exemplars come from the same documents as
-    lm-eval's, but we choose among them in our own way. Raises a BenchError for what our tasks cannot
-    express, and Unavailable if the data cannot be loaded.
+    Loading a task runs the Python functions that it names. `shown` is whether exemplars will be shown even
+    if the task's file asks for none. They are those of lm-eval, as it draws them with its default seed for
+    all documents. Raises a BenchError for what our tasks cannot express, and Unavailable if the data cannot
+    be loaded.
     """
     manager = _manager(name, include_path)
     config = _config(manager, name)
-    if problems := list(_problems(config)):
+    few_shot_problems = [] if "class" in config else list(_few_shot_problems(config))
+    asked = shown or config.get("num_fewshot")
+    if problems := [*_problems(config), *(few_shot_problems if asked else ())]:
         raise BenchError(f"{_refused(name)}: {'; '.join(problems)}")
     task = _load(manager, name)
     docs = list(task.eval_docs)
     rows = {"test": _rows(name, task, task.config, docs, "test")}
-    if _has_exemplars(config):
+    if not few_shot_problems:
         rows["exemplars"] = _rows(name, task, task.fewshot_cfg, task.fewshot_docs(), "exemplars")
     return _write(_task(name, config, _system(name, task, docs), rows), rows, folder)
 
@@ -91,8 +96,6 @@ def _problems(config: Mapping[str, Any]) -> Iterator[str]:
         yield "its questions contain images or audio"
     if config.get("gen_prefix") or _few_shot(config, "gen_prefix"):
         yield "it writes the beginning of the answer (gen_prefix)"
-    if config.get("num_fewshot"):
-        yield from _few_shot_problems(config)
 
 
 def _few_shot(config: Mapping[str, Any], key: str, default: Any = None) -> Any:
@@ -100,6 +103,9 @@ def _few_shot(config: Mapping[str, Any], key: str, default: Any = None) -> Any:
 
 
 def _few_shot_problems(config: Mapping[str, Any]) -> Iterator[str]:
+    """Why exemplars cannot be those of lm-eval."""
+    if (sampler := _few_shot(config, "sampler", RANDOM)) not in (RANDOM, FIRST):
+        yield f"it chooses few-shot examples by a sampler of its own ({sampler})"
     default = config.get("fewshot_delimiter", BLANK_LINE)
     if (delimiter := _few_shot(config, "fewshot_delimiter", default)) != BLANK_LINE:
         yield f"its fewshot_delimiter is {delimiter!r}, and ours is a blank line"
@@ -118,6 +124,18 @@ def _has_exemplars(config: Mapping[str, Any]) -> bool:
         return True
     default = config.get("training_split") or config.get("validation_split")
     return (split or default) not in (None, _test_split(config))
+
+
+def _exemplar_choice(config: Mapping[str, Any]) -> ExemplarChoice:
+    """Ours that shows what lm-eval's sampler shows.
+
+    Where neither a test split nor one for few-shot examples is named, lm-eval takes the two for the same:
+    it draws one more than it shows, in case the question is among them.
+    """
+    if _few_shot(config, "sampler", RANDOM) == FIRST:
+        return "first"
+    split = _few_shot(config, "split", config.get("fewshot_split"))
+    return "lm_eval_spare" if split == config.get("test_split") else "lm_eval"
 
 
 def _load(manager: Any, name: str) -> Any:
@@ -195,6 +213,10 @@ def _system(name: str, task: Any, docs: Iterable[Any]) -> str:
     system = description.removesuffix(BLANK_LINE)
     if description and system + BLANK_LINE != description:
         raise BenchError(f"{_refused(name)}: its description does not end in a blank line")
+    if description and not system:
+        raise BenchError(f"{_refused(name)}: its description is a blank line alone")
+    if is_template(system):
+        raise BenchError(f"{_refused(name)}: its description has '{{{{' or '{{%', which is a template here")
     return system
 
 
@@ -220,6 +242,7 @@ def _task(name: str, config: Mapping[str, Any], system: str, splits: Iterable[st
         system=system,
         scoring=Scoring(view="text", letters=False),
         exemplars=config.get("num_fewshot") or 0,
+        exemplar_choice=_exemplar_choice(config) if "exemplars" in splits else "fixed",
         metrics=("accuracy",),
     )
 

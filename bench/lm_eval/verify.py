@@ -8,7 +8,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Literal
@@ -238,7 +238,7 @@ def _bare(asking: Asking, item: Item) -> ScoreRequest:
 
 
 def _only(request: ScoreRequest, sets: slice) -> ScoreRequest:
-    return ScoreRequest(request.item, request.prompt, request.continuations[sets], request.templated)
+    return replace(request, continuations=request.continuations[sets])
 
 
 def _score(engine: TransformerEngine, requests: Sequence[ScoreRequest]) -> list[Scores]:

@@ -92,7 +92,7 @@ def entry_of(results: Path, folder: Path) -> Entry:
 
 def check(results: Path) -> Iterator[tuple[Path, str]]:
     """Check everything that can be checked without a model; yields (file or folder, what is wrong)."""
-    asked: dict[tuple[str, int | None, Texts], tuple[frozenset[str], Path]] = {}
+    asked: dict[tuple[str, str, Texts], tuple[frozenset[str], Path]] = {}
     for entry in entries(results):
         folder = results / entry.folder
         if entry.wrong:
@@ -106,7 +106,7 @@ def check(results: Path) -> Iterator[tuple[Path, str]]:
                 yield from _check_done(folder, entry.result, records)
                 # By text, because a mirror may number them differently. Stripped runs have no texts.
                 questions = frozenset(record.question for record in records)
-                key = entry.result.cell.data["test"].sha256, entry.result.cell.limit, entry.result.texts
+                key = entry.result.cell.data["test"].sha256, entry.result.cell.part, entry.result.texts
                 first, where = asked.setdefault(key, (questions, folder))
                 if questions != first:
                     yield folder / "records.jsonl", f"other questions than {where}, on the same data"

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from bench.inputs.engine_rules import TRANSFORMERS
 from bench.inputs.model_card import ProgramSource
-from bench.results.result import CellFacts, Variant
+from bench.results.result import CellFacts
+from bench.results.variant import Variant
 
 CANNOT_RUN = "cannot-run"
 """The folder of the reason why no variant of a model can run; removed when a variant runs."""
@@ -15,7 +16,7 @@ ADDED_LATER = ("quantize", "adapter", "program")
 
 def folder_of(facts: CellFacts) -> Path:
     """The folder of a cell's run, relative to the results folder."""
-    partial = f"-first{facts.limit}" if facts.limit else ""
+    partial = f"-{facts.part.replace(' ', '')}" if facts.part else ""
     return Path(facts.task.name) / facts.model.name / f"{facts.variant.slug}{partial}-{facts.id[:10]}"
 
 
@@ -34,7 +35,8 @@ def identity(facts: CellFacts) -> str:
         "limit": facts.limit,
         "engine": facts.engine_version,
     }
-    added_later = {"settings": settings, "package": facts.engine_package}
+    drawn = "drawn" if facts.limit is not None and facts.limit_order == "drawn" else ""
+    added_later = {"settings": settings, "package": facts.engine_package, "limit_order": drawn}
     parts |= {name: value for name, value in added_later.items() if value}
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 

@@ -1,76 +1,22 @@
 """`result.json`: the summary of a run, with everything needed to repeat it."""
 
-import re
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, TypeAdapter, model_validator
 
 from bench.config import Name, Strict
-from bench.inputs.adapter import AdapterFacts
+from bench.inputs.data import Split
 from bench.inputs.model_card import ModelCard
 from bench.inputs.odd_rows import OddKind, OddRows, odd_warnings
-from bench.inputs.prompts import ExemplarChoice
-from bench.inputs.task import Generate, Task
+from bench.inputs.task import Task
 from bench.inputs.task_data import Role
+from bench.results.variant import Variant
 from bench.scoring.metrics import Metrics
-from bench.types import Dtype, PromptStyle, Quantization, Texts, Value, ViewName
+from bench.types import LimitOrder, Texts, ViewName
 
 SCHEMA_VERSION = 6
 """Raised when a field changes its meaning or name; `upgrade.py` reads older files."""
-
-
-class Variant(Strict):
-    """How a model is run. `generate` is None where options are scored.
-
-    `dtype` is None for a baseline, for an engine without that choice, and for an imported run that
-    does not report it. `program` is the other program that ran it, "" for SLM Bench. `engine` is the
-    name of an engine without dtypes, "" for any other and for baselines. `more` holds the choices of
-    other packages, by name. `weights_format` is how the published weights are quantised (`int8`, `nf4`,
-    `fp8`, `gptq`, …), "" where they are not; `quantize` is how SLM Bench quantised unquantised ones. Empty,
-    `engine`, `more` and `weights_format` are in neither the file nor the identity.
-    """
-
-    dtype: Dtype | None
-    exemplars: int
-    seed: int
-    prompt: PromptStyle = "plain"
-    exemplar_choice: ExemplarChoice = "fixed"
-    generate: Generate | None = None
-    quantize: Quantization = "none"
-    adapter: AdapterFacts | None = None
-    program: str = ""
-    engine: str = Field(default="", exclude_if=lambda engine: not engine)
-    more: dict[str, Value] = Field(default_factory=dict[str, Value], exclude_if=lambda more: not more)
-    weights_format: str = Field(default="", exclude_if=lambda name: not name)
-
-    @property
-    def precision(self) -> str | None:
-        """The weight format where it is quantised, and the dtype; None where neither is known."""
-        quantized = self.quantize if self.quantize != "none" else self.weights_format
-        return ", ".join(filter(None, [quantized, self.dtype])) or None
-
-    @property
-    def slug(self) -> str:
-        """The variant in a few words, safe as part of a folder's name."""
-        runner = self.program or self.engine
-        words: list[str] = [runner] if runner else []
-        words += [self.dtype] if self.dtype else [] if runner else ["baseline"]
-        words += [self.quantize] if self.quantize != "none" else []
-        words += [_safe(self.weights_format)] if self.weights_format else []
-        words += [self.adapter.method] if self.adapter else []
-        words += ["chat"] if self.prompt == "chat" else []
-        words += [f"{self.exemplars}shot"] if self.exemplars else []
-        words += ["each"] if self.exemplar_choice == "per_question" else []
-        words += ["generate"] if self.generate else []
-        words += [f"{self.generate.samples}samples"] if self.generate and self.generate.samples > 1 else []
-        words += [f"{name}={_safe(value)}" for name, value in self.more.items()]
-        return "-".join(words)
-
-
-def _safe(value: Value) -> str:
-    """The value as part of a folder's name."""
-    return re.sub(r"[^\w.-]", "_", str(value), flags=re.ASCII)[:32]
 
 
 class TaskFacts(Strict):
@@ -115,9 +61,22 @@ class SplitFacts(Strict):
         return [*odd_warnings(self.odd), *self.notes]
 
 
+def split_facts(split: Split) -> SplitFacts:
+    """The facts that a result records about a split."""
+    return SplitFacts(
+        split=split.name,
+        source=split.source,
+        rows=len(split.items),
+        sha256=split.sha256,
+        odd=dict(split.odd),
+        notes=split.notes,
+    )
+
+
 class CellFacts(Strict):
     """Everything that was asked of a model. `limit` is the number of items of a partial run, else None.
 
+    `limit_order` is which items those are; older files, which do not say, asked the first of the file.
     `id` is the identity, `weights` their revision, and `command` repeats the run.
     """
 
@@ -129,10 +88,33 @@ class CellFacts(Strict):
     data: dict[Role, SplitFacts]
     exemplar_ids: tuple[str, ...]
     limit: int | None
+    limit_order: LimitOrder = Field(default="file", exclude_if=lambda order: order == "file")
     engine_version: int
     engine_package: str = ""
     """Name and version of the package that adds the engine, "" for a built-in one."""
     command: str
+
+    @model_validator(mode="before")
+    @classmethod
+    def _repeats_what_it_was(cls, raw: Any) -> Any:
+        """The command of an older partial run asked for the first questions without saying so."""
+        match raw:
+            case {"limit": int(limit), "command": str(command)} if (
+                command.startswith("bench run ") and "--limit-order" not in command
+            ):
+                if raw.get("limit_order", "file") == "file":
+                    words = f"--limit {limit}"
+                    return raw | {"command": command.replace(words, f"{words} --limit-order file", 1)}
+            case _:
+                pass
+        return raw
+
+    @property
+    def part(self) -> str:
+        """Which questions a partial run asked, in two words; "" for a whole run."""
+        if self.limit is None:
+            return ""
+        return f"{self.limit} drawn" if self.limit_order == "drawn" else f"first {self.limit}"
 
     @model_validator(mode="after")
     def _has_the_data_it_was_made_from(self) -> Self:

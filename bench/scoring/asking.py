@@ -32,7 +32,8 @@ def score_request(asking: Asking, item: Item, render: Render) -> ScoreRequest:
     prompt = _prompt(asking, asking.task.template, item, render)
     letters = (_continuations(asking, prompt, item.letters),) if asking.task.scoring.letters else ()
     sets = (*letters, _option_texts(asking, prompt, item))
-    return ScoreRequest(item, prompt, sets, templated=asking.style == "chat")
+    group = item.group if asking.exemplars.within else ""
+    return ScoreRequest(item, prompt, sets, templated=asking.style == "chat", beginning=group)
 
 
 def bare_requests(asking: Asking, items: Sequence[Item], render: Render) -> list[ScoreRequest]:

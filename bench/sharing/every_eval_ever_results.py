@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.results.result import DoneResult
+from bench.results.variant import Variant
 from bench.scoring.metrics import Rate
 from bench.sharing.export import Finished, deviation, hub_data_set, strings, without_none
 from bench.stats.bootstrap import RESAMPLES
@@ -94,7 +95,8 @@ def _source_data(run: Finished) -> dict[str, Any]:
         "task_version": task.version,
         "task_sha256": task.sha256,
         "questions_sha256": test.sha256,
-        "first_questions_asked": cell.limit,
+        "first_questions_asked": cell.limit if cell.limit_order == "file" else None,
+        "drawn_questions_asked": cell.limit if cell.limit_order == "drawn" else None,
         "license": task.license,
         "notice": task.notice,
     }
@@ -113,6 +115,11 @@ def _source_data(run: Finished) -> dict[str, Any]:
     }
 
 
+def _choice(variant: Variant) -> str:
+    """The ids of named exemplars are in `exemplar_ids`."""
+    return variant.exemplar_choice if isinstance(variant.exemplar_choice, str) else "named"
+
+
 def _generation_config(result: DoneResult) -> dict[str, Any]:
     cell = result.cell
     variant, generate = cell.variant, cell.variant.generate
@@ -123,7 +130,8 @@ def _generation_config(result: DoneResult) -> dict[str, Any]:
     }
     details: dict[str, object] = {
         "num_fewshot": variant.exemplars,
-        "exemplar_choice": variant.exemplar_choice if variant.exemplars else None,
+        "exemplar_choice": _choice(variant) if variant.exemplars else None,
+        "exemplars_within": variant.exemplars_within or None,
         "exemplar_ids": list(cell.exemplar_ids) or None,
         "prompt_style": variant.prompt,
         "system": generate.system if generate else cell.task.system,

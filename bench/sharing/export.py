@@ -86,7 +86,7 @@ def describe_variant(result: DoneResult) -> str:
         words.append(f"{variant.adapter.method} adapter {variant.adapter.name}")
     words.append("chat template" if variant.prompt == "chat" else "plain prompt")
     words.append(f"{variant.exemplars}-shot")
-    words += ["exemplars drawn for each question"] if variant.exemplar_choice == "per_question" else []
+    words += [f"exemplars {variant.which_exemplars}"] if variant.which_exemplars else []
     if variant.generate:
         words.append(f"answer written in up to {variant.generate.max_new_tokens} tokens")
         if variant.generate.samples > 1:

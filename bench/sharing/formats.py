@@ -3,14 +3,14 @@
 Another package adds a format as an entry point of the group `bench.exports`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bench.plugins import Registry
 
 if TYPE_CHECKING:  # the command's help must be quick
-    from bench.board.board import TaskBoard
+    from bench.board.board import Row, TaskBoard
     from bench.sharing.export import Export, Finished, Publisher
 
 
@@ -22,6 +22,13 @@ class Printed:
 
     render: "Callable[[TaskBoard], str]"
     several: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PrintedRows:
+    """Text on stdout, made of the rows of all chosen tasks together, task by task."""
+
+    render: "Callable[[Sequence[Row]], str]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,19 +56,19 @@ class ExportFormat:
 
     name: str
     help: str
-    output: Printed | Files
+    output: Printed | PrintedRows | Files
 
 
-def _csv(table: "TaskBoard") -> str:
+def _csv(rows: "Sequence[Row]") -> str:
     from bench.board.exporting import as_csv
 
-    return as_csv(table.rows)
+    return as_csv(rows)
 
 
-def _json(table: "TaskBoard") -> str:
+def _json(rows: "Sequence[Row]") -> str:
     from bench.board.exporting import as_json
 
-    return as_json(table.rows)
+    return as_json(rows)
 
 
 def _markdown(table: "TaskBoard") -> str:
@@ -97,10 +104,12 @@ def _lm_eval(selected: Selected) -> "Export":
 _OWN = (
     ExportFormat(
         "csv",
-        "Print one task's table as CSV. Shares are in [0, 1], sizes in bytes; a missing value is empty.",
-        Printed(_csv),
+        "Print all tasks' tables as CSV. Shares are in [0, 1], sizes in bytes; a missing value is empty.",
+        PrintedRows(_csv),
     ),
-    ExportFormat("json", "Print one task's table as JSON. The keys are the columns of csv.", Printed(_json)),
+    ExportFormat(
+        "json", "Print all tasks' tables as JSON. The keys are the columns of csv.", PrintedRows(_json)
+    ),
     ExportFormat("markdown", "Print a Markdown table for each task.", Printed(_markdown, several=True)),
     ExportFormat("latex", "Print a LaTeX table for each task (booktabs).", Printed(_latex, several=True)),
     ExportFormat(

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
+from bench.inputs.prompts import ChosenExemplars
 from bench.results.result import CellFacts, DoneResult
 from bench.sharing.export import (
     Export,
@@ -156,6 +157,7 @@ def _task_config(result: DoneResult, metrics: Measures) -> dict[str, Any]:
         "test_split": test.split,
         **templates,
         "num_fewshot": cell.variant.exemplars,
+        **_sampler(cell),
         "metric_list": [
             {"metric": name, "aggregation": "mean", "higher_is_better": True} for name in metrics
         ],
@@ -163,6 +165,15 @@ def _task_config(result: DoneResult, metrics: Measures) -> dict[str, Any]:
         "should_decontaminate": False,
         "metadata": _metadata(result),
     }
+
+
+def _sampler(cell: CellFacts) -> dict[str, Any]:
+    """lm-eval's sampler, where the exemplars are those that it gives."""
+    samplers: dict[ChosenExemplars, str] = {
+        "first": "first_n", "lm_eval": "default", "lm_eval_spare": "default",
+    }  # fmt: skip
+    sampler = samplers.get(cell.variant.exemplar_choice) if cell.variant.exemplars else None
+    return {"fewshot_config": {"sampler": sampler}} if sampler else {}
 
 
 def _metadata(result: DoneResult) -> dict[str, Any]:
@@ -174,6 +185,8 @@ def _metadata(result: DoneResult) -> dict[str, Any]:
         resps = "logarithm of the baseline's share for each option"
     else:
         resps = _RESPS[logprobs(result)]
+    partial = {"limit_order": cell.limit_order} if cell.limit is not None else {}
+    within = {"exemplars_within": cell.variant.exemplars_within} if cell.variant.exemplars_within else {}
     return {
         "version": cell.task.version,
         "made_by": " ".join(program(result)),
@@ -185,6 +198,8 @@ def _metadata(result: DoneResult) -> dict[str, Any]:
         "texts": result.texts,
         "notice": cell.task.notice,
         "command": cell.command,
+        **partial,
+        **within,
     }
 
 

@@ -77,8 +77,12 @@ def test_a_dry_run_says_what_is_done_and_writes_nothing(bench: Bench, anatomy: P
 
 def test_a_partial_run_is_named_so(bench: Bench, anatomy: Path, project: Path) -> None:
     result = bench("run", "--models", "chance", "--tasks", "anatomy", "--limit", "2")
-    assert "baseline, first 2" in result.stdout
-    [folder] = (project / "results" / "anatomy" / "chance").iterdir()
+    assert "baseline, 2 drawn" in result.stdout
+    [drawn] = (project / "results" / "anatomy" / "chance").iterdir()
+    assert drawn.name.startswith("baseline-2drawn-")
+    first = bench("run", "-m", "chance", "-t", "anatomy", "--limit", "2", "--limit-order", "file")
+    assert "baseline, first 2" in first.stdout
+    [folder] = {*(project / "results" / "anatomy" / "chance").iterdir()} - {drawn}
     assert folder.name.startswith("baseline-first2-")
 
 

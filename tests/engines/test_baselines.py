@@ -9,7 +9,7 @@ from bench.engines.kinds import open_engine
 from bench.errors import BenchError
 from bench.evaluate import evaluate
 from bench.inputs.model_card import ModelCard
-from bench.inputs.task import find_tasks
+from bench.inputs.tasks import find_tasks
 from bench.scoring.asking import Asking
 from bench.types import Item
 

@@ -187,7 +187,8 @@ def test_without_its_package_a_card_is_a_mistake_and_its_runs_are_still_shown(
         assert bench("results", "check").exit_code == 0
         missing = run(bench)
         assert missing.exit_code == 1
-        assert "no engine is named 'unigram'; is its package installed?" in missing.stdout
+        assert "no engine is named 'unigram' (there are chance, " in missing.stdout
+        assert "; is its package installed?" in missing.stdout
     finally:
         sys.path.insert(0, str(project / "packages"))
 

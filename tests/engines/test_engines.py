@@ -119,6 +119,31 @@ def empty_prefix(model: Any, tokens: Tokens) -> Any:
     return cache
 
 
+def test_exemplars_of_a_group_run_once_for_the_questions_of_that_group(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = opened(save_causal(tmp_path / "m", "llama"))
+    assert engine.path == "packed"
+    starts = {name: f"{name} " + " ".join(prompts(4)) for name in ("kidney", "fever")}
+    requests = [
+        replace(request(f"{starts[name]}\n\n{prompt}", LETTERS), beginning=name)
+        for prompt, name in zip(prompts(6), list(starts) * 3, strict=True)
+    ]
+    computed: list[Tokens] = []
+
+    def counted(model: Any, tokens: Tokens) -> Any:
+        computed.append(tokens)
+        return prefill(model, tokens)
+
+    monkeypatch.setattr("bench.engines.causal.prefill", counted)
+    scores = replies(engine, requests)
+    assert len(computed) == 2
+    assert all(len(tokens) >= len(engine.tokenizer(starts["fever"])["input_ids"]) - 2 for tokens in computed)
+    for one, reply in zip(requests, scores, strict=True):
+        [alone] = replies(engine, [one])
+        assert reply.logprobs[0] == pytest.approx(alone.logprobs[0], abs=TOLERANCE)
+
+
 @pytest.mark.model
 @pytest.mark.parametrize(
     ("broken", "piece"),

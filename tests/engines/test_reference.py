@@ -11,7 +11,7 @@ from bench.inputs.cards import read_card
 from bench.inputs.data import load_split
 from bench.inputs.model_card import Architecture
 from bench.inputs.prompts import Exemplars
-from bench.inputs.task import find_tasks
+from bench.inputs.tasks import find_tasks
 from bench.inputs.weights import find_weights
 from bench.lm_eval.reference import reference_scores
 from bench.scoring.asking import Asking, score_request

@@ -111,7 +111,42 @@ def test_a_union_of_sources_names_the_missing_choice_and_the_nearest_key(project
 def test_a_word_outside_the_fixed_ones_names_the_nearest(project: Path) -> None:
     path = write(project, "name: bad\nscoring: {view: leter}\n")
     messages = [text for text in mistakes(path, Task) if "scoring" in text]
-    assert messages == ["bad.yaml:2: scoring.view: no view is named 'leter'; did you mean 'letter'?"]
+    assert messages == [
+        (
+            "bad.yaml:2: scoring.view: no view is named 'leter'; did you mean 'letter'? (there are letter, "
+            "text, text_per_char, text_per_token, text_pmi)"
+        )
+    ]
+
+
+def test_an_unknown_key_without_a_near_one_lists_the_keys_at_its_place(project: Path) -> None:
+    path = write(project, "name: a\nzzz: 1\ndata: {split: test, qqq: 1}\n")
+    assert mistakes(path) == [
+        "bad.yaml:3: data.qqq: unknown key (there are number, split)",
+        "bad.yaml:2: zzz: unknown key (there are data, flag, name, words)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("key", "below"),
+    [
+        ("columns: {id: id}", "data"),
+        ("splits: {test: test}", "data"),
+        ("files: {test: a.jsonl}", "data"),
+        ("hub: a/b", "data"),
+        ("config: all", "data"),
+        ("revision: main", "data"),
+        ("mirror: {test: a.jsonl}", "data"),
+        ("train: train", "data.splits"),
+        ("view: letter", "scoring"),
+        ("temperature: 1.0", "generate"),
+    ],
+)
+def test_a_task_s_key_at_the_wrong_place_says_where_it_belongs(project: Path, key: str, below: str) -> None:
+    name = key.partition(":")[0]
+    path = write(project, f"name: bad\n{key}\n")
+    expected = f"bad.yaml:2: {name}: unknown key: it belongs in {below}: write {below}.{name}"
+    assert expected in mistakes(path, Task)
 
 
 def test_a_task_is_named_as_its_file(project: Path, anatomy: Path) -> None:

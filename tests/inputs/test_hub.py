@@ -434,7 +434,7 @@ def test_an_adapter_that_the_hub_does_not_give_leaves_the_other_variants(
     words = ["run", "-m", "good", "-t", "anatomy", "--dtype", "float32", "--lora", "none"]
     code, output = bench_with_hub([*words, "--adapter", f"Org/{name}"], hub, project)
     assert code == 0, output
-    assert f"unavailable: good on anatomy: {expected_reasons(hub, 'adapter')[name]}" in output
+    assert f"unavailable: model good on task anatomy: {expected_reasons(hub, 'adapter')[name]}" in output
     [run] = read_runs(project / "results")
     assert isinstance(run, Run)
     assert isinstance(run.result, DoneResult)

@@ -18,7 +18,7 @@ from bench.inputs.task import read_task
 from bench.inputs.weight_files import SAFETENSORS, download_names
 from bench.inputs.weights import RemoteWeights, Weights, fetch, find_weights
 from bench.results.identity import identity
-from bench.results.result import Variant
+from bench.results.variant import Variant
 from tiny import save_causal, save_shards, tiny_card
 
 FP8 = {"quant_method": "fp8", "weight_block_size": [128, 128]}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench.inputs.data import load_split
-from bench.inputs.task import find_tasks
+from bench.inputs.tasks import find_tasks
 from bench.inputs.validate import prove
 from conftest import ROOT
 

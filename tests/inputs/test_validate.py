@@ -99,7 +99,16 @@ def test_an_unbalanced_key_is_a_warning(bench: Bench, anatomy: Path) -> None:
     result = bench("tasks", "validate", "anatomy")
     assert result.exit_code == 0
     assert (
-        "warning: answers are unbalanced: always giving the most common letter scores 100.0%" in result.stdout
+        "warning: every question has the answer A: a model that always gives it scores 100 %" in result.stdout
+    )
+
+
+def test_a_letter_that_is_right_too_often_is_a_warning(bench: Bench, anatomy: Path) -> None:
+    rows = [row | {"answer": "A"} for row in ITEMS[:2]]
+    write_lines(anatomy.parent / "test.jsonl", [*rows, ITEMS[0] | {"id": "q4", "question": "Who?"}])
+    result = bench("tasks", "validate", "anatomy")
+    assert (
+        "warning: answers are unbalanced: always giving the most common letter scores 66.7%" in result.stdout
     )
 
 
@@ -134,3 +143,27 @@ def test_show_prints_exactly_the_prompt(bench: Bench, anatomy: Path) -> None:
     )
     assert result.stdout.count("Question:") == 2
     assert bench("tasks", "show", "anatomy", "--item", "4").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ("system: 'About {{ question }}.'", "system: 'question' cannot be used here"),
+        ("system: 'About {{ group.x }}.'", "system: the template failed on item q1"),
+        (
+            "generate: {prompt: '{{ question }}', system: '{{ group + 1 }}'}",
+            "generate.system: the template failed on item q1",
+        ),
+        (
+            "generate: {prompt: '{{ question }}', system: '{{ options }}'}",
+            "generate.system: 'options' cannot be used here",
+        ),
+    ],
+)
+def test_a_system_text_that_cannot_be_filled_in_is_a_mistake(
+    bench: Bench, anatomy: Path, keys: str, message: str
+) -> None:
+    anatomy.write_text(f"{TASK}{keys}\n", encoding="utf-8")
+    result = bench("tasks", "validate", "anatomy")
+    assert result.exit_code == 3
+    assert f"tasks/anatomy.yaml:{len(TASK.splitlines()) + 1}: {message}" in result.stderr

@@ -66,7 +66,8 @@ def test_rows_stand_by_accuracy_with_the_chance_level_and_the_models_not_measure
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ("limit", "partial run: the first 2 of 3 questions"),
+        ("limit", "partial run: 2 drawn of 3 questions"),
+        ("limit file", "partial run: the first 2 of 3 questions"),
         ("version", "version 1 of the task; the table shows version 2"),
         ("task", "the task file was different, though its version was the same"),
         ("data", "different test data"),
@@ -80,6 +81,8 @@ def test_runs_that_may_not_be_compared_are_set_apart_with_the_reason(
     match change:
         case "limit":
             words += ["--limit", "2"]
+        case "limit file":
+            words += ["--limit", "2", "--limit-order", "file"]
         case "version":
             anatomy.write_text(TASK.replace("version: 1", "version: 2"), encoding="utf-8")
         case "task":
@@ -449,6 +452,37 @@ def test_a_board_is_exported_in_four_forms(anatomy: Path, bench: Callable[..., R
     wrong = bench("export", "csv", "--task", "nothing")
     assert wrong.exit_code == 2
     assert "no runs on task 'nothing' (tasks with runs: anatomy)" in wrong.output
+
+
+def test_csv_and_json_hold_all_tasks_with_the_name_of_each(quiz: Path, bench: Callable[..., Result]) -> None:
+    bench("run", "-m", "chance", "-t", "quiz,medqa_sample")
+    rows = json.loads(bench("export", "json").stdout)
+    assert [row["task"] for row in rows] == ["medqa_sample", "quiz"]
+    printed = bench("export", "csv").stdout
+    assert printed.startswith("task,")
+    assert printed.count("rank_best") == 1
+    table = list(csv.DictReader(io.StringIO(printed)))
+    assert [(row["task"], row["run"]) for row in table] == [(row["task"], row["run"]) for row in rows]
+    alone = csv.DictReader(io.StringIO(bench("export", "csv", "--task", "quiz").stdout))
+    assert [row["task"] for row in alone] == ["quiz"]
+
+
+def test_partial_runs_are_shown_with_their_numbers_and_marked(
+    anatomy: Path, bench: Callable[..., Result]
+) -> None:
+    bench("run", "-m", "chance", "-t", "anatomy", "--limit", "2")
+    lines = [line.split() for line in bench("leaderboard", "show").stdout.splitlines()]
+    assert lines[0] == ["Anatomy:", "no", "complete", "run", "yet"]
+    assert lines[1] == ["Anatomy:", "partial", "runs,", "not", "comparable"]
+    [row] = [line for line in lines if line[:1] == ["chance"]]
+    assert row[1:4] == ["baseline,", "first", "2"]
+    assert row[4].endswith("%")
+    assert row[6].endswith("/2")
+    bench("run", "-m", "majority", "-t", "anatomy")
+    shown = bench("leaderboard", "show").stdout
+    assert shown.startswith("Anatomy   ")
+    assert "Only baselines have been run so far." in shown
+    assert shown.index("Majority letter") < shown.index("Anatomy: partial runs, not comparable")
 
 
 def test_an_export_takes_no_words_for_markup() -> None:

@@ -9,9 +9,6 @@ from typing import Any
 
 import pytest
 from click.testing import Result
-from lm_eval import simple_evaluate
-from lm_eval.loggers import EvaluationTracker
-from lm_eval.tasks import TaskManager
 
 from bench.board.board import Board, make_board
 from bench.board.exporting import as_json
@@ -20,34 +17,13 @@ from bench.inputs.cards import read_card
 from bench.results.answers import Answered, read_answered
 from bench.results.result import DoneResult
 from bench.results.store import Run, read_runs
-from foreign import DOCS, LETTERS, write_task
+from foreign import DOCS, LETTERS, run_lm_eval, write_task
 from leaderboard.site import page_of
 from played import add_fake
 from tiny import save_causal
 
 Bench = Callable[..., Result]
 Change = Callable[[Any], Any]
-
-
-def run_lm_eval(folder: Path, model: Path, out: Path, *tasks: str, **options: Any) -> None:
-    """As lm-eval's own command line does with --output_path and --log_samples."""
-    tracker = EvaluationTracker(output_path=str(out))
-    evaluated = simple_evaluate(
-        model="hf",
-        model_args=f"pretrained={model},dtype=float32",
-        tasks=list(tasks),
-        task_manager=TaskManager(include_path=folder, include_defaults=False),
-        evaluation_tracker=tracker,
-        batch_size=8,
-        device="cpu",
-        bootstrap_iters=0,
-        **options,
-    )
-    assert evaluated is not None
-    samples = evaluated.pop("samples")
-    tracker.save_results_aggregated(results=evaluated, samples=samples)
-    for name in evaluated["configs"]:
-        tracker.save_results_samples(task_name=name, samples=samples[name])
 
 
 @pytest.fixture(scope="module")
@@ -333,6 +309,8 @@ def test_damaged_samples_are_named_and_the_rest_is_imported(
     assert ran.exit_code == 3
     assert "samples_organs_" in ran.stderr
     assert re.search(message, ran.stderr), ran.stderr
+    assert re.search("; (run lm-eval again with --log_samples|import the other tasks by --task)", ran.stderr)
+    assert ran.stderr.count("\n") == 1
     assert list(done()) == ["lm-eval-letters--1/llama"]
 
 
@@ -439,6 +417,58 @@ def test_older_files_of_the_same_shape_are_read(bench: Bench, out: Path) -> None
     assert (ran.exit_code, "the file does not say how many there are" in ran.stderr) == (3, True)
 
 
+def as_array(samples: list[dict[str, Any]]) -> str:
+    """As lm-eval wrote them up to 0.4.3."""
+    return json.dumps(samples, indent=2, ensure_ascii=False)
+
+
+def read_samples(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+@pytest.mark.parametrize("version", ["0.4.3", "0.4.2"])
+def test_the_older_form_of_samples_is_read(bench: Bench, out: Path, version: str) -> None:
+    bench("import", "lm-eval", "out", "--results", "new")
+    for task in ("organs", "Letters::1"):
+        path = samples_file(out, task)
+        older = path.with_suffix(".json")
+        if version == "0.4.2":
+            given = json.loads(results_file(out).read_text(encoding="utf-8"))["config"]["model_args"]
+            older = path.with_name(f"{re.sub('/|=', '__', given)}_{task}.jsonl")
+        older.write_text(as_array(read_samples(path)), encoding="utf-8")
+        path.unlink()
+    if version == "0.4.2":
+        results_file(out).rename(results_file(out).with_name("results.json"))
+    ran = bench("import", "lm-eval", "out")
+    assert ran.exit_code == 0, ran.output
+    new, old = done(Path("new")), done()
+    assert sorted(old) == ["lm-eval-letters--1/llama", "lm-eval-organs/llama"]
+    for name, (result, run) in old.items():
+        assert (result.cell, run.records) == (new[name][0].cell, new[name][1].records)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda text: text[:-20], ".json: not JSON: "),
+        (lambda text: "[ ]", ".json: these are not the samples of the results file"),
+        (lambda text: text.replace('"doc_id": 1,', '"id": 1,'), ".json:LINE: doc_id: not a file of lm-eval"),
+        (lambda text: "[1,\n 2]", ".json:1: not a file of lm-eval: expected a JSON object"),
+    ],
+)  # fmt: skip
+def test_damaged_samples_in_the_older_form_are_named(
+    bench: Bench, out: Path, change: Callable[[str], str], message: str
+) -> None:
+    path = samples_file(out)
+    samples = read_samples(path)
+    path.unlink()
+    path.with_suffix(".json").write_text(change(as_array(samples)), encoding="utf-8")
+    second = as_array(samples[:1]).count("\n") + 1
+    ran = bench("import", "lm-eval", "out", "--task", "organs")
+    assert ran.exit_code == 3
+    assert message.replace("LINE", str(second)) in ran.stderr
+
+
 def test_targets_are_places_or_texts_as_the_accuracies_say(bench: Bench, out: Path) -> None:
     def by_text(samples: list[dict[str, Any]]) -> list[dict[str, Any]]:
         return [
@@ -502,7 +532,8 @@ def test_a_task_or_a_folder_that_does_not_exist_is_an_error(bench: Bench, out: P
     assert "did you mean 'organs'? (there are Letters::1, organs)" in ran.stderr
     for folder in ("nowhere", "out/llama/none"):
         ran = bench("import", "lm-eval", folder)
-        assert (ran.exit_code, "holds no results_*.json of lm-eval" in ran.stderr) == (2, True)
+        assert ran.exit_code == 2
+        assert "holds no results_*.json and no results.json of lm-eval" in ran.stderr
     assert not Path("results").exists()
 
 

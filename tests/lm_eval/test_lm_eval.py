@@ -25,7 +25,7 @@ from bench.evaluate import evaluate
 from bench.inputs.data import load_split
 from bench.inputs.model_card import Architecture
 from bench.inputs.prompts import choose_exemplars
-from bench.inputs.task import find_tasks
+from bench.inputs.tasks import find_tasks
 from bench.inputs.validate import prove
 from bench.lm_eval.model import ROOM, BenchLM, TokenRequest, grouped
 from bench.lm_eval.task import _config, import_task
@@ -541,5 +541,5 @@ def test_without_lm_eval_the_message_says_how_to_get_it(
         lambda: import_task("organs", tmp_path, tmp_path),
         lambda: importlib.import_module("bench.lm_eval.model"),
     ):
-        with pytest.raises(BenchError, match=r"pip install 'slm-bench\[lm-eval\]'"):
+        with pytest.raises(UsageError, match=r"pip install 'slm-bench\[lm-eval\]'"):
             use()

@@ -1,6 +1,7 @@
 """`bench verify`, and what it says of a real model beside the reference."""
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -100,6 +101,40 @@ def test_an_lm_eval_task_runs_by_name_and_is_on_the_board(bench: Bench, project:
     unknown = bench("run", "-m", "chance", "-t", "lm-eval:organ", "--include-path", "foreign", "--offline")
     assert unknown.exit_code == 2
     assert "did you mean 'organs'?" in unknown.stderr
+
+
+def test_data_of_lm_eval_that_cannot_be_loaded_leave_the_other_tasks(
+    bench: Bench, project: Path, cache: Path
+) -> None:
+    write_task(project / "foreign", dataset_path="nobody/nothing", dataset_kwargs=None)
+    words = ["run", "-m", "chance", "--include-path", "foreign", "--offline", "--dry-run"]
+    both = bench(*words, "-t", "lm-eval:organs,medqa_sample")
+    assert both.exit_code == 0
+    assert "unavailable: task lm-eval:organs: the data of lm-eval's task 'organs' cannot be" in both.stderr
+    assert "medqa_sample" in both.stdout
+    assert bench(*words[:-1], "-t", "lm-eval:organs").exit_code == 5
+    assert bench(*words, "-t", "lm-eval:organs", "--strict").exit_code == 1
+
+
+def test_without_lm_eval_what_needs_it_is_refused_in_one_line_and_an_import_works(
+    bench: Bench, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in sys.modules if name.split(".")[0] == "lm_eval"]:
+        monkeypatch.setitem(sys.modules, name, None)
+    for name in ("verify", "reference", "importing"):
+        monkeypatch.delitem(sys.modules, f"bench.lm_eval.{name}", raising=False)
+    card(project, save_causal(project / "m", "llama"), "decoder")
+    for words in (
+        ("run", "-m", "chance", "-t", "lm-eval:organs,medqa_sample", "--offline"),
+        ("verify", "-m", "tiny", "-t", "medqa_sample", "--limit", "1"),
+    ):
+        done = bench(*words)
+        assert done.exit_code == 2
+        assert done.stderr == (
+            "bench: lm-evaluation-harness is not installed: pip install 'slm-bench[lm-eval]'\n"
+        )
+    imported = bench("import", "lm-eval", "nowhere")
+    assert (imported.exit_code, "nowhere holds no results_*.json" in imported.stderr) == (2, True)
 
 
 def test_what_goes_only_with_generating_is_said(bench: Bench) -> None:

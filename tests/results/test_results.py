@@ -41,7 +41,7 @@ def test_a_list_has_every_run_with_its_state(quiz: Path, project: Path, bench: C
     }
     text = bench("results", "list").stdout
     assert f"unfinished, {len(cut.records)} of 40 answered" in text
-    assert "baseline, first 4" in text
+    assert "baseline, 4 drawn" in text
 
 
 def test_a_run_is_shown_with_its_cost(quiz: Path, project: Path, bench: Callable[..., Result]) -> None:

@@ -15,6 +15,7 @@ from bench.inputs.prompts import (
     choose_exemplars,
     plain_prompt,
     render,
+    system_problems,
     template_problems,
 )
 from bench.types import Item, Message
@@ -53,6 +54,47 @@ def test_chat_exemplars_are_turns() -> None:
     )
 
 
+ABOUT = 'Questions about {{ group | replace("_", " ") }}.'
+
+
+def test_a_system_text_may_name_the_question_s_group() -> None:
+    [exemplar] = items(1)
+    item = Item("q", "Why?", ("because", "nobody knows"), 1, "formal_logic")
+    template = Template("{{ question }}", ABOUT, "letter")
+    assert plain_prompt(template, [exemplar], item).startswith("Questions about formal logic.\n\nquestion 0")
+    assert chat_messages(template, [], item)[0] == Message("system", "Questions about formal logic.")
+    empty = Template("{{ question }}", "{% if group == 'x' %}X{% endif %}", "letter")
+    assert plain_prompt(empty, [], item) == "Why?"
+
+
+@pytest.mark.parametrize(
+    "text", ["Answer {A} or {B}. {group}", '{"a": {"b": 1}}', "50 % } {# kept #} ", "{ {x} }\n"]
+)
+def test_a_system_text_without_double_braces_stands_as_it_is(text: str) -> None:
+    assert system_problems(text) == []
+    assert plain_prompt(Template("{{ question }}", text, "letter"), [], ITEM) == f"{text}\n\nWhy?"
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("About {{ question }}", "'question' cannot be used here: a system text stands before the exemplars"),
+        ("{% for o in options %}{{ o }}{% endfor %}", "'options' cannot be used here"),
+        ("About {{ grup }}", "undefined variable 'grup'; did you mean 'group'?"),
+        ("{{ answer }}", "undefined variable 'answer'"),
+        ("About {{ group", "line 1 of the template: unexpected end of template"),
+        ("{{ range(3) }}", "undefined variable 'range'"),
+    ],
+)
+def test_a_wrong_system_template_is_seen_without_data(text: str, problem: str) -> None:
+    assert any(problem in message for message in system_problems(text))
+
+
+def test_a_system_template_runs_in_the_sandbox() -> None:
+    with pytest.raises(BenchError, match="system: the template failed on item q"):
+        plain_prompt(Template("{{ question }}", "{{ group.__class__.__mro__ }}", "letter"), [], ITEM)
+
+
 def test_exemplars_of_each_question_depend_on_seed_and_question_alone() -> None:
     pool, asked = items(30), items(60)[30:]
     drawn = choose_exemplars(pool, 3, 7, "per_question")
@@ -78,11 +120,14 @@ def test_the_letter_has_exactly_one_space_before_it() -> None:
 @pytest.mark.parametrize(
     ("template", "problem"),
     [
-        ("{{ qestion }} {{ options }}", "undefined variable 'qestion'; did you mean 'question'?"),
+        (
+            "{{ qestion }} {{ options }}",
+            "undefined variable 'qestion'; did you mean 'question'? (there are group, options, question)",
+        ),
         ("{question} {{ options }}", "'{question}' is not replaced: write '{{ question }}'"),
         ("{{ question ", "line 1 of the template: unexpected end of template"),
         ("Answer:", "the template uses neither 'question' nor 'options'"),
-        ("{{ answer }} {{ question }}", "undefined variable 'answer'"),
+        ("{{ answer }} {{ question }}", "undefined variable 'answer' (there are group, options, question)"),
         ("{{ range(3) }} {{ question }}", "undefined variable 'range'"),
         ("{{ options|random }} {{ question }}", "No filter named 'random'"),
         ("{% if question %}" * 200 + "{% endif %}" * 200, "the template cannot be read"),

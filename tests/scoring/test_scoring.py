@@ -16,7 +16,8 @@ from sklearn.metrics import balanced_accuracy_score, confusion_matrix, f1_score
 
 from bench.errors import BenchError, PromptTooLong
 from bench.evaluate import evaluate
-from bench.inputs.task import Task, find_tasks
+from bench.inputs.task import Task
+from bench.inputs.tasks import find_tasks
 from bench.scoring.asking import Asking
 from bench.scoring.metrics import installed_metrics, load_metrics, measure
 from bench.scoring.record import ModelOutput, Record

@@ -35,9 +35,10 @@ from bench.scoring.metrics import installed_metrics, measure
 from bench.scoring.record import Record
 from bench.scoring.recording import too_long, written
 from bench.sharing.every_eval_ever import every_eval_ever_export
-from bench.sharing.export import Export, Publisher, finished, program
+from bench.sharing.every_eval_ever_results import evaluation_results
+from bench.sharing.export import Export, Finished, Publisher, describe_variant, finished, program
 from bench.sharing.hub import hub_export
-from bench.sharing.lm_eval import lm_eval_export
+from bench.sharing.lm_eval import _task_config, lm_eval_export
 from bench.types import Completion, Item
 from conftest import ROOT
 from outside import bench_without
@@ -562,3 +563,32 @@ def test_a_played_run_goes_from_the_sweep_to_every_form(bench: Bench, anatomy: P
     assert json.loads(path.read_bytes())["evaluation_results"][0]["score_details"]["score"] == pytest.approx(
         run.result.metrics.accuracy.value
     )
+
+
+@pytest.mark.parametrize(
+    ("choice", "sampler", "words"),
+    [
+        ("fixed", None, "2-shot, likeliest"),
+        ("first", "first_n", "2-shot, exemplars the first of their split, of the question's group"),
+        ("lm_eval", "default", "2-shot, exemplars drawn for each question as in lm-eval"),
+        (("t2", "t1"), None, "2-shot, exemplars named: t2, t1"),
+    ],
+)
+def test_exports_say_which_exemplars_were_shown_and_which_questions_were_asked(
+    choice: Any, sampler: str | None, words: str
+) -> None:
+    run = run_of("bfloat16-chat-a6")
+    within = "group" if choice == "first" else ""
+    change = {"exemplars": 2, "exemplar_choice": choice, "exemplars_within": within}
+    variant = done(run).cell.variant.model_copy(update=change)
+    drawn = changed(run, cell={"variant": variant, "limit": 50, "limit_order": "drawn"})
+    assert words in describe_variant(done(drawn))
+    config = _task_config(done(drawn), {})
+    assert config.get("fewshot_config") == ({"sampler": sampler} if sampler else None)
+    assert config["metadata"]["limit_order"] == "drawn"
+    assert config["metadata"].get("exemplars_within", "") == within
+    [result, *_] = evaluation_results(Finished(done(drawn), drawn.records))
+    assert result["source_data"]["additional_details"]["drawn_questions_asked"] == "50"
+    assert "first_questions_asked" not in result["source_data"]["additional_details"]
+    named = result["generation_config"]["additional_details"]["exemplar_choice"]
+    assert named == (choice if isinstance(choice, str) else "named")

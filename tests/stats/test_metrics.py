@@ -128,8 +128,8 @@ def test_an_unknown_metric_is_a_mistake_with_file_line_key_and_the_nearest_name(
     with pytest.raises(FileError) as caught:
         read_task(anatomy)
     assert str(caught.value) == (
-        "tasks/anatomy.yaml:13: metrics.1: no metric is named 'macro_f2'; the metrics are accuracy, "
-        "balanced_accuracy, macro_f1 and evaluate:PATH; did you mean 'macro_f1'?"
+        "tasks/anatomy.yaml:13: metrics.1: no metric is named 'macro_f2'; did you mean 'macro_f1'? "
+        "(there are accuracy, balanced_accuracy, evaluate:PATH, macro_f1)"
     )
 
 

@@ -19,7 +19,8 @@ from bench.cells.wish import DEFAULTS, Settings, Wish
 from bench.errors import BenchError, FileError, UsageError
 from bench.inputs.cards import CardFile, all_cards, select_cards
 from bench.inputs.choices import Choices
-from bench.inputs.task import find_tasks, read_task
+from bench.inputs.task import read_task
+from bench.inputs.tasks import find_tasks
 from bench.inputs.weights import Trust
 from bench.results.identity import identity
 from bench.results.result import SCHEMA_VERSION, DoneResult, FailedResult
@@ -92,6 +93,7 @@ def test_an_identity_holds_still_and_moves_with_all_that_can_change_a_number(ana
     assert not moved(Settings(limit=3)), "a limit of everything is no limit"
     assert moved(Settings(seed=1))
     assert moved(Settings(limit=2))
+    assert moved(Settings(limit=2, limit_order="file"))
     anatomy.write_text(TASK.replace("Answer:", "Reply:"), encoding="utf-8")
     assert moved()
     anatomy.write_text(TASK.replace("version: 1", "version: 2"), encoding="utf-8")
