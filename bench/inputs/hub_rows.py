@@ -7,7 +7,7 @@ from typing import Any, cast
 from bench.errors import Unavailable, one_line
 from bench.inputs.hub import hub_errors, repository
 from bench.inputs.paths import Row
-from bench.inputs.readers import Place, PlacedRow
+from bench.inputs.readers import Place, PlacedRow, without_media
 from bench.inputs.task_data import HubData
 
 _SCRIPTS = "scripts are no longer supported"
@@ -44,9 +44,7 @@ def _load(data: HubData, config: str | None, name: str, *, offline: bool) -> Any
     else:
         download = DownloadConfig(local_files_only=offline)
         rows = load_dataset(data.hub, config, split=name, revision=data.revision, download_config=download)
-    # A question does not show them, and to decode them `datasets` needs further packages.
-    media = [column for column, kind in rows.features.items() if hasattr(kind, "decode_example")]
-    return rows.remove_columns(media)
+    return without_media(rows)
 
 
 def _converted(data: HubData, pattern: str, *, offline: bool) -> list[str]:

@@ -13,6 +13,7 @@ from bench.errors import FileError, Unavailable
 from bench.inputs.data import Split, load_split, needs_hub
 from bench.inputs.task import TaskFile, read_task
 
+pytestmark = pytest.mark.usefixtures("datasets_cache")
 COLUMNS = {"options": "choices", "answer": "answer"}
 
 
@@ -151,7 +152,8 @@ def test_pictures_are_left_out(project: Path) -> None:
     schema = features.arrow_schema
     table = [{"question": "Q?", "choices": ["w", "x"], "image": {"bytes": b"not a picture", "path": None}}]
     (project / "pictured").mkdir()
-    pq.write_table(pa.Table.from_pylist(table, schema=schema), "pictured/test.parquet")
+    pictured: Any = pa.Table.from_pylist(table, schema=schema)
+    pq.write_table(pictured, "pictured/test.parquet")
     columns = {"options": "choices", "answer": "choices", "group": "image"}
     with pytest.raises(FileError) as caught:
         loaded(task_file(project, hub="pictured", columns=columns))
