@@ -1,5 +1,6 @@
 """The medical tasks read their sets as they are on the hub, and ask as the reference harness does."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from medical_rows import SETS, SUBJECTS, subject_of
 from medical_sets import TESTED, Question, Small, write_hub, write_mirror
 
 from bench.inputs.data import Split, load_split, needs_hub
+from bench.inputs.exemplars import task_exemplars
 from bench.inputs.prompts import Template, plain_prompt
 from bench.inputs.task import TaskFile, read_task
 from bench.inputs.task_data import HubData
@@ -151,15 +153,15 @@ REFERENCES = [
 ]
 
 
-def reference_docs(folder: str, name: str, project: Path) -> list[tuple[str, str]]:
-    """The reference's prompt and answer for each document of the set in `project`."""
+def reference_task(folder: str, name: str, project: Path) -> Any:
+    """The reference's task on the set in `project`."""
     index = TaskManager(include_path=str(REFERENCE / folder), include_defaults=False).task_index
     wrapped = {"include": str(index[name].yaml_path), "task": name, "dataset_path": str(project / "set")}
     (project / "wrapped").mkdir()
     (project / "wrapped" / "task.yaml").write_text(yaml.safe_dump(wrapped), encoding="utf-8")
     manager = TaskManager(include_path=str(project / "wrapped"), include_defaults=False)
     [task] = manager.load(name)["tasks"].values()
-    return [(_prompt(task, doc), _answer(task, doc)) for doc in task.eval_docs]
+    return task
 
 
 def _prompt(task: Any, doc: Any) -> str:
@@ -198,6 +200,88 @@ def test_prompts_and_answers_equal_those_of_the_reference(
     write_hub(project / "set", SETS[name], data_of(hub_task(name)))
     file = one_configuration(hub_task(name, project / "set"), config)
     mine = [ours(file, item) for item in loaded(file).items]
-    theirs = reference_docs(folder, reference, project)
+    task = reference_task(folder, reference, project)
+    theirs = [(_prompt(task, doc), _answer(task, doc)) for doc in task.eval_docs]
     assert mine == theirs[: len(mine)]
     assert len(theirs) - len(mine) == (name in ("careqa_en", "headqa_es"))  # a row that only we leave out
+
+
+@pytest.mark.parametrize("subject", ["anatomy", "professional_medicine"])
+def test_exemplars_of_mmlu_are_the_first_of_the_question_s_subject(project: Path, subject: str) -> None:
+    file, split = from_hub("mmlu_medical", project)
+    shown = load_split(file, "exemplars", data_dir=None, offline=False)
+    assert shown is not None
+    exemplars = task_exemplars(file, split.items, shown, 2, 0, file.task.exemplar_choice)
+    items = [item for item in split.items if item.group == subject]
+    task = reference_task("mmlu", f"mmlu_{subject}", project)
+    theirs = [task.fewshot_context(doc, num_fewshot=2) for doc in task.eval_docs]
+    assert [plain_prompt(file.task.template, exemplars.of(item), item) for item in items] == theirs
+
+
+# As a new user writes them: a prompt, and where the data are.
+QUESTION = """
+  Question: {{ question }}
+  {% for letter, option in options %}{{ letter }}. {{ option }}
+  {% endfor %}Answer:
+"""
+WRITTEN = {
+    "medmcqa": """
+  splits: {test: validation}
+  columns: {question: question, options: [opa, opb, opc, opd], answer: cop, group: subject_name}
+prompt: |-""" + QUESTION,
+    "pubmedqa": """
+  config: pubmed_qa_labeled_fold0_source
+  columns:
+    question: QUESTION
+    options: {fixed: ["yes", "no", "maybe"]}
+    answer: final_decision
+    extra: {contexts: CONTEXTS}
+scoring: {view: text, letters: false}
+prompt: "Abstract: {{ contexts | join(' ') }} Question: {{ question }} Answer:"
+""",
+    **dict.fromkeys(
+        SUBJECTS,
+        """
+  config: NAME
+  columns: {question: question, options: choices, answer: answer}
+prompt: |-""" + QUESTION,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_eight_tasks_are_written_with_no_conversion_and_no_dropped_row(project: Path, name: str) -> None:
+    shipped = "mmlu_medical" if name in SUBJECTS else name
+    write_hub(project / "set", SETS[shipped], data_of(hub_task(shipped)))
+    head = f"name: t\nversion: 1\ntitle: T\nlicense: MIT\ndata:\n  hub: {project / 'set'}"
+    (project / "t.yaml").write_text(head + WRITTEN[name].replace("NAME", name), encoding="utf-8")
+    split = loaded(read_task(project / "t.yaml"))
+    config = name if name in SUBJECTS else ""
+    found = [(item.question, item.options, item.answer) for item in split.items]
+    wanted = [
+        (q.text, SETS[shipped].options or q.options[:4], q.answer) for q in SETS[shipped].tested(config)
+    ]
+    assert (found, split.warnings()) == (wanted, [])
+
+
+def test_the_two_copies_of_medqa_that_are_no_tasks_of_their_own_can_be_read(project: Path) -> None:
+    """`davidheineman/medqa-en`, and the English file of MMedBench's archive."""
+    copy = [{"question": q.text, "choices": q.options[:4], "answer_idx": q.answer} for q in TESTED]
+    english = [
+        {"question": q.text, "options": q.lettered("ABCD"), "answer_idx": q.letter, "rationale": ""}
+        for q in TESTED
+    ]
+    for name, rows, keys in (
+        ("copy", copy, "columns: {options: choices, answer: answer_idx}"),
+        ("English", english, "columns: {answer: answer_idx}"),
+    ):
+        lines = "".join(json.dumps(row) + "\n" for row in rows)
+        (project / f"{name}.jsonl").write_text(lines, encoding="utf-8")
+        head = f"name: {name.lower()}\nversion: 1\ntitle: T\nlicense: MIT\nprompt: |-{QUESTION}data:\n"
+        path = project / f"{name.lower()}.yaml"
+        path.write_text(f"{head}  files: {{test: {name}.jsonl}}\n  {keys}\n", encoding="utf-8")
+        split = loaded(read_task(path))
+        assert [(item.options, item.answer) for item in split.items] == [
+            (q.options[:4], q.answer) for q in TESTED
+        ]
+        assert split.warnings() == []
