@@ -31,7 +31,7 @@ def hub_rows(data: HubData, config: str | None, name: str, *, offline: bool) -> 
         reason = f"data set {source} cannot be read: {one_line(cause)}"
         raise Unavailable(reason, "download it again, or correct data in the task file") from error
     except hub_errors() as error:  # not cached, no such set, no such split, or not an answer of the hub
-        raise _unavailable(data, source, name, error, offline=offline) from error
+        raise _unavailable(data, config, name, error, offline=offline) from error
     return [(Place(source, number), row) for number, row in enumerate(cast("Iterable[Row]", rows), start=1)]
 
 
@@ -67,7 +67,10 @@ def _converted(data: HubData, pattern: str, *, offline: bool) -> list[str]:
     raise FileNotFoundError(f"it has no files {pattern}")
 
 
-def _unavailable(data: HubData, source: str, name: str, error: Exception, *, offline: bool) -> Unavailable:
+def _unavailable(
+    data: HubData, config: str | None, name: str, error: Exception, *, offline: bool
+) -> Unavailable:
+    source = f"{data.hub}[{name}]"
     if _SCRIPTS in str(error):
         reason = f"data set {source} is a Python script, which `datasets` does not run"
         return Unavailable(reason, f"write data.revision: {PARQUET} for the hub's own conversion")
@@ -81,5 +84,9 @@ def _unavailable(data: HubData, source: str, name: str, error: Exception, *, off
         return Unavailable(reason, "check data in the task file")
     remedy = "run once while the hub can be reached"
     if name in data.mirror:
-        remedy = f"put {data.mirror[name]} in a folder and pass it as --data-dir, or {remedy}"
+        file = data.mirror[name].replace("{config}", config or "")
+        more = (
+            f" and one for each of the other {len(data.configs) - 1} configurations" if data.configs else ""
+        )
+        remedy = f"put {file}{more} in a folder and pass it as --data-dir, or {remedy}"
     return Unavailable(f"data set {source} is not on this machine", remedy)

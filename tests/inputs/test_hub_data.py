@@ -168,3 +168,10 @@ def test_options_in_the_question_are_told_only_where_the_prompt_shows_them_again
     prompt = "{{ question }}\n{% for letter, option in options %}{{ option }}\n{% endfor %}Answer:"
     [note] = loaded(task_file(project, hub="o", columns=COLUMNS, prompt=prompt)).notes
     assert "cut them off with data.question_until" in note
+
+
+def test_what_is_missing_names_the_files_that_can_stand_in_for_it(project: Path) -> None:
+    data = {"hub": "o/n", "configs": ["a", "b", "c"], "mirror": {"test": "n_{config}.jsonl"}}
+    with pytest.raises(Unavailable) as caught:
+        load_split(task_file(project, **data), "test", data_dir=None, offline=True)
+    assert "put n_a.jsonl and one for each of the other 2 configurations in a folder" in str(caught.value)

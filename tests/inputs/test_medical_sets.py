@@ -128,6 +128,17 @@ def test_a_task_says_what_it_uses_and_how_to_work_without_the_hub(name: str) -> 
     assert file.task.generate is not None
 
 
+def test_the_page_of_medical_tasks_lists_each_with_its_set_and_licence() -> None:
+    page = (TASKS.parent / "docs" / "medical.md").read_text(encoding="utf-8")
+    for name in SETS:
+        task = hub_task(name).task
+        [line] = [line for line in page.splitlines() if line.startswith(f"| `{name}` |")]
+        assert f"`{data_of(hub_task(name)).hub}`" in line
+        assert line.endswith(f"| {task.license} |")
+        reference = {reference for ours, _, reference, _ in REFERENCES if ours == name}
+        assert bool(reference) == (line.split("|")[5].strip() != "–")
+
+
 # What the reference harness asks: (our task, its folder, its task, our configuration if there are several)
 REFERENCES = [
     ("medqa", "medqa", "medqa_4options", ""),
