@@ -85,8 +85,7 @@ def _unavailable(
     remedy = "run once while the hub can be reached"
     if name in data.mirror:
         file = data.mirror[name].replace("{config}", config or "")
-        more = (
-            f" and one for each of the other {len(data.configs) - 1} configurations" if data.configs else ""
-        )
+        others = len(data.configs) - 1
+        more = f" and one for each of the other {others} configurations" if others > 0 else ""
         remedy = f"put {file}{more} in a folder and pass it as --data-dir, or {remedy}"
     return Unavailable(f"data set {source} is not on this machine", remedy)
