@@ -11,18 +11,20 @@ from dataclasses import dataclass
 from typing import cast
 
 from bench.errors import did_you_mean
-from bench.inputs.row_error import LEAVE_OUT, RowError
+from bench.inputs.row_error import RowError
 from bench.inputs.task_data import AnswerForm
 
 _NAME = re.compile(r"\s*\(?\s*(.*?)\s*[).:]?\s*", re.DOTALL)
 """A name and what may be written around it: "(B)", "b.", "B:"."""
 _NUMBER = re.compile(r"\s*([+-]?\d{1,9})(?:\.0+)?\s*")
 HIDDEN = -1
-"""What data sets have where the right answer is not published."""
+"""What data sets have where the right answer is not published; so is 0 where answers count from 1."""
 _BOTH = re.compile(r"\s*\(?\s*(\w+)\s*[).:]\s*(.+)", re.DOTALL)
 """A name and a text: "B. the text of the second option"."""
 _SEVERAL = re.compile(r"\W*[A-Za-z\d](?:\W+[A-Za-z\d])+\W*")
 """Several letters or digits, such as "A,C"."""
+_BETWEEN = re.compile(r"\s*[,;|/]\s*")
+"""What stands between several names."""
 _FORMS: tuple[AnswerForm, ...] = ("name", "index", "text")
 Meanings = Mapping[AnswerForm, int]
 """For each form in which an answer can be read, the index of the option that it then means."""
@@ -60,7 +62,7 @@ class Answer:
 
 def read_answer(value: object, options: Options, keys: AnswerKeys) -> Answer:
     """Everything that an answer can mean; raises a RowError where it means no option."""
-    text, number = _plain(value, keys.column)
+    text, number = _plain(value, keys)
     forms: dict[AnswerForm, int | None] = {
         "name": _by_name(text, options.names),
         "index": _by_index(number, options, keys.start or 0),
@@ -72,6 +74,8 @@ def read_answer(value: object, options: Options, keys: AnswerKeys) -> Answer:
     elif keys.start is not None and "index" in meanings:
         meanings = {"index": meanings["index"]}
     if not meanings:
+        if isinstance(value, str) and _names_several(value, options.names):
+            raise RowError(keys.column, "several right answers", "several_answers")
         raise RowError(keys.column, _means_nothing(value, number, options, keys))
     return Answer(value, number, meanings)
 
@@ -106,12 +110,13 @@ def counts_from_one(answers: Sequence[Answer], keys: AnswerKeys) -> bool:
     return keys.start is None and bool(numbers) and 0 not in numbers
 
 
-def _plain(value: object, column: str) -> tuple[str, int | None]:
+def _plain(value: object, keys: AnswerKeys) -> tuple[str, int | None]:
     """The answer as a text, and as a whole number where it is one."""
+    column = keys.column
     if isinstance(value, (list, tuple)):
         values = cast("Sequence[object]", value)
         if len(values) > 1:
-            raise RowError(column, f"{len(values)} right answers; questions have exactly one: {LEAVE_OUT}")
+            raise RowError(column, f"{len(values)} right answers", "several_answers")
         value = values[0] if values else None
     if value is None or (isinstance(value, float) and math.isnan(value)):
         raise RowError(column, "no answer", "no_answer")
@@ -123,7 +128,8 @@ def _plain(value: object, column: str) -> tuple[str, int | None]:
     if not text.strip():
         raise RowError(column, "no answer", "no_answer")
     number = _NUMBER.fullmatch(text)
-    if number and int(number[1]) == HIDDEN:
+    hidden = (HIDDEN, 0) if keys.start == 1 else (HIDDEN,)
+    if number and int(number[1]) in hidden:
         raise RowError(column, "no answer", "no_answer")
     return (text, int(number[1])) if number else (text, None)
 
@@ -169,9 +175,14 @@ def _only(indices: Sequence[int]) -> int | None:
     return indices[0] if len(indices) == 1 else None
 
 
+def _names_several(text: str, names: Sequence[str]) -> bool:
+    parts = _BETWEEN.split(text)
+    return bool(_SEVERAL.fullmatch(text)) or (
+        len(parts) > 1 and all(_by_name(part, names) is not None for part in parts)
+    )
+
+
 def _means_nothing(value: object, number: int | None, options: Options, keys: AnswerKeys) -> str:
-    if isinstance(value, str) and _SEVERAL.fullmatch(value):
-        return f"{value!r} gives several right answers; questions have exactly one: {LEAVE_OUT}"
     if isinstance(value, bool):
         remedy = "write data.columns.options: {fixed: {'true': TEXT, 'false': TEXT}}"
         return f"answer {value} names no option; where the options are yes and no, {remedy}"

@@ -141,10 +141,16 @@ def read_rows(path: Path) -> Split:
 
 
 def _split(
-    file: TaskFile, name: str, source: str, parts: Iterable[Part], reading: Reading, drawn: Sample | None
+    file: TaskFile, name: str, source: str, parts: Sequence[Part], reading: Reading, drawn: Sample | None
 ) -> Split:
     where = where_of(reading.where, file.path.parent, display(file.path))
     read = read_items(name, parts, reading, where, source)
+    if 2 * read.listed > len(read.items) and "options" in file.task.prompt:
+        twice = (
+            f"{read.listed:,} questions already have all their options in their text, which then are shown "
+            "twice; cut them off with data.question_until"
+        )
+        read = replace(read, notes=(*read.notes, twice))
     return _of_items(name, source, read, sample(read.items, drawn) if drawn else read.items, reading)
 
 

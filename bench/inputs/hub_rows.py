@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from bench.errors import Unavailable, one_line
 from bench.inputs.hub import hub_errors, repository
-from bench.inputs.readers import Place, PlacedRow, labelled
+from bench.inputs.readers import Place, PlacedRow, labelled, without_media
 from bench.inputs.task_data import HubData
 
 _SCRIPTS = "scripts are no longer supported"
@@ -15,30 +16,60 @@ PARQUET = "refs/convert/parquet"
 
 
 def hub_rows(data: HubData, config: str | None, name: str, *, offline: bool) -> Iterable[PlacedRow]:
-    """The rows of a split; raises Unavailable where they cannot be had, with the reason and the remedy."""
-    # Imported here: `datasets` takes over a second.
-    from datasets import DownloadConfig, load_dataset
-    from datasets.exceptions import DatasetGenerationError
+    """The rows of a split, without pictures and sound.
+
+    Raises Unavailable where they cannot be had, with the reason and the remedy.
+    """
+    from datasets.exceptions import DatasetGenerationError  # here: `datasets` takes over a second
 
     source = f"{data.hub}[{name}]"
     try:
-        rows = load_dataset(
-            data.hub,
-            config,
-            split=name,
-            revision=data.revision,
-            download_config=DownloadConfig(local_files_only=offline),
-        )
+        rows = _load(data, config, name, offline=offline)
     except DatasetGenerationError as error:
         cause = error.__cause__ or error
         reason = f"data set {source} cannot be read: {one_line(cause)}"
         raise Unavailable(reason, "download it again, or correct data in the task file") from error
     except hub_errors() as error:  # not cached, no such set, no such split, or not an answer of the hub
-        raise _unavailable(data, source, name, error, offline=offline) from error
+        raise _unavailable(data, config, name, error, offline=offline) from error
     return [(Place(source, number), row) for number, row in enumerate(labelled(rows), start=1)]
 
 
-def _unavailable(data: HubData, source: str, name: str, error: Exception, *, offline: bool) -> Unavailable:
+def _load(data: HubData, config: str | None, name: str, *, offline: bool) -> Any:
+    from datasets import DownloadConfig, load_dataset
+
+    if config and data.revision == PARQUET:
+        files = _converted(data, f"{config}/{name}/*.parquet", offline=offline)
+        rows: Any = load_dataset("parquet", data_files=files, split="train")
+    else:
+        download = DownloadConfig(local_files_only=offline)
+        rows = load_dataset(data.hub, config, split=name, revision=data.revision, download_config=download)
+    return without_media(rows)
+
+
+def _converted(data: HubData, pattern: str, *, offline: bool) -> list[str]:
+    """The files of the hub's own conversion, whose folders `datasets` does not take for configurations."""
+    from huggingface_hub import snapshot_download
+
+    folder = Path(data.hub)
+    if not folder.is_dir():
+        folder = Path(
+            snapshot_download(
+                data.hub,
+                repo_type="dataset",
+                revision=PARQUET,
+                allow_patterns=pattern,
+                local_files_only=offline,
+            )
+        )
+    if files := sorted(str(path) for path in folder.glob(pattern)):
+        return files
+    raise FileNotFoundError(f"it has no files {pattern}")
+
+
+def _unavailable(
+    data: HubData, config: str | None, name: str, error: Exception, *, offline: bool
+) -> Unavailable:
+    source = f"{data.hub}[{name}]"
     if _SCRIPTS in str(error):
         reason = f"data set {source} is a Python script, which `datasets` does not run"
         return Unavailable(reason, f"write data.revision: {PARQUET} for the hub's own conversion")
@@ -52,5 +83,8 @@ def _unavailable(data: HubData, source: str, name: str, error: Exception, *, off
         return Unavailable(reason, "check data in the task file")
     remedy = "run once while the hub can be reached"
     if name in data.mirror:
-        remedy = f"put {data.mirror[name]} in a folder and pass it as --data-dir, or {remedy}"
+        file = data.mirror[name].replace("{config}", config or "")
+        others = len(data.configs) - 1
+        more = f" and one for each of the other {others} configurations" if others > 0 else ""
+        remedy = f"put {file}{more} in a folder and pass it as --data-dir, or {remedy}"
     return Unavailable(f"data set {source} is not on this machine", remedy)

@@ -31,20 +31,25 @@ class ReadItem:
 
 @dataclass(frozen=True, slots=True)
 class ReadSplit:
-    """The items of a split in the order of their rows, the odd rows that were dropped, and warnings."""
+    """The items of a split in the order of their rows, the odd rows that were dropped, and warnings.
+
+    `listed` is the number of questions that have all their options in their text.
+    """
 
     items: tuple[ReadItem, ...]
     dropped: tuple[OddKind, ...]
     notes: tuple[str, ...]
+    listed: int
 
 
 @dataclass(frozen=True, slots=True)
 class _Drafted:
     place: Place
     draft: Draft
+    config: str
 
 
-def read_items(name: str, parts: Iterable[Part], reading: Reading, where: Where, source: str) -> ReadSplit:
+def read_items(name: str, parts: Sequence[Part], reading: Reading, where: Where, source: str) -> ReadSplit:
     """Read the rows of a split; raises a FileError with the mistakes of all rows.
 
     `source` names the split in messages, and rows without ids are numbered after `name`.
@@ -58,11 +63,23 @@ def read_items(name: str, parts: Iterable[Part], reading: Reading, where: Where,
     if not wrong and not items:
         text = f"split '{name}' has no items: no row was read, or none is left by data.where and data.rows"
         wrong = [Mistake(source, 0, "", text)]
+    if not wrong:
+        wrong = [Mistake(source, 0, "data.configs", text) for text in _without_items(name, parts, drafts)]
     if not wrong and all("uncut_questions" in read.odd for read in items):
         wrong = [Mistake(source, 0, "data.question_until", f"no question has '{reading.question_until}'")]
     if wrong:
         raise FileError(wrong)
-    return ReadSplit(tuple(items), tuple(dropped), tuple(_notes(drafts, items, reading)))
+    listed = sum(all(option in read.item.question for option in read.item.options) for read in items)
+    return ReadSplit(tuple(items), tuple(dropped), tuple(_notes(drafts, reading)), listed)
+
+
+def _without_items(name: str, parts: Sequence[Part], drafts: Sequence[_Drafted]) -> Iterator[str]:
+    """Configurations of which no row counts: the data set may spell there what `where` asks for."""
+    have = {drafted.config for drafted in drafts}
+    for config, _ in parts:
+        if config not in have:
+            has = f"split '{name}' of configuration '{config}' has no items"
+            yield f"{has}; leave it out, or correct data.where"
 
 
 def sample(items: Sequence[ReadItem], wanted: Sample) -> tuple[ReadItem, ...]:
@@ -73,7 +90,7 @@ def sample(items: Sequence[ReadItem], wanted: Sample) -> tuple[ReadItem, ...]:
 
 def _drafts(
     name: str,
-    parts: Iterable[Part],
+    parts: Sequence[Part],
     reading: Reading,
     where: Where,
     mistakes: list[PlacedError],
@@ -88,7 +105,7 @@ def _drafts(
                     raise row
                 if where.keeps(row):
                     draft = read_row(row, reading, f"{name}-{number:05d}")
-                    yield _Drafted(place, _of_config(draft, config, reading))
+                    yield _Drafted(place, _of_config(draft, config, reading), config)
             except RowError as error:
                 _sort_out(place, error, reading, mistakes, dropped)
             number += 1
@@ -141,17 +158,11 @@ def _sort_out(
         mistakes.append((place, error))
 
 
-def _notes(drafts: Sequence[_Drafted], items: Sequence[ReadItem], reading: Reading) -> Iterator[str]:
+def _notes(drafts: Sequence[_Drafted], reading: Reading) -> Iterator[str]:
     if counts_from_one([drafted.draft.answer for drafted in drafts], answer_keys(reading)):
         yield (
             f"the answers in {reading.columns.answer} are numbers, and none is 0: where they count from 1, "
             "write data.answer_from: 1; where they count from 0, write data.answer_from: 0"
-        )
-    shown = sum(all(option in read.item.question for option in read.item.options) for read in items)
-    if 2 * shown > len(items):
-        yield (
-            f"{shown:,} questions already have all their options in their text, which then are shown twice; "
-            "cut them off with data.question_until"
         )
 
 

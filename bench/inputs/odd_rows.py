@@ -18,6 +18,7 @@ OddKind = Literal[
     "uncut_questions",
     "empty_question",
     "no_answer",
+    "several_answers",
 ]
 Rule = Literal["keep", "drop", "refuse"]
 """The row stays and is counted, it is left out and counted, or it is a mistake."""
@@ -34,6 +35,7 @@ class RowRules(Strict):
     uncut_questions: Rule = "keep"
     empty_question: Literal["drop", "refuse"] = "refuse"
     no_answer: Literal["drop", "refuse"] = "refuse"
+    several_answers: Literal["drop", "refuse"] = "refuse"
 
     def of(self, kind: OddKind) -> str:
         """What happens to rows of a kind."""
@@ -49,6 +51,7 @@ _WORDS: Mapping[OddKind, str] = {
     "uncut_questions": "without the text of question_until",
     "empty_question": "without a question",
     "no_answer": "without an answer",
+    "several_answers": "with several right answers",
 }
 """Each kind, after "3 rows"."""
 _FATES = {

@@ -255,7 +255,7 @@ def _table(path: Path, data: bytes, format_: str) -> Iterator[PlacedRow]:
             table = arrow.ipc.open_file(buffer).read_all()
         else:
             table = arrow.ipc.open_stream(buffer).read_all()
-        rows = labelled(Dataset(table))
+        rows = labelled(without_media(Dataset(table)))
         yield from ((Place(display(path), number), row) for number, row in enumerate(rows, start=1))
     except (ValueError, TypeError, OSError, NotImplementedError) as error:  # pyarrow's own are among them
         raise _wrong(path, f"not {format_[1:]}: {one_line(error)}") from error
@@ -284,3 +284,12 @@ def labelled(rows: Any) -> Iterator[Row]:
 
 def _only_count(names: Sequence[str]) -> bool:
     return any(map(str.isdigit, names)) or "".join(names).upper() == LETTERS[: len(names)]
+
+
+def without_media(rows: Any) -> Any:
+    """A `datasets.Dataset` without pictures and sound, which a question does not show.
+
+    To decode them, `datasets` needs further packages.
+    """
+    media = [column for column, kind in rows.features.items() if hasattr(kind, "decode_example")]
+    return rows.remove_columns(media)

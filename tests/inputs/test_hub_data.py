@@ -4,13 +4,16 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
-from datasets import Dataset
+from datasets import Dataset, Features, Image, Value
 
 from bench.errors import FileError, Unavailable
 from bench.inputs.data import Split, load_split, needs_hub
 from bench.inputs.task import TaskFile, read_task
 
+pytestmark = pytest.mark.usefixtures("datasets_cache")
 COLUMNS = {"options": "choices", "answer": "answer"}
 
 
@@ -34,7 +37,8 @@ def mmlu(project: Path) -> Path:
 
 
 def task_file(project: Path, **data: Any) -> TaskFile:
-    head = {"name": "t", "version": 1, "title": "T", "license": "MIT", "prompt": "{{ question }}\nAnswer:"}
+    prompt = data.pop("prompt", "{{ question }}\nAnswer:")
+    head = {"name": "t", "version": 1, "title": "T", "license": "MIT", "prompt": prompt}
     path = project / "t.yaml"
     path.write_text("\n".join(f"{k}: {json.dumps(v)}" for k, v in (head | {"data": data}).items()))
     return read_task(path)
@@ -119,3 +123,55 @@ def test_files_named_after_roles_play_them(project: Path) -> None:
     assert splits.exemplars == "exemplars"
     splits = task_file(project, files={"train": "a", "test": "b"}, splits={"test": "test"}).task.data.splits
     assert (splits.train, splits.exemplars) == (None, None)
+
+
+def test_the_hub_s_own_conversion_has_a_folder_for_each_configuration(project: Path, mmlu: Path) -> None:
+    (mmlu / "README.md").unlink()
+    for subject in ("anatomy", "virology"):
+        (mmlu / subject / "test").mkdir()
+        (mmlu / subject / "test-00000-of-00001.parquet").rename(mmlu / subject / "test" / "0000.parquet")
+    data = {"hub": str(mmlu), "columns": COLUMNS, "revision": "refs/convert/parquet"}
+    split = loaded(task_file(project, **data, config="virology"))
+    assert [item.question for item in split.items] == ["virology 0?", "virology 1?", "virology 2?"]
+    split = loaded(task_file(project, **data, configs=["virology", "anatomy"]))
+    assert [item.group for item in split.items] == ["virology"] * 3 + ["anatomy"] * 3
+    with pytest.raises(Unavailable) as caught:
+        loaded(task_file(project, **data, config="surgery"))
+    assert "it has no files surgery/test/*.parquet" in str(caught.value)
+
+
+def test_a_configuration_of_which_no_row_counts_is_a_mistake(project: Path, mmlu: Path) -> None:
+    data = {"hub": str(mmlu), "columns": COLUMNS, "configs": ["anatomy", "virology"]}
+    with pytest.raises(FileError) as caught:
+        loaded(task_file(project, **data, where={"subject": "anatomy"}))
+    assert "data.configs: split 'test' of configuration 'virology' has no items" in str(caught.value)
+
+
+def test_pictures_are_left_out(project: Path) -> None:
+    features = Features({"question": Value("string"), "choices": [Value("string")], "image": Image()})
+    schema = features.arrow_schema
+    table = [{"question": "Q?", "choices": ["w", "x"], "image": {"bytes": b"not a picture", "path": None}}]
+    (project / "pictured").mkdir()
+    pictured: Any = pa.Table.from_pylist(table, schema=schema)
+    pq.write_table(pictured, "pictured/test.parquet")
+    columns = {"options": "choices", "answer": "choices", "group": "image"}
+    with pytest.raises(FileError) as caught:
+        loaded(task_file(project, hub="pictured", columns=columns))
+    assert "no such column; the columns are choices, question" in str(caught.value)
+
+
+def test_options_in_the_question_are_told_only_where_the_prompt_shows_them_again(project: Path) -> None:
+    (project / "o").mkdir()
+    table = [{"question": "Which?\nA. w\nB. x", "choices": ["w", "x"], "answer": 0}]
+    Dataset.from_list(table).to_parquet("o/test.parquet")
+    assert loaded(task_file(project, hub="o", columns=COLUMNS)).notes == ()
+    prompt = "{{ question }}\n{% for letter, option in options %}{{ option }}\n{% endfor %}Answer:"
+    [note] = loaded(task_file(project, hub="o", columns=COLUMNS, prompt=prompt)).notes
+    assert "cut them off with data.question_until" in note
+
+
+def test_what_is_missing_names_the_files_that_can_stand_in_for_it(project: Path) -> None:
+    data = {"hub": "o/n", "configs": ["a", "b", "c"], "mirror": {"test": "n_{config}.jsonl"}}
+    with pytest.raises(Unavailable) as caught:
+        load_split(task_file(project, **data), "test", data_dir=None, offline=True)
+    assert "put n_a.jsonl and one for each of the other 2 configurations in a folder" in str(caught.value)

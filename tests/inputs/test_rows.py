@@ -110,10 +110,11 @@ def test_an_answer_that_can_mean_one_option_only_is_read(
         (1, ["3", "2", "1"], "write data.answer_form: index or text"),
         ("B", ["O", "A", "B", "AB"], "could be the name of the option 'A' or the text of the option 'B';"),
         ("B", ["O", "A", "B", "AB"], "write data.answer_form: name or text"),
-        ("A, C", ["w", "x", "y"], "'A, C' gives several right answers; questions have exactly one"),
         ("B. yes", ["yes", "no"], "answer 'B. yes' is out of range"),
         ("A", "['w' 'x']", """not "['w' 'x']"; write them as a JSON list"""),
-        (["A", "C"], ["w", "x", "y"], "2 right answers; questions have exactly one"),
+        ("A, C", ["w", "x", "y"], "a row with several right answers; correct it, or write data.rows."),
+        (["A", "C"], ["w", "x", "y"], "several_answers: drop"),
+        ("n2; n1", {"n1": "w", "n2": "x", "n3": "y"}, "a row with several right answers"),
         (3, ["w", "x", "y"], "where answers count from 1, write data.answer_from: 1"),
         ("", ["w", "x", "y"], "a row without an answer; correct it, or write data.rows.no_answer: drop"),
         (-1, ["w", "x", "y"], "a row without an answer"),
@@ -158,6 +159,14 @@ def test_answers_from_1_are_never_guessed(project: Path) -> None:
     assert ([item.answer for item in texts.items], texts.warnings()) == ([1, 3], [])
 
 
+def test_answer_0_is_no_answer_where_answers_count_from_1(project: Path) -> None:
+    keys: dict[str, Any] = {"answer_from": 1, "rows": {"no_answer": "drop"}}
+    split = split_of(project, [row(1), row(0), row(3)], **keys)
+    assert [item.answer for item in split.items] == [0, 2]
+    assert "1 row without an answer: dropped (data.rows.no_answer)" in split.warnings()
+    assert "a row without an answer" in mistakes(project, [row(1), row(0)], answer_from=1)
+
+
 @pytest.mark.parametrize("empty", [None, "", "  ", "n/a", float("nan")])
 @pytest.mark.parametrize(("answer", "index"), [("A", 0), ("D", 2), (3, 2), ("z", 2)])
 def test_empty_options_are_left_out_and_the_answer_still_points_at_the_right_one(
@@ -186,6 +195,7 @@ ODD = [
     ("repeated_questions", row("A", question="Fine?")),
     ("empty_question", row("A", question=None)),
     ("no_answer", row(None)),
+    ("several_answers", row("A,B")),
 ]
 
 

@@ -14,8 +14,8 @@ Bench = Callable[..., Result]
 
 @pytest.fixture
 def subjects(anatomy: Path) -> Path:
-    """The task `anatomy`, and the same questions as `mmlu_law` and `mmlu_art`; returns their folder."""
-    for name in ("mmlu_law", "mmlu_art"):
+    """The task `anatomy`, and the same questions as `unit_law` and `unit_art`; returns their folder."""
+    for name in ("unit_law", "unit_art"):
         anatomy.with_name(f"{name}.yaml").write_text(TASK.replace("anatomy", name, 1), encoding="utf-8")
     return anatomy.parent
 
@@ -31,34 +31,34 @@ def planned(done: Result) -> list[str]:
 
 def test_a_glob_names_every_task_that_it_matches_once(subjects: Path, bench: Bench) -> None:
     run = ("run", "-m", "chance", "--dry-run", "--json", "-t")
-    assert planned(bench(*run, "mmlu_*")) == ["mmlu_art", "mmlu_law"]
-    assert planned(bench(*run, "mmlu_law,mmlu_*,anatom?")) == ["mmlu_law", "mmlu_art", "anatomy"]
-    validated = bench("tasks", "validate", "mmlu_[al]*")
+    assert planned(bench(*run, "unit_*")) == ["unit_art", "unit_law"]
+    assert planned(bench(*run, "unit_law,unit_*,anatom?")) == ["unit_law", "unit_art", "anatomy"]
+    validated = bench("tasks", "validate", "unit_[al]*")
     assert validated.exit_code == 0
     assert validated.stdout.count(": ok, 3 items") == 2
-    bundled = bench("bundle", "carry", "-m", "chance", "-t", "mmlu_*")
+    bundled = bench("bundle", "carry", "-m", "chance", "-t", "unit_*")
     assert bundled.exit_code == 0, bundled.output
-    assert sorted(path.stem for path in Path("carry/tasks").glob("*.yaml")) == ["mmlu_art", "mmlu_law"]
+    assert sorted(path.stem for path in Path("carry/tasks").glob("*.yaml")) == ["unit_art", "unit_law"]
 
 
 def test_a_glob_without_a_task_lists_the_nearest_names(subjects: Path, bench: Bench) -> None:
     for words in (("run", "-m", "chance", "-t"), ("tasks", "validate"), ("tasks", "show")):
-        done = bench(*words, "mmlu-ar*")
+        done = bench(*words, "unit-ar*")
         assert done.exit_code == 2
-        assert "no task matches 'mmlu-ar*'; did you mean 'mmlu_art'? (there are anatomy, " in done.stderr
+        assert "no task matches 'unit-ar*'; did you mean 'unit_art'? (there are " in done.stderr
 
 
 def test_where_one_task_is_needed_a_glob_of_several_is_refused(subjects: Path, bench: Bench) -> None:
-    done = bench("tasks", "show", "mmlu_*")
+    done = bench("tasks", "show", "unit_*")
     assert done.exit_code == 2
-    assert "'mmlu_*' matches 2 tasks, and one is needed: mmlu_art, mmlu_law" in done.stderr
-    assert bench("tasks", "show", "mmlu_l*").exit_code == 0
+    assert "'unit_*' matches 2 tasks, and one is needed: unit_art, unit_law" in done.stderr
+    assert bench("tasks", "show", "unit_l*").exit_code == 0
 
 
 def test_an_unknown_task_lists_the_tasks_there_are(anatomy: Path, bench: Bench) -> None:
     done = bench("run", "-m", "chance", "-t", "zzz")
     assert done.exit_code == 2
-    assert "no task is named 'zzz' (there are anatomy, " in done.stderr
+    assert "no task is named 'zzz' (there are " in done.stderr
     assert "medqa_sample" in done.stderr
 
 
@@ -83,7 +83,7 @@ def test_one_wrong_task_does_not_hide_the_others(anatomy: Path, bench: Bench) ->
 
 def test_a_wrong_task_that_is_not_named_stops_nothing(subjects: Path, bench: Bench) -> None:
     break_task(subjects)
-    assert bench("run", "-m", "chance", "-t", "mmlu_*").exit_code == 0
+    assert bench("run", "-m", "chance", "-t", "unit_*").exit_code == 0
     assert bench("run", "-m", "chance", "-t", "broken").exit_code == 3
 
 
