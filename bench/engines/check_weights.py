@@ -8,6 +8,7 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,9 @@ MASK = re.compile(r"\.(attn|attention|crossattention)\.(masked_)?bias$")
 CACHE_SCALES = re.compile(r"\.(k|v|q|kv|input|output|activation)_scale$")
 """Scales for rounding activations and cached keys, which is not done here."""
 SHARED_KEYS = ("k_proj", "v_proj", "k_norm", "v_norm")
+PREDICTING = re.compile(r"(?:^|\.)layers\.(\d+)\.(?:.*\.)?(?:eh_proj|enorm|hnorm|shared_head)\.")
+"""What a layer that predicts further tokens has and no other layer: it joins a state with the embedding of
+the next token. DeepSeek-V3, GLM-4 MoE and those that follow them number it as if it were one layer more."""
 
 
 @contextmanager
@@ -165,6 +169,7 @@ def _check_scales(model: Any, places: Mapping[str, Place], stored: Mapping[str, 
 
 def _check_dropped(model: Any, places: Mapping[str, Place], stored: Mapping[str, StoredTensor]) -> None:
     config = model.config.get_text_config()
+    predicting = {int(marked[1]) for name in stored if (marked := PREDICTING.search(name))}
     quantised = any(not tensor.plain for tensor in stored.values())
     without_place = [
         name
@@ -173,15 +178,16 @@ def _check_dropped(model: Any, places: Mapping[str, Place], stored: Mapping[str,
         and not DROPPED.search(name)
         and not (MASK.search(name) and len(stored[name].shape) != 1)
         and not (quantised and CACHE_SCALES.search(name))
-        and not _is_unused_layer(name, config)
+        and not _is_unused_layer(name, config, predicting)
     ]
     if without_place:
         raise BenchError(f"config.json has no place for {names_of(without_place)}")
 
 
-def _is_unused_layer(name: str, config: Any) -> bool:
+def _is_unused_layer(name: str, config: Any, predicting: AbstractSet[int]) -> bool:
     """Whether the tensor is of a layer that predicts further tokens, or a key or value that its layer takes
-    from an earlier one."""
+    from an earlier one. `predicting` are the numbers of the layers that are of the first kind by their parts:
+    config.json alone could hide one of the model's own."""
     numbered = re.search(r"(?:^|\.)layers\.(\d+)\.(?:.*\.)?(\w+)\.\w+$", name)
     if numbered is None:
         return False
@@ -189,7 +195,9 @@ def _is_unused_layer(name: str, config: Any) -> bool:
     layers = int(config.num_hidden_layers)
     further = int(getattr(config, "num_nextn_predict_layers", None) or 0)
     sharing = int(getattr(config, "num_kv_shared_layers", None) or 0)
-    return layers <= layer < layers + further or (layers - sharing <= layer < layers and part in SHARED_KEYS)
+    if layers <= layer < layers + further:
+        return layer in predicting
+    return layers - sharing <= layer < layers and part in SHARED_KEYS
 
 
 def _check_taken_once(places: Mapping[str, Place]) -> None:

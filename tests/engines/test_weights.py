@@ -275,11 +275,25 @@ def test_what_changes_no_score_of_a_text_may_be_left_out(llama: Path) -> None:
         "model.layers.0.self_attn.rotary_emb.inv_freq",
         "model.embeddings.position_ids",
         "model.layers.3.mlp.up_proj.weight",
+        "model.layers.3.eh_proj.weight",
+        "model.layers.4.mlp.up_proj.weight",
+        "model.layers.4.transformer.shared_head.output.weight",
     ]
-    configure(llama, num_nextn_predict_layers=1)
+    configure(llama, num_nextn_predict_layers=2)
     change(llama, lambda tensors: tensors.update({name: torch.ones(4) for name in names}))
     change(llama, same_head)
     assert letters(opened(llama)) == before
+
+
+@pytest.mark.parametrize("more", [{}, {"model.layers.3.eh_proj.weight": torch.ones(64, 128)}])
+def test_a_layer_of_the_model_is_not_taken_for_one_that_predicts_further_tokens(
+    llama: Path, more: Tensors
+) -> None:
+    """A number of layers that is too small, beside a number of further ones that is too large."""
+    configure(llama, num_hidden_layers=2, num_nextn_predict_layers=1 + len(more))
+    change(llama, lambda tensors: tensors.update(more))
+    with pytest.raises(BenchError, match=r"no place for model\.layers\.2\.input_layernorm.* and 6 more$"):
+        opened(llama)
 
 
 def save_gpt2(folder: Path) -> Path:
