@@ -20,6 +20,7 @@ from transformers.core_model_loading import WeightConverter, WeightRenaming, ren
 
 from bench.engines.stored_tensors import StoredTensor
 from bench.errors import BenchError
+from bench.inputs.stored_format import StoredFormat
 from bench.inputs.weights import ADAPTER_CONFIG
 
 DROPPED = re.compile(
@@ -36,6 +37,8 @@ MASK = re.compile(r"\.(attn|attention|crossattention)\.(masked_)?bias$")
 """Causal masks that were saved with GPT-2's and GPT-NeoX's weights; a real bias has one dimension."""
 CACHE_SCALES = re.compile(r"\.(k|v|q|kv|input|output|activation)_scale$")
 """Scales for rounding activations and cached keys, which is not done here."""
+ALWAYS_PACKED = frozenset({"bitsandbytes", "fp8", "mxfp4"})
+"""Methods whose quantised weights are never of a plain type."""
 SHARED_KEYS = ("k_proj", "v_proj", "k_norm", "v_norm")
 PREDICTING = re.compile(r"(?:^|\.)layers\.(\d+)\.(?:.*\.)?(?:eh_proj|enorm|hnorm|shared_head)\.")
 """What a layer that predicts further tokens has and no other layer: it joins a state with the embedding of
@@ -77,7 +80,21 @@ def check_folder(folder: Path, tensors: Iterable[str]) -> None:
         raise BenchError("config.json names other files in transformers_weights: remove the key")
 
 
-def check_parts(stored: Mapping[str, StoredTensor]) -> None:
+def check_format(named: StoredFormat | None, stored: Mapping[str, StoredTensor]) -> None:
+    """Raises a BenchError where the files are not quantised as config.json says.
+
+    transformers would fill quantised layers with plain numbers, or score plain ones under the format's name.
+    """
+    if named and named.method in ALWAYS_PACKED and all(tensor.plain for tensor in stored.values()):
+        text = f"{named.file} says that they are quantised ({named.name}), and no tensor in them is"
+        raise BenchError(
+            f"{text}: remove quantization_config from it to score them as they are, or copy others"
+        )
+    if named and named.method == "bitsandbytes":
+        _check_parts(stored)
+
+
+def _check_parts(stored: Mapping[str, StoredTensor]) -> None:
     """Raises a BenchError where only some weights have a part that bitsandbytes saves, such as scales.
 
     transformers fills a missing part with what is in memory.
@@ -115,6 +132,7 @@ def check_loaded(model: Any, report: Any, stored: Mapping[str, StoredTensor]) ->
     _check_dropped(model, places, stored)
     _check_taken_once(places)
     _check_tied(model)
+    _check_packed(model)
     _check_values(model)
 
 
@@ -220,6 +238,18 @@ def _check_tied(model: Any) -> None:
         other = declared[apart[0]]
         text = "are one weight by config.json and two in the files: correct tie_word_embeddings in it"
         raise BenchError(f"{apart[0]} and {other} {text}")
+
+
+def _check_packed(model: Any) -> None:
+    """A layer of bitsandbytes cannot multiply by plain numbers."""
+    plain = [
+        f"{name}.weight"
+        for name, module in model.named_modules()
+        if type(module).__module__.startswith("bitsandbytes.") and type(module.weight) is torch.nn.Parameter
+    ]
+    if plain:
+        text = "copy the files again, or add it to llm_int8_skip_modules in config.json"
+        raise BenchError(f"{names_of(plain)} is not quantised in them: {text}")
 
 
 def _check_values(model: Any) -> None:

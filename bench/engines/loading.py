@@ -15,7 +15,7 @@ from transformers.utils import logging as transformers_logging
 from bench.engines.adapter_tokenizer import adapter_tokenizer
 from bench.engines.adapters import adapted_model, check_tuned, is_of_wrapper
 from bench.engines.auto_class import choose_class
-from bench.engines.check_weights import check_folder, check_loaded, check_parts, whole_report
+from bench.engines.check_weights import check_folder, check_format, check_loaded, whole_report
 from bench.engines.choose_path import best_path
 from bench.engines.engine import Opening
 from bench.engines.fitting import check_tokenizer, check_window
@@ -116,8 +116,7 @@ def load_model(opening: Opening, folder: Path, device: str, *, pickled: bool = F
     try:
         tensors = stored_tensors(weight_files(folder, pickled=pickled))
         check_folder(folder, tensors)
-        if stored and stored.method == "bitsandbytes":
-            check_parts(tensors)
+        check_format(stored, tensors)
         whole = opening.adapter is not None and is_of_wrapper(opening.adapter)
         chosen = choose_class(folder, opening.card.architecture, opening.trust, whole=whole)
         with whole_report() as reports:

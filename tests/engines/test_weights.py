@@ -153,6 +153,47 @@ def test_a_part_of_one_weight_that_is_missing_is_named(tmp_path: Path, kind: str
         opened(folder)
 
 
+PLAIN: dict[str, dict[str, object]] = {
+    "int8": {"quant_method": "bitsandbytes", "load_in_8bit": True},
+    "nf4": {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4"},
+    "fp8": {"quant_method": "fp8", "weight_block_size": [32, 32]},
+}
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_plain_weights_under_the_name_of_a_format_are_refused(llama: Path, name: str) -> None:
+    text = (
+        f"config.json says that they are quantised ({name}), and no tensor in them is: remove quantization_c"
+    )
+    with pytest.raises(BenchError, match=f"cannot be loaded: {re.escape(text)}"):
+        opened(configure(llama, quantization_config=PLAIN[name]))
+    assert opened(configure(llama, quantization_config=None)).path == "packed"
+
+
+@pytest.mark.parametrize("kind", ["int8", "nf4"])
+def test_a_plain_weight_among_quantised_ones_is_named_unless_the_format_leaves_it_out(
+    tmp_path: Path, kind: str
+) -> None:
+    layer = "model.layers.1.mlp.up_proj"
+    folder = SAVE[kind](tmp_path / "m")
+    whole = tensors_of(tmp_path / "base")[f"{layer}.weight"]
+
+    def unquantise(tensors: Tensors) -> None:
+        for name in [name for name in tensors if name.startswith(layer)]:
+            del tensors[name]
+        tensors[f"{layer}.weight"] = whole
+
+    change(folder, unquantise)
+    with pytest.raises(
+        BenchError, match=rf"{re.escape(layer)}\.weight is not quantised .* llm_int8_skip_modules"
+    ):
+        opened(folder)
+    settings = json.loads((folder / "config.json").read_text("utf-8"))["quantization_config"]
+    left_out = [*(settings["llm_int8_skip_modules"] or []), layer, "lm_head"]
+    configure(folder, quantization_config=settings | {"llm_int8_skip_modules": left_out})
+    assert torch.equal(opened(folder).model.get_submodule(layer).weight, whole)
+
+
 @pytest.mark.parametrize("number", [torch.int8, torch.float8_e4m3fn])
 @pytest.mark.parametrize("experts", [1, None])
 def test_experts_without_their_scales_are_refused(
