@@ -12,7 +12,7 @@ from jinja2 import StrictUndefined, TemplateSyntaxError, meta
 from jinja2 import Template as JinjaTemplate
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from bench.errors import BenchError, Unavailable, did_you_mean
+from bench.errors import BenchError, Unavailable, did_you_mean, named_line
 from bench.types import Item, Message
 
 ExemplarChoice = Literal["fixed", "per_question"]
@@ -34,7 +34,7 @@ def template_problems(source: str) -> list[str]:
     except TemplateSyntaxError as error:
         return [f"line {error.lineno} of the template: {error.message}"]
     except Exception as error:  # noqa: BLE001 (a stranger's template: any error is a mistake in it)
-        return [f"the template cannot be read: {type(error).__name__}: {error}"]
+        return [f"the template cannot be read: {named_line(error)}"]
     problems = [
         f"undefined variable '{name}'{did_you_mean(name, VARIABLES)}" for name in sorted(used - VARIABLES)
     ]

@@ -14,7 +14,7 @@ from bench.cells.cell import CannotRun, Cell
 from bench.engines.engine import Engine, WithTowers
 from bench.engines.kinds import open_engine, prepare
 from bench.engines.memory import peak_device_memory_bytes, peak_memory_bytes
-from bench.errors import BenchError
+from bench.errors import BenchError, named_line
 from bench.evaluate import evaluate
 from bench.inputs.weights import Weights
 from bench.results import journal
@@ -78,7 +78,7 @@ def _result(cell: Cell, results: Path, terms: Terms, events: Any) -> DoneResult 
             traceback.format_exc(),
         )
     except Exception as error:  # noqa: BLE001
-        reason, trace = f"{type(error).__name__}: {error}", traceback.format_exc()
+        reason, trace = named_line(error), traceback.format_exc()
     return failed(cell, results, reason, trace)
 
 
