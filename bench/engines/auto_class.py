@@ -19,6 +19,7 @@ from transformers import (
     PreTrainedConfig,
 )
 
+from bench.errors import one_line
 from bench.inputs.model_card import Architecture
 from bench.inputs.weights import Trust
 
@@ -73,6 +74,14 @@ def choose_class(folder: Path, architecture: Architecture, trust: Trust, *, whol
     causal: Any = AutoModelForCausalLM
     is_causal = type(config) in causal._model_mapping  # noqa: SLF001 (there is no public way to ask)
     return Loading(AutoModelForCausalLM if is_causal else AutoModelForMultimodalLM, config)
+
+
+def why_not(error: Exception) -> str:
+    """Why transformers cannot load something, in one line, with our flag where it names an argument."""
+    if "trust_remote_code=True" not in str(error):
+        return one_line(error)
+    how = "read its *.py files and, if you trust them, give bench run --trust-remote-code"
+    return f"it needs Python code that comes with it, which is not run: {how}, or choose another model"
 
 
 def _brings_code(config: PreTrainedConfig) -> bool:

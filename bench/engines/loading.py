@@ -14,7 +14,7 @@ from transformers.utils import logging as transformers_logging
 
 from bench.engines.adapter_tokenizer import adapter_tokenizer
 from bench.engines.adapters import adapted_model, check_tuned, is_of_wrapper
-from bench.engines.auto_class import choose_class
+from bench.engines.auto_class import choose_class, why_not
 from bench.engines.check_weights import check_folder, check_format, check_loaded, whole_report
 from bench.engines.choose_path import best_path
 from bench.engines.engine import Opening
@@ -23,7 +23,7 @@ from bench.engines.memory import keep_few_kernels
 from bench.engines.quantizing import FOUR_BITS, checked_format, keep_unpacked, quantization, torch_dtype
 from bench.engines.stored_tensors import stored_tensors
 from bench.engines.transformer import TransformerEngine
-from bench.errors import BenchError, one_line
+from bench.errors import BenchError
 from bench.folders import cache_folder
 from bench.inputs.model_card import ModelCard
 from bench.inputs.weight_files import weight_files
@@ -134,7 +134,7 @@ def load_model(opening: Opening, folder: Path, device: str, *, pickled: bool = F
     except MemoryError:
         raise
     except Exception as error:  # a wrong config.json makes the model's class raise anything
-        raise BenchError(f"the weights cannot be loaded{in_format}: {one_line(error)}") from error
+        raise BenchError(f"the weights cannot be loaded{in_format}: {why_not(error)}") from error
     if opening.quantize in FOUR_BITS or (stored and stored.name in FOUR_BITS):
         keep_unpacked(model)
     # Weights may come with penalties, forced tokens and sampling settings. All models use the request's.
@@ -164,7 +164,7 @@ def _tokenizer(folder: Path, trust: Trust = NO_TRUST) -> Any:
     try:
         return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=trust.code)
     except Exception as error:  # the tokenizer libraries may raise anything on bad files
-        raise BenchError(f"the tokenizer cannot be loaded: {one_line(error)}") from error
+        raise BenchError(f"the tokenizer cannot be loaded: {why_not(error)}") from error
 
 
 def readable_folder(weights: Weights) -> Path:
