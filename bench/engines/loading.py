@@ -20,7 +20,14 @@ from bench.engines.choose_path import best_path
 from bench.engines.engine import Opening
 from bench.engines.fitting import check_tokenizer, check_window
 from bench.engines.memory import keep_few_kernels
-from bench.engines.quantizing import FOUR_BITS, checked_format, keep_unpacked, quantization, torch_dtype
+from bench.engines.quantizing import (
+    FOUR_BITS,
+    checked_format,
+    in_dtype,
+    keep_unpacked,
+    quantization,
+    torch_dtype,
+)
 from bench.engines.stored_tensors import stored_tensors
 from bench.engines.transformer import TransformerEngine
 from bench.errors import BenchError
@@ -130,6 +137,8 @@ def load_model(opening: Opening, folder: Path, device: str, *, pickled: bool = F
                 device_map={"": device},
                 **chosen.arguments | quantization(opening, stored, chosen.config),
             )
+        if stored:
+            in_dtype(model, dtype)
         check_loaded(model, reports[0], tensors)
     except MemoryError:
         raise

@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import Parameter
 from transformers import BitsAndBytesConfig
 
 from bench.engines.engine import Opening
@@ -85,6 +86,19 @@ def _bitsandbytes(opening: Opening) -> BitsAndBytesConfig:
 
 def _skipped(opening: Opening) -> list[str]:
     return SENSITIVE[opening.card.architecture]
+
+
+def in_dtype(model: Any, dtype: torch.dtype) -> None:
+    """Put what is not quantised into `dtype`: transformers leaves it as it is in the files.
+
+    Its class may keep parts in float32 all the same.
+    """
+    whole = set(model._keep_in_fp32_modules_strict or ())  # noqa: SLF001 (there is no public way to ask)
+    if dtype == torch.float16:
+        whole |= set(model._keep_in_fp32_modules or ())  # noqa: SLF001
+    for name, weight in model.named_parameters():
+        if type(weight) is Parameter and weight.dtype in (torch.float32, torch.bfloat16, torch.float16):
+            weight.data = weight.data.to(dtype if whole.isdisjoint(name.split(".")) else torch.float32)
 
 
 def keep_unpacked(model: Any, *, unpacked: bool = True) -> None:

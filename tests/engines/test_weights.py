@@ -123,6 +123,25 @@ def test_weights_that_are_quantised_in_their_files_score_near_the_whole_model(
     assert 0 < away < 0.2 * (max(whole) - min(whole))
 
 
+@pytest.mark.parametrize("kind", ["int8", "nf4", "fp8"])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_what_is_not_quantised_is_in_the_dtype_that_is_asked_for(
+    tmp_path: Path, kind: str, dtype: Dtype
+) -> None:
+    """Not in that of the files, where the expanded weights of FP8 could not be multiplied by it."""
+    folder = SAVE[kind](tmp_path / "m")
+
+    def other(tensors: Tensors) -> None:
+        half = {name: tensors[name].bfloat16() for name in tensors if re.search(r"norm|embed", name)}
+        tensors |= half if dtype == "float32" else {}
+
+    model = loading.load_model(opened_how(change(folder, other), dtype), folder, "cpu")
+    assert {weight.dtype for weight in model.parameters() if weight.is_floating_point()} == {
+        getattr(torch, dtype)
+    }
+    assert model(torch.arange(9)[None]).logits.dtype == getattr(torch, dtype)
+
+
 def test_what_shares_a_batch_moves_no_score_of_weights_stored_in_8_bits(tmp_path: Path) -> None:
     """The files ask for LLM.int8()'s outliers, which depend on the whole batch."""
     engine = opened(SAVE["int8"](tmp_path / "m"))
