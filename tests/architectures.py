@@ -301,7 +301,7 @@ ARCHITECTURES = [
     Architecture("hunyuan_v1_dense", "Hunyuan 1.8B", "rotary positions by dynamic alpha, norms after them",
         _config("HunYuanDenseV1Config", **HEADS,
             rope_parameters={"rope_type": "dynamic", "rope_theta": 500.0, "factor": 1.0, "alpha": 1000.0})),
-    Architecture("bitnet", "BitNet b1.58 2B 4T", "squared ReLU, norms inside attention and MLP",
+    Architecture("bitnet", "BitNet b1.58 2B 4T", "squared ReLU, norms in attention and MLP; here unquantised",
         _config("BitNetConfig", **SIZES)),
     Architecture("nemotron", "Nemotron Mini", "norms around 1, squared ReLU, partial rotary positions",
         _config("NemotronConfig", **HEADS)),

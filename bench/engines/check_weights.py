@@ -171,11 +171,15 @@ def _places(model: Any, stored: Iterable[str]) -> dict[str, Place]:
 
 
 def _check_scales(model: Any, places: Mapping[str, Place], stored: Mapping[str, StoredTensor]) -> None:
-    """Quantised numbers come with scales: one that goes alone into a weight is a number without its scale."""
+    """Quantised numbers come with scales: one that goes alone into a weight is a number without its scale.
+
+    BitNet's layers hold the scale beside the weight.
+    """
+    targets = {place.target for place in places.values()}
     weights = {name for name, _ in model.named_parameters()}
     together: dict[tuple[str, str], list[str]] = defaultdict(list)
     for name, place in places.items():
-        if place.target in weights:
+        if place.target in weights and f"{place.target}_scale" not in targets:
             # Each of a mixture's experts has scales of its own.
             part = name.rpartition(".")[0] if place.merged else ""
             together[place.target, part].append(name)

@@ -24,6 +24,7 @@ from bench.engines.quantizing import (
     FOUR_BITS,
     checked_format,
     in_dtype,
+    keep_as_written,
     keep_unpacked,
     quantization,
     torch_dtype,
@@ -119,6 +120,7 @@ def load_model(opening: Opening, folder: Path, device: str, *, pickled: bool = F
     be loaded, or where what the model holds is not what is in the files.
     """
     stored, dtype = checked_format(folder, opening), torch_dtype(opening)
+    keep_as_written(stored)
     in_format = "" if opening.quantize == "none" else f" in {opening.quantize}"
     try:
         tensors = stored_tensors(weight_files(folder, pickled=pickled))

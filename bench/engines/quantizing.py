@@ -88,6 +88,15 @@ def _skipped(opening: Opening) -> list[str]:
     return SENSITIVE[opening.card.architecture]
 
 
+def keep_as_written(stored: StoredFormat | None) -> None:
+    """Let BitNet's layers run as they are written, in this process.
+
+    transformers marks parts of them for torch.compile, which needs a compiler and rounds 16 bits otherwise.
+    """
+    if stored and stored.method == "bitnet":
+        torch.compiler.set_stance("force_eager")
+
+
 def in_dtype(model: Any, dtype: torch.dtype) -> None:
     """Put what is not quantised into `dtype`: transformers leaves it as it is in the files.
 

@@ -18,6 +18,7 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "bitsandbytes": ("bitsandbytes",),
     "fp8": (),
     "mxfp4": (),
+    "bitnet": (),
     "compressed-tensors": ("compressed-tensors",),
     "gptq": ("gptqmodel", "optimum"),
     "awq": ("gptqmodel",),

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,10 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig, GPT2Config
+from transformers.integrations.bitnet import pack_weights
 
+from architectures import BY_NAME
+from architectures import save as save_architecture
 from bench.engines import check_weights, convert, loading
 from bench.engines.engine import Opening, in_order
 from bench.engines.transformer import TransformerEngine
@@ -104,6 +108,21 @@ def save_fp8(folder: Path, block: int | None = 32) -> Path:
     return configure(change(save_causal(folder, "llama"), quantise), quantization_config=settings)
 
 
+def save_bitnet(folder: Path, layer: str = "autobitlinear", mode: str = "offline") -> Path:
+    """A BitNet as it is published: packed to 2 bits with a scale for each layer, or whole to be rounded."""
+
+    def pack(tensors: Tensors) -> None:
+        for name in [name for name in tensors if name.endswith("_proj.weight")]:
+            mean = tensors[name].abs().mean()
+            tensors[name] = pack_weights((tensors[name] / mean).round().clamp(-1, 1))
+            tensors[f"{name}_scale"] = (mean if layer == "autobitlinear" else 1 / mean).reshape(1)
+
+    save_architecture(BY_NAME["bitnet"], folder)
+    settings = {"quant_method": "bitnet", "linear_class": layer, "quantization_mode": mode}
+    configure(folder, quantization_config=settings)
+    return change(folder, pack if mode == "offline" else lambda _: None)
+
+
 SAVE: dict[str, Callable[[Path], Path]] = {
     "int8": lambda folder: save_bitsandbytes(folder, "int8"),
     "nf4": lambda folder: save_bitsandbytes(folder, "nf4"),
@@ -121,6 +140,55 @@ def test_weights_that_are_quantised_in_their_files_score_near_the_whole_model(
     stored = letters(opened(SAVE[kind](tmp_path / "m")))
     away = sum(abs(a - b) for a, b in zip(whole, stored, strict=True)) / len(whole)
     assert 0 < away < 0.2 * (max(whole) - min(whole))
+
+
+BITNETS = [("autobitlinear", "offline"), ("autobitlinear", "online"), ("bitlinear", "offline")]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize(("layer", "mode"), BITNETS)
+def test_bitnet_is_transformers_own(tmp_path: Path, layer: str, mode: str, dtype: Dtype) -> None:
+    folder = save_bitnet(tmp_path / "m", layer, mode)
+    if dtype == "bfloat16":  # transformers loads no files of another dtype
+        change(folder, lambda tensors: tensors.update({
+            name: value.bfloat16() for name, value in tensors.items() if value.is_floating_point()
+        }))  # fmt: skip
+    own = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype)).eval()
+    ours = loading.load_model(opened_how(folder, dtype), folder, "cpu").eval()
+    ids = torch.arange(3, 40)[None]
+    assert torch.equal(ours(ids).logits, own(ids).logits)
+
+
+@pytest.mark.parametrize(("layer", "mode"), BITNETS)
+def test_bitnet_scores_alike_in_each_of_its_forms(tmp_path: Path, layer: str, mode: str) -> None:
+    plain = save_architecture(BY_NAME["bitnet"], tmp_path / "plain")
+    whole, rounded, form = (
+        letters(opened(folder))
+        for folder in (plain, save_bitnet(tmp_path / "a"), save_bitnet(tmp_path / "b", layer, mode))
+    )
+    assert (
+        max(abs(a - b) for a, b in zip(rounded, form, strict=True)) < 0.1
+    )  # a rounding that falls otherwise
+    assert max(abs(a - b) for a, b in zip(rounded, whole, strict=True)) > 0.5
+
+
+def test_what_shares_a_batch_moves_no_score_of_bitnet(tmp_path: Path) -> None:
+    engine = opened(save_bitnet(tmp_path / "m"))
+    assert engine.path == "packed"
+    one_row = replace(engine, path="plain", batch_tokens=1)
+    assert letters(engine) == pytest.approx(letters(one_row), abs=0.05)
+
+
+def test_bitnet_s_packed_weights_without_scale_or_format_are_refused(tmp_path: Path) -> None:
+    folder = save_bitnet(tmp_path / "m")
+    gone = "model.layers.1.mlp.up_proj.weight"
+    scale = tensors_of(folder)[f"{gone}_scale"]
+    change(folder, lambda tensors: tensors.pop(f"{gone}_scale"))
+    with pytest.raises(BenchError, match=re.escape(f"{gone}: quantised in the files, without the scales")):
+        opened(folder)
+    change(folder, lambda tensors: tensors.update({f"{gone}_scale": scale}))
+    with pytest.raises(BenchError, match=r"down_proj\.weight is 8x48 in the files and 32x48 by config\.json"):
+        opened(configure(folder, quantization_config=None))
 
 
 @pytest.mark.parametrize("kind", ["int8", "nf4", "fp8"])
