@@ -113,6 +113,10 @@ STRIPPED = (
 )
 
 
+def parts_for(*roles: str) -> str:
+    return f"{{% if m.role in {roles!r} %}}{PARTS}{{% else %}}{{{{ m.content + '' }}}}{{% endif %}}"
+
+
 def switched(name: str) -> str:
     ask = (
         "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}"
@@ -202,6 +206,14 @@ KINDS: dict[str, Kind] = {
         two_tags,
     ),
     "lists of parts alone": kind(lines(PARTS), chatml()),
+    "parts of questions, answers as text": kind(lines(parts_for("user", "system")), chatml()),
+    "parts of questions alone": kind(lines(parts_for("user")), chatml()),
+    "parts of answers alone": kind(lines(parts_for("assistant")), chatml()),
+    "parts of system texts alone": kind(lines(parts_for("system")), chatml()),
+    "parts of dialogues, system texts as text": kind(lines(parts_for("user", "assistant")), chatml()),
+    "parts of questions, and no system role": kind(
+        lines(parts_for("user"), loop="messages if m.role != 'system'"), chatml(system=False)
+    ),
     "text or parts": kind(
         lines("{% if m.content is string %}" + TEXT + "{% else %}" + PARTS + "{% endif %}"), chatml()
     ),

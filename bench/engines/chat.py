@@ -8,6 +8,7 @@ where the answer begins, the prompt is refused.
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Any
 
 from bench.engines import thought
@@ -28,10 +29,10 @@ class _Unusable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Form:
-    """A form in which a template may accept the messages. `in_parts`: contents are lists of parts."""
+    """A form in which a template may accept the messages. Contents of roles `in_parts` are lists of parts."""
 
     messages: tuple[Message, ...]
-    in_parts: bool
+    in_parts: frozenset[str]
 
 
 def render(tokenizer: Any, messages: Sequence[Message], *, thinking: bool) -> str:
@@ -54,20 +55,25 @@ def render(tokenizer: Any, messages: Sequence[Message], *, thinking: bool) -> st
 
 
 def _forms(messages: Sequence[Message]) -> Iterator[_Form]:
-    """Content as text, then as parts; with the system text as its own message, then before the question."""
+    """With the system text as its own message, then before the question.
+
+    Each with all contents as text, with all as parts, and with those of some roles as parts.
+    """
     first, *rest = messages
     choices = [tuple(messages)]
     if first.role == "system" and rest:
         choices.append((Message("user", f"{first.content}\n\n{rest[0].content}"), *rest[1:]))
     for chosen in choices:
-        yield _Form(chosen, in_parts=False)
-        yield _Form(chosen, in_parts=True)
+        roles = {message.role for message in chosen} | {"assistant"}
+        for count in (0, len(roles), *range(1, len(roles))):
+            for in_parts in combinations(sorted(roles), count):
+                yield _Form(chosen, frozenset(in_parts))
 
 
 def _prompt(tokenizer: Any, form: _Form, *, thinking: bool) -> str:
     marked = replace(form, messages=tuple(replace(m, content=_mark(n)) for n, m in enumerate(form.messages)))
     marks = [message.content for message in marked.messages]
-    asked = _apply(tokenizer, marked, thinking=thinking, generation_prompt=True)
+    asked = _apply(tokenizer, marked, thinking=thinking, generation_prompt=True, progress=0)
     order = _order(asked, marks)
     literals = _literals(asked, [marks[at] for at in order])
     answer = _mark(len(marks))
@@ -82,7 +88,7 @@ def _prompt(tokenizer: Any, form: _Form, *, thinking: bool) -> str:
         frame = _frame(tokenizer, dialogue, is_given=is_given)
         opening = _answer_opening(literals[-1], opening, frame, is_given=is_given)
     texts = [form.messages[at].content for at in order]
-    rendered = _apply(tokenizer, form, thinking=thinking, generation_prompt=True)
+    rendered = _apply(tokenizer, form, thinking=thinking, generation_prompt=True, progress=5)
     return rendered[: _texts_end(rendered, literals, texts)] + opening
 
 
@@ -91,14 +97,12 @@ def _mark(number: int) -> str:
     return f"Mark{number}Begin <b> & \"c\" 'd' \\ é  e\n\n  {{f}} %g Mark{number}End"
 
 
-def _apply(tokenizer: Any, form: _Form, *, thinking: bool, generation_prompt: bool) -> str:
-    turns = [
-        {
-            "role": message.role,
-            "content": [{"type": "text", "text": message.content}] if form.in_parts else message.content,
-        }
+def _apply(tokenizer: Any, form: _Form, *, thinking: bool, generation_prompt: bool, progress: int = 3) -> str:
+    contents = [
+        [{"type": "text", "text": message.content}] if message.role in form.in_parts else message.content
         for message in form.messages
     ]
+    turns = [{"role": m.role, "content": content} for m, content in zip(form.messages, contents, strict=True)]
     try:
         text: str = tokenizer.apply_chat_template(
             turns,
@@ -109,7 +113,7 @@ def _apply(tokenizer: Any, form: _Form, *, thinking: bool, generation_prompt: bo
             thinking=thinking,
         )
     except Exception as error:  # a stranger's template may raise anything
-        raise _Unusable(f"refuses the messages: {one_line(error)}", 0) from error
+        raise _Unusable(f"refuses the messages: {one_line(error)}", progress) from error
     return text
 
 

@@ -12,7 +12,7 @@ from bench.engines.chat import render
 from bench.engines.tokenizing import encode_causal
 from bench.errors import BenchError
 from bench.types import Message, ScoreRequest
-from chat_templates import ASSISTANT, INST, KINDS, OPEN, TEXT, Kind, lines
+from chat_templates import ASSISTANT, INST, KINDS, OPEN, TEXT, Kind, lines, parts_for
 from chat_thoughts import THOUGHTS, wrapped
 from tiny import ITEM, bpe_tokenizer
 
@@ -86,6 +86,12 @@ def test_a_prompt_s_end_is_right_or_refused_whatever_thoughts_are_called(
         (lines("{{ '<think>' }}" + TEXT), "puts the answer into a thought that it opens"),
         (lines(wrapped("<x>", "</x>")), "writes <x> before the answer, which may open a thought"),
         (lines(TEXT, ask=f"{ASSISTANT}Sure:"), "asks for an answer otherwise than it writes one"),
+        (
+            "{% if messages[-1].role != 'user' %}{{ raise_exception('the user is last') }}{% endif %}"
+            + lines(TEXT),
+            "refuses the messages: the user is last",
+        ),
+        (lines(wrapped("<think>", "").replace(TEXT, parts_for("user"))), "puts the answer into a thought"),
         (lines("{{ m.content.replace('y?', '') }}"), "changes a text that it is given"),
     ],
 )
