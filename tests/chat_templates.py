@@ -78,8 +78,8 @@ def system_after(messages: Sequence[Message]) -> str:
 
 
 def two_tags(messages: Sequence[Message]) -> str:
-    turns = [f"<|start|>{m.role}<|text|>{m.content}<|end|>" for m in messages]
-    return "".join(turns) + "<|start|>assistant<|text|>"
+    turns = [f"<|start|>{m.role}<|body|>{m.content}<|end|>" for m in messages]
+    return "".join(turns) + "<|start|>assistant<|body|>"
 
 
 def channels(tail: str, channel: str = "final") -> Prompt:
@@ -201,8 +201,8 @@ KINDS: dict[str, Kind] = {
     ),
     "channels": kind(CHANNELS, channels("<|channel|>final<|message|>"), channels("")),
     "two tags in every header": kind(
-        "{% for m in messages %}<|start|>{{ m.role }}<|text|>{{ m.content }}<|end|>{% endfor %}"
-        "{% if add_generation_prompt %}<|start|>assistant<|text|>{% endif %}",
+        "{% for m in messages %}<|start|>{{ m.role }}<|body|>{{ m.content }}<|end|>{% endfor %}"
+        "{% if add_generation_prompt %}<|start|>assistant<|body|>{% endif %}",
         two_tags,
     ),
     "lists of parts alone": kind(lines(PARTS), chatml()),

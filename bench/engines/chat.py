@@ -79,7 +79,7 @@ def _prompt(tokenizer: Any, form: _Form, *, thinking: bool) -> str:
     answer = _mark(len(marks))
     dialogue = replace(marked, messages=(*marked.messages, Message("assistant", answer)))
     answered = _apply(tokenizer, dialogue, thinking=thinking, generation_prompt=False)
-    opening = _opening(answered, marks[order[-1]], answer)
+    opening = _opening(answered, marks, marks[order[-1]], answer)
     unasked = _apply(tokenizer, marked, thinking=thinking, generation_prompt=False)
     is_given = asked != unasked
     if thinking:
@@ -132,11 +132,13 @@ def _literals(rendered: str, marks: Sequence[str]) -> list[str]:
     return re.split("|".join(re.escape(mark) for mark in marks), rendered)
 
 
-def _opening(answered: str, last: str, answer: str) -> str:
-    """What stands between the last text of a question and the assistant's answer."""
+def _opening(answered: str, marks: Sequence[str], last: str, answer: str) -> str:
+    """What stands between `last`, the text that ends a question, and the assistant's answer."""
+    if max(answered.count(last), answered.count(answer)) > 1:
+        raise _Unusable("repeats a text that it is given", 3)
     before, marked, _ = answered.partition(answer)
-    _, reached, opening = before.rpartition(last)
-    if not marked or not reached:
+    _, reached, opening = before.partition(last)
+    if not marked or not reached or any(mark in opening for mark in marks):
         raise _Unusable("does not write an answer after its question", 3)
     if not opening[: thought.closed_thought(opening)].strip():
         raise _Unusable("does not mark where the assistant speaks", 3)
@@ -170,7 +172,7 @@ def _answer_opening(asked: str, opening: str, frame: str, *, is_given: bool) -> 
         opening = asked if not opening.startswith(asked) else opening
     elif is_given and not opening.startswith(asked):
         opening = _agreed(asked, opening, frame)
-    if thought.opens_thought(opening):
+    if thought.opens_thought(opening, frame):
         raise _Unusable("puts the answer into a thought that it opens", 4)
     if (tag := thought.suspect(opening, frame)) is not None:
         raise _Unusable(f"writes {tag} before the answer, which may open a thought", 4)
@@ -186,7 +188,7 @@ def _agreed(asked: str, opening: str, frame: str) -> str:
         more = asked.removeprefix(written)
         if thought.closes_one(more):
             return asked
-        if thought.opens_one(more):
+        if thought.opens_one(more) or thought.opens_thought(more, frame):
             return opening
     raise _Unusable("asks for an answer otherwise than it writes one", 4)
 

@@ -17,7 +17,10 @@ _CLOSING_BAR = re.compile(r"<[^|/].*\|>")
 _THOUGHT = re.compile(
     r"think|thought|reason|analysis|reflect|ponder|scratchpad|monologue|\binner\b|思考|推理", re.IGNORECASE
 )
-_ANSWER = re.compile(r"answer|response|reply|final|output|content", re.IGNORECASE)
+_ANSWER = re.compile(
+    r"answer|response|reply|final|output|content|message|text|assistant|model|bot$|^ai$|^sep$", re.IGNORECASE
+)
+"""Words of tags that announce an answer or name who speaks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +35,9 @@ class _Tag:
     after: str
 
     def says(self, pattern: re.Pattern[str]) -> bool:
-        """Whether the tag's name or the word that follows it matches."""
-        return any(pattern.search(word) for word in (*self.name, *_WORD.findall(self.after)[:1]))
+        """Whether a word of the tag, or the one that follows it, matches."""
+        words = (*_WORD.findall(self.text), *_WORD.findall(self.after)[:1])
+        return any(pattern.search(word) for word in words)
 
     def closed_by(self, other: "_Tag") -> bool:
         if self.name == other.name:
@@ -61,11 +65,14 @@ def without_thought(text: str) -> str:
     return text[:start]
 
 
-def opens_thought(text: str) -> bool:
-    """Whether `text` ends in a thought that has a known name, be it a tag or a word such as "Reasoning:"."""
+def opens_thought(text: str, frame: str) -> bool:
+    """Whether `text` ends in a thought that has a known name, be it a tag or a word such as "Reasoning:".
+
+    Words of `frame`, which a template writes around a question, say nothing: "/no_think" is one.
+    """
     tags = _tags(text)
-    last_words = tags[-1].after if tags else text
-    return any(tag.says(_THOUGHT) for tag in _open(tags)) or bool(_THOUGHT.search(last_words))
+    last_words = _words(tags[-1].after if tags else text) - _words(frame)
+    return any(tag.says(_THOUGHT) for tag in _open(tags)) or any(map(_THOUGHT.search, last_words))
 
 
 def closes_one(text: str) -> bool:

@@ -12,6 +12,7 @@ from bench.engines.chat import render
 from bench.engines.tokenizing import encode_causal
 from bench.errors import BenchError
 from bench.types import Message, ScoreRequest
+from chat_families import FAMILIES
 from chat_templates import ASSISTANT, INST, KINDS, OPEN, TEXT, Kind, lines, parts_for
 from chat_thoughts import THOUGHTS, wrapped
 from tiny import ITEM, bpe_tokenizer
@@ -54,13 +55,13 @@ def check(kind: Kind, messages: Sequence[Message], *, thinking: bool) -> None:
     assert rendered(kind.template, messages, thinking=thinking) == right(messages)
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", KINDS | FAMILIES)
 @given(messages=dialogues(), thinking=st.booleans())
 @settings(max_examples=25, deadline=None)
 def test_a_prompt_s_end_is_right_or_refused_with_every_template(
     name: str, messages: list[Message], thinking: bool
 ) -> None:
-    check(KINDS[name], messages, thinking=thinking)
+    check((KINDS | FAMILIES)[name], messages, thinking=thinking)
 
 
 @pytest.mark.parametrize("name", THOUGHTS)
@@ -171,7 +172,7 @@ def answered_alone(_asked: str, opening: str, *_: str, **_given: bool) -> str:
 def test_each_safeguard_bites(
     monkeypatch: pytest.MonkeyPatch, safeguard: str, damage: object, kind: str
 ) -> None:
-    template, messages = (KINDS | THOUGHTS)[kind], ASKED
+    template, messages = (KINDS | FAMILIES | THOUGHTS)[kind], ASKED
     for thinking in (False, True):
         check(template, messages, thinking=thinking)
     monkeypatch.setattr(chat, safeguard, damage)
