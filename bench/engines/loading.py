@@ -28,6 +28,7 @@ from bench.engines.quantizing import (
     keep_unpacked,
     quantization,
     torch_dtype,
+    whole_blocks,
 )
 from bench.engines.stored_tensors import stored_tensors
 from bench.engines.transformer import TransformerEngine
@@ -128,7 +129,7 @@ def load_model(opening: Opening, folder: Path, device: str, *, pickled: bool = F
         check_format(stored, tensors)
         whole = opening.adapter is not None and is_of_wrapper(opening.adapter)
         chosen = choose_class(folder, opening.card.architecture, opening.trust, whole=whole)
-        with whole_report() as reports:
+        with whole_report() as reports, whole_blocks():
             model = chosen.auto.from_pretrained(
                 folder,
                 dtype=dtype,
