@@ -20,7 +20,6 @@ from transformers.core_model_loading import WeightConverter, WeightRenaming, ren
 
 from bench.engines.stored_tensors import StoredTensor
 from bench.errors import BenchError
-from bench.inputs.stored_format import StoredFormat
 from bench.inputs.weights import ADAPTER_CONFIG
 
 DROPPED = re.compile(
@@ -37,8 +36,6 @@ MASK = re.compile(r"\.(attn|attention|crossattention)\.(masked_)?bias$")
 """Causal masks that were saved with GPT-2's and GPT-NeoX's weights; a real bias has one dimension."""
 CACHE_SCALES = re.compile(r"\.(k|v|q|kv|input|output|activation)_scale$")
 """Scales for rounding activations and cached keys, which is not done here."""
-ALWAYS_PACKED = frozenset({"bitsandbytes", "fp8", "mxfp4"})
-"""Methods whose quantised weights are never of a plain type."""
 SHARED_KEYS = ("k_proj", "v_proj", "k_norm", "v_norm")
 PREDICTING = re.compile(r"(?:^|\.)layers\.(\d+)\.(?:.*\.)?(?:eh_proj|enorm|hnorm|shared_head)\.")
 """What a layer that predicts further tokens has and no other layer: it joins a state with the embedding of
@@ -80,40 +77,6 @@ def check_folder(folder: Path, tensors: Iterable[str]) -> None:
         raise BenchError("config.json names other files in transformers_weights: remove the key")
 
 
-def check_format(named: StoredFormat | None, stored: Mapping[str, StoredTensor]) -> None:
-    """Raises a BenchError where the files are not quantised as config.json says.
-
-    transformers would fill quantised layers with plain numbers, or score plain ones under the format's name.
-    """
-    if named and named.method in ALWAYS_PACKED and all(tensor.plain for tensor in stored.values()):
-        text = f"{named.file} says that they are quantised ({named.name}), and no tensor in them is"
-        raise BenchError(
-            f"{text}: remove quantization_config from it to score them as they are, or copy others"
-        )
-    if named and named.method == "bitsandbytes":
-        _check_parts(stored)
-
-
-def _check_parts(stored: Mapping[str, StoredTensor]) -> None:
-    """Raises a BenchError where only some weights have a part that bitsandbytes saves, such as scales.
-
-    transformers fills a missing part with what is in memory.
-    """
-    parts: dict[str, set[str]] = {
-        name: set() for name, tensor in stored.items() if name.endswith(".weight") and not tensor.plain
-    }
-    for name in stored:
-        head, inside, tail = name.partition(".weight.")
-        module, _, last = name.rpartition(".")
-        weight, part = (f"{head}.weight", tail) if inside else (f"{module}.weight", last)
-        if weight in parts and part not in ("weight", "bias"):
-            parts[weight].add(part)
-    every = set[str]().union(*parts.values())
-    for weight, own in sorted(parts.items()):
-        if own != every:
-            raise BenchError(f"{weight} lacks its {names_of(every - own)}, which the other weights have")
-
-
 def check_loaded(model: Any, report: Any, stored: Mapping[str, StoredTensor]) -> None:
     """Raises a BenchError with the names where files and model differ, or a weight is not a number.
 
@@ -123,7 +86,7 @@ def check_loaded(model: Any, report: Any, stored: Mapping[str, StoredTensor]) ->
     for name, text in report.conversion_errors.items():
         raise BenchError(f"{name} cannot be converted: {text.splitlines()[-2]}")
     for name, in_file, in_model in sorted(report.mismatched_keys):
-        shapes = f"{_by(in_file)} in the files and {_by(in_model)} by config.json"
+        shapes = f"{by(in_file)} in the files and {by(in_model)} by config.json"
         raise BenchError(f"{name} is {shapes}: they are of two models")
     places = _places(model, stored)
     _check_scales(model, places, stored)
@@ -266,7 +229,8 @@ def _check_values(model: Any) -> None:
                 raise BenchError(f"{name} {text}")
 
 
-def _by(shape: Iterable[int]) -> str:
+def by(shape: Iterable[int]) -> str:
+    """A shape in words."""
     return "x".join(map(str, shape))
 
 

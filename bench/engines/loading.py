@@ -15,7 +15,8 @@ from transformers.utils import logging as transformers_logging
 from bench.engines.adapter_tokenizer import adapter_tokenizer
 from bench.engines.adapters import adapted_model, check_tuned, is_of_wrapper
 from bench.engines.auto_class import choose_class, why_not
-from bench.engines.check_weights import check_folder, check_format, check_loaded, whole_report
+from bench.engines.check_format import check_bitsandbytes, check_format
+from bench.engines.check_weights import check_folder, check_loaded, whole_report
 from bench.engines.choose_path import best_path
 from bench.engines.engine import Opening
 from bench.engines.fitting import check_tokenizer, check_window
@@ -143,6 +144,8 @@ def load_model(opening: Opening, folder: Path, device: str, *, pickled: bool = F
         if stored:
             in_dtype(model, dtype)
         check_loaded(model, reports[0], tensors)
+        if stored and stored.method == "bitsandbytes":
+            check_bitsandbytes(model)
     except MemoryError:
         raise
     except Exception as error:  # a wrong config.json makes the model's class raise anything

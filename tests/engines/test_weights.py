@@ -75,16 +75,16 @@ def llama(tmp_path: Path) -> Path:
     return save_causal(tmp_path / "m", "llama")
 
 
-def save_bitsandbytes(folder: Path, quantize: str) -> Path:
-    """The same model as `save_causal` makes, as bitsandbytes publishes it."""
-    base = save_causal(folder.with_name("base"), "llama")
+def save_bitsandbytes(folder: Path, quantize: str, base: Path | None = None, **more: object) -> Path:
+    """The same model as `save_causal` makes, or `base`, as bitsandbytes publishes it."""
+    base = base or save_causal(folder.with_name("base"), "llama")
     how: dict[str, Any] = (
         {"load_in_8bit": True}
         if quantize == "int8"
         else {"load_in_4bit": True, "bnb_4bit_quant_type": quantize, "bnb_4bit_compute_dtype": torch.bfloat16}
     )
     load: Any = AutoModelForCausalLM.from_pretrained
-    model = load(base, quantization_config=BitsAndBytesConfig(**how), dtype=torch.float32)
+    model = load(base, quantization_config=BitsAndBytesConfig(**how, **more), dtype=torch.float32)
     model.save_pretrained(folder)
     bpe_tokenizer().save_pretrained(folder)
     return folder
