@@ -32,10 +32,13 @@ SCALES = {
 
 
 def check_compressed(settings: Mapping[str, Any], stored: Mapping[str, StoredTensor]) -> None:
-    """Raises a BenchError where a weight is not stored as config.json says.
+    """Raises a BenchError where a weight is not stored as config.json says, or is meant to be turned.
 
     The scheme is the one that transformers takes: of several, it has one for experts and one for the rest.
     """
+    if settings.get("transform_config"):
+        text = "its transform_config turns weights and activations, which is left out"
+        raise BenchError(f"{text}: use the unquantised weights, or others without it")
     config: Any = CompressedTensorsConfig(**settings).quantization_config
     for name, scale in stored.items():
         if not name.endswith(SCALE):

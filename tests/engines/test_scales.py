@@ -242,3 +242,19 @@ def test_turned_layers_of_bitsandbytes_are_as_large_as_others(tmp_path: Path, ki
     """GPT-2's are stored the other way round."""
     base = save_gpt2(tmp_path / "base")
     assert letters(opened(save_bitsandbytes(tmp_path / "m", kind, base)))
+
+
+def test_weights_that_are_to_be_turned_are_refused(tmp_path: Path) -> None:
+    """transformers leaves the turns out when it expands the weights."""
+    folder = save_compressed(tmp_path / "m", "int-quantized")
+    before = letters(opened(folder))
+    settings = json.loads((folder / "config.json").read_text("utf-8"))["quantization_config"]
+    assert (
+        letters(opened(configure(folder, quantization_config=settings | {"transform_config": {}}))) == before
+    )
+    turn = {"type": "hadamard", "apply": [{"targets": ["re:.*down_proj$"], "location": "input"}]}
+    turns = {"transform_config": {"config_groups": {"R4": turn}}}
+    with pytest.raises(
+        BenchError, match=r"its transform_config turns weights and activations, which is left"
+    ):
+        opened(configure(folder, quantization_config=settings | turns))
