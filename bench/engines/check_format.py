@@ -17,7 +17,7 @@ from bench.engines.stored_tensors import PLAIN, StoredTensor
 from bench.errors import BenchError
 from bench.inputs.stored_format import StoredFormat
 
-ALWAYS_PACKED = frozenset({"bitsandbytes", "fp8", "mxfp4"})
+ALWAYS_PACKED = frozenset({"bitsandbytes", "fp8", "mxfp4", "compressed-tensors"})
 """Methods whose quantised weights are never of a plain type."""
 FP8_SCALES = (".weight_scale_inv", ".qscale_weight", ".scale")
 """How scales of 8-bit floats are named beside `.weight`."""
@@ -95,8 +95,8 @@ def _check_parts(stored: Mapping[str, StoredTensor]) -> None:
             raise BenchError(f"{weight} lacks its {names_of(every - own)}, which the other weights have")
 
 
-def check_bitsandbytes(model: Any) -> None:
-    """Raises a BenchError where a layer of bitsandbytes has other parts than its shape needs.
+def check_bitsandbytes(model: Any, named: StoredFormat) -> None:
+    """Raises a BenchError where a layer of bitsandbytes has other parts than its shape and format need.
 
     It multiplies all the same: what is missing is read from memory, what is one number is spread.
     """
@@ -105,6 +105,9 @@ def check_bitsandbytes(model: Any) -> None:
             shape = (module.out_features, module.in_features)
             state = getattr(module.weight, "quant_state", None)
             faults = _of_rows(module, shape) if state is None else _of_blocks(module.weight, shape)
+            if state is not None and state.quant_type != named.name:
+                text = f"its weights are {state.quant_type} in the files and {named.name} by {named.file}"
+                raise BenchError(f"{text}: set bnb_4bit_quant_type in it to {state.quant_type}")
             if part := next((part for part, right in faults.items() if not right), None):
                 raise BenchError(f"{name}.weight has a wrong {part} in them: copy the files again")
 

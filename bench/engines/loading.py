@@ -145,7 +145,7 @@ def load_model(opening: Opening, folder: Path, device: str, *, pickled: bool = F
             in_dtype(model, dtype)
         check_loaded(model, reports[0], tensors)
         if stored and stored.method == "bitsandbytes":
-            check_bitsandbytes(model)
+            check_bitsandbytes(model, stored)
     except MemoryError:
         raise
     except Exception as error:  # a wrong config.json makes the model's class raise anything

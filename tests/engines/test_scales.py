@@ -258,3 +258,15 @@ def test_weights_that_are_to_be_turned_are_refused(tmp_path: Path) -> None:
         BenchError, match=r"its transform_config turns weights and activations, which is left"
     ):
         opened(configure(folder, quantization_config=settings | turns))
+
+
+@pytest.mark.parametrize("quant_type", ["fp4", None])
+def test_4_bits_are_not_scored_under_the_name_of_others(tmp_path: Path, quant_type: str | None) -> None:
+    """Without the key, transformers takes fp4 for what it says, and what is in the files for the weights."""
+    folder = save_bitsandbytes(tmp_path / "m", "nf4")
+    settings = json.loads((folder / "config.json").read_text("utf-8"))["quantization_config"]
+    other = {key: value for key, value in settings.items() if key != "bnb_4bit_quant_type"}
+    other |= {"bnb_4bit_quant_type": quant_type} if quant_type else {}
+    message = "its weights are nf4 in the files and fp4 by config.json: set bnb_4bit_quant_type in it to nf4"
+    with pytest.raises(BenchError, match=re.escape(message)):
+        opened(configure(folder, quantization_config=other))

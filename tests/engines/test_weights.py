@@ -244,6 +244,7 @@ PLAIN: dict[str, dict[str, object]] = {
     "int8": {"quant_method": "bitsandbytes", "load_in_8bit": True},
     "nf4": {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4"},
     "fp8": {"quant_method": "fp8", "weight_block_size": [32, 32]},
+    "compressed-tensors-int-quantized": {"quant_method": "compressed-tensors", "format": "int-quantized"},
 }
 
 
