@@ -468,6 +468,38 @@ def test_t5_s_own_head_is_used_though_its_configuration_ties_it(tmp_path: Path) 
     assert not torch.equal(model.lm_head.weight, model.shared.weight)
 
 
+@pytest.mark.parametrize("part", ["encoder", "decoder"])
+def test_t5_has_one_embedding(tmp_path: Path, part: str) -> None:
+    folder = save_t5(tmp_path / "m")
+    before = letters(opened(folder, "encoder-decoder"))
+    name = f"{part}.embed_tokens.weight"
+    change(folder, lambda tensors: tensors.update({name: tensors["shared.weight"].clone()}))
+    assert letters(opened(folder, "encoder-decoder")) == before
+    change(folder, lambda tensors: tensors.update({name: tensors["shared.weight"] * 2}))
+    with pytest.raises(
+        BenchError, match=rf"{re.escape(name)} and shared\.weight are one weight by config\.json"
+    ):
+        opened(folder, "encoder-decoder")
+
+
+@pytest.mark.parametrize(
+    ("family", "name"),
+    [
+        ("t5gemma", "lm_head.out_proj.weight"),
+        ("t5gemma2", "lm_head.out_proj.weight"),
+        ("t5gemma2", "model.decoder.embed_tokens.weight"),
+    ],
+)
+def test_encoder_decoders_keep_what_config_json_ties(tmp_path: Path, family: str, name: str) -> None:
+    folder = save_architecture(BY_NAME[family], tmp_path / "m")
+
+    def other(tensors: Tensors) -> None:
+        tensors[name] = next(2 * tensors[key] for key in tensors if key.endswith("embed_tokens.weight"))
+
+    with pytest.raises(BenchError, match=rf"{re.escape(name)} and .* are one weight by config\.json and two"):
+        opened(change(folder, other), "encoder-decoder")
+
+
 def test_a_tensor_in_two_files_is_refused_where_its_values_differ(llama: Path) -> None:
     before = letters(opened(llama))
     first, second = save_shards(llama)
