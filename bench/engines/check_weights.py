@@ -141,7 +141,8 @@ def _check_scales(model: Any, places: Mapping[str, Place], stored: Mapping[str, 
     BitNet's layers hold the scale beside the weight.
     """
     targets = {place.target for place in places.values()}
-    weights = {name for name, _ in model.named_parameters()}
+    buffers = {name for name, buffer in model.named_buffers() if buffer.is_floating_point()}
+    weights = {name for name, _ in model.named_parameters()} | buffers
     together: dict[tuple[str, str], list[str]] = defaultdict(list)
     for name, place in places.items():
         if place.target in weights and f"{place.target}_scale" not in targets:

@@ -21,6 +21,8 @@ from test_weights import (
 from torch import Tensor
 from transformers import LlamaForCausalLM
 
+from architectures import BY_NAME
+from architectures import save as save_architecture
 from bench.errors import BenchError
 from tiny import CONFIGS, bpe_tokenizer, opened, save_experts, scaled
 
@@ -270,3 +272,12 @@ def test_4_bits_are_not_scored_under_the_name_of_others(tmp_path: Path, quant_ty
     message = "its weights are nf4 in the files and fp4 by config.json: set bnb_4bit_quant_type in it to nf4"
     with pytest.raises(BenchError, match=re.escape(message)):
         opened(configure(folder, quantization_config=other))
+
+
+def test_integers_are_no_values_of_a_buffer_either(tmp_path: Path) -> None:
+    """Gemma 4 multiplies each layer by a number that is saved as a buffer."""
+    folder = save_architecture(BY_NAME["gemma4"], tmp_path / "m")
+    name = "model.language_model.layers.0.layer_scalar"
+    change(folder, lambda tensors: tensors.update({name: (7 * tensors[name]).to(torch.int8)}))
+    with pytest.raises(BenchError, match=re.escape(f"{name}: quantised in the files, without the scales")):
+        opened(folder)
