@@ -224,6 +224,7 @@ def _check_packed(model: Any) -> None:
 
 
 def _check_values(model: Any) -> None:
+    zero: dict[str, bool] = {}
     for name, weight in model.named_parameters():
         if weight.dtype in (torch.float32, torch.bfloat16, torch.float16) and weight.numel():
             low, high = torch.aminmax(weight)
@@ -231,6 +232,23 @@ def _check_values(model: Any) -> None:
                 dtype = str(weight.dtype).removeprefix("torch.")
                 text = f"holds values that are not finite numbers in {dtype}; try another --dtype"
                 raise BenchError(f"{name} {text}")
+            if weight.ndim > 1:
+                zero[name] = not (low or high)
+    _check_not_empty(model, zero)
+
+
+def _check_not_empty(model: Any, zero: Mapping[str, bool]) -> None:
+    """Raises a BenchError where no score depends on the text: a copy that was broken off, or a placeholder.
+
+    `zero` is whether a matrix holds zeros alone; adapters and pruning leave some of those.
+    """
+    if zero and all(zero.values()):
+        raise BenchError(f"{names_of(zero)} hold zeros alone: copy the files again")
+    ends = (model.get_input_embeddings(), model.get_output_embeddings())
+    needed = {id(end.weight) for end in ends if end is not None}
+    for name, weight in model.named_parameters():
+        if id(weight) in needed and zero.get(name):
+            raise BenchError(f"{name} holds zeros alone: copy the files again")
 
 
 def by(shape: Iterable[int]) -> str:
