@@ -18,22 +18,23 @@ import torch
 from transformers import modeling_utils
 from transformers.core_model_loading import WeightConverter, WeightRenaming, rename_source_key
 
+from bench.engines.check_computed import MASK, check_computed
 from bench.engines.stored_tensors import StoredTensor
 from bench.errors import BenchError
 from bench.inputs.weights import ADAPTER_CONFIG
 
-DROPPED = re.compile(
+TOWERS = (
     r"(^|\.)(vision_tower|vision_model|vision_embed\w*|visual|multi_modal_projector|mm_projector|embed_vision)\."
     r"|(^|\.)(audio_tower|audio_model|embed_audio|talker|token2wav|code2wav)\."
-    r"|(^|\.)mtp(_\w+)?\."
+)
+DROPPED = re.compile(
+    TOWERS + r"|(^|\.)mtp(_\w+)?\."
     r"|\.rotary_emb\.(inv_freq|cos_cached|sin_cached)$"
     r"|(^|\.)position_ids$"
     r"|^decoder\.block\.0\.layer\.1\.EncDecAttention\.relative_attention_bias\.weight$"
 )
 """Tensors that change no score of a text: towers for images and sound, heads that predict further tokens,
 buffers that the model computes from its configuration, and a bias that T5's original code never used."""
-MASK = re.compile(r"\.(attn|attention|crossattention)\.(masked_)?bias$")
-"""Causal masks that were saved with GPT-2's and GPT-NeoX's weights; a real bias has one dimension."""
 CACHE_SCALES = re.compile(r"\.(k|v|q|kv|input|output|activation)_scale$")
 """Scales for rounding activations and cached keys, which is not done here."""
 OWN_HEADS = frozenset({"t5", "mt5", "umt5", "longt5"})
@@ -95,6 +96,8 @@ def check_loaded(model: Any, report: Any, stored: Mapping[str, StoredTensor]) ->
     if report.missing_keys:
         raise BenchError(f"{names_of(report.missing_keys)} is not in them")
     _check_dropped(model, places, stored)
+    unused = [name for name, place in places.items() if not place.target and not re.search(TOWERS, name)]
+    check_computed(model, unused, stored)
     _check_taken_once(places)
     _check_tied(model)
     _check_packed(model)
