@@ -21,6 +21,7 @@ from transformers.core_model_loading import WeightConverter, WeightRenaming, ren
 from bench.engines.check_computed import MASK, check_computed
 from bench.engines.stored_tensors import StoredTensor
 from bench.errors import BenchError
+from bench.inputs.weight_files import PICKLED, SAFETENSORS, indexed
 from bench.inputs.weights import ADAPTER_CONFIG
 
 TOWERS = (
@@ -65,10 +66,10 @@ def whole_report() -> Generator[list[Any]]:
         untyped.log_state_dict_report = original
 
 
-def check_folder(folder: Path, tensors: Iterable[str]) -> None:
+def check_folder(folder: Path, tensors: Mapping[str, StoredTensor]) -> None:
     """Raises a BenchError where transformers would load other weights than those of the model.
 
-    `tensors` are the names of those in its weight files.
+    `tensors` are those in its weight files.
     """
     if (folder / ADAPTER_CONFIG).is_file():
         raise BenchError(f"{ADAPTER_CONFIG} beside the model would add an adapter to it: move it elsewhere")
@@ -78,6 +79,13 @@ def check_folder(folder: Path, tensors: Iterable[str]) -> None:
         raise BenchError("lm_head.weight is not in them, and config.json ties it to no other weight")
     if "transformers_weights" in config:
         raise BenchError("config.json names other files in transformers_weights: remove the key")
+    form = (
+        SAFETENSORS if all(tensor.file.suffix == ".safetensors" for tensor in tensors.values()) else PICKLED
+    )
+    if absent := indexed(folder, form).keys() - tensors.keys():
+        raise BenchError(
+            f"{form.index} names {names_of(absent)}, not in its files: copy the whole model again"
+        )
 
 
 def check_loaded(model: Any, report: Any, stored: Mapping[str, StoredTensor]) -> None:

@@ -429,6 +429,16 @@ def test_a_layer_of_the_model_is_not_taken_for_one_that_predicts_further_tokens(
         opened(llama)
 
 
+def test_a_scale_of_rounding_is_left_out_of_quantised_files_alone(tmp_path: Path) -> None:
+    """Beside plain weights it may be one of the model's own."""
+    scale = {"model.layers.0.self_attn.k_scale": torch.ones(1)}
+    folder = change(save_fp8(tmp_path / "a"), lambda tensors: tensors.update(scale))
+    assert opened(folder).path == "packed"
+    folder = change(save_causal(tmp_path / "b", "llama"), lambda tensors: tensors.update(scale))
+    with pytest.raises(BenchError, match=r"no place for model\.layers\.0\.self_attn\.k_scale"):
+        opened(folder)
+
+
 def save_gpt2(folder: Path) -> Path:
     tokenizer = bpe_tokenizer()
     config = GPT2Config(vocab_size=len(tokenizer), n_embd=64, n_layer=2, n_head=4, n_positions=512)
@@ -517,6 +527,26 @@ def test_a_tensor_in_two_files_is_refused_where_its_values_differ(llama: Path) -
     message = f"model.embed_tokens.weight is in {first.name} and in {second.name} with other values"
     with pytest.raises(BenchError, match=re.escape(message)):
         opened(llama)
+
+
+def test_a_tensor_that_only_the_index_names_is_missing(llama: Path) -> None:
+    """The model needs no lm_head.weight, so transformers would tie it."""
+    save_shards(llama)
+    index = llama / "model.safetensors.index.json"
+    names = json.loads(index.read_text("utf-8"))["weight_map"]
+    names |= {"lm_head.weight": names["model.norm.weight"]}
+    index.write_text(json.dumps({"metadata": {}, "weight_map": names}), encoding="utf-8")
+    with pytest.raises(
+        BenchError, match=r"index\.json names lm_head\.weight, not in its files: copy the whole"
+    ):
+        opened(llama)
+
+
+def test_other_files_than_the_folder_s_are_not_read(llama: Path) -> None:
+    with pytest.raises(
+        BenchError, match=r"config\.json names other files in transformers_weights: remove"
+    ):
+        opened(configure(llama, transformers_weights="other.safetensors"))
 
 
 @pytest.mark.parametrize("length", [0, 5, 2000, -1])
