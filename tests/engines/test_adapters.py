@@ -421,3 +421,12 @@ def test_quantised_weights_are_never_merged_into(tmp_path: Path) -> None:
     engine = opened(base, adapter, quantize="nf4")
     assert not is_merged(engine)
     assert scores(engine) != pytest.approx(scores(opened(base, None, quantize="nf4")), abs=0.01)
+
+
+def test_an_adapter_whose_scores_overflow_is_refused(tmp_path: Path) -> None:
+    base = save_causal(tmp_path / "m", TIED)
+    adapter = save_adapter(tmp_path / "a", base)
+    file = adapter / "adapter_model.safetensors"
+    save_file({name: value * 1e30 for name, value in load_file(file).items()}, file)
+    with pytest.raises(BenchError, match=r"the adapter .* makes scores that are not finite numbers"):
+        opened(base, adapter)

@@ -384,6 +384,25 @@ def test_a_config_of_another_model_is_refused_with_the_names(
         opened(configure(llama, **keys))
 
 
+@pytest.mark.parametrize("name", ["Qwen3ForCausalLM", "MistralForCausalLM", "Gemma3ForConditionalGeneration"])
+def test_a_class_of_another_model_is_refused(llama: Path, name: str) -> None:
+    """transformers goes by model_type, and would score these tensors as a llama's."""
+    message = rf"names {name} in architectures and llama in model_type, which are two models: copy config"
+    with pytest.raises(BenchError, match=message):
+        opened(configure(llama, architectures=[name]))
+
+
+@pytest.mark.parametrize("name", ["LlamaForCausalLM", "LLaMAForCausalLM", "LlamaForSequenceClassification"])
+def test_classes_of_the_model_and_unknown_ones_pass(llama: Path, name: str) -> None:
+    assert opened(configure(llama, architectures=[name])).path == "packed"
+
+
+def test_a_class_that_transformers_shares_among_models_passes(llama: Path) -> None:
+    """InternLM 3 has llama's class."""
+    folder = configure(llama, model_type="internlm3", architectures=["LlamaForCausalLM"])
+    assert opened(folder).path == "packed"
+
+
 def test_weights_too_large_for_the_dtype_are_refused(llama: Path) -> None:
     change(llama, lambda tensors: tensors["model.norm.weight"].mul_(1e6))
     with pytest.raises(BenchError, match=r"model\.norm\.weight holds .* not finite numbers in float16"):
@@ -543,9 +562,7 @@ def test_a_tensor_that_only_the_index_names_is_missing(llama: Path) -> None:
 
 
 def test_other_files_than_the_folder_s_are_not_read(llama: Path) -> None:
-    with pytest.raises(
-        BenchError, match=r"config\.json names other files in transformers_weights: remove"
-    ):
+    with pytest.raises(BenchError, match=r"config\.json names other files in transformers_weights: remove"):
         opened(configure(llama, transformers_weights="other.safetensors"))
 
 
