@@ -95,11 +95,13 @@ def _check_parts(stored: Mapping[str, StoredTensor]) -> None:
             raise BenchError(f"{weight} lacks its {names_of(every - own)}, which the other weights have")
 
 
-def check_bitsandbytes(model: Any, named: StoredFormat) -> None:
+def check_bitsandbytes(model: Any, named: StoredFormat | None) -> None:
     """Raises a BenchError where a layer of bitsandbytes has other parts than its shape and format need.
 
     It multiplies all the same: what is missing is read from memory, what is one number is spread.
     """
+    if named is None or named.method != "bitsandbytes":
+        return
     for name, module in model.named_modules():
         if type(module).__module__.startswith("bitsandbytes."):
             shape = (module.out_features, module.in_features)

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +32,12 @@ from bench.engines.quantizing import (
     torch_dtype,
     whole_blocks,
 )
-from bench.engines.stored_tensors import stored_tensors
+from bench.engines.stored_tensors import StoredTensor, stored_tensors
 from bench.engines.transformer import TransformerEngine
 from bench.errors import BenchError
 from bench.folders import cache_folder
 from bench.inputs.model_card import ModelCard
+from bench.inputs.stored_format import StoredFormat
 from bench.inputs.weight_files import weight_files
 from bench.inputs.weights import NO_TRUST, Trust, Weights
 from bench.types import Dtype
@@ -143,9 +145,7 @@ def load_model(opening: Opening, folder: Path, device: str, *, pickled: bool = F
             )
         if stored:
             in_dtype(model, dtype)
-        check_loaded(model, reports[0], tensors)
-        if stored and stored.method == "bitsandbytes":
-            check_bitsandbytes(model, stored)
+        _check(model, reports[0], tensors, stored)
     except MemoryError:
         raise
     except Exception as error:  # a wrong config.json makes the model's class raise anything
@@ -157,6 +157,11 @@ def load_model(opening: Opening, folder: Path, device: str, *, pickled: bool = F
     given: dict[str, Any] = model.generation_config.to_dict() if model.can_generate() else {}
     model.generation_config = GenerationConfig(**{name: given.get(name) for name in names})
     return model
+
+
+def _check(model: Any, report: Any, tensors: Mapping[str, StoredTensor], stored: StoredFormat | None) -> None:
+    check_loaded(model, report, tensors)
+    check_bitsandbytes(model, stored)
 
 
 def window(card: ModelCard, config: Any) -> int:
