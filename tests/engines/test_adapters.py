@@ -319,6 +319,18 @@ def test_a_tokenizer_without_a_template_keeps_the_models_own(tmp_path: Path) -> 
     assert opened(base, adapter).tokenizer.chat_template == TEMPLATE
 
 
+def test_a_tokenizer_beside_the_adapter_leaves_out_no_merges_by_chance(tmp_path: Path) -> None:
+    base = save_causal(tmp_path / "m", TIED)
+    adapter = save_adapter(tmp_path / "a", base)
+    tokenizer = bpe_tokenizer()
+    right = tokenizer(prompts(1)[0])["input_ids"]
+    tokenizer.backend_tokenizer.model.dropout = 0.5
+    tokenizer.save_pretrained(adapter)
+    assert json.loads((adapter / "tokenizer.json").read_text("utf-8"))["model"]["dropout"] == 0.5
+    used = opened(base, adapter).tokenizer
+    assert [used(prompts(1)[0])["input_ids"] for _ in range(5)] == [right] * 5
+
+
 def broken_tokenizer(kind: str, adapter: Path) -> str:
     """Put a tokenizer that does not fit beside the adapter; returns what the message says of it."""
     match kind:
