@@ -239,6 +239,13 @@ def test_a_head_that_would_be_partly_random_is_refused(tmp_path: Path) -> None:
         opened(base, adapter)
 
 
+def test_repeated_layers_that_the_model_cannot_run_are_refused_in_one_line(tmp_path: Path) -> None:
+    base = save_causal(tmp_path / "m", "qwen2")
+    adapter = save_adapter(tmp_path / "a", base, layer_replication=[[0, 3], [1, 3]])
+    with pytest.raises(BenchError, match="layer_replication makes 5 layers of 3, which Qwen2ForCausalLM "):
+        opened(base, adapter)
+
+
 @pytest.mark.parametrize(
     ("key", "value", "reason"),
     [
@@ -248,6 +255,9 @@ def test_a_head_that_would_be_partly_random_is_refused(tmp_path: Path) -> None:
         ("target_modules", ["q_proj", "k_proj"], "the adapter lacks base_model.model.model.layers.0.self_"),
         ("modules_to_save", ["lm_head"], "the adapter lacks base_model.model.lm_head.weight"),
         ("lora_alpha", "much", "unsupported operand"),
+        ("init_lora_weights", "pissa_niter_4", "it was trained on what a random decomposition left of"),
+        ("alora_invocation_tokens", [5, 6], "an activated LoRA (aLoRA) takes effect only after those tok"),
+        ("megatron_config", {"size": 1}, "it was trained on layers of Megatron"),
     ],
 )  # fmt: skip
 def test_a_configuration_that_is_not_the_weights_is_refused_in_one_line(
