@@ -7,7 +7,7 @@ from typing import Any
 
 from bench.engines import causal, chat, seq2seq, writing
 from bench.engines.auto_class import tower_bytes
-from bench.engines.fitting import check_tokens, vocabulary_size
+from bench.engines.fitting import check_tokens, rotary_positions, vocabulary_size
 from bench.engines.long_rows import by_length, forget_lengths, frequency_border, to_write, within
 from bench.engines.packing import Path
 from bench.engines.quantizing import footprint, keep_unpacked
@@ -48,6 +48,10 @@ class TransformerEngine:
     @property
     def model_bytes(self) -> int:
         return footprint(self.model)
+
+    @property
+    def positions(self) -> int | None:
+        return rotary_positions(self.model)
 
     @property
     def tower_bytes(self) -> int | None:

@@ -1,10 +1,13 @@
 """Rotary frequencies that change with length: no score depends on what shares its batch, or ran before."""
 
+import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from click.testing import Result
 from transformers import AutoModelForCausalLM, LlamaConfig
 
 from architectures import BORDER, BY_NAME, LONGEST, SIZES, save
@@ -13,7 +16,7 @@ from bench.engines.long_rows import by_length
 from bench.engines.transformer import TransformerEngine
 from bench.types import Branch, Encoded, GenerateRequest, Tree
 from plain import request, score
-from tiny import ITEM, opened, prompts
+from tiny import ITEM, add_card, opened, prompts
 
 ASKED = [request(prompt) for prompt in prompts(6)]
 
@@ -130,3 +133,22 @@ def test_writing_keeps_places_and_writes_long_prompts_alone(engine: TransformerE
         lengths = [len(ids[index]) for index in batch.indices]
         assert list(batch.prompt_tokens) == lengths
         assert len(batch.indices) == 1 or max(lengths) + 4 <= BORDER
+
+
+@pytest.mark.parametrize("positions", [16, LONGEST])
+def test_prompts_beyond_a_model_s_own_positions_are_named_before_the_first_batch(
+    bench: Callable[..., Result], anatomy: Path, tmp_path: Path, positions: int
+) -> None:
+    folder = save(BY_NAME["qwen3"], tmp_path / "long")
+    config = json.loads((folder / "config.json").read_text("utf-8"))
+    (folder / "config.json").write_text(json.dumps(config | {"max_position_embeddings": positions}), "utf-8")
+    add_card(tmp_path, "long", folder)
+    words = ("--models", "long", "--tasks", "anatomy", "--dtype", "float32", "--offline")
+    ran = bench("run", *words)
+    assert ran.exit_code == 0, ran.output
+    [path] = tmp_path.glob("results/anatomy/long/*/result.json")
+    stated = json.loads(path.read_text("utf-8"))["engine"].get("positions")
+    noted = "and the model was made for 16 (max_position_embeddings); they are scored" in ran.output
+    assert (stated, noted) == ((16, True) if positions == 16 else (None, False))
+    if noted:
+        assert ran.output.index("note: prompts have up to") < ran.output.index(" right in ")
