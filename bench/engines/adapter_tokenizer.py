@@ -7,6 +7,7 @@ from transformers import AutoTokenizer
 
 from bench.engines.auto_class import why_not
 from bench.engines.fitting import vocabulary_size
+from bench.engines.tokenizing import without_dropout
 from bench.errors import BenchError
 from bench.inputs.adapter import VOCABULARIES, Adapter, tokenizer_files
 from bench.inputs.weights import Trust
@@ -36,7 +37,7 @@ def adapter_tokenizer(adapter: Adapter, base: Any, model: Any, trust: Trust) -> 
     _check_ids(adapter, own, base, vocabulary_size(model))
     if own.chat_template is None:
         own.chat_template = base.chat_template
-    return own
+    return without_dropout(own)
 
 
 def _check_ids(adapter: Adapter, own: Any, base: Any, rows: int) -> None:

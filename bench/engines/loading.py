@@ -33,6 +33,7 @@ from bench.engines.quantizing import (
     whole_blocks,
 )
 from bench.engines.stored_tensors import StoredTensor, stored_tensors
+from bench.engines.tokenizing import without_dropout
 from bench.engines.transformer import TransformerEngine
 from bench.errors import BenchError
 from bench.folders import cache_folder
@@ -182,9 +183,12 @@ def load_tokenizer(weights: Weights) -> Any:
 
 def _tokenizer(folder: Path, trust: Trust = NO_TRUST) -> Any:
     try:
-        return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=trust.code)
+        tokenizer: Any = AutoTokenizer.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=trust.code
+        )
     except Exception as error:  # the tokenizer libraries may raise anything on bad files
         raise BenchError(f"the tokenizer cannot be loaded: {why_not(error)}") from error
+    return without_dropout(tokenizer)
 
 
 def readable_folder(weights: Weights) -> Path:
