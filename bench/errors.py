@@ -105,6 +105,14 @@ def one_line(error: BaseException) -> str:
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 
+def named_line(error: BaseException) -> str:
+    """`one_line` after the name of the error's class, for errors that nobody foresaw."""
+    name, line = type(error).__name__, one_line(error)
+    if line == f"({name})":
+        return name
+    return line if line.startswith(f"{name}: ") else f"{name}: {line}"
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """The end of a message, `; did you mean 'x'?`, with the nearest known name; "" where none is near."""
     folded = {candidate.casefold(): candidate for candidate in sorted(known, reverse=True)}

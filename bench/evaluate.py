@@ -30,18 +30,24 @@ class Answered:
 
 
 def evaluate(
-    asking: Asking, items: Sequence[Item], engine: Engine, done: Collection[str] = ()
+    asking: Asking,
+    items: Sequence[Item],
+    engine: Engine,
+    done: Collection[str] = (),
+    announce: Callable[[int], object] = lambda _: None,
 ) -> Iterator[Answered]:
     """Yield the records of each batch when it is done, longest prompts first.
+
+    `announce` gets the tokens of the longest prompt, with those to be written, before the first batch.
 
     Every item gets exactly one record; where its prompt does not fit the model, one without an answer.
     Items whose ids are in `done` get none, but still shape the batches, so that the scores of the others
     are the same as in an uninterrupted run. Raises a BenchError where the engine cannot do what is asked.
     """
     if asking.generate is None:
-        batches = _score(asking, items, engine, done)
+        batches = _score(asking, items, engine, done, announce)
     else:
-        batches = _generate(asking, asking.generate, items, engine, done)
+        batches = _generate(asking, asking.generate, items, engine, done, announce)
     for batch in batches:
         new = tuple(record for record in batch.records if record.question_id not in done)
         if new:  # batches that were smaller before the interruption may be done in part
@@ -49,7 +55,11 @@ def evaluate(
 
 
 def _score(
-    asking: Asking, items: Sequence[Item], engine: Engine, done: Collection[str]
+    asking: Asking,
+    items: Sequence[Item],
+    engine: Engine,
+    done: Collection[str],
+    announce: Callable[[int], object],
 ) -> Iterator[Answered]:
     render = renderer(engine, thinking=False)
     fitting: list[Encoded] = []
@@ -62,6 +72,7 @@ def _score(
             refused.append(too_long(item, request.prompt, error.tokens))
     if refused:
         yield Answered(tuple(refused))
+    announce(max((len(encoded.tree.stem) for encoded in fitting), default=0))
     start = time.perf_counter()
     asked = [encoded.request.item for encoded in fitting]
     record = _recorder(asking, fitting, engine, done)
@@ -136,7 +147,12 @@ def _as_one_set(prompt: str, texts: Sequence[tuple[float, int]]) -> Scores:
 
 
 def _generate(
-    asking: Asking, generate: Generate, items: Sequence[Item], engine: Engine, done: Collection[str]
+    asking: Asking,
+    generate: Generate,
+    items: Sequence[Item],
+    engine: Engine,
+    done: Collection[str],
+    announce: Callable[[int], object],
 ) -> Iterator[Answered]:
     if not isinstance(engine, LanguageModel):
         raise BenchError("this engine scores options and cannot write; leave --generate out")
@@ -154,6 +170,7 @@ def _generate(
             requests.append(request)
     if refused:
         yield Answered(tuple(refused))
+    announce(max((len(ids) for ids in prompts), default=-generate.max_new_tokens) + generate.max_new_tokens)
     skip = _indices([request.item for request in requests], done)
     for batch_seconds, batch in _timed(engine.generate(requests, prompts, skip)):
         seconds = batch_seconds / len(batch.indices)

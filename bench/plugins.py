@@ -13,7 +13,7 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Generic, TypeVar
 
-from bench.errors import BenchError, UsageError, one_line, there_are
+from bench.errors import BenchError, UsageError, named_line, there_are
 
 T = TypeVar("T")
 
@@ -82,8 +82,7 @@ def _load(point: EntryPoint, noun: str, kind: type[T]) -> T:
     try:
         row: object = point.load()
     except Exception as error:  # another package's import may raise anything
-        reason = f"{type(error).__name__}: {one_line(error)}"
-        raise BenchError(f"{description} cannot be loaded: {reason}") from error
+        raise BenchError(f"{description} cannot be loaded: {named_line(error)}") from error
     if not isinstance(row, kind):
         text = f"{description} is not a {kind.__name__}: {point.value} is a {type(row).__name__}"
         raise BenchError(f"{text}; see CONTRIBUTING.md")

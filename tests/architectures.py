@@ -301,7 +301,7 @@ ARCHITECTURES = [
     Architecture("hunyuan_v1_dense", "Hunyuan 1.8B", "rotary positions by dynamic alpha, norms after them",
         _config("HunYuanDenseV1Config", **HEADS,
             rope_parameters={"rope_type": "dynamic", "rope_theta": 500.0, "factor": 1.0, "alpha": 1000.0})),
-    Architecture("bitnet", "BitNet b1.58 2B 4T", "squared ReLU, norms inside attention and MLP",
+    Architecture("bitnet", "BitNet b1.58 2B 4T", "squared ReLU, norms in attention and MLP; here unquantised",
         _config("BitNetConfig", **SIZES)),
     Architecture("nemotron", "Nemotron Mini", "norms around 1, squared ReLU, partial rotary positions",
         _config("NemotronConfig", **HEADS)),
@@ -336,9 +336,19 @@ def save(one: Architecture, folder: Path) -> Path:
                 parameter.mul_(one.scale)
             else:
                 parameter.add_(torch.randn_like(parameter) / 10)
+        for module in model.modules():
+            _remember(module)
     model.save_pretrained(folder)
     _tokenizer(one.kind).save_pretrained(folder)
     return folder
+
+
+def _remember(module: Any) -> None:
+    """Let a Mamba-2 layer speak from its state: as it is initialised, a token outweighs all before it."""
+    if all(hasattr(module, name) for name in ("A_log", "D", "dt_bias")):
+        module.A_log.fill_(-2)  # the state fades to 1/e in about ten tokens
+        module.D.zero_()
+        module.dt_bias.zero_()
 
 
 def _tokenizer(kind: Kind) -> Any:

@@ -5,7 +5,7 @@ is None where the template gives no such prompt and has to be refused.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bench.types import Message
 
@@ -33,9 +33,11 @@ def chatml(
     *,
     trim: bool = False,
     system: bool = True,
+    answer: tuple[str, str] = ("", ""),
 ) -> Prompt:
     def prompt(messages: Sequence[Message]) -> str:
         turns = messages if system else folded(messages)
+        turns = [replace(m, content=m.content.join(answer)) if m.role == "assistant" else m for m in turns]
         texts = [m.content.strip() if trim else m.content for m in turns]
         pairs = zip(turns, texts, strict=True)
         return head + "".join(f"<|im_start|>{m.role}\n{text}{end}" for m, text in pairs) + tail
@@ -75,10 +77,17 @@ def system_after(messages: Sequence[Message]) -> str:
     return f"{texts}{system}<a>"
 
 
-def channels(tail: str) -> Prompt:
+def two_tags(messages: Sequence[Message]) -> str:
+    turns = [f"<|start|>{m.role}<|body|>{m.content}<|end|>" for m in messages]
+    return "".join(turns) + "<|start|>assistant<|body|>"
+
+
+def channels(tail: str, channel: str = "final") -> Prompt:
     def prompt(messages: Sequence[Message]) -> str:
-        channel = {"assistant": "<|channel|>final"}
-        turns = [f"<|start|>{m.role}{channel.get(m.role, '')}<|message|>{m.content}<|end|>" for m in messages]
+        channels = {"assistant": f"<|channel|>{channel}"}
+        turns = [
+            f"<|start|>{m.role}{channels.get(m.role, '')}<|message|>{m.content}<|end|>" for m in messages
+        ]
         return "".join(turns) + f"<|start|>assistant{tail}"
 
     return prompt
@@ -102,6 +111,10 @@ PARTS = "{% for part in m.content %}{% if part.type == 'text' %}{{ part.text }}{
 STRIPPED = (
     "{% if m.role == 'assistant' %}{{ m.content.split('</think>')[-1] }}{% else %}{{ m.content }}{% endif %}"
 )
+
+
+def parts_for(*roles: str) -> str:
+    return f"{{% if m.role in {roles!r} %}}{PARTS}{{% else %}}{{{{ m.content + '' }}}}{{% endif %}}"
 
 
 def switched(name: str) -> str:
@@ -187,7 +200,20 @@ KINDS: dict[str, Kind] = {
         CLOSED_AT_ONCE, chatml(f"{ASSISTANT}</think>"), chatml(f"{ASSISTANT}<think>")
     ),
     "channels": kind(CHANNELS, channels("<|channel|>final<|message|>"), channels("")),
+    "two tags in every header": kind(
+        "{% for m in messages %}<|start|>{{ m.role }}<|body|>{{ m.content }}<|end|>{% endfor %}"
+        "{% if add_generation_prompt %}<|start|>assistant<|body|>{% endif %}",
+        two_tags,
+    ),
     "lists of parts alone": kind(lines(PARTS), chatml()),
+    "parts of questions, answers as text": kind(lines(parts_for("user", "system")), chatml()),
+    "parts of questions alone": kind(lines(parts_for("user")), chatml()),
+    "parts of answers alone": kind(lines(parts_for("assistant")), chatml()),
+    "parts of system texts alone": kind(lines(parts_for("system")), chatml()),
+    "parts of dialogues, system texts as text": kind(lines(parts_for("user", "assistant")), chatml()),
+    "parts of questions, and no system role": kind(
+        lines(parts_for("user"), loop="messages if m.role != 'system'"), chatml(system=False)
+    ),
     "text or parts": kind(
         lines("{% if m.content is string %}" + TEXT + "{% else %}" + PARTS + "{% endif %}"), chatml()
     ),

@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from bench.errors import LONGEST, BenchError, one_line
+from bench.errors import LONGEST, BenchError, named_line, one_line
 from conftest import ROOT
 from tiny import opened, save_causal, save_experts
 
@@ -35,14 +35,26 @@ def test_a_heading_alone_is_followed_by_its_cause() -> None:
     assert one_line(error) == "The file is wrong: no space left"
 
 
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (RuntimeError("CUDA error:\n  out of range"), "RuntimeError: CUDA error: out of range"),
+        (KeyError("x"), "KeyError: 'x'"),
+        (AssertionError(), "AssertionError"),
+    ],
+)
+def test_an_error_that_nobody_foresaw_names_its_class_once(error: Exception, line: str) -> None:
+    assert named_line(error) == line
+
+
 def test_a_long_message_is_cut() -> None:
     line = one_line(ValueError("word " * 1000))
     assert len(line) == LONGEST
     assert line.endswith("…")
 
 
-def test_messages_of_errors_are_cut_in_one_place() -> None:
-    cuts = re.compile(r"str\((error|e|exc)\)\s*\.(split|splitlines|partition)\(")
+def test_messages_of_errors_are_put_into_a_line_in_one_place() -> None:
+    cuts = re.compile(r"str\((error|e|exc)\)\s*\.(split|splitlines|partition)\(|__name__\}: \{(error|text)\}")
     places = [path for path in (ROOT / "bench").rglob("*.py") if cuts.search(path.read_text("utf-8"))]
     assert [path.name for path in places] == ["errors.py"]
 

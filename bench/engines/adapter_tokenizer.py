@@ -5,8 +5,10 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, Field, RootModel, ValidationError
 from transformers import AutoTokenizer
 
+from bench.engines.auto_class import why_not
 from bench.engines.fitting import vocabulary_size
-from bench.errors import BenchError, one_line
+from bench.engines.tokenizing import without_dropout
+from bench.errors import BenchError
 from bench.inputs.adapter import VOCABULARIES, Adapter, tokenizer_files
 from bench.inputs.weights import Trust
 
@@ -31,11 +33,11 @@ def adapter_tokenizer(adapter: Adapter, base: Any, model: Any, trust: Trust) -> 
             folder, config=model.config, local_files_only=True, trust_remote_code=trust.code
         )
     except Exception as error:  # the tokenizer libraries may raise anything on bad files
-        raise BenchError(f"the tokenizer of {adapter.name} cannot be loaded: {one_line(error)}") from error
+        raise BenchError(f"the tokenizer of {adapter.name} cannot be loaded: {why_not(error)}") from error
     _check_ids(adapter, own, base, vocabulary_size(model))
     if own.chat_template is None:
         own.chat_template = base.chat_template
-    return own
+    return without_dropout(own)
 
 
 def _check_ids(adapter: Adapter, own: Any, base: Any, rows: int) -> None:

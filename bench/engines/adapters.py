@@ -72,9 +72,35 @@ def _settings(adapter: Adapter) -> Any:
 
     try:
         read: Any = PeftConfig.from_pretrained
-        return read(str(adapter.path), inference_mode=True)
+        config: Any = read(str(adapter.path), inference_mode=True)
     except (ValueError, TypeError, KeyError, OSError) as error:
         raise _does_not_fit(adapter, f"{CONFIG} cannot be read: {one_line(error)}") from error
+    for key, is_so, why, remedy in _UNUSABLE:
+        value: Any = getattr(config, key, None)
+        if value and is_so(value):
+            text = f"has {key}: {value} in its {CONFIG}: {why}"
+            raise BenchError(f"the adapter {adapter.name} {text}; {remedy}")
+    return config
+
+
+_UNUSABLE: tuple[tuple[str, Callable[[Any], bool], str, str], ...] = (
+    (
+        "init_lora_weights", lambda value: str(value).startswith("pissa_niter_"),
+        "it was trained on what a random decomposition left of the base's weights, which differs each time",
+        "save it with path_initial_model_for_weight_conversion",
+    ),
+    (
+        "alora_invocation_tokens", bool,
+        "an activated LoRA (aLoRA) takes effect only after those tokens, which is not supported",
+        "use a plain LoRA adapter",
+    ),
+    (
+        "megatron_config", bool,
+        "it was trained on layers of Megatron, which transformers' models do not have",
+        "remove that key if it was converted",
+    ),
+)  # fmt: skip
+"""What cannot be used: a key of the configuration, for which values, the reason and the remedy."""
 
 
 def _add(model: Any, adapter: Adapter) -> Any:
@@ -86,6 +112,7 @@ def _add(model: Any, adapter: Adapter) -> Any:
         weights: dict[str, Tensor] = load_peft_weights(str(adapter.path), device="cpu")
         _resize(model, weights, config)
         adapted = PeftModel(model, config)
+        _check_replicated(model, config)
         loaded: Any = set_peft_model_state_dict(adapted, weights)
         _check_complete(adapted, loaded, weights)
         _check_patterns(adapted, config)
@@ -156,6 +183,17 @@ def _check_complete(adapted: Any, loaded: Any, weights: Weights) -> None:
     for name in sorted(held.keys() & weights.keys()):
         if not _equal(held[name].cpu(), weights[name].to(held[name].dtype)):
             raise ValueError(f"the model does not hold {name} as the adapter has it")
+
+
+def _check_replicated(model: Any, config: Any) -> None:
+    """Raises a ValueError where layers were repeated and the model's class lists what each layer is."""
+    part = model.config.get_text_config()
+    kinds: Any = getattr(part, "layer_types", None)
+    if config.layer_replication and kinds is not None and len(kinds) < part.num_hidden_layers:
+        text = f"its layer_replication makes {part.num_hidden_layers} layers of {len(kinds)}"
+        raise ValueError(
+            f"{text}, which {type(model).__name__} cannot run; merge it into a model of that size"
+        )
 
 
 def _check_patterns(adapted: Any, config: Any) -> None:

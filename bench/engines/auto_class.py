@@ -4,11 +4,12 @@ Models that also take images or sound are wrappers: a text model, and towers bes
 through a tower, so the text part alone gives the same scores with less memory.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import transformers
 from torch import Tensor
 from torch.nn import Module
 from transformers import (
@@ -19,6 +20,7 @@ from transformers import (
     PreTrainedConfig,
 )
 
+from bench.errors import BenchError, one_line
 from bench.inputs.model_card import Architecture
 from bench.inputs.weights import Trust
 
@@ -56,10 +58,12 @@ class Loading:
 def choose_class(folder: Path, architecture: Architecture, trust: Trust, *, whole: bool = False) -> Loading:
     """How transformers loads the model in `folder`. `whole` leaves a wrapper's towers where they are.
 
-    Raises what transformers raises where config.json cannot be read: an OSError or a ValueError.
+    Raises what transformers raises where config.json cannot be read: an OSError or a ValueError. Raises a
+    BenchError where it names the class of another model.
     """
     read: Any = AutoConfig.from_pretrained
     config = read(folder, local_files_only=True, trust_remote_code=trust.code)
+    _check_architectures(config)
     if architecture == "encoder-decoder":
         return Loading(AutoModelForSeq2SeqLM, config)
     text = config.get_text_config()
@@ -73,6 +77,40 @@ def choose_class(folder: Path, architecture: Architecture, trust: Trust, *, whol
     causal: Any = AutoModelForCausalLM
     is_causal = type(config) in causal._model_mapping  # noqa: SLF001 (there is no public way to ask)
     return Loading(AutoModelForCausalLM if is_causal else AutoModelForMultimodalLM, config)
+
+
+def _check_architectures(config: PreTrainedConfig) -> None:
+    """Raises a BenchError where config.json names a class that transformers makes of another model_type.
+
+    It goes by model_type alone, and many models have tensors of the same names and shapes.
+    """
+    kinds = {type(config), type(config.get_text_config())}
+    if not type(config).__module__.startswith("transformers."):  # the class comes with the model
+        return
+    for name in config.architectures or ():
+        own = getattr(getattr(transformers, name, None), "config_class", None)
+        if own is not None and own not in kinds and name not in _classes(kinds):
+            text = f"config.json names {name} in architectures and {config.model_type} in model_type"
+            raise BenchError(f"{text}, which are two models: copy config.json again")
+
+
+def _classes(kinds: Iterable[type]) -> set[str]:
+    """The names of the classes that transformers makes of configurations of these kinds."""
+    autos: tuple[Any, ...] = (AutoModelForCausalLM, AutoModelForMultimodalLM, AutoModelForSeq2SeqLM)
+    names: set[str] = set()
+    for mapping in (auto._model_mapping for auto in autos):  # noqa: SLF001 (there is no public way to ask)
+        for kind in kinds:
+            made: Any = mapping.get(kind, ())
+            names |= {each.__name__ for each in (made if isinstance(made, tuple) else (made,))}
+    return names
+
+
+def why_not(error: Exception) -> str:
+    """Why transformers cannot load something, in one line, with our flag where it names an argument."""
+    if "trust_remote_code=True" not in str(error):
+        return one_line(error)
+    how = "read its *.py files and, if you trust them, give bench run --trust-remote-code"
+    return f"it needs Python code that comes with it, which is not run: {how}, or choose another model"
 
 
 def _brings_code(config: PreTrainedConfig) -> bool:

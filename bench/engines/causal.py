@@ -9,7 +9,8 @@ from torch.nn.functional import pad
 from transformers import Cache
 
 from bench.engines import shared
-from bench.engines.packing import Layout, Path, common_prefix, lay_out, shape
+from bench.engines.long_rows import forget_lengths
+from bench.engines.packing import Layout, Path, common_prefix, each_row, lay_out, shape
 from bench.engines.prefix import SHORTEST, prefill
 from bench.engines.torch_scoring import (
     Reading,
@@ -40,6 +41,28 @@ def score(
         return layout, _forward(model, layout, prefix)
 
     shapes = [shape(tree, path) for tree in trees]
+    yield from score_in_batches(requests, trees, shapes, budget, forward, skip)
+
+
+def score_alone(
+    model: Any, requests: Sequence[Encoded], budget: int, skip: frozenset[int] = frozenset()
+) -> Iterator[ScoredBatch]:
+    """Score each row in a pass of its own, for models whose frequencies depend on the longest row of a pass.
+
+    Batches are those of the plain path, but only of what is yielded.
+    """
+    trees = [encoded.tree for encoded in requests]
+
+    def forward(indices: Sequence[int]) -> tuple[Layout, Reading]:
+        layout = lay_out([trees[index] for index in indices], "plain")
+        logprobs, greedy = [0.0] * len(layout.reads), [False] * len(layout.reads)
+        for row, held in each_row(layout):
+            forget_lengths(model)
+            for at, logprob, likeliest in zip(held, *_forward(model, row, None), strict=True):
+                logprobs[at], greedy[at] = logprob, likeliest
+        return layout, (logprobs, greedy)
+
+    shapes = [shape(tree, "plain") for tree in trees]
     yield from score_in_batches(requests, trees, shapes, budget, forward, skip)
 
 

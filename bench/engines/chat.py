@@ -8,19 +8,15 @@ where the answer begins, the prompt is refused.
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Any
 
+from bench.engines import thought
 from bench.errors import BenchError, one_line
 from bench.types import Message
 
 _FIXED_DATE = "{%- macro strftime_now(format) -%}26 Jul 2024{%- endmacro %}\n"
 """Some templates write today's date; scores would change from day to day."""
-_TAG = r"(?:[\w|]+:)?(?:think|thinking|thought|reason|reasoning)>"
-_OPENS = rf"◁think▷|<{_TAG}|\[THINK\]|<\|START_THINKING\|>|<\|begin_of_thought\|>|<\|channel>thought"
-_CLOSES = rf"◁/think▷|</{_TAG}|\[/THINK\]|<\|END_THINKING\|>|<\|end_of_thought\|>|<channel\|>"
-_THOUGHT_MARK = re.compile(rf"(?P<opens>{_OPENS})|{_CLOSES}")
-_OPEN_THOUGHT = re.compile(rf"(?:{_OPENS})\s*\Z")
-_EMPTY_THOUGHT = re.compile(rf"(?:{_OPENS})\s*(?:{_CLOSES})\s*\Z")
 
 
 class _Unusable(Exception):
@@ -33,10 +29,10 @@ class _Unusable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Form:
-    """A form in which a template may accept the messages. `in_parts`: contents are lists of parts."""
+    """A form in which a template may accept the messages. Contents of roles `in_parts` are lists of parts."""
 
     messages: tuple[Message, ...]
-    in_parts: bool
+    in_parts: frozenset[str]
 
 
 def render(tokenizer: Any, messages: Sequence[Message], *, thinking: bool) -> str:
@@ -59,33 +55,40 @@ def render(tokenizer: Any, messages: Sequence[Message], *, thinking: bool) -> st
 
 
 def _forms(messages: Sequence[Message]) -> Iterator[_Form]:
-    """Content as text, then as parts; with the system text as its own message, then before the question."""
+    """With the system text as its own message, then before the question.
+
+    Each with all contents as text, with all as parts, and with those of some roles as parts.
+    """
     first, *rest = messages
     choices = [tuple(messages)]
     if first.role == "system" and rest:
         choices.append((Message("user", f"{first.content}\n\n{rest[0].content}"), *rest[1:]))
     for chosen in choices:
-        yield _Form(chosen, in_parts=False)
-        yield _Form(chosen, in_parts=True)
+        roles = {message.role for message in chosen} | {"assistant"}
+        for count in (0, len(roles), *range(1, len(roles))):
+            for in_parts in combinations(sorted(roles), count):
+                yield _Form(chosen, frozenset(in_parts))
 
 
 def _prompt(tokenizer: Any, form: _Form, *, thinking: bool) -> str:
     marked = replace(form, messages=tuple(replace(m, content=_mark(n)) for n, m in enumerate(form.messages)))
     marks = [message.content for message in marked.messages]
-    asked = _apply(tokenizer, marked, thinking=thinking, generation_prompt=True)
+    asked = _apply(tokenizer, marked, thinking=thinking, generation_prompt=True, progress=0)
     order = _order(asked, marks)
     literals = _literals(asked, [marks[at] for at in order])
     answer = _mark(len(marks))
     dialogue = replace(marked, messages=(*marked.messages, Message("assistant", answer)))
     answered = _apply(tokenizer, dialogue, thinking=thinking, generation_prompt=False)
-    opening = _opening(answered, marks[order[-1]], answer)
+    opening = _opening(answered, marks, marks[order[-1]], answer)
+    unasked = _apply(tokenizer, marked, thinking=thinking, generation_prompt=False)
+    is_given = asked != unasked
     if thinking:
-        unasked = _apply(tokenizer, marked, thinking=thinking, generation_prompt=False)
-        opening = _thinking_opening(literals[-1], opening, is_given=asked != unasked)
+        opening = _thinking_opening(literals[-1], opening, is_given=is_given)
     else:
-        opening = _answer_opening(literals[-1], opening)
+        frame = _frame(tokenizer, dialogue, is_given=is_given)
+        opening = _answer_opening(literals[-1], opening, frame, is_given=is_given)
     texts = [form.messages[at].content for at in order]
-    rendered = _apply(tokenizer, form, thinking=thinking, generation_prompt=True)
+    rendered = _apply(tokenizer, form, thinking=thinking, generation_prompt=True, progress=5)
     return rendered[: _texts_end(rendered, literals, texts)] + opening
 
 
@@ -94,14 +97,12 @@ def _mark(number: int) -> str:
     return f"Mark{number}Begin <b> & \"c\" 'd' \\ é  e\n\n  {{f}} %g Mark{number}End"
 
 
-def _apply(tokenizer: Any, form: _Form, *, thinking: bool, generation_prompt: bool) -> str:
-    turns = [
-        {
-            "role": message.role,
-            "content": [{"type": "text", "text": message.content}] if form.in_parts else message.content,
-        }
+def _apply(tokenizer: Any, form: _Form, *, thinking: bool, generation_prompt: bool, progress: int = 3) -> str:
+    contents = [
+        [{"type": "text", "text": message.content}] if message.role in form.in_parts else message.content
         for message in form.messages
     ]
+    turns = [{"role": m.role, "content": content} for m, content in zip(form.messages, contents, strict=True)]
     try:
         text: str = tokenizer.apply_chat_template(
             turns,
@@ -112,7 +113,7 @@ def _apply(tokenizer: Any, form: _Form, *, thinking: bool, generation_prompt: bo
             thinking=thinking,
         )
     except Exception as error:  # a stranger's template may raise anything
-        raise _Unusable(f"refuses the messages: {one_line(error)}", 0) from error
+        raise _Unusable(f"refuses the messages: {one_line(error)}", progress) from error
     return text
 
 
@@ -131,44 +132,75 @@ def _literals(rendered: str, marks: Sequence[str]) -> list[str]:
     return re.split("|".join(re.escape(mark) for mark in marks), rendered)
 
 
-def _opening(answered: str, last: str, answer: str) -> str:
-    """What stands between the last text of a question and the assistant's answer."""
+def _opening(answered: str, marks: Sequence[str], last: str, answer: str) -> str:
+    """What stands between `last`, the text that ends a question, and the assistant's answer."""
+    if max(answered.count(last), answered.count(answer)) > 1:
+        raise _Unusable("repeats a text that it is given", 3)
     before, marked, _ = answered.partition(answer)
-    _, reached, opening = before.rpartition(last)
-    if not marked or not reached:
+    _, reached, opening = before.partition(last)
+    if not marked or not reached or any(mark in opening for mark in marks):
         raise _Unusable("does not write an answer after its question", 3)
-    if not _EMPTY_THOUGHT.sub("", opening).strip():
+    if not opening[: thought.closed_thought(opening)].strip():
         raise _Unusable("does not mark where the assistant speaks", 3)
     return opening
 
 
-def _answer_opening(asked: str, opening: str) -> str:
+def _frame(tokenizer: Any, answered: _Form, *, is_given: bool) -> str:
+    """What a template writes between an answer and the next question.
+
+    What stands after that question is of the question too, unless it asks for an answer unasked.
+    """
+    answer, question = answered.messages[-1].content, _mark(len(answered.messages))
+    longer = replace(answered, messages=(*answered.messages, Message("user", question)))
+    try:
+        text = _apply(tokenizer, longer, thinking=False, generation_prompt=False)
+    except _Unusable:  # some templates allow one question alone
+        return ""
+    between, _, after = text.partition(answer)[2].partition(question)
+    return f"{between}\n{after}" if is_given else between
+
+
+def _answer_opening(asked: str, opening: str, frame: str, *, is_given: bool) -> str:
     """What stands before an answer without thought: as in the answered dialogue.
 
-    `asked` is what follows the question when an answer is asked for. It is used where it ends in an empty
-    thought that the template leaves out of finished dialogues.
+    `asked` is what follows the question when an answer is asked for, and `is_given` whether that differs
+    from what follows it otherwise. It is used where it ends in a closed thought that the template leaves out
+    of finished dialogues.
     """
-    if not opening.startswith(asked) and _EMPTY_THOUGHT.search(asked):
-        opening = asked
-    marks = list(_THOUGHT_MARK.finditer(opening))
-    if marks and marks[-1]["opens"]:
+    header = asked[: thought.closed_thought(asked)].rstrip()
+    if header != asked.rstrip() and opening[: thought.closed_thought(opening)].rstrip() == header:
+        opening = asked if not opening.startswith(asked) else opening
+    elif is_given and not opening.startswith(asked):
+        opening = _agreed(asked, opening, frame)
+    if thought.opens_thought(opening, frame):
         raise _Unusable("puts the answer into a thought that it opens", 4)
+    if (tag := thought.suspect(opening, frame)) is not None:
+        raise _Unusable(f"writes {tag} before the answer, which may open a thought", 4)
     return opening
+
+
+def _agreed(asked: str, opening: str, frame: str) -> str:
+    """The text before an answer, where a template writes another text to ask for one."""
+    if opening.startswith(thought.without_thought(asked).rstrip()):
+        return opening
+    written = opening.rstrip()
+    if asked.startswith(written) and thought.names_speaker(opening, frame):
+        more = asked.removeprefix(written)
+        if thought.closes_one(more):
+            return asked
+        if thought.opens_one(more) or thought.opens_thought(more, frame):
+            return opening
+    raise _Unusable("asks for an answer otherwise than it writes one", 4)
 
 
 def _thinking_opening(asked: str, opening: str, *, is_given: bool) -> str:
     """What stands before an answer whose thought the model writes first.
 
-    `is_given` is whether the template asks for an answer at all. Where it does not, the dialogue's header is
-    used, without the empty thought after it.
+    Where the template does not ask for an answer, the dialogue's header is used, without the closed thought
+    after it.
     """
-    header = _EMPTY_THOUGHT.sub("", opening)
-    if is_given and _OPEN_THOUGHT.search(asked):
-        return asked
-    if not is_given or not (asked.startswith(header) or header.startswith(asked)):
-        return header
-    missing = header.removeprefix(asked)
-    return header if missing.isspace() else asked
+    header = opening[: thought.closed_thought(opening)]
+    return asked if is_given and not header.removeprefix(asked).isspace() else header
 
 
 def _texts_end(rendered: str, literals: Sequence[str], texts: Sequence[str]) -> int:

@@ -8,6 +8,7 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,25 +18,32 @@ import torch
 from transformers import modeling_utils
 from transformers.core_model_loading import WeightConverter, WeightRenaming, rename_source_key
 
+from bench.engines.check_computed import MASK, check_computed
 from bench.engines.stored_tensors import StoredTensor
 from bench.errors import BenchError
+from bench.inputs.weight_files import PICKLED, SAFETENSORS, indexed
 from bench.inputs.weights import ADAPTER_CONFIG
 
-DROPPED = re.compile(
+TOWERS = (
     r"(^|\.)(vision_tower|vision_model|vision_embed\w*|visual|multi_modal_projector|mm_projector|embed_vision)\."
     r"|(^|\.)(audio_tower|audio_model|embed_audio|talker|token2wav|code2wav)\."
-    r"|(^|\.)mtp(_\w+)?\."
+)
+DROPPED = re.compile(
+    TOWERS + r"|(^|\.)mtp(_\w+)?\."
     r"|\.rotary_emb\.(inv_freq|cos_cached|sin_cached)$"
     r"|(^|\.)position_ids$"
     r"|^decoder\.block\.0\.layer\.1\.EncDecAttention\.relative_attention_bias\.weight$"
 )
 """Tensors that change no score of a text: towers for images and sound, heads that predict further tokens,
 buffers that the model computes from its configuration, and a bias that T5's original code never used."""
-MASK = re.compile(r"\.(attn|attention|crossattention)\.(masked_)?bias$")
-"""Causal masks that were saved with GPT-2's and GPT-NeoX's weights; a real bias has one dimension."""
 CACHE_SCALES = re.compile(r"\.(k|v|q|kv|input|output|activation)_scale$")
 """Scales for rounding activations and cached keys, which is not done here."""
+OWN_HEADS = frozenset({"t5", "mt5", "umt5", "longt5"})
+"""Models whose configuration always ties the head; the files alone tell whether it is one of its own."""
 SHARED_KEYS = ("k_proj", "v_proj", "k_norm", "v_norm")
+PREDICTING = re.compile(r"(?:^|\.)layers\.(\d+)\.(?:.*\.)?(?:eh_proj|enorm|hnorm|shared_head)\.")
+"""What a layer that predicts further tokens has and no other layer: it joins a state with the embedding of
+the next token. DeepSeek-V3, GLM-4 MoE and those that follow them number it as if it were one layer more."""
 
 
 @contextmanager
@@ -58,10 +66,10 @@ def whole_report() -> Generator[list[Any]]:
         untyped.log_state_dict_report = original
 
 
-def check_folder(folder: Path, tensors: Iterable[str]) -> None:
+def check_folder(folder: Path, tensors: Mapping[str, StoredTensor]) -> None:
     """Raises a BenchError where transformers would load other weights than those of the model.
 
-    `tensors` are the names of those in its weight files.
+    `tensors` are those in its weight files.
     """
     if (folder / ADAPTER_CONFIG).is_file():
         raise BenchError(f"{ADAPTER_CONFIG} beside the model would add an adapter to it: move it elsewhere")
@@ -71,26 +79,13 @@ def check_folder(folder: Path, tensors: Iterable[str]) -> None:
         raise BenchError("lm_head.weight is not in them, and config.json ties it to no other weight")
     if "transformers_weights" in config:
         raise BenchError("config.json names other files in transformers_weights: remove the key")
-
-
-def check_parts(stored: Mapping[str, StoredTensor]) -> None:
-    """Raises a BenchError where only some weights have a part that bitsandbytes saves, such as scales.
-
-    transformers fills a missing part with what is in memory.
-    """
-    parts: dict[str, set[str]] = {
-        name: set() for name, tensor in stored.items() if name.endswith(".weight") and not tensor.plain
-    }
-    for name in stored:
-        head, inside, tail = name.partition(".weight.")
-        module, _, last = name.rpartition(".")
-        weight, part = (f"{head}.weight", tail) if inside else (f"{module}.weight", last)
-        if weight in parts and part not in ("weight", "bias"):
-            parts[weight].add(part)
-    every = set[str]().union(*parts.values())
-    for weight, own in sorted(parts.items()):
-        if own != every:
-            raise BenchError(f"{weight} lacks its {names_of(every - own)}, which the other weights have")
+    form = (
+        SAFETENSORS if all(tensor.file.suffix == ".safetensors" for tensor in tensors.values()) else PICKLED
+    )
+    if absent := indexed(folder, form).keys() - tensors.keys():
+        raise BenchError(
+            f"{form.index} names {names_of(absent)}, not in its files: copy the whole model again"
+        )
 
 
 def check_loaded(model: Any, report: Any, stored: Mapping[str, StoredTensor]) -> None:
@@ -102,15 +97,18 @@ def check_loaded(model: Any, report: Any, stored: Mapping[str, StoredTensor]) ->
     for name, text in report.conversion_errors.items():
         raise BenchError(f"{name} cannot be converted: {text.splitlines()[-2]}")
     for name, in_file, in_model in sorted(report.mismatched_keys):
-        shapes = f"{_by(in_file)} in the files and {_by(in_model)} by config.json"
+        shapes = f"{by(in_file)} in the files and {by(in_model)} by config.json"
         raise BenchError(f"{name} is {shapes}: they are of two models")
     places = _places(model, stored)
     _check_scales(model, places, stored)
     if report.missing_keys:
         raise BenchError(f"{names_of(report.missing_keys)} is not in them")
     _check_dropped(model, places, stored)
+    unused = [name for name, place in places.items() if not place.target and not re.search(TOWERS, name)]
+    check_computed(model, unused, stored)
     _check_taken_once(places)
     _check_tied(model)
+    _check_packed(model)
     _check_values(model)
 
 
@@ -149,11 +147,16 @@ def _places(model: Any, stored: Iterable[str]) -> dict[str, Place]:
 
 
 def _check_scales(model: Any, places: Mapping[str, Place], stored: Mapping[str, StoredTensor]) -> None:
-    """Quantised numbers come with scales: one that goes alone into a weight is a number without its scale."""
-    weights = {name for name, _ in model.named_parameters()}
+    """Quantised numbers come with scales: one that goes alone into a weight is a number without its scale.
+
+    BitNet's layers hold the scale beside the weight.
+    """
+    targets = {place.target for place in places.values()}
+    buffers = {name for name, buffer in model.named_buffers() if buffer.is_floating_point()}
+    weights = {name for name, _ in model.named_parameters()} | buffers
     together: dict[tuple[str, str], list[str]] = defaultdict(list)
     for name, place in places.items():
-        if place.target in weights:
+        if place.target in weights and f"{place.target}_scale" not in targets:
             # Each of a mixture's experts has scales of its own.
             part = name.rpartition(".")[0] if place.merged else ""
             together[place.target, part].append(name)
@@ -165,6 +168,7 @@ def _check_scales(model: Any, places: Mapping[str, Place], stored: Mapping[str, 
 
 def _check_dropped(model: Any, places: Mapping[str, Place], stored: Mapping[str, StoredTensor]) -> None:
     config = model.config.get_text_config()
+    predicting = {int(marked[1]) for name in stored if (marked := PREDICTING.search(name))}
     quantised = any(not tensor.plain for tensor in stored.values())
     without_place = [
         name
@@ -173,15 +177,16 @@ def _check_dropped(model: Any, places: Mapping[str, Place], stored: Mapping[str,
         and not DROPPED.search(name)
         and not (MASK.search(name) and len(stored[name].shape) != 1)
         and not (quantised and CACHE_SCALES.search(name))
-        and not _is_unused_layer(name, config)
+        and not _is_unused_layer(name, config, predicting)
     ]
     if without_place:
         raise BenchError(f"config.json has no place for {names_of(without_place)}")
 
 
-def _is_unused_layer(name: str, config: Any) -> bool:
+def _is_unused_layer(name: str, config: Any, predicting: AbstractSet[int]) -> bool:
     """Whether the tensor is of a layer that predicts further tokens, or a key or value that its layer takes
-    from an earlier one."""
+    from an earlier one. `predicting` are the numbers of the layers that are of the first kind by their parts:
+    config.json alone could hide one of the model's own."""
     numbered = re.search(r"(?:^|\.)layers\.(\d+)\.(?:.*\.)?(\w+)\.\w+$", name)
     if numbered is None:
         return False
@@ -189,7 +194,9 @@ def _is_unused_layer(name: str, config: Any) -> bool:
     layers = int(config.num_hidden_layers)
     further = int(getattr(config, "num_nextn_predict_layers", None) or 0)
     sharing = int(getattr(config, "num_kv_shared_layers", None) or 0)
-    return layers <= layer < layers + further or (layers - sharing <= layer < layers and part in SHARED_KEYS)
+    if layers <= layer < layers + further:
+        return layer in predicting
+    return layers - sharing <= layer < layers and part in SHARED_KEYS
 
 
 def _check_taken_once(places: Mapping[str, Place]) -> None:
@@ -204,17 +211,31 @@ def _check_taken_once(places: Mapping[str, Place]) -> None:
 
 def _check_tied(model: Any) -> None:
     """Weights that config.json ties are one tensor. Where the files hold two that differ, transformers keeps
-    both, other programs use one. T5's configuration always ties: there the files alone tell."""
-    if model.config.is_encoder_decoder:
-        return
+    both, other programs use one."""
     declared = model.get_expanded_tied_weights_keys(all_submodels=True)
-    if apart := sorted(declared.keys() - model.all_tied_weights_keys.keys()):
+    own = {"lm_head.weight"} if model.config.model_type in OWN_HEADS else set[str]()
+    if apart := sorted(declared.keys() - model.all_tied_weights_keys.keys() - own):
         other = declared[apart[0]]
-        text = "are one weight by config.json and two in the files: correct tie_word_embeddings in it"
-        raise BenchError(f"{apart[0]} and {other} {text}")
+        text = "are one weight by config.json and two in the files"
+        raise BenchError(
+            f"{apart[0]} and {other} {text}: correct tie_word_embeddings in it, or copy them again"
+        )
+
+
+def _check_packed(model: Any) -> None:
+    """A layer of bitsandbytes cannot multiply by plain numbers."""
+    plain = [
+        f"{name}.weight"
+        for name, module in model.named_modules()
+        if type(module).__module__.startswith("bitsandbytes.") and type(module.weight) is torch.nn.Parameter
+    ]
+    if plain:
+        text = "copy the files again, or add it to llm_int8_skip_modules in config.json"
+        raise BenchError(f"{names_of(plain)} is not quantised in them: {text}")
 
 
 def _check_values(model: Any) -> None:
+    zero: dict[str, bool] = {}
     for name, weight in model.named_parameters():
         if weight.dtype in (torch.float32, torch.bfloat16, torch.float16) and weight.numel():
             low, high = torch.aminmax(weight)
@@ -222,9 +243,27 @@ def _check_values(model: Any) -> None:
                 dtype = str(weight.dtype).removeprefix("torch.")
                 text = f"holds values that are not finite numbers in {dtype}; try another --dtype"
                 raise BenchError(f"{name} {text}")
+            if weight.ndim > 1:
+                zero[name] = not (low or high)
+    _check_not_empty(model, zero)
 
 
-def _by(shape: Iterable[int]) -> str:
+def _check_not_empty(model: Any, zero: Mapping[str, bool]) -> None:
+    """Raises a BenchError where no score depends on the text: a copy that was broken off, or a placeholder.
+
+    `zero` is whether a matrix holds zeros alone; adapters and pruning leave some of those.
+    """
+    if zero and all(zero.values()):
+        raise BenchError(f"{names_of(zero)} hold zeros alone: copy the files again")
+    ends = (model.get_input_embeddings(), model.get_output_embeddings())
+    needed = {id(end.weight) for end in ends if end is not None}
+    for name, weight in model.named_parameters():
+        if id(weight) in needed and zero.get(name):
+            raise BenchError(f"{name} holds zeros alone: copy the files again")
+
+
+def by(shape: Iterable[int]) -> str:
+    """A shape in words."""
     return "x".join(map(str, shape))
 
 

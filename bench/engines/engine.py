@@ -97,6 +97,16 @@ class WithTowers(Protocol):
         ...
 
 
+@runtime_checkable
+class WithPositions(Protocol):
+    """An engine whose model may be asked beyond the positions that it was made for."""
+
+    @property
+    def positions(self) -> int | None:
+        """The tokens that the model was made for; None where longer ones are refused, or nothing is known."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Opening:
     """What an engine is opened with, apart from weights.

@@ -65,6 +65,18 @@ def check_window(name: str, window: int, model: Any) -> None:
         )
 
 
+def rotary_positions(model: Any) -> int | None:
+    """The positions that the configuration of a model with rotary ones gives it, with their scaling.
+
+    More can be computed, and nothing says that the model has learnt them. None for other models, and where
+    positions are scaled to any length.
+    """
+    kinds: list[Any] = [getattr(module, "rope_type", None) for module in model.modules()]
+    if model.config.is_encoder_decoder or not any(kinds) or any("dynamic" in str(kind) for kind in kinds):
+        return None
+    return getattr(model.config.get_text_config(), "max_position_embeddings", None)
+
+
 def _learned_positions(model: Any) -> int | None:
     """Rows of the shortest table of positions of the text model, None without one (rotary, relative).
 

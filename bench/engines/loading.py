@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +15,30 @@ from transformers.utils import logging as transformers_logging
 
 from bench.engines.adapter_tokenizer import adapter_tokenizer
 from bench.engines.adapters import adapted_model, check_tuned, is_of_wrapper
-from bench.engines.auto_class import choose_class
-from bench.engines.check_weights import check_folder, check_loaded, check_parts, whole_report
+from bench.engines.auto_class import choose_class, why_not
+from bench.engines.check_format import check_bitsandbytes, check_format
+from bench.engines.check_weights import check_folder, check_loaded, whole_report
 from bench.engines.choose_path import best_path
 from bench.engines.engine import Opening
 from bench.engines.fitting import check_tokenizer, check_window
 from bench.engines.memory import keep_few_kernels
-from bench.engines.quantizing import FOUR_BITS, checked_format, keep_unpacked, quantization, torch_dtype
-from bench.engines.stored_tensors import stored_tensors
+from bench.engines.quantizing import (
+    FOUR_BITS,
+    checked_format,
+    in_dtype,
+    keep_as_written,
+    keep_unpacked,
+    quantization,
+    torch_dtype,
+    whole_blocks,
+)
+from bench.engines.stored_tensors import StoredTensor, stored_tensors
+from bench.engines.tokenizing import without_dropout
 from bench.engines.transformer import TransformerEngine
-from bench.errors import BenchError, one_line
+from bench.errors import BenchError
 from bench.folders import cache_folder
 from bench.inputs.model_card import ModelCard
+from bench.inputs.stored_format import StoredFormat
 from bench.inputs.weight_files import weight_files
 from bench.inputs.weights import NO_TRUST, Trust, Weights
 from bench.types import Dtype
@@ -112,15 +125,15 @@ def load_model(opening: Opening, folder: Path, device: str, *, pickled: bool = F
     be loaded, or where what the model holds is not what is in the files.
     """
     stored, dtype = checked_format(folder, opening), torch_dtype(opening)
+    keep_as_written(stored)
     in_format = "" if opening.quantize == "none" else f" in {opening.quantize}"
     try:
         tensors = stored_tensors(weight_files(folder, pickled=pickled))
         check_folder(folder, tensors)
-        if stored and stored.method == "bitsandbytes":
-            check_parts(tensors)
+        check_format(stored, tensors)
         whole = opening.adapter is not None and is_of_wrapper(opening.adapter)
         chosen = choose_class(folder, opening.card.architecture, opening.trust, whole=whole)
-        with whole_report() as reports:
+        with whole_report() as reports, whole_blocks():
             model = chosen.auto.from_pretrained(
                 folder,
                 dtype=dtype,
@@ -131,11 +144,13 @@ def load_model(opening: Opening, folder: Path, device: str, *, pickled: bool = F
                 device_map={"": device},
                 **chosen.arguments | quantization(opening, stored, chosen.config),
             )
-        check_loaded(model, reports[0], tensors)
+        if stored:
+            in_dtype(model, dtype)
+        _check(model, reports[0], tensors, stored)
     except MemoryError:
         raise
     except Exception as error:  # a wrong config.json makes the model's class raise anything
-        raise BenchError(f"the weights cannot be loaded{in_format}: {one_line(error)}") from error
+        raise BenchError(f"the weights cannot be loaded{in_format}: {why_not(error)}") from error
     if opening.quantize in FOUR_BITS or (stored and stored.name in FOUR_BITS):
         keep_unpacked(model)
     # Weights may come with penalties, forced tokens and sampling settings. All models use the request's.
@@ -143,6 +158,11 @@ def load_model(opening: Opening, folder: Path, device: str, *, pickled: bool = F
     given: dict[str, Any] = model.generation_config.to_dict() if model.can_generate() else {}
     model.generation_config = GenerationConfig(**{name: given.get(name) for name in names})
     return model
+
+
+def _check(model: Any, report: Any, tensors: Mapping[str, StoredTensor], stored: StoredFormat | None) -> None:
+    check_loaded(model, report, tensors)
+    check_bitsandbytes(model, stored)
 
 
 def window(card: ModelCard, config: Any) -> int:
@@ -163,9 +183,12 @@ def load_tokenizer(weights: Weights) -> Any:
 
 def _tokenizer(folder: Path, trust: Trust = NO_TRUST) -> Any:
     try:
-        return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=trust.code)
+        tokenizer: Any = AutoTokenizer.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=trust.code
+        )
     except Exception as error:  # the tokenizer libraries may raise anything on bad files
-        raise BenchError(f"the tokenizer cannot be loaded: {one_line(error)}") from error
+        raise BenchError(f"the tokenizer cannot be loaded: {why_not(error)}") from error
+    return without_dropout(tokenizer)
 
 
 def readable_folder(weights: Weights) -> Path:

@@ -142,6 +142,20 @@ def _plain_rows(index: int, tree: Tree) -> tuple[list[Row], list[Predictor]]:
     return [Row(index, ids, len(ids)) for ids in rows], [predictor(branch) for branch in tree.flat]
 
 
+def each_row(layout: Layout) -> list[tuple[Layout, list[int]]]:
+    """A layout for each row alone, with the indices of its reads in the whole layout."""
+    alone: list[tuple[Layout, list[int]]] = []
+    for number, row in enumerate(layout.rows):
+        places = [position for at, position in layout.places if at == number]
+        held = [at for at, read in enumerate(layout.reads) if layout.places[read.place][0] == number]
+        here = {position: place for place, position in enumerate(places)}
+        reads = [
+            replace(layout.reads[at], place=here[layout.places[layout.reads[at].place][1]]) for at in held
+        ]
+        alone.append((Layout((row,), tuple((0, position) for position in places), tuple(reads)), held))
+    return alone
+
+
 def shape(tree: Tree, path: Path) -> tuple[int, int]:
     """(rows, longest row) of one tree."""
     rows = lay_out([tree], path).rows

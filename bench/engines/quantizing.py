@@ -1,11 +1,16 @@
 """Weights in fewer bits: quantised here by bitsandbytes, or in the format of their files."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import Parameter
+from torch.nn.functional import pad
 from transformers import BitsAndBytesConfig
+from transformers.integrations.finegrained_fp8 import Fp8Dequantize
 
 from bench.engines.engine import Opening
 from bench.errors import BenchError
@@ -85,6 +90,56 @@ def _bitsandbytes(opening: Opening) -> BitsAndBytesConfig:
 
 def _skipped(opening: Opening) -> list[str]:
     return SENSITIVE[opening.card.architecture]
+
+
+@contextmanager
+def whole_blocks() -> Generator[None]:
+    """Within, blocks of 8-bit floats have the size that config.json gives, also where the last one is cut.
+
+    transformers divides a weight evenly among its scales, so many numbers of such a weight would get the
+    scale of another block.
+    """
+    untyped: Any = Fp8Dequantize
+    original = untyped._dequantize_one  # noqa: SLF001 (there is no public way to replace it)
+
+    def dequantize_one(self: Any, numbers: Tensor, scales: Tensor, output_dtype: Any = None) -> Tensor:
+        block = self.hf_quantizer.quantization_config.weight_block_size
+        if block is None or scales.ndim < 2 or numbers.dtype == torch.int8:  # int8: two 4-bit floats each
+            return original(self, numbers, scales, output_dtype)
+        rows, columns = numbers.shape[-2:]
+        missing = (-rows % block[0], -columns % block[1])
+        if scales.shape[-2:] != ((rows + missing[0]) // block[0], (columns + missing[1]) // block[1]):
+            return original(self, numbers, scales, output_dtype)
+        padded = pad(numbers.float(), (0, missing[1], 0, missing[0]))
+        return original(self, padded, scales, output_dtype)[..., :rows, :columns].contiguous()
+
+    untyped._dequantize_one = dequantize_one  # noqa: SLF001
+    try:
+        yield
+    finally:
+        untyped._dequantize_one = original  # noqa: SLF001
+
+
+def keep_as_written(stored: StoredFormat | None) -> None:
+    """Let BitNet's layers run as they are written, in this process.
+
+    transformers marks parts of them for torch.compile, which needs a compiler and rounds 16 bits otherwise.
+    """
+    if stored and stored.method == "bitnet":
+        torch.compiler.set_stance("force_eager")
+
+
+def in_dtype(model: Any, dtype: torch.dtype) -> None:
+    """Put what is not quantised into `dtype`: transformers leaves it as it is in the files.
+
+    Its class may keep parts in float32 all the same.
+    """
+    whole = set(model._keep_in_fp32_modules_strict or ())  # noqa: SLF001 (there is no public way to ask)
+    if dtype == torch.float16:
+        whole |= set(model._keep_in_fp32_modules or ())  # noqa: SLF001
+    for name, weight in model.named_parameters():
+        if type(weight) is Parameter and weight.dtype in (torch.float32, torch.bfloat16, torch.float16):
+            weight.data = weight.data.to(dtype if whole.isdisjoint(name.split(".")) else torch.float32)
 
 
 def keep_unpacked(model: Any, *, unpacked: bool = True) -> None:

@@ -14,16 +14,26 @@ from bench.errors import BenchError, one_line
 
 PLAIN = frozenset({"F64", "F32", "F16", "BF16"})
 """Types whose values are the weights themselves. All others need scales."""
-_PICKLED_PLAIN = frozenset({torch.float64, torch.float32, torch.float16, torch.bfloat16})
+_NAMES: dict[torch.dtype, str] = {
+    torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16",
+    torch.int8: "I8", torch.uint8: "U8", torch.int32: "I32", torch.float8_e4m3fn: "F8_E4M3",
+    torch.float8_e5m2: "F8_E5M2", torch.float8_e8m0fnu: "F8_E8M0",
+}  # fmt: skip
+"""What safetensors calls torch's types."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredTensor:
-    """A tensor in a file. `plain` is whether its values are the weights themselves."""
+    """A tensor in a file. `dtype` is named as safetensors does."""
 
     file: Path
-    plain: bool
+    dtype: str
     shape: tuple[int, ...]
+
+    @property
+    def plain(self) -> bool:
+        """Whether its values are the weights themselves."""
+        return self.dtype in PLAIN
 
 
 def stored_tensors(files: list[Path]) -> dict[str, StoredTensor]:
@@ -35,7 +45,7 @@ def stored_tensors(files: list[Path]) -> dict[str, StoredTensor]:
     for file in files:
         for name, tensor in _tensors_in(file):
             earlier = tensors.setdefault(name, tensor)
-            if earlier is not tensor and not torch.equal(_read(earlier, name), _read(tensor, name)):
+            if earlier is not tensor and not torch.equal(values_of(earlier, name), values_of(tensor, name)):
                 raise BenchError(f"{name} is in {earlier.file.name} and in {file.name} with other values")
     return tensors
 
@@ -52,7 +62,7 @@ def _safetensors(file: Path) -> Iterator[tuple[str, StoredTensor]]:
     with opened(file, framework="pt") as content:
         for name in content.keys():  # noqa: SIM118 (not a mapping)
             part = content.get_slice(name)
-            yield name, StoredTensor(file, part.get_dtype() in PLAIN, tuple(part.get_shape()))
+            yield name, StoredTensor(file, str(part.get_dtype()), tuple(part.get_shape()))
 
 
 def _pickled(file: Path) -> Iterator[tuple[str, StoredTensor]]:
@@ -62,10 +72,11 @@ def _pickled(file: Path) -> Iterator[tuple[str, StoredTensor]]:
         raise ValueError("it does not hold tensors alone") from error
     for name, value in content.items():
         if isinstance(value, Tensor):
-            yield name, StoredTensor(file, value.dtype in _PICKLED_PLAIN, tuple(value.shape))
+            yield name, StoredTensor(file, _NAMES.get(value.dtype, str(value.dtype)), tuple(value.shape))
 
 
-def _read(tensor: StoredTensor, name: str) -> Tensor:
+def values_of(tensor: StoredTensor, name: str) -> Tensor:
+    """The values of the tensor `name`, read from its file."""
     if tensor.file.suffix != ".safetensors":
         return torch.load(tensor.file, map_location="cpu", weights_only=True)[name]
     opened: Any = safe_open

@@ -14,6 +14,16 @@ _NEAR = 64
 """Characters before a cut for which the pre-tokenizer is asked whether it splits there."""
 
 
+def without_dropout(tokenizer: Any) -> Any:
+    """The same tokenizer, without the random merges of its training (BPE dropout).
+
+    `tokenizer.json` may still name their share; each call would then give a text other tokens.
+    """
+    if tokenizer.is_fast and getattr(tokenizer.backend_tokenizer.model, "dropout", None):
+        tokenizer.backend_tokenizer.model.dropout = None
+    return tokenizer
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
     """What a tokenizer adds to a text: `before` (a BOS) and `after` (an EOS or SEP).

@@ -7,8 +7,8 @@ from typing import Any
 
 from bench.engines import causal, chat, seq2seq, writing
 from bench.engines.auto_class import tower_bytes
-from bench.engines.fitting import check_tokens, vocabulary_size
-from bench.engines.long_rows import by_length, frequency_border, to_write, within
+from bench.engines.fitting import check_tokens, rotary_positions, vocabulary_size
+from bench.engines.long_rows import by_length, forget_lengths, frequency_border, to_write, within
 from bench.engines.packing import Path
 from bench.engines.quantizing import footprint, keep_unpacked
 from bench.engines.tokenizing import encode_causal, encode_prompt, encode_seq2seq
@@ -50,6 +50,10 @@ class TransformerEngine:
         return footprint(self.model)
 
     @property
+    def positions(self) -> int | None:
+        return rotary_positions(self.model)
+
+    @property
     def tower_bytes(self) -> int | None:
         return tower_bytes(self.model)
 
@@ -66,20 +70,24 @@ class TransformerEngine:
         return self._score_by_length(requests, skip)
 
     def _score_by_length(self, requests: Sequence[Encoded], skip: frozenset[int]) -> Iterator[ScoredBatch]:
-        """Long rows take the plain path: their frequencies are not those of a prefix that ran alone.
+        """Where frequencies change with length, the rows of long requests run one by one.
 
-        Requests with the same beginning are scored together, so that it runs once for all of them.
+        Short requests with the same beginning are scored together, so that it runs once for all of them.
         """
-        short, long = by_length(requests, frequency_border(self.model.config))
+        short, long = by_length(requests, frequency_border(self.model))
+        forget_lengths(self.model)
         by_beginning: dict[str, list[int]] = {}
         for index in short:
             by_beginning.setdefault(requests[index].request.beginning, []).append(index)
-        groups: list[tuple[list[int], Path]] = [(some, self.path) for some in by_beginning.values()]
-        groups.append((long, "plain"))
-        for group, path in groups:
-            part = [requests[index] for index in group]
-            batches = causal.score(self.model, part, self.batch_tokens, path, within(skip, group))
-            for batch in batches:
+
+        def batches(group: list[int]) -> Iterator[ScoredBatch]:
+            part, done = [requests[index] for index in group], within(skip, group)
+            if group is long:
+                return causal.score_alone(self.model, part, self.batch_tokens, done)
+            return causal.score(self.model, part, self.batch_tokens, self.path, done)
+
+        for group in (*by_beginning.values(), long):
+            for batch in batches(group):
                 yield replace(batch, indices=tuple(group[at] for at in batch.indices))
 
     def render(self, messages: Sequence[Message], *, thinking: bool) -> str:
@@ -99,8 +107,9 @@ class TransformerEngine:
     ) -> Iterator[WrittenBatch]:
         budget = GENERATE_TOKENS * self.batch_tokens
         keep_unpacked(self.model, unpacked=False)  # each step computes one token a row
-        border = frequency_border(self.model.config) if self._is_decoder else None
+        border = frequency_border(self.model) if self._is_decoder else None
         for group in to_write(prompts, [request.max_new_tokens for request in requests], border):
+            forget_lengths(self.model)
             batches = writing.write(
                 self.model,
                 self.tokenizer,

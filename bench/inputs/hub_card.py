@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 from pydantic import ValidationError
@@ -58,11 +58,11 @@ def _fetch_metadata(hub_id: str) -> tuple[Any, Mapping[str, Any]]:
 
 def _card(hub_id: str, name: str | None, info: Any, config: Mapping[str, Any]) -> ModelCard:
     own = hub_id.partition("/")[2]
-    facts: Mapping[str, Any] = info.card_data.to_dict() if info.card_data else {}
-    languages = facts.get("language") or ()
-    about: Mapping[str, Any] = info.config or {}
+    facts = _mapping(info.card_data.to_dict() if hasattr(info.card_data, "to_dict") else None)
+    about = _mapping(info.config)
     architecture: Architecture = "encoder-decoder" if config.get("is_encoder_decoder") else "decoder"
-    stored = info.safetensors.total if info.safetensors else None
+    total = getattr(info.safetensors, "total", None)
+    stored = total if isinstance(total, int) else None
     counts = count_parameters(config, stored, architecture)
     created = info.created_at
     return ModelCard(
@@ -74,12 +74,12 @@ def _card(hub_id: str, name: str | None, info: Any, config: Mapping[str, Any]) -
         parameters=counts.parameters,
         text_parameters=counts.text,
         active_parameters=counts.active,
-        download_bytes=download_size(info) if stored else None,
+        download_bytes=(download_size(info) or None) if stored else None,
         context=next((int(window) for key in _WINDOWS if (window := in_text(config, key))), None),
-        license=str(facts.get("license_name") or facts.get("license") or "unknown"),
+        license=", ".join(_texts(facts.get("license_name")) or _texts(facts.get("license"))) or "unknown",
         gated=bool(info.gated),
-        chat="chat_template" in (about.get("tokenizer_config") or {}),
-        languages=(languages,) if isinstance(languages, str) else tuple(languages),
+        chat="chat_template" in _mapping(about.get("tokenizer_config")),
+        languages=_texts(facts.get("language")),
         released=f"{created:%Y-%m}" if created else None,
         base=_base(facts),
         references=(f"https://huggingface.co/{hub_id}",),
@@ -88,6 +88,16 @@ def _card(hub_id: str, name: str | None, info: Any, config: Mapping[str, Any]) -
 
 def _base(facts: Mapping[str, Any]) -> str | None:
     """The one model that the repository says it was tuned from; None for a merge of several."""
-    stated = facts.get("base_model")
-    bases = [stated] if isinstance(stated, str) else list(stated or ())
-    return str(bases[0]) if len(bases) == 1 else None
+    bases = _texts(facts.get("base_model"))
+    return bases[0] if len(bases) == 1 else None
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    """A value of the metadata, which people write; empty where it is no mapping."""
+    return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    """The texts in a value of the metadata that may be one, or a list of them; others are left out."""
+    values = cast("list[object]", value) if isinstance(value, list) else [value]
+    return tuple(one for one in values if isinstance(one, str) and one)

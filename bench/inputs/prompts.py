@@ -11,7 +11,7 @@ from jinja2 import StrictUndefined, TemplateSyntaxError, meta
 from jinja2 import Template as JinjaTemplate
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from bench.errors import BenchError, Unavailable, there_are
+from bench.errors import BenchError, Unavailable, named_line, there_are
 from bench.inputs.draw import rank
 from bench.types import Item, Message
 
@@ -79,7 +79,7 @@ def _checked(source: str, extra: Collection[str] | None = ()) -> tuple[list[str]
     except TemplateSyntaxError as error:
         return [f"line {error.lineno} of the template: {error.message}"], None
     except Exception as error:  # noqa: BLE001 (a stranger's template: any error is a mistake in it)
-        return [f"the template cannot be read: {type(error).__name__}: {error}"], None
+        return [f"the template cannot be read: {named_line(error)}"], None
     known = VARIABLES | set(extra or ())
     unknown = sorted(used - known) if extra is not None else []
     return [f"undefined variable '{name}'{there_are(name, known)}" for name in unknown], used

@@ -18,6 +18,7 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "bitsandbytes": ("bitsandbytes",),
     "fp8": (),
     "mxfp4": (),
+    "bitnet": (),
     "compressed-tensors": ("compressed-tensors",),
     "gptq": ("gptqmodel", "optimum"),
     "awq": ("gptqmodel",),
@@ -116,6 +117,9 @@ def check_stored(stored: StoredFormat | None) -> None:
     if stored is None:
         return
     reason = f"{stored.file} says that the weights are quantised by {stored.method or stored.name}"
+    if stored.name == "bitsandbytes":
+        reason = f"{reason}, and has neither load_in_8bit nor load_in_4bit"
+        raise Unavailable(reason, "copy config.json again, or use the unquantised weights")
     packages = PACKAGES.get(stored.method)
     if packages is None:
         raise Unavailable(f"{reason}, which cannot be loaded", "use the unquantised weights, or a GGUF file")

@@ -38,19 +38,26 @@ def is_pickled(folder: Path) -> bool:
     return not list(folder.glob(SAFETENSORS.pattern)) and bool(list(folder.glob(PICKLED.pattern)))
 
 
+def indexed(folder: Path, form: Form) -> dict[str, str]:
+    """The file of each tensor, by the index; empty without one. Raises Unavailable where it is damaged."""
+    index = folder / form.index
+    if not index.is_file():
+        return {}
+    try:
+        return _Index.model_validate_json(index.read_bytes()).weight_map
+    except (OSError, ValueError) as error:
+        raise Unavailable(f"{index.name} in {folder} is damaged", "copy the whole model again") from error
+
+
 def weight_names(folder: Path, form: Form) -> list[str]:
     """The names of the files that hold the model, sorted; they need not be there.
 
     Other files of the form are not read: an original beside the converted shards, an adapter. Raises
     Unavailable where the index is damaged, or names other files than the one beside it.
     """
-    index = folder / form.index
-    if not index.is_file():
+    names = sorted(set(indexed(folder, form).values()))
+    if not names:
         return [form.single]
-    try:
-        names = sorted(set(_Index.model_validate_json(index.read_bytes()).weight_map.values()))
-    except (OSError, ValueError) as error:
-        raise Unavailable(f"{index.name} in {folder} is damaged", "copy the whole model again") from error
     if form.single not in names and (folder / form.single).is_file():
         # Transformers would load the one file, and the index describes another model.
         reason = f"{folder} holds {form.single} and an index that does not name it"

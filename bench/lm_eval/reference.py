@@ -6,10 +6,9 @@ from typing import Any
 
 from lm_eval.api.instance import Instance
 from lm_eval.models.huggingface import HFLM
-from transformers import AutoTokenizer
 
 from bench.engines.engine import Opening
-from bench.engines.loading import device_name, load_model, readable_folder, window
+from bench.engines.loading import device_name, load_model, load_tokenizer, readable_folder, window
 from bench.inputs.weights import Weights
 from bench.types import ScoreRequest
 
@@ -25,7 +24,7 @@ def open_reference(opening: Opening, weights: Weights, batch: int) -> Any:
     # the reference would lose FLAN-T5's own output head and score with the embeddings.
     if model.config.is_encoder_decoder:
         model.config.tie_word_embeddings = False
-    tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    tokenizer = load_tokenizer(weights)
     has_bos = tokenizer("x")["input_ids"][:1] == [tokenizer.bos_token_id]
     return Reference(
         pretrained=model,

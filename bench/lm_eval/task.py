@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from bench.errors import BenchError, Unavailable, UsageError, did_you_mean, one_line
+from bench.errors import BenchError, Unavailable, UsageError, did_you_mean, named_line, one_line
 from bench.inputs.prompts import ExemplarChoice, answer_text, is_template
 from bench.inputs.row_error import RowError
 from bench.inputs.rows import row_to_item
@@ -150,7 +150,7 @@ def _load(manager: Any, name: str) -> Any:
 
 
 def _failed(what: str, error: Exception) -> BenchError:
-    return BenchError(f"{what}: {type(error).__name__}: {one_line(error)}")
+    return BenchError(f"{what}: {named_line(error)}")
 
 
 def _rows(name: str, task: Any, templates: Any, docs: Iterable[Any], split: str) -> list[Row]:

@@ -163,13 +163,15 @@ class Cost(Strict):
 class EngineFacts(Strict):
     """`path` is `packed`, `shared`, `plain` or ""; `batch_tokens` is the size of the last batch in tokens.
 
-    `pickle` and `code` are whether the weights were pickles, or ran their own code.
+    `pickle` and `code` are whether the weights were pickles, or ran their own code. `positions` are those
+    that the model was made for, where prompts were longer; else it is not in the file.
     """
 
     path: str
     batch_tokens: int | None
     pickle: bool = False
     code: bool = False
+    positions: int | None = Field(default=None, exclude_if=lambda positions: positions is None)
 
 
 def _date(text: str) -> str:

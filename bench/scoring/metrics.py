@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from bench.config import Strict
-from bench.errors import BenchError, one_line
+from bench.errors import BenchError, named_line, one_line
 from bench.scoring.record import ParseStatus, Record
 from bench.stats.intervals import wilson
 from bench.stats.metrics import EVALUATE, METRICS, Compute, Estimate, find_metric
@@ -151,8 +151,7 @@ def _test_run(name: str, compute: Compute, answers: Sequence[str | None]) -> Non
     except BenchError:
         raise
     except Exception as error:  # code from outside may raise anything
-        reason = f"{type(error).__name__}: {one_line(error)}"
-        raise BenchError(f"metric {name} fails on a small example: {reason}") from error
+        raise BenchError(f"metric {name} fails on a small example: {named_line(error)}") from error
 
 
 def _guarded(compute: Compute) -> Compute:

@@ -33,6 +33,14 @@ class Loading:
 
 
 @dataclass(frozen=True, slots=True)
+class BeyondPositions:
+    """The longest prompt has `tokens` tokens, and the model was made for `positions`; it is scored."""
+
+    tokens: int
+    positions: int
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """`done` of `total` questions are answered; `memory_bytes` is the peak of the process so far."""
 
@@ -73,6 +81,6 @@ class Blocked:
 
 Last = DoneResult | FailedResult | CannotRunResult | Skipped | Busy
 """The last event of a cell."""
-Event = Loading | Progress | Retry | Prepared | Step | Last
+Event = Loading | BeyondPositions | Progress | Retry | Prepared | Step | Last
 RETRY_SECONDS = 1.0
 """How often to check whether another sweep has finished with a cell."""

@@ -145,7 +145,7 @@ def _attempt(cell: Cell, results: Path, terms: Terms, limits: Limits) -> Generat
                 case _:
                     if isinstance(event, Progress):
                         peak = max(peak, event.memory_bytes or 0)
-                    answered = event.done
+                    answered = getattr(event, "done", answered)
                     yield event
     if last is not None:
         yield last

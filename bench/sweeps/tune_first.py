@@ -12,7 +12,7 @@ from filelock import FileLock
 
 from bench.engines.kinds import prepare
 from bench.engines.memory import peak_device_memory_bytes, peak_memory_bytes
-from bench.errors import BenchError
+from bench.errors import BenchError, named_line
 from bench.inputs.adapter import CARD, Adapter, read_adapter
 from bench.sweeps.process import Exit, Limits, run_in_process
 
@@ -84,7 +84,7 @@ def _tune(job: "Job", events: Any) -> None:
         except BenchError as error:
             events.send(TuningFailed(str(error)))
         except Exception as error:  # noqa: BLE001
-            events.send(TuningFailed(f"{type(error).__name__}: {error}", traceback.format_exc()))
+            events.send(TuningFailed(named_line(error), traceback.format_exc()))
         events.close()
 
 

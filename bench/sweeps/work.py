@@ -11,10 +11,10 @@ from typing import Any
 import psutil
 
 from bench.cells.cell import CannotRun, Cell
-from bench.engines.engine import Engine, WithTowers
+from bench.engines.engine import Engine, WithPositions, WithTowers
 from bench.engines.kinds import open_engine, prepare
 from bench.engines.memory import peak_device_memory_bytes, peak_memory_bytes
-from bench.errors import BenchError
+from bench.errors import BenchError, named_line
 from bench.evaluate import evaluate
 from bench.inputs.weights import Weights
 from bench.results import journal
@@ -35,7 +35,7 @@ from bench.results.store import (
 from bench.scoring.metrics import load_metrics, measure
 from bench.scoring.record import Record
 from bench.sweeps.energy import Meter, describe_counters
-from bench.sweeps.events import Blocked, Busy, Loading, Progress, Skipped, Terms
+from bench.sweeps.events import BeyondPositions, Blocked, Busy, Loading, Progress, Skipped, Terms
 from bench.sweeps.latency import ask_alone, latency
 from bench.wording import size
 
@@ -78,7 +78,7 @@ def _result(cell: Cell, results: Path, terms: Terms, events: Any) -> DoneResult 
             traceback.format_exc(),
         )
     except Exception as error:  # noqa: BLE001
-        reason, trace = f"{type(error).__name__}: {error}", traceback.format_exc()
+        reason, trace = named_line(error), traceback.format_exc()
     return failed(cell, results, reason, trace)
 
 
@@ -172,7 +172,13 @@ def _batches(cell: Cell, engine: Engine, before: Unfinished, results: Path, even
     done = before.records.keys()
     count = len(done)
     meter = Meter()
-    for answered in evaluate(cell.asking, cell.items, engine, done):
+
+    def announce(tokens: int) -> None:
+        positions = engine.positions if isinstance(engine, WithPositions) else None
+        if positions is not None and tokens > positions:
+            events.send(BeyondPositions(tokens, positions))
+
+    for answered in evaluate(cell.asking, cell.items, engine, done, announce):
         seconds, joules = meter.lap()
         peak = peak_memory_bytes()
         batch = Batch(
@@ -194,8 +200,17 @@ def _engine_facts(
 ) -> EngineFacts:
     pickled = weights is not None and weights.pickled
     sizes = [batch.batch_tokens for batch in batches if batch.batch_tokens]
-    last = sizes[-1] if sizes else None
-    return EngineFacts(path=engine.path, batch_tokens=last, pickle=pickled, code=cell.opening.trust.code)
+    scored = [r for batch in batches for r in batch.records if r.parse_status != "prompt_too_long"]
+    new_tokens = cell.asking.generate.max_new_tokens if cell.asking.generate else 0
+    longest = max((record.prompt_tokens or 0 for record in scored), default=0) + new_tokens
+    positions = engine.positions if isinstance(engine, WithPositions) else None
+    return EngineFacts(
+        path=engine.path,
+        batch_tokens=sizes[-1] if sizes else None,
+        pickle=pickled,
+        code=cell.opening.trust.code,
+        positions=positions if positions and longest > positions else None,
+    )
 
 
 def _cost(

@@ -239,6 +239,13 @@ def test_a_head_that_would_be_partly_random_is_refused(tmp_path: Path) -> None:
         opened(base, adapter)
 
 
+def test_repeated_layers_that_the_model_cannot_run_are_refused_in_one_line(tmp_path: Path) -> None:
+    base = save_causal(tmp_path / "m", "qwen2")
+    adapter = save_adapter(tmp_path / "a", base, layer_replication=[[0, 3], [1, 3]])
+    with pytest.raises(BenchError, match="layer_replication makes 5 layers of 3, which Qwen2ForCausalLM "):
+        opened(base, adapter)
+
+
 @pytest.mark.parametrize(
     ("key", "value", "reason"),
     [
@@ -248,6 +255,9 @@ def test_a_head_that_would_be_partly_random_is_refused(tmp_path: Path) -> None:
         ("target_modules", ["q_proj", "k_proj"], "the adapter lacks base_model.model.model.layers.0.self_"),
         ("modules_to_save", ["lm_head"], "the adapter lacks base_model.model.lm_head.weight"),
         ("lora_alpha", "much", "unsupported operand"),
+        ("init_lora_weights", "pissa_niter_4", "it was trained on what a random decomposition left of"),
+        ("alora_invocation_tokens", [5, 6], "an activated LoRA (aLoRA) takes effect only after those tok"),
+        ("megatron_config", {"size": 1}, "it was trained on layers of Megatron"),
     ],
 )  # fmt: skip
 def test_a_configuration_that_is_not_the_weights_is_refused_in_one_line(
@@ -317,6 +327,18 @@ def test_a_tokenizer_without_a_template_keeps_the_models_own(tmp_path: Path) -> 
     adapter = save_adapter(tmp_path / "a", base)
     bpe_tokenizer().save_pretrained(adapter)
     assert opened(base, adapter).tokenizer.chat_template == TEMPLATE
+
+
+def test_a_tokenizer_beside_the_adapter_leaves_out_no_merges_by_chance(tmp_path: Path) -> None:
+    base = save_causal(tmp_path / "m", TIED)
+    adapter = save_adapter(tmp_path / "a", base)
+    tokenizer = bpe_tokenizer()
+    right = tokenizer(prompts(1)[0])["input_ids"]
+    tokenizer.backend_tokenizer.model.dropout = 0.5
+    tokenizer.save_pretrained(adapter)
+    assert json.loads((adapter / "tokenizer.json").read_text("utf-8"))["model"]["dropout"] == 0.5
+    used = opened(base, adapter).tokenizer
+    assert [used(prompts(1)[0])["input_ids"] for _ in range(5)] == [right] * 5
 
 
 def broken_tokenizer(kind: str, adapter: Path) -> str:
@@ -421,3 +443,12 @@ def test_quantised_weights_are_never_merged_into(tmp_path: Path) -> None:
     engine = opened(base, adapter, quantize="nf4")
     assert not is_merged(engine)
     assert scores(engine) != pytest.approx(scores(opened(base, None, quantize="nf4")), abs=0.01)
+
+
+def test_an_adapter_whose_scores_overflow_is_refused(tmp_path: Path) -> None:
+    base = save_causal(tmp_path / "m", TIED)
+    adapter = save_adapter(tmp_path / "a", base)
+    file = adapter / "adapter_model.safetensors"
+    save_file({name: value * 1e30 for name, value in load_file(file).items()}, file)
+    with pytest.raises(BenchError, match=r"the adapter .* makes scores that are not finite numbers"):
+        opened(base, adapter)

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from architectures import ARCHITECTURES, BY_NAME, LONGEST, SHORT_WINDOW, Architecture, save
+from bench.engines import shared
 from bench.engines.engine import in_order
 from bench.engines.packing import Path as ScoringPath
 from bench.engines.transformer import TransformerEngine
@@ -103,6 +104,36 @@ def test_a_path_that_does_not_fit_would_show(tmp_path: Path, name: str) -> None:
     right = score(engine, asked)
     wrong = score(replace(engine, path="packed"), asked)
     pairs = zip(sum(right, ()), sum(wrong, ()), strict=True)
+    assert max(abs(a - b) for a, b in pairs) > FELT
+
+
+RECURRENT = ("granitemoehybrid-h", "granitemoehybrid-moe", "falcon_h1", "nemotron_h", "qwen3_5_text")
+
+
+@pytest.mark.parametrize(
+    ("name", "state"),
+    [*((name, "recurrent_states") for name in RECURRENT), *((name, "conv_states") for name in RECURRENT),
+     ("lfm2", "conv_states")],
+)  # fmt: skip
+def test_a_state_that_is_lost_after_the_stem_would_show(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, state: str
+) -> None:
+    one = BY_NAME[name]
+    engine = opened(save(one, tmp_path), one.kind, LONGEST)
+    assert engine.path == "shared"
+    asked = [request(question, LETTERS, OPTIONS) for question in QUESTIONS]
+    right = score(engine, asked)
+    run: Any = vars(shared)["_run"]
+
+    def forgetting(*args: Any) -> Any:
+        states = run(*args)
+        with torch.inference_mode():
+            for kept in (kept for layer in states.layers for kept in vars(layer).get(state, {}).values()):
+                kept.zero_()
+        return states
+
+    monkeypatch.setattr(shared, "_run", forgetting)
+    pairs = zip(sum(right, ()), sum(score(engine, asked), ()), strict=True)
     assert max(abs(a - b) for a, b in pairs) > FELT
 
 

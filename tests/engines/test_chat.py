@@ -1,6 +1,5 @@
 """A chat prompt ends where the assistant speaks and holds every text once, or it is refused."""
 
-import re
 from collections.abc import Sequence
 
 import pytest
@@ -13,7 +12,9 @@ from bench.engines.chat import render
 from bench.engines.tokenizing import encode_causal
 from bench.errors import BenchError
 from bench.types import Message, ScoreRequest
-from chat_templates import ASSISTANT, INST, KINDS, OPEN, TEXT, lines
+from chat_families import FAMILIES
+from chat_templates import ASSISTANT, INST, KINDS, OPEN, TEXT, Kind, lines, parts_for
+from chat_thoughts import THOUGHTS, wrapped
 from tiny import ITEM, bpe_tokenizer
 
 ASKED = (Message("system", "Be brief."), Message("user", "Why?"))
@@ -49,15 +50,28 @@ def dialogues(draw: st.DrawFn) -> list[Message]:
     return [*messages, Message("user", draw(TEXTS))]
 
 
-@pytest.mark.parametrize("name", KINDS)
+def check(kind: Kind, messages: Sequence[Message], *, thinking: bool) -> None:
+    right = kind.written if thinking else kind.scored
+    assert rendered(kind.template, messages, thinking=thinking) == right(messages)
+
+
+@pytest.mark.parametrize("name", KINDS | FAMILIES)
 @given(messages=dialogues(), thinking=st.booleans())
 @settings(max_examples=25, deadline=None)
 def test_a_prompt_s_end_is_right_or_refused_with_every_template(
     name: str, messages: list[Message], thinking: bool
 ) -> None:
-    kind = KINDS[name]
-    right = kind.written if thinking else kind.scored
-    assert rendered(kind.template, messages, thinking=thinking) == right(messages)
+    check((KINDS | FAMILIES)[name], messages, thinking=thinking)
+
+
+@pytest.mark.parametrize("name", THOUGHTS)
+@pytest.mark.parametrize("thinking", [False, True])
+@given(messages=dialogues())
+@settings(max_examples=3, deadline=None)
+def test_a_prompt_s_end_is_right_or_refused_whatever_thoughts_are_called(
+    name: str, messages: list[Message], thinking: bool
+) -> None:
+    check(THOUGHTS[name], messages, thinking=thinking)
 
 
 @pytest.mark.parametrize(
@@ -71,6 +85,14 @@ def test_a_prompt_s_end_is_right_or_refused_with_every_template(
         (lines(TEXT) + "{{ messages[-1].content }}", "repeats a text that it is given"),
         ("{% for m in messages %}{{ m.content }}\n{% endfor %}", "does not mark where the assistant speaks"),
         (lines("{{ '<think>' }}" + TEXT), "puts the answer into a thought that it opens"),
+        (lines(wrapped("<x>", "</x>")), "writes <x> before the answer, which may open a thought"),
+        (lines(TEXT, ask=f"{ASSISTANT}Sure:"), "asks for an answer otherwise than it writes one"),
+        (
+            "{% if messages[-1].role != 'user' %}{{ raise_exception('the user is last') }}{% endif %}"
+            + lines(TEXT),
+            "refuses the messages: the user is last",
+        ),
+        (lines(wrapped("<think>", "").replace(TEXT, parts_for("user"))), "puts the answer into a thought"),
         (lines("{{ m.content.replace('y?', '') }}"), "changes a text that it is given"),
     ],
 )
@@ -123,18 +145,26 @@ def without_counting(asked: str, marks: Sequence[str]) -> list[int]:
     return [at for at, mark in enumerate(marks) if mark in asked]
 
 
+def asked_alone(asked: str, _opening: str, *_: str, **_given: bool) -> str:
+    return asked
+
+
+def answered_alone(_asked: str, opening: str, *_: str, **_given: bool) -> str:
+    return opening
+
+
 @pytest.mark.parametrize(
     ("safeguard", "damage", "kind"),
     [
         ("_order", without_counting, "system dropped silently"),
-        ("_answer_opening", lambda asked, _opening: asked, "a thought always open, left out of dialogues"),
-        ("_answer_opening", lambda asked, _opening: asked, "no generation prompt"),
-        ("_answer_opening", lambda _asked, opening: opening, "answers inside a thought"),
-        (
-            "_EMPTY_THOUGHT",
-            re.compile("never"),
-            "an empty thought in the last answer, and no way to ask",
-        ),
+        ("_answer_opening", asked_alone, "a thought always open, left out of dialogues"),
+        ("_answer_opening", asked_alone, "no generation prompt"),
+        ("_answer_opening", answered_alone, "answers inside a thought"),
+        ("_agreed", answered_alone, "words that dialogues lack"),
+        ("_agreed", answered_alone, "a header that dialogues lack"),
+        ("_frame", lambda *_, **_given: "<x>", r"'<x>\n' before the answer"),
+        ("_frame", lambda *_, **_given: "", "two tags in every header"),
+        ("_thinking_opening", answered_alone, "an empty thought in the last answer, and no way to ask"),
         ("_mark", lambda number: f"Mark{number}", "texts escaped"),
         ("_FIXED_DATE", "", "dated"),
     ],
@@ -142,10 +172,9 @@ def without_counting(asked: str, marks: Sequence[str]) -> list[int]:
 def test_each_safeguard_bites(
     monkeypatch: pytest.MonkeyPatch, safeguard: str, damage: object, kind: str
 ) -> None:
-    template, messages = KINDS[kind], ASKED
+    template, messages = (KINDS | FAMILIES | THOUGHTS)[kind], ASKED
     for thinking in (False, True):
-        right = template.written if thinking else template.scored
-        assert rendered(template.template, messages, thinking=thinking) == right(messages)
+        check(template, messages, thinking=thinking)
     monkeypatch.setattr(chat, safeguard, damage)
     assert any(
         rendered(template.template, messages, thinking=thinking)

@@ -1,5 +1,6 @@
 """Whatever a tokenizer adds, drops or cannot tell apart: what is scored is the text, or it is refused."""
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -235,6 +236,33 @@ def test_a_folder_without_a_tokenizer_is_one_line(tmp_path: Path) -> None:
     # transformers makes an empty tokenizer of Qwen2's class, which encodes every text as nothing.
     with pytest.raises(BenchError, match="the tokenizer makes no tokens of 'Answer: A'; use the tokenizer"):
         opened(without_files(tmp_path / "m"))
+
+
+def with_dropout(folder: Path) -> Path:
+    """The folder, its tokenizer left as it was trained: it leaves out merges by chance."""
+    file = folder / "tokenizer.json"
+    saved = json.loads(file.read_text("utf-8"))
+    saved["model"]["dropout"] = 0.5
+    file.write_text(json.dumps(saved), encoding="utf-8")
+    return folder
+
+
+def test_a_tokenizer_that_was_trained_with_dropout_gives_a_text_the_same_tokens(tmp_path: Path) -> None:
+    folder = save_causal(tmp_path / "m", "llama")
+    right = opened(folder).encode(request(TEXTS[0]))
+    engine = opened(with_dropout(folder))
+    assert [engine.encode(request(TEXTS[0])) for _ in range(5)] == [right] * 5
+
+
+def test_code_that_a_tokenizer_needs_is_named_by_our_flag(tmp_path: Path) -> None:
+    folder = save_causal(tmp_path / "m", "llama")
+    file = folder / "tokenizer_config.json"
+    config = json.loads(file.read_text("utf-8")) | {"auto_map": {"AutoTokenizer": ["code.Tokenizer", None]}}
+    file.write_text(json.dumps(config | {"tokenizer_class": "Tokenizer"}), encoding="utf-8")
+    with pytest.raises(
+        BenchError, match=r"the tokenizer cannot be loaded: it needs Python .* --trust-remote-code"
+    ):
+        opened(folder)
 
 
 def test_a_tokenizer_larger_than_the_model_is_one_line_before_the_first_batch(tmp_path: Path) -> None:

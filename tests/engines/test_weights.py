@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,10 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig, GPT2Config
+from transformers.integrations.bitnet import pack_weights
 
+from architectures import BY_NAME
+from architectures import save as save_architecture
 from bench.engines import check_weights, convert, loading
 from bench.engines.engine import Opening, in_order
 from bench.engines.transformer import TransformerEngine
@@ -71,16 +75,16 @@ def llama(tmp_path: Path) -> Path:
     return save_causal(tmp_path / "m", "llama")
 
 
-def save_bitsandbytes(folder: Path, quantize: str) -> Path:
-    """The same model as `save_causal` makes, as bitsandbytes publishes it."""
-    base = save_causal(folder.with_name("base"), "llama")
+def save_bitsandbytes(folder: Path, quantize: str, base: Path | None = None, **more: object) -> Path:
+    """The same model as `save_causal` makes, or `base`, as bitsandbytes publishes it."""
+    base = base or save_causal(folder.with_name("base"), "llama")
     how: dict[str, Any] = (
         {"load_in_8bit": True}
         if quantize == "int8"
         else {"load_in_4bit": True, "bnb_4bit_quant_type": quantize, "bnb_4bit_compute_dtype": torch.bfloat16}
     )
     load: Any = AutoModelForCausalLM.from_pretrained
-    model = load(base, quantization_config=BitsAndBytesConfig(**how), dtype=torch.float32)
+    model = load(base, quantization_config=BitsAndBytesConfig(**how, **more), dtype=torch.float32)
     model.save_pretrained(folder)
     bpe_tokenizer().save_pretrained(folder)
     return folder
@@ -104,6 +108,21 @@ def save_fp8(folder: Path, block: int | None = 32) -> Path:
     return configure(change(save_causal(folder, "llama"), quantise), quantization_config=settings)
 
 
+def save_bitnet(folder: Path, layer: str = "autobitlinear", mode: str = "offline") -> Path:
+    """A BitNet as it is published: packed to 2 bits with a scale for each layer, or whole to be rounded."""
+
+    def pack(tensors: Tensors) -> None:
+        for name in [name for name in tensors if name.endswith("_proj.weight")]:
+            mean = tensors[name].abs().mean()
+            tensors[name] = pack_weights((tensors[name] / mean).round().clamp(-1, 1))
+            tensors[f"{name}_scale"] = (mean if layer == "autobitlinear" else 1 / mean).reshape(1)
+
+    save_architecture(BY_NAME["bitnet"], folder)
+    settings = {"quant_method": "bitnet", "linear_class": layer, "quantization_mode": mode}
+    configure(folder, quantization_config=settings)
+    return change(folder, pack if mode == "offline" else lambda _: None)
+
+
 SAVE: dict[str, Callable[[Path], Path]] = {
     "int8": lambda folder: save_bitsandbytes(folder, "int8"),
     "nf4": lambda folder: save_bitsandbytes(folder, "nf4"),
@@ -121,6 +140,74 @@ def test_weights_that_are_quantised_in_their_files_score_near_the_whole_model(
     stored = letters(opened(SAVE[kind](tmp_path / "m")))
     away = sum(abs(a - b) for a, b in zip(whole, stored, strict=True)) / len(whole)
     assert 0 < away < 0.2 * (max(whole) - min(whole))
+
+
+BITNETS = [("autobitlinear", "offline"), ("autobitlinear", "online"), ("bitlinear", "offline")]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize(("layer", "mode"), BITNETS)
+def test_bitnet_is_transformers_own(tmp_path: Path, layer: str, mode: str, dtype: Dtype) -> None:
+    folder = save_bitnet(tmp_path / "m", layer, mode)
+    if dtype == "bfloat16":  # transformers loads no files of another dtype
+        change(folder, lambda tensors: tensors.update({
+            name: value.bfloat16() for name, value in tensors.items() if value.is_floating_point()
+        }))  # fmt: skip
+    own = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype)).eval()
+    ours = loading.load_model(opened_how(folder, dtype), folder, "cpu").eval()
+    ids = torch.arange(3, 40)[None]
+    assert torch.equal(ours(ids).logits, own(ids).logits)
+
+
+@pytest.mark.parametrize(("layer", "mode"), BITNETS)
+def test_bitnet_scores_alike_in_each_of_its_forms(tmp_path: Path, layer: str, mode: str) -> None:
+    plain = save_architecture(BY_NAME["bitnet"], tmp_path / "plain")
+    whole, rounded, form = (
+        letters(opened(folder))
+        for folder in (plain, save_bitnet(tmp_path / "a"), save_bitnet(tmp_path / "b", layer, mode))
+    )
+    assert (
+        max(abs(a - b) for a, b in zip(rounded, form, strict=True)) < 0.1
+    )  # a rounding that falls otherwise
+    assert max(abs(a - b) for a, b in zip(rounded, whole, strict=True)) > 0.5
+
+
+def test_what_shares_a_batch_moves_no_score_of_bitnet(tmp_path: Path) -> None:
+    engine = opened(save_bitnet(tmp_path / "m"))
+    assert engine.path == "packed"
+    one_row = replace(engine, path="plain", batch_tokens=1)
+    assert letters(engine) == pytest.approx(letters(one_row), abs=0.05)
+
+
+def test_bitnet_s_packed_weights_without_scale_or_format_are_refused(tmp_path: Path) -> None:
+    folder = save_bitnet(tmp_path / "m")
+    gone = "model.layers.1.mlp.up_proj.weight"
+    scale = tensors_of(folder)[f"{gone}_scale"]
+    change(folder, lambda tensors: tensors.pop(f"{gone}_scale"))
+    with pytest.raises(BenchError, match=re.escape(f"{gone}: quantised in the files, without the scales")):
+        opened(folder)
+    change(folder, lambda tensors: tensors.update({f"{gone}_scale": scale}))
+    with pytest.raises(BenchError, match=r"down_proj\.weight is 8x48 in the files and 32x48 by config\.json"):
+        opened(configure(folder, quantization_config=None))
+
+
+@pytest.mark.parametrize("kind", ["int8", "nf4", "fp8"])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_what_is_not_quantised_is_in_the_dtype_that_is_asked_for(
+    tmp_path: Path, kind: str, dtype: Dtype
+) -> None:
+    """Not in that of the files, where the expanded weights of FP8 could not be multiplied by it."""
+    folder = SAVE[kind](tmp_path / "m")
+
+    def other(tensors: Tensors) -> None:
+        half = {name: tensors[name].bfloat16() for name in tensors if re.search(r"norm|embed", name)}
+        tensors |= half if dtype == "float32" else {}
+
+    model = loading.load_model(opened_how(change(folder, other), dtype), folder, "cpu")
+    assert {weight.dtype for weight in model.parameters() if weight.is_floating_point()} == {
+        getattr(torch, dtype)
+    }
+    assert model(torch.arange(9)[None]).logits.dtype == getattr(torch, dtype)
 
 
 def test_what_shares_a_batch_moves_no_score_of_weights_stored_in_8_bits(tmp_path: Path) -> None:
@@ -151,6 +238,48 @@ def test_a_part_of_one_weight_that_is_missing_is_named(tmp_path: Path, kind: str
     named = part.removeprefix("weight.")
     with pytest.raises(BenchError, match=re.escape(f"{layer}.weight lacks its {named}, which the other")):
         opened(folder)
+
+
+PLAIN: dict[str, dict[str, object]] = {
+    "int8": {"quant_method": "bitsandbytes", "load_in_8bit": True},
+    "nf4": {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4"},
+    "fp8": {"quant_method": "fp8", "weight_block_size": [32, 32]},
+    "compressed-tensors-int-quantized": {"quant_method": "compressed-tensors", "format": "int-quantized"},
+}
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_plain_weights_under_the_name_of_a_format_are_refused(llama: Path, name: str) -> None:
+    text = (
+        f"config.json says that they are quantised ({name}), and no tensor in them is: remove quantization_c"
+    )
+    with pytest.raises(BenchError, match=f"cannot be loaded: {re.escape(text)}"):
+        opened(configure(llama, quantization_config=PLAIN[name]))
+    assert opened(configure(llama, quantization_config=None)).path == "packed"
+
+
+@pytest.mark.parametrize("kind", ["int8", "nf4"])
+def test_a_plain_weight_among_quantised_ones_is_named_unless_the_format_leaves_it_out(
+    tmp_path: Path, kind: str
+) -> None:
+    layer = "model.layers.1.mlp.up_proj"
+    folder = SAVE[kind](tmp_path / "m")
+    whole = tensors_of(tmp_path / "base")[f"{layer}.weight"]
+
+    def unquantise(tensors: Tensors) -> None:
+        for name in [name for name in tensors if name.startswith(layer)]:
+            del tensors[name]
+        tensors[f"{layer}.weight"] = whole
+
+    change(folder, unquantise)
+    with pytest.raises(
+        BenchError, match=rf"{re.escape(layer)}\.weight is not quantised .* llm_int8_skip_modules"
+    ):
+        opened(folder)
+    settings = json.loads((folder / "config.json").read_text("utf-8"))["quantization_config"]
+    left_out = [*(settings["llm_int8_skip_modules"] or []), layer, "lm_head"]
+    configure(folder, quantization_config=settings | {"llm_int8_skip_modules": left_out})
+    assert torch.equal(opened(folder).model.get_submodule(layer).weight, whole)
 
 
 @pytest.mark.parametrize("number", [torch.int8, torch.float8_e4m3fn])
@@ -255,6 +384,25 @@ def test_a_config_of_another_model_is_refused_with_the_names(
         opened(configure(llama, **keys))
 
 
+@pytest.mark.parametrize("name", ["Qwen3ForCausalLM", "MistralForCausalLM", "Gemma3ForConditionalGeneration"])
+def test_a_class_of_another_model_is_refused(llama: Path, name: str) -> None:
+    """transformers goes by model_type, and would score these tensors as a llama's."""
+    message = rf"names {name} in architectures and llama in model_type, which are two models: copy config"
+    with pytest.raises(BenchError, match=message):
+        opened(configure(llama, architectures=[name]))
+
+
+@pytest.mark.parametrize("name", ["LlamaForCausalLM", "LLaMAForCausalLM", "LlamaForSequenceClassification"])
+def test_classes_of_the_model_and_unknown_ones_pass(llama: Path, name: str) -> None:
+    assert opened(configure(llama, architectures=[name])).path == "packed"
+
+
+def test_a_class_that_transformers_shares_among_models_passes(llama: Path) -> None:
+    """InternLM 3 has llama's class."""
+    folder = configure(llama, model_type="internlm3", architectures=["LlamaForCausalLM"])
+    assert opened(folder).path == "packed"
+
+
 def test_weights_too_large_for_the_dtype_are_refused(llama: Path) -> None:
     change(llama, lambda tensors: tensors["model.norm.weight"].mul_(1e6))
     with pytest.raises(BenchError, match=r"model\.norm\.weight holds .* not finite numbers in float16"):
@@ -265,6 +413,12 @@ def opened_how(folder: Path, dtype: Dtype) -> Opening:
     return Opening(tiny_card(folder), dtype)
 
 
+COMPUTED = {
+    "model.layers.0.self_attn.rotary_emb.inv_freq": 10_000 ** (-torch.arange(8) / 8),
+    "model.embeddings.position_ids": torch.arange(9)[None],
+}
+
+
 def test_what_changes_no_score_of_a_text_may_be_left_out(llama: Path) -> None:
     before = letters(opened(llama))
     names = [
@@ -272,14 +426,36 @@ def test_what_changes_no_score_of_a_text_may_be_left_out(llama: Path) -> None:
         "model.visual.merger.weight",
         "multi_modal_projector.linear.weight",
         "mtp.layers.0.norm.weight",
-        "model.layers.0.self_attn.rotary_emb.inv_freq",
-        "model.embeddings.position_ids",
         "model.layers.3.mlp.up_proj.weight",
+        "model.layers.3.eh_proj.weight",
+        "model.layers.4.mlp.up_proj.weight",
+        "model.layers.4.transformer.shared_head.output.weight",
     ]
-    configure(llama, num_nextn_predict_layers=1)
-    change(llama, lambda tensors: tensors.update({name: torch.ones(4) for name in names}))
+    configure(llama, num_nextn_predict_layers=2)
+    change(llama, lambda tensors: tensors.update({name: torch.ones(4) for name in names} | COMPUTED))
     change(llama, same_head)
     assert letters(opened(llama)) == before
+
+
+@pytest.mark.parametrize("more", [{}, {"model.layers.3.eh_proj.weight": torch.ones(64, 128)}])
+def test_a_layer_of_the_model_is_not_taken_for_one_that_predicts_further_tokens(
+    llama: Path, more: Tensors
+) -> None:
+    """A number of layers that is too small, beside a number of further ones that is too large."""
+    configure(llama, num_hidden_layers=2, num_nextn_predict_layers=1 + len(more))
+    change(llama, lambda tensors: tensors.update(more))
+    with pytest.raises(BenchError, match=r"no place for model\.layers\.2\.input_layernorm.* and 6 more$"):
+        opened(llama)
+
+
+def test_a_scale_of_rounding_is_left_out_of_quantised_files_alone(tmp_path: Path) -> None:
+    """Beside plain weights it may be one of the model's own."""
+    scale = {"model.layers.0.self_attn.k_scale": torch.ones(1)}
+    folder = change(save_fp8(tmp_path / "a"), lambda tensors: tensors.update(scale))
+    assert opened(folder).path == "packed"
+    folder = change(save_causal(tmp_path / "b", "llama"), lambda tensors: tensors.update(scale))
+    with pytest.raises(BenchError, match=r"no place for model\.layers\.0\.self_attn\.k_scale"):
+        opened(folder)
 
 
 def save_gpt2(folder: Path) -> Path:
@@ -325,6 +501,38 @@ def test_t5_s_own_head_is_used_though_its_configuration_ties_it(tmp_path: Path) 
     assert not torch.equal(model.lm_head.weight, model.shared.weight)
 
 
+@pytest.mark.parametrize("part", ["encoder", "decoder"])
+def test_t5_has_one_embedding(tmp_path: Path, part: str) -> None:
+    folder = save_t5(tmp_path / "m")
+    before = letters(opened(folder, "encoder-decoder"))
+    name = f"{part}.embed_tokens.weight"
+    change(folder, lambda tensors: tensors.update({name: tensors["shared.weight"].clone()}))
+    assert letters(opened(folder, "encoder-decoder")) == before
+    change(folder, lambda tensors: tensors.update({name: tensors["shared.weight"] * 2}))
+    with pytest.raises(
+        BenchError, match=rf"{re.escape(name)} and shared\.weight are one weight by config\.json"
+    ):
+        opened(folder, "encoder-decoder")
+
+
+@pytest.mark.parametrize(
+    ("family", "name"),
+    [
+        ("t5gemma", "lm_head.out_proj.weight"),
+        ("t5gemma2", "lm_head.out_proj.weight"),
+        ("t5gemma2", "model.decoder.embed_tokens.weight"),
+    ],
+)
+def test_encoder_decoders_keep_what_config_json_ties(tmp_path: Path, family: str, name: str) -> None:
+    folder = save_architecture(BY_NAME[family], tmp_path / "m")
+
+    def other(tensors: Tensors) -> None:
+        tensors[name] = next(2 * tensors[key] for key in tensors if key.endswith("embed_tokens.weight"))
+
+    with pytest.raises(BenchError, match=rf"{re.escape(name)} and .* are one weight by config\.json and two"):
+        opened(change(folder, other), "encoder-decoder")
+
+
 def test_a_tensor_in_two_files_is_refused_where_its_values_differ(llama: Path) -> None:
     before = letters(opened(llama))
     first, second = save_shards(llama)
@@ -338,6 +546,24 @@ def test_a_tensor_in_two_files_is_refused_where_its_values_differ(llama: Path) -
     message = f"model.embed_tokens.weight is in {first.name} and in {second.name} with other values"
     with pytest.raises(BenchError, match=re.escape(message)):
         opened(llama)
+
+
+def test_a_tensor_that_only_the_index_names_is_missing(llama: Path) -> None:
+    """The model needs no lm_head.weight, so transformers would tie it."""
+    save_shards(llama)
+    index = llama / "model.safetensors.index.json"
+    names = json.loads(index.read_text("utf-8"))["weight_map"]
+    names |= {"lm_head.weight": names["model.norm.weight"]}
+    index.write_text(json.dumps({"metadata": {}, "weight_map": names}), encoding="utf-8")
+    with pytest.raises(
+        BenchError, match=r"index\.json names lm_head\.weight, not in its files: copy the whole"
+    ):
+        opened(llama)
+
+
+def test_other_files_than_the_folder_s_are_not_read(llama: Path) -> None:
+    with pytest.raises(BenchError, match=r"config\.json names other files in transformers_weights: remove"):
+        opened(configure(llama, transformers_weights="other.safetensors"))
 
 
 @pytest.mark.parametrize("length", [0, 5, 2000, -1])

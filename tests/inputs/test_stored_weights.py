@@ -135,6 +135,11 @@ def test_a_format_that_can_be_loaded_is_known(tmp_path: Path) -> None:
     assert located(configure(save_causal(tmp_path / "b", "llama"), quantization_config=FP8)).format == "fp8"
 
 
+def test_bitsandbytes_says_in_how_many_bits() -> None:
+    with pytest.raises(Unavailable, match=r"by bitsandbytes, and has neither load_in_8bit nor load_in_4bit"):
+        check_stored(format_of({"quantization_config": {"quant_method": "bitsandbytes"}}))
+
+
 def test_the_refusal_is_that_of_the_table_of_packages(monkeypatch: pytest.MonkeyPatch) -> None:
     """A method whose packages are all here is not refused."""
     gptq = format_of({"quantization_config": {"quant_method": "gptq"}})

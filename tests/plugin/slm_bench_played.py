@@ -29,7 +29,7 @@ class Settings(Strict):
     accuracy: float = Field(0.25, ge=0, le=1)
     batch: int = Field(64, ge=1)
     seconds: float = Field(0.0, ge=0)
-    fault: Literal["none", "memory", "killed", "crash", "hang"] = "none"
+    fault: Literal["none", "memory", "error", "killed", "crash", "hang"] = "none"
     after: int = Field(0, ge=0)
 
 
@@ -69,6 +69,8 @@ def _fail(fault: str) -> None:
     match fault:
         case "memory":
             raise MemoryError
+        case "error":
+            raise RuntimeError("CUDA error:\n  an illegal memory access\nwas encountered\n")
         case "killed":
             os.kill(os.getpid(), signal.SIGKILL)
         case "crash":

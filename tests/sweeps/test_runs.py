@@ -234,7 +234,10 @@ def test_code_that_comes_with_weights_is_not_run(anatomy: Path, project: Path) -
     (weights / "code.py").write_text(f"open({str(marker)!r}, 'w')\n", encoding="utf-8")
     *_, last = run_cell(path_cell(anatomy, weights), project / "results")
     assert isinstance(last, FailedResult)
-    assert last.reason.startswith("the weights cannot be loaded: ")
+    assert last.reason == (
+        "the weights cannot be loaded: it needs Python code that comes with it, which is not run: read its "
+        "*.py files and, if you trust them, give bench run --trust-remote-code, or choose another model"
+    )
     assert not marker.exists()
 
 

@@ -243,6 +243,7 @@ def test_a_results_folder_that_vanishes_stops_the_sweep(quiz: Path, project: Pat
 
 FAULTS = {
     "memory": "out of memory: ",
+    "error": "RuntimeError: CUDA error: an illegal memory access was encountered",
     "killed": "killed from outside (signal 9), not by the system for memory",
     "crash": "its process died with signal 11, Segmentation fault",
     "hang": "not finished after 8 s (--timeout): 10 of 40 answered; run the same command to continue",
@@ -269,7 +270,11 @@ def test_each_fault_is_one_failed_cell_and_the_others_are_done(
     for fault, reason in FAULTS.items():
         assert failed[f"faulty-{fault}"].reason.startswith(reason)
         assert f"faulty-{fault}: {reason}" in done.stdout
-    for fault, trace in (("crash", "Fatal Python error: Segmentation fault"), ("memory", "MemoryError")):
+    for fault, trace in (
+        ("crash", "Fatal Python error: Segmentation fault"),
+        ("memory", "MemoryError"),
+        ("error", "RuntimeError"),
+    ):
         result = failed[f"faulty-{fault}"]
         assert isinstance(result, FailedResult)
         assert trace in result.traceback
