@@ -2,8 +2,9 @@
 
 import re
 import typing
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, cast
 
@@ -12,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from bench.errors import FileError, Mistake, did_you_mean
-from bench.folders import display, read_text
+from bench.folders import display, is_file, read_text
 
 Location = tuple[str | int, ...]
 M = TypeVar("M", bound=BaseModel)
@@ -41,8 +42,38 @@ for _first in "tf":
     _Loader.yaml_implicit_resolvers[_first] = [*_Loader.yaml_implicit_resolvers.get(_first, []), _BOOLEAN]
 
 
-def read_yaml(path: Path, model: type[M]) -> M:
-    """Read and check one file; raises a FileError with all its mistakes."""
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A YAML file as it was read: its name for messages, the line of each key, and its content."""
+
+    name: str
+    lines: Mapping[Location, int]
+    content: dict[str, Any]
+    repeated: tuple[Mistake, ...]
+
+
+def read_yaml(path: Path, model: type[M], *, may_include: bool = False) -> M:
+    """Read and check one file; raises a FileError with all its mistakes.
+
+    With `may_include`, the key `include` names a file, relative to this one, whose keys it takes over: those
+    of this file go before them, and objects are put together key by key.
+    """
+    files = list(_included(path)) if may_include else [_load(path)]
+    content: dict[str, Any] = {}
+    for file in reversed(files):
+        content = _together(content, file.content)
+    mistakes = [mistake for file in files for mistake in file.repeated]
+    try:
+        value = model.model_validate(content)
+    except ValidationError as error:
+        mistakes += [_mistake(files, model, detail) for detail in error.errors()]
+        raise FileError(mistakes) from error
+    if mistakes:
+        raise FileError(mistakes)
+    return value
+
+
+def _load(path: Path) -> _File:
     text, file = read_text(path), display(path)
     try:
         _refuse_traps(text, file)
@@ -56,18 +87,41 @@ def read_yaml(path: Path, model: type[M]) -> M:
         raise FileError([Mistake(file, 0, "", f"not YAML: {error}")]) from error
     if not isinstance(raw, dict):
         raise FileError([Mistake(file, 1, "", "expected keys and values")])
-    mistakes = [
+    repeated = [
         Mistake(file, line, ".".join(map(str, loc)), "given twice")
         for loc, line in (_repeated(node, ()) if node else ())
     ]
-    try:
-        value = model.model_validate(raw)
-    except ValidationError as error:
-        mistakes += [_mistake(file, lines, model, detail) for detail in error.errors()]
-        raise FileError(mistakes) from error
-    if mistakes:
-        raise FileError(mistakes)
-    return value
+    return _File(file, lines, cast("dict[str, Any]", raw), tuple(repeated))
+
+
+def _included(path: Path) -> Iterator[_File]:
+    """The file, the one that it includes, the one that this includes, and so on."""
+    seen: set[Path] = set()
+    while True:
+        seen.add(path.resolve())
+        file = _load(path)
+        name = file.content.pop("include", None)
+        yield file
+        if name is None:
+            return
+        place = file.name, file.lines[("include",)], "include"
+        if not isinstance(name, str):
+            raise FileError([Mistake(*place, f"expected a file's name, not {name!r}")])
+        path = path.parent / name
+        if not is_file(path):
+            raise FileError([Mistake(*place, f"there is no file {display(path)}")])
+        if path.resolve() in seen:
+            raise FileError([Mistake(*place, "the file includes itself")])
+
+
+def _together(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """The keys of both; `over` goes before `base`, and objects are put together in the same way."""
+    put_together = {
+        key: _together(base[key], cast("dict[str, Any]", value))
+        for key, value in over.items()
+        if isinstance(value, dict) and isinstance(base.get(key), dict)
+    }
+    return {**base, **over, **put_together}
 
 
 def read_each(paths: Iterable[Path], read: Callable[[Path], V]) -> tuple[list[V], list[Mistake]]:
@@ -131,13 +185,15 @@ def _repeated(node: yaml.Node, at: Location) -> Iterator[tuple[Location, int]]:
         yield from _repeated(child, place)
 
 
-def _mistake(
-    file: str, lines: Mapping[Location, int], model: type[BaseModel], detail: ErrorDetails
-) -> Mistake:
+def _mistake(files: Sequence[_File], model: type[BaseModel], detail: ErrorDetails) -> Mistake:
     # pydantic's location also holds the tags of unions. Our tags have a space, and our YAML keys do not.
     loc = tuple(part for part in detail["loc"] if " " not in str(part))
-    line = next((lines[loc[:end]] for end in range(len(loc), 0, -1) if loc[:end] in lines), 1)
-    return Mistake(file, line, ".".join(map(str, loc)), mistake_text(model, detail))
+    for end in range(len(loc), 0, -1):
+        for file in files:
+            if loc[:end] in file.lines:
+                place = file.name, file.lines[loc[:end]]
+                return Mistake(*place, ".".join(map(str, loc)), mistake_text(model, detail))
+    return Mistake(files[0].name, 1, ".".join(map(str, loc)), mistake_text(model, detail))
 
 
 def mistake_text(model: type[BaseModel], detail: ErrorDetails) -> str:

@@ -30,8 +30,11 @@ def folders(name: str) -> tuple[Path, ...]:
 
 
 def yaml_files(name: str) -> dict[str, Path]:
-    """`{stem: path}` of the YAML files in `folders(name)`, sorted by stem."""
-    paths = [path for folder in folders(name) for path in sorted(folder.glob("*.yaml"))]
+    """`{stem: path}` of the YAML files in `folders(name)`, sorted by stem.
+
+    Files whose names begin with "_" are for others to include.
+    """
+    paths = [path for folder in folders(name) for path in sorted(folder.glob("[!_]*.yaml"))]
     return dict(sorted({path.stem: path for path in paths}.items()))
 
 

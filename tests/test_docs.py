@@ -5,7 +5,10 @@ What stands after the language of a fenced block is for these tests, and no read
     ```bash              its `bench` commands must parse
     ```bash run          they are run, in the page's order, in a temporary project
     ```bash later        they need what is not there yet
-    ```yaml PATH         the file is written to the project before the page's commands run
+    ```bash refused      they are run last, and each says what the next block says
+    ```text refused      which is this one
+    ```yaml PATH         the file is written to the project before the page's commands run; where it holds
+                         `data` alone, with the other keys of the page's first file
 """
 
 import importlib
@@ -22,15 +25,17 @@ from typing import Any
 
 import click
 import pytest
+import yaml
 from click.testing import Result
 from pydantic import BaseModel
 
 from bench import errors
 from bench.cli import main
+from bench.inputs.data import load_split
 from bench.inputs.model_card import ModelCard
 from bench.inputs.suite import Suite
 from bench.inputs.sweep_file import Sweep
-from bench.inputs.task import Task
+from bench.inputs.task import Task, read_task
 from bench.scoring.record import Record
 from conftest import ROOT
 
@@ -80,19 +85,33 @@ def commands(block: Block) -> Iterator[list[str]]:
             words = words[end + 1 :]
 
 
+def files_of(page: str) -> dict[str, str]:
+    """The files that a page writes, by path."""
+    files = {b.note: b.text for b in blocks(page) if b.language != "bash" and b.note not in ("", "refused")}
+    first = next(iter(text for path, text in files.items() if path.endswith(".yaml")), "")
+    for path, text in files.items():
+        if text.startswith("data:"):
+            head, rest = first.split("data:\n")[0], first[first.index("prompt:") :]
+            files[path] = head.replace(str(yaml.safe_load(head)["name"]), Path(path).stem) + text + rest
+    return files
+
+
 def follow(page: str, bench: Callable[..., Result], project: Path) -> None:
     """Do what the page says, in a project with the committed runs of the sample."""
     shutil.copytree(ROOT / "results" / "medqa_sample", project / "results" / "medqa_sample")
-    for block in blocks(page):
-        if block.note and block.language != "bash":
-            path = project / block.note
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(block.text, encoding="utf-8")
+    for path, text in files_of(page).items():
+        (project / path).parent.mkdir(parents=True, exist_ok=True)
+        (project / path).write_text(text, encoding="utf-8")
     for block in blocks(page):
         for words in commands(block) if (block.language, block.note) == ("bash", "run") else ():
             # The embedded model has tests of its own; baselines are quick.
             result = bench(*("family:baseline" if word == "available" else word for word in words))
             assert result.exit_code == 0, f"{shlex.join(words)}: {result.output}"
+    refused = [block for block in blocks(page) if block.note == "refused"]
+    for block, said in zip(refused[::2], refused[1::2], strict=True):
+        for words in commands(block):
+            result = bench(*words)
+            assert (result.exit_code, result.stderr) == (3, said.text), shlex.join(words)
 
 
 def test_a_task_and_a_card_written_from_the_readme_alone_work(
@@ -121,7 +140,7 @@ def test_every_command_on_a_page_exists_with_its_options(page: str, monkeypatch:
     for block in blocks(page):
         if block.language != "bash":
             continue
-        assert block.note in ("", "run", "later"), f"no such mark: {block.note}"
+        assert block.note in ("", "run", "later", "refused"), f"no such mark: {block.note}"
         for words in commands(block) if block.note == "" else ():
             check_words(words)
 
@@ -186,7 +205,43 @@ def explained(page: str, head: str) -> set[str]:
 
 
 def test_every_key_of_a_task_is_explained_and_no_other() -> None:
-    assert explained("docs/data.md", "key") == keys(Task)
+    assert explained("docs/data.md", "key") == keys(Task) | {"include"}  # a key of the file, not of the task
+
+
+def test_every_key_of_data_has_an_example_that_is_run() -> None:
+    shown = {
+        key for path, text in files_of("docs/data.md").items() if path.endswith(".yaml")
+        for key in paths_in(yaml.safe_load(text))
+    }  # fmt: skip
+    shown = {re.sub(r"^data\.where\.\w+", "data.where", key) for key in shown}
+    assert {key for key in keys(Task) if key.startswith("data.")} <= shown
+
+
+def paths_in(value: Any, above: str = "") -> Iterator[str]:
+    """The keys of a YAML file, with the keys above them."""
+    for key, inner in value.items() if isinstance(value, dict) else ():
+        yield f"{above}{key}"
+        yield from paths_in(inner, f"{above}{key}.")
+
+
+def test_the_examples_of_data_become_the_items_that_the_page_says(
+    bench: Callable[..., Result], project: Path
+) -> None:
+    follow("docs/data.md", bench, project)
+
+    def answers(name: str) -> list[str]:
+        split = load_split(read_task(project / "tasks" / name), "test", data_dir=None, offline=True)
+        assert split is not None
+        return [item.options[item.answer] for item in split.items]
+
+    assert answers("first_aid.yaml") == ["Pressure", "5 cm", "Upper arm"]
+    assert answers("bones.yaml") == ["Femur", "Ulna"]
+    assert answers("vitamins.yaml") == ["Vitamin C", "Vitamin D"]
+    assert answers("blood.yaml") == ["B", "0"]
+    assert answers("abstracts.yaml") == ["yes", "no"]
+    assert answers("fever.yaml") == ["No", "Yes"]
+    assert answers("odd.yaml") == ["Ulna", "Liver"]
+    assert len(answers("health.yaml")) == 2
 
 
 def test_every_key_of_a_model_card_is_explained_and_no_other() -> None:

@@ -19,6 +19,8 @@ _NAME = re.compile(r"\s*\(?\s*(.*?)\s*[).:]?\s*", re.DOTALL)
 _NUMBER = re.compile(r"\s*([+-]?\d{1,9})(?:\.0+)?\s*")
 HIDDEN = -1
 """What data sets have where the right answer is not published; so is 0 where answers count from 1."""
+_BOTH = re.compile(r"\s*\(?\s*(\w+)\s*[).:]\s*(.+)", re.DOTALL)
+"""A name and a text: "B. the text of the second option"."""
 _SEVERAL = re.compile(r"\W*[A-Za-z\d](?:\W+[A-Za-z\d])+\W*")
 """Several letters or digits, such as "A,C"."""
 _BETWEEN = re.compile(r"\s*[,;|/]\s*")
@@ -64,7 +66,7 @@ def read_answer(value: object, options: Options, keys: AnswerKeys) -> Answer:
     forms: dict[AnswerForm, int | None] = {
         "name": _by_name(text, options.names),
         "index": _by_index(number, options, keys.start or 0),
-        "text": _by_text(text, options.texts),
+        "text": _by_text(text, options),
     }
     meanings: Meanings = {form: index for form, index in forms.items() if index is not None}
     if keys.form is not None:
@@ -103,8 +105,9 @@ def unclear(answer: Answer, options: Options, column: str) -> RowError:
 
 def counts_from_one(answers: Sequence[Answer], keys: AnswerKeys) -> bool:
     """Whether the answers of a split are numbers of which none is 0, and the task does not say more."""
-    numbers = [a.number for a in answers if "index" in a.meanings]
-    return keys.start is None and keys.form in (None, "index") and bool(numbers) and 0 not in numbers
+    pairs = zip(answers, settle(answers), strict=True)
+    numbers = [a.number for a, index in pairs if index is not None and a.meanings.get("index") == index]
+    return keys.start is None and bool(numbers) and 0 not in numbers
 
 
 def _plain(value: object, keys: AnswerKeys) -> tuple[str, int | None]:
@@ -150,12 +153,22 @@ def _by_index(number: int | None, options: Options, start: int) -> int | None:
     return number - start
 
 
-def _by_text(text: str, texts: Sequence[str]) -> int | None:
-    wanted = text.strip()
-    exact = [i for i, option in enumerate(texts) if option.strip() == wanted]
+def _by_text(text: str, options: Options) -> int | None:
+    exact = [i for i, option in enumerate(options.texts) if option.strip() == text.strip()]
     if exact:  # the right option may be there twice, for which there is a rule
         return exact[0]
-    return _only([i for i, option in enumerate(texts) if option.strip().casefold() == wanted.casefold()])
+    index = _only(_alike(text, options.texts))
+    both = _BOTH.fullmatch(text) if index is None else None
+    if both is None:
+        return index
+    named = _by_name(both[1], options.names)
+    return named if named in _alike(both[2], options.texts) else None
+
+
+def _alike(text: str, texts: Sequence[str]) -> list[int]:
+    """The options with that text, if case and the number of spaces do not count."""
+    wanted = text.casefold().split()
+    return [i for i, option in enumerate(texts) if option.casefold().split() == wanted]
 
 
 def _only(indices: Sequence[int]) -> int | None:
@@ -170,6 +183,9 @@ def _names_several(text: str, names: Sequence[str]) -> bool:
 
 
 def _means_nothing(value: object, number: int | None, options: Options, keys: AnswerKeys) -> str:
+    if isinstance(value, bool):
+        remedy = "write data.columns.options: {fixed: {'true': TEXT, 'false': TEXT}}"
+        return f"answer {value} names no option; where the options are yes and no, {remedy}"
     start, count = keys.start or 0, len(options.names)
     names = ", ".join(options.names)
     numbers = f"{start} to {count - 1 + start}" if options.lettered else ""

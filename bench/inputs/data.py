@@ -91,12 +91,9 @@ def load_split(file: TaskFile, role: Role, *, data_dir: Path | None, offline: bo
     drawn = data.sample if role == "test" else None
     match data:
         case FilesData():
-            path = file.path.parent / data.files[name]
-            if not is_file(path):
-                place = display(file.path), line_of(file.path, ("data", "files", name))
-                raise FileError([Mistake(*place, f"data.files.{name}", f"there is no file {display(path)}")])
+            path = _existing(file, data, name)
             parts = [("", read_rows_of(path, data.encoding))]
-            return _split(file, name, path.name, parts, data, drawn)
+            return replace(_split(file, name, display(path), parts, data, drawn), source=path.name)
         case HubData():
             if mirrors := _mirrors(data, name, data_dir):
                 return _mirrored(file, name, mirrors, data, drawn)
@@ -105,6 +102,17 @@ def load_split(file: TaskFile, role: Role, *, data_dir: Path | None, offline: bo
             named = [(config or "", hub_rows(data, config, name, offline=offline)) for config in configs]
             parts = named if data.configs else [("", rows) for _, rows in named]
             return _split(file, name, source, parts, data, drawn)
+
+
+def _existing(file: TaskFile, data: FilesData, name: str) -> Path:
+    path = file.path.parent / data.files[name]
+    if is_file(path):
+        return path
+    text = f"there is no file {display(path)}; paths start at the task file's folder"
+    if os.path.isdir(path):  # noqa: PTH112 (False for a name that no file can have)
+        text = f"{display(path)} is a folder; name one file"
+    place = display(file.path), line_of(file.path, ("data", "files", name))
+    raise FileError([Mistake(*place, f"data.files.{name}", text)])
 
 
 def _mirrored(

@@ -2,12 +2,11 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from bench.errors import Unavailable, one_line
 from bench.inputs.hub import hub_errors, repository
-from bench.inputs.paths import Row
-from bench.inputs.readers import Place, PlacedRow, without_media
+from bench.inputs.readers import Place, PlacedRow, labelled, without_media
 from bench.inputs.task_data import HubData
 
 _SCRIPTS = "scripts are no longer supported"
@@ -32,7 +31,7 @@ def hub_rows(data: HubData, config: str | None, name: str, *, offline: bool) -> 
         raise Unavailable(reason, "download it again, or correct data in the task file") from error
     except hub_errors() as error:  # not cached, no such set, no such split, or not an answer of the hub
         raise _unavailable(data, config, name, error, offline=offline) from error
-    return [(Place(source, number), row) for number, row in enumerate(cast("Iterable[Row]", rows), start=1)]
+    return [(Place(source, number), row) for number, row in enumerate(labelled(rows), start=1)]
 
 
 def _load(data: HubData, config: str | None, name: str, *, offline: bool) -> Any:

@@ -10,11 +10,12 @@ from bench.inputs.draw import draw
 from bench.inputs.odd_rows import OddKind, refusal
 from bench.inputs.readers import Place, PlacedRow
 from bench.inputs.row_error import RowError
-from bench.inputs.rows import Draft, answer_keys, finish, read_row
+from bench.inputs.rows import Draft, answer_keys, finish, key_of, read_row
 from bench.inputs.task_data import Reading, Sample
 from bench.inputs.where import Where
 from bench.types import Item
 
+_NO_ID = "; correct one of them, or leave out data.columns.id to number all rows"
 Part = tuple[str, Iterable[PlacedRow]]
 """A configuration of a data set, "" where there is only one, and its rows."""
 
@@ -57,9 +58,11 @@ def read_items(name: str, parts: Sequence[Part], reading: Reading, where: Where,
     dropped: list[OddKind] = []
     drafts = list(_drafts(name, parts, reading, where, mistakes, dropped))
     items = list(_finished(drafts, reading, mistakes, dropped))
+    mistakes.sort(key=lambda placed: (placed[0].file, placed[0].line))
     wrong = distinct(mistakes) + [Mistake(source, 0, key, text) for key, text in where.problems()]
     if not wrong and not items:
-        wrong = [Mistake(source, 0, "", f"split '{name}' has no items")]
+        text = f"split '{name}' has no items: no row was read, or none is left by data.where and data.rows"
+        wrong = [Mistake(source, 0, "", text)]
     if not wrong:
         wrong = [Mistake(source, 0, "data.configs", text) for text in _without_items(name, parts, drafts)]
     if not wrong and all("uncut_questions" in read.odd for read in items):
@@ -127,7 +130,7 @@ def _finished(
         try:
             item, odd = finish(drafted.draft, answer, reading.columns.answer)
             if item.id in places:
-                text = f"'{item.id}' is also the id of line {places[item.id].line}"
+                text = f"'{item.id}' is also the id of line {places[item.id].line}{_NO_ID}"
                 raise RowError(reading.columns.id or "id", text)
             content = content_of(item), item.extra
             if content in contents:
@@ -136,7 +139,7 @@ def _finished(
             contents.add(content)
             for kind in odd:
                 if reading.rows.of(kind) in ("refuse", "drop"):
-                    raise RowError("", "", kind)
+                    raise RowError(key_of(kind, reading.columns), "", kind)
         except RowError as error:
             _sort_out(place, error, reading, mistakes, dropped)
         else:

@@ -79,9 +79,9 @@ def count_odd(kinds: Iterable[OddKind], rules: RowRules) -> Odd:
 
 def odd_warnings(odd: Odd) -> Iterator[str]:
     """A sentence for each kind of odd rows, with what happened to them and the key that changes it."""
-    for kind, found in odd.items():
-        rows = f"{found.rows:,} {'row' if found.rows == 1 else 'rows'}"
-        yield f"{rows} {_WORDS[kind]}: {_FATES[found.rule]} (data.rows.{kind})"
+    for kind, odd_rows in odd.items():
+        rows = f"{odd_rows.rows:,} {'row' if odd_rows.rows == 1 else 'rows'}"
+        yield f"{rows} {_WORDS[kind]}: {_FATES[odd_rows.rule]} (data.rows.{kind})"
 
 
 def refusal(kind: OddKind) -> str:

@@ -1,5 +1,6 @@
 """The options of a row, in all forms that data have them: columns, lists, objects, JSON text, fixed ones."""
 
+import ast
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -7,7 +8,7 @@ from typing import Any, cast
 
 from bench.inputs.answers import Options
 from bench.inputs.paths import Row, value_at
-from bench.inputs.row_error import RowError
+from bench.inputs.row_error import LEAVE_OUT, RowError
 from bench.inputs.task_data import FixedOptions, ListOptions, OptionsForm, ParallelOptions
 from bench.types import LETTERS
 
@@ -23,9 +24,11 @@ def read_options(row: Row, form: OptionsForm, empty: Sequence[str]) -> Options:
     column = options_column(form)
     names, values = _named(row, form)
     texts = tuple("" if _is_empty(value, empty) else _text(value, column) for value in values)
-    if not 2 <= len([text for text in texts if text]) <= len(LETTERS) or len(texts) > len(LETTERS):
-        count = len([text for text in texts if text])
-        raise RowError(column, f"{count} options; there must be 2 to {len(LETTERS)}")
+    count = len([text for text in texts if text])
+    if count < 2 or len(texts) > len(LETTERS):
+        counts = f"{count} option{'' if count == 1 else 's'}"
+        counts += f" beside {len(texts) - count} empty" if count < len(texts) else ""
+        raise RowError(column, f"{counts}; a question has 2 to {len(LETTERS)}: {LEAVE_OUT}")
     letters = tuple(LETTERS[: len(texts)])
     if names is None:
         return Options(letters, texts, lettered=True)
@@ -82,13 +85,25 @@ def _named(row: Row, form: OptionsForm) -> Named:
 
 
 def _decoded(value: object) -> object:
-    """A list or an object that a table holds as JSON text."""
-    if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
-        try:
-            return json.loads(value)
-        except ValueError:
-            return value
-    return value
+    """A list or an object that a table holds as text, in JSON or as Python writes it."""
+    if not isinstance(value, str) or value.lstrip()[:1] not in ("[", "{"):
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return _of_python(value)
+
+
+def _of_python(text: str) -> object:
+    """The list or object that Python writes as this text, such as "['a', 'b']"; else the text.
+
+    Text that Python only reads is none: in ['a' 'b'], as NumPy writes it, two texts would become one.
+    """
+    try:
+        value = ast.literal_eval(text.strip())
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        return text
+    return value if repr(value) == text.strip() else text
 
 
 def _of_value(value: object, column: str) -> Named:
@@ -106,7 +121,8 @@ def _of_value(value: object, column: str) -> Named:
             remedy = f"write data.columns.options: {{list: {column}, text: KEY, name: KEY}}"
             raise RowError(column, f"a list of objects with the keys {keys}; {remedy}")
         return None, values
-    raise RowError(column, f"expected a list or an object of texts, not {value!r:.80}")
+    remedy = 'write them as a JSON list, such as ["yes", "no"], or in a column each'
+    raise RowError(column, f"expected a list or an object of texts, not {value!r:.80}; {remedy}")
 
 
 def _of_objects(value: object, form: ListOptions) -> Named:

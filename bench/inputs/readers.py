@@ -7,19 +7,29 @@ an empty one, and "1" the number 1.0. Files of any format may be compressed.
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 from bench.errors import FileError, Mistake, one_line
 from bench.folders import display
+from bench.inputs.packed import UNPACK
 from bench.inputs.paths import Row
 from bench.inputs.row_error import RowError
+from bench.types import LETTERS
 
-_PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip")
-_DELIMITERS = {".csv": ",", ".tsv": "\t"}
+_DELIMITERS = {".csv": ",;\t", ".tsv": "\t"}
+"""What may separate the columns of a table. Excel writes semicolons where the comma is the decimal point."""
 _TABLES = (".parquet", ".arrow", ".feather")
+_NO_TEXT = {
+    b"\x1f\x8b": "is compressed with gzip; end its name with .gz",
+    b"PK\x03\x04": "is an Excel workbook or a zip archive; save the sheet as CSV, or end the name with .zip",
+    b"\x28\xb5\x2f\xfd": "is compressed with Zstandard, which is not read; compress it with gzip",
+    b"PAR1": "is Parquet; end its name with .parquet",
+}
+"""What the first bytes of a file say of one whose name says that it is text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,48 +49,81 @@ def read_rows_of(path: Path, encoding: str = "utf-8") -> Iterator[PlacedRow]:
     Raises a FileError where the file as a whole cannot be read, and yields a RowError for a row that cannot.
     """
     endings = [suffix.lower() for suffix in path.suffixes]
-    packed = bool(endings) and endings[-1] in _PACKED
-    format_ = next(iter((endings[:-1] if packed else endings)[-1:]), "")
-    data = _bytes(path, packed=packed)
+    unpack = UNPACK.get(endings[-1]) if endings else None
+    format_ = next(iter((endings[:-1] if unpack else endings)[-1:]), "")
+    data = _bytes(path, unpack)
     if format_ in _TABLES:
         return _table(path, data, format_)
     text = _decoded(path, data, encoding)
     if format_ in _DELIMITERS:
-        return _delimited(path, text, _DELIMITERS[format_])
-    return _json_array(path, text) if text.lstrip()[:1] == "[" else _json_lines(path, text)
+        return _delimited(path, text, _delimiter(text, _DELIMITERS[format_]))
+    return _json(path, text)
 
 
 def _wrong(path: Path, text: str, line: int = 0) -> FileError:
     return FileError([Mistake(display(path), line, "", text)])
 
 
-def _bytes(path: Path, *, packed: bool) -> bytes:
+def _bytes(path: Path, unpack: Callable[[bytes], bytes] | None) -> bytes:
     try:
-        if not packed:
-            return path.read_bytes()
-        import fsspec
-
-        with cast("Any", fsspec.open(str(path), "rb", compression="infer")) as file:
-            return file.read()
+        data = path.read_bytes()
+    except OSError as error:
+        raise _wrong(path, error.strerror or one_line(error)) from error
+    try:
+        return unpack(data) if unpack else data
     except Exception as error:  # each kind of compression has errors of its own
-        if isinstance(error, OSError) and error.strerror:
-            raise _wrong(path, error.strerror) from error
         raise _wrong(path, f"cannot be unpacked: {one_line(error)}") from error
 
 
 def _decoded(path: Path, data: bytes, encoding: str) -> str:
+    for start, what in _NO_TEXT.items():
+        if data.startswith(start):
+            raise _wrong(path, what)
+    start = 0
     try:
-        return data.decode(encoding).removeprefix("\ufeff")
+        text = data.decode(encoding).removeprefix("\ufeff")
+        if "\0" not in text[:2]:
+            return text
     except UnicodeError as error:
-        if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-            text = f"not {encoding}: its first bytes are those of UTF-16; write data.encoding: utf-16"
-            raise _wrong(path, text, 1) from error
         start = error.start if isinstance(error, UnicodeDecodeError) else 0
-        text = (
-            f"byte {start:,} of the file is not {encoding}; write the file's own encoding as data.encoding, "
-            "such as latin-1 or cp1252, or save the file as UTF-8"
+    if other := _utf16(data):
+        raise _wrong(path, f"not {encoding}: it begins as UTF-16 does; write data.encoding: {other}", 1)
+    text = (
+        f"byte {start:,} of the file is not {encoding}; write the file's own encoding as data.encoding, "
+        "such as latin-1 or cp1252, or save the file as UTF-8"
+    )
+    raise _wrong(path, text, data.count(b"\n", 0, start) + 1)
+
+
+def _utf16(data: bytes) -> str | None:
+    """The encoding of a file that begins with the mark of UTF-16, or with every second byte 0."""
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return "utf-16"
+    if data[:1] == b"\0":
+        return "utf-16-be"
+    return "utf-16-le" if data[1:2] == b"\0" else None
+
+
+def _json(path: Path, text: str) -> Iterator[PlacedRow]:
+    start = text.lstrip()
+    if start[:1] == "[":
+        return _json_array(path, text)
+    if start[:1] not in ("{", ""):
+        raise _wrong(
+            path, "neither JSON Lines nor a JSON array; the name of a table ends with .csv or .tsv", 1
         )
-        raise _wrong(path, text, data.count(b"\n", 0, start) + 1) from error
+    if _spans_lines(start):
+        remedy = "write each object on one line, or all of them in an array: [{…}, {…}]"
+        raise _wrong(path, f"the first JSON object is written over several lines; {remedy}", 1)
+    return _json_lines(path, text)
+
+
+def _spans_lines(text: str) -> bool:
+    try:
+        _, end = json.JSONDecoder().raw_decode(text)
+    except (ValueError, RecursionError):
+        return False
+    return "\n" in text[:end]
 
 
 def _json_lines(path: Path, text: str) -> Iterator[PlacedRow]:
@@ -94,8 +137,15 @@ def _json_row(line: str) -> Row | RowError:
     try:
         row = json.loads(line, object_pairs_hook=_object)
     except (ValueError, RecursionError) as error:
-        return RowError("", f"not JSON: {error}")
+        return _not_json(error)
     return _object_row(row)
+
+
+def _not_json(error: Exception) -> RowError:
+    if not isinstance(error, json.JSONDecodeError):
+        return RowError("", f"not JSON: {error}")
+    remedy = "; write one object a line, and nothing after it" if error.msg == "Extra data" else ""
+    return RowError("", f"not JSON: {error.msg} at character {error.colno}{remedy}")
 
 
 def _object_row(row: object) -> Row | RowError:
@@ -121,7 +171,8 @@ def _json_array(path: Path, text: str) -> Iterator[PlacedRow]:
         try:
             row, place = decoder.raw_decode(text, place)
         except (ValueError, RecursionError) as error:
-            yield Place(file, line), RowError("", f"not JSON: {error}")
+            wrong = error.lineno if isinstance(error, json.JSONDecodeError) else line
+            yield Place(file, wrong), _not_json(error)
             return
         yield Place(file, line), _object_row(row)
         place = _skip(text, place, " \t\r\n")
@@ -140,8 +191,15 @@ def _skip(text: str, place: int, characters: str) -> int:
     return place
 
 
+def _delimiter(text: str, marks: str) -> str:
+    """The mark that separates the header into the most columns."""
+    header = re.split(r"[\r\n]", text.lstrip("\r\n"), maxsplit=1)[0]
+    columns = {mark: sum(len(fields) for fields in csv.reader([header], delimiter=mark)) for mark in marks}
+    return max(marks, key=lambda mark: columns[mark])
+
+
 def _delimited(path: Path, text: str, delimiter: str) -> Iterator[PlacedRow]:
-    """The rows of a table of texts with a header."""
+    """The rows of a table of texts with a header. Empty rows are left out, as spreadsheets write them."""
     file = display(path)
     csv.field_size_limit(2**31 - 1)
     lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
@@ -150,25 +208,36 @@ def _delimited(path: Path, text: str, delimiter: str) -> Iterator[PlacedRow]:
     try:
         for fields in lines:
             place, start = Place(file, start), lines.line_num + 1
-            if not fields:
+            if not any(field.strip() for field in fields):
                 continue
             if header is None:
                 header = _header(path, fields)
-            elif len(fields) != len(header):
-                yield place, RowError("", f"{len(fields)} fields, but the header has {len(header)}")
             else:
-                yield place, dict(zip(header, fields, strict=True))
+                yield place, _table_row(header, fields, delimiter)
     except csv.Error as error:
-        yield Place(file, start), RowError("", f"not a table: {error}")
+        remedy = "a text with a quote or a line break stands in double quotes, and a quote in it is doubled"
+        yield Place(file, start), RowError("", f"not a table: {error}; {remedy}")
 
 
-def _header(path: Path, fields: list[str]) -> list[str]:
+def _header(path: Path, fields: Sequence[str]) -> list[str]:
+    """The names of the columns, "" for those without."""
     names = [field.strip() for field in fields]
-    if len(set(names)) < len(names):
-        raise _wrong(path, f"two columns have the same name: {', '.join(names)}", 1)
-    if len(names) == 1 and any(mark in names[0] for mark in ";\t|"):
+    named = [name for name in names if name]
+    if len(set(named)) < len(named):
+        raise _wrong(path, f"two columns have the same name: {', '.join(named)}", 1)
+    if len(names) == 1:
         raise _wrong(path, "the header is one column; separate columns by commas (.csv) or tabs (.tsv)", 1)
     return names
+
+
+def _table_row(header: Sequence[str], fields: Sequence[str], delimiter: str) -> Row | RowError:
+    counts = f"the row has {len(fields)} fields, the header {len(header)}"
+    if any(field.strip() for field in fields[len(header) :]):
+        mark = "a tab" if delimiter == "\t" else f"'{delimiter}'"
+        return RowError("", f"{counts}; put a text that holds {mark} in double quotes")
+    if missing := [name for name in header[len(fields) :] if name]:
+        return RowError(", ".join(missing), f"{counts}; write every field, also an empty one")
+    return {name: field for name, field in zip(header, fields, strict=False) if name}
 
 
 def _table(path: Path, data: bytes, format_: str) -> Iterator[PlacedRow]:
@@ -186,7 +255,7 @@ def _table(path: Path, data: bytes, format_: str) -> Iterator[PlacedRow]:
             table = arrow.ipc.open_file(buffer).read_all()
         else:
             table = arrow.ipc.open_stream(buffer).read_all()
-        rows = cast("Iterable[Row]", without_media(Dataset(table)))
+        rows = labelled(without_media(Dataset(table)))
         yield from ((Place(display(path), number), row) for number, row in enumerate(rows, start=1))
     except (ValueError, TypeError, OSError, NotImplementedError) as error:  # pyarrow's own are among them
         raise _wrong(path, f"not {format_[1:]}: {one_line(error)}") from error
@@ -199,3 +268,28 @@ def without_media(rows: Any) -> Any:
     """
     media = [column for column, kind in rows.features.items() if hasattr(kind, "decode_example")]
     return rows.remove_columns(media)
+
+
+def labelled(rows: Any) -> Iterator[Row]:
+    """The rows of a `datasets.Dataset`, with the names of class labels in place of their numbers.
+
+    Labels whose names are numbers or the letters in their order stay numbers: both point at the same option.
+    So do those without a name, such as -1.
+    """
+    from datasets import ClassLabel
+
+    names: dict[str, list[str]] = {
+        column: feature.names
+        for column, feature in rows.features.items()
+        if isinstance(feature, ClassLabel) and not _only_count(feature.names)
+    }
+    for row in rows:
+        yield row | {
+            column: known[row[column]]
+            for column, known in names.items()
+            if row[column] is not None and 0 <= row[column] < len(known)
+        }
+
+
+def _only_count(names: Sequence[str]) -> bool:
+    return any(map(str.isdigit, names)) or "".join(names).upper() == LETTERS[: len(names)]

@@ -2,6 +2,9 @@
 
 from bench.inputs.odd_rows import OddKind
 
+LEAVE_OUT = "correct the row, or leave it out with data.where"
+"""The remedy for a row that no rule of the task settles."""
+
 
 class RowError(Exception):
     """`key` is the column, "" where the whole row is wrong.

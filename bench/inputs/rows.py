@@ -9,9 +9,9 @@ from typing import cast
 from bench.errors import did_you_mean
 from bench.inputs.answers import Answer, AnswerKeys, Options, read_answer, settle, unclear
 from bench.inputs.odd_rows import OddKind
-from bench.inputs.option_forms import encodable, option_columns, read_options
-from bench.inputs.paths import MISSING, Row, find_value, value_at
-from bench.inputs.row_error import RowError
+from bench.inputs.option_forms import encodable, option_columns, options_column, read_options
+from bench.inputs.paths import MISSING, Row, column_paths, find_value, value_at
+from bench.inputs.row_error import LEAVE_OUT, RowError
 from bench.inputs.task_data import Columns, Reading
 from bench.types import LETTERS, Extra, Item
 
@@ -46,7 +46,7 @@ def read_row(row: Row, reading: Reading, default_id: str) -> Draft:
     question, cut = _question(row, reading)
     options = read_options(row, columns.options, reading.empty_options)
     return Draft(
-        id=_name(value_at(row, columns.id), columns.id) if columns.id else default_id,
+        id=_id(row, columns.id) if columns.id else default_id,
         question=question,
         options=options,
         answer=read_answer(value_at(row, columns.answer), options, answer_keys(reading)),
@@ -67,7 +67,7 @@ def finish(draft: Draft, index: int | None, column: str) -> tuple[Item, tuple[Od
     if index is None:
         raise unclear(draft.answer, options, column)
     if not options.texts[index]:
-        raise RowError(column, f"answer {draft.answer.value!r} is an empty option")
+        raise RowError(column, f"answer {draft.answer.value!r} is an empty option; {LEAVE_OUT}")
     texts = tuple(text for text in options.texts if text)
     item = Item(
         id=draft.id,
@@ -95,6 +95,15 @@ def _odd(draft: Draft, item: Item) -> Iterator[OddKind]:
         yield "uncut_questions"
 
 
+def key_of(kind: OddKind, columns: Columns) -> str:
+    """The column to name in a message about a kind of odd rows."""
+    if kind in ("doubled_options", "doubled_answer", "empty_options", "white_space"):
+        return options_column(columns.options)
+    if kind == "no_answer":
+        return columns.answer
+    return columns.question if isinstance(columns.question, str) else ", ".join(columns.question)
+
+
 def missing_columns(row: Row, columns: Columns) -> list[str]:
     """The columns of a task that a row does not have."""
     questions = (columns.question,) if isinstance(columns.question, str) else columns.question
@@ -105,8 +114,9 @@ def missing_columns(row: Row, columns: Columns) -> list[str]:
 
 def _check_columns(row: Row, columns: Columns) -> None:
     if missing := missing_columns(row, columns):
-        known = ", ".join(sorted(row))
-        near = did_you_mean(missing[0], row)
+        paths = column_paths(row)
+        known = ", ".join(paths)
+        near = did_you_mean(missing[0], paths)
         remedy = "name it in the task's data.columns"
         if missing == ["options"] and (letters := [name for name in LETTERS if name in row])[1:]:
             remedy = f"write data.columns.options: [{', '.join(letters)}]"
@@ -128,10 +138,10 @@ def _question(row: Row, reading: Reading) -> tuple[str, bool]:
     until = reading.question_until
     if until is None:
         return encodable(text, column), True
-    before, found, _ = text.rpartition(until)
-    if found and not before.strip():
+    before, mark, _ = text.rpartition(until)
+    if mark and not before.strip():
         raise RowError(column, f"nothing stands before '{until}' (data.question_until)", "empty_question")
-    return encodable(before.rstrip() if found else text, column), bool(found)
+    return encodable(before.rstrip() if mark else text, column), bool(mark)
 
 
 def _parts(value: object, column: str) -> list[str]:
@@ -153,7 +163,7 @@ def _extra(value: object, column: str) -> Extra:
 
 
 def _extra_text(value: object, column: str) -> str:
-    if value is None or (isinstance(value, float) and math.isnan(value)):
+    if _is_null(value):
         return ""
     if not isinstance(value, (str, int, float)):
         raise RowError(column, f"expected a text or a list of texts, not {value!r:.80}")
@@ -162,15 +172,30 @@ def _extra_text(value: object, column: str) -> str:
 
 def _group(row: Row, column: str | None) -> str:
     value = None if column is None else value_at(row, column)
-    if column is None or value is None or value == "":
-        return ""
+    return "" if column is None or _is_null(value) else _name(value, column)
+
+
+def _is_null(value: object) -> bool:
+    return value is None or value == "" or (isinstance(value, float) and math.isnan(value))
+
+
+def _id(row: Row, column: str) -> str:
+    value = value_at(row, column)
+    if _is_null(value):
+        raise RowError(
+            column, "a row without an id; write one, or leave out data.columns.id to number all rows"
+        )
     return _name(value, column)
 
 
 def _name(value: object, column: str) -> str:
     """An id or a group: text, or a whole number."""
+    if (
+        isinstance(value, float) and value.is_integer()
+    ):  # what a table makes of whole numbers beside an empty one
+        value = int(value)
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     if not isinstance(value, str) or not value.strip():
-        raise RowError(column, f"expected text, not {value!r:.80}")
+        raise RowError(column, f"expected a text or a whole number, not {value!r:.80}")
     return encodable(value, column)

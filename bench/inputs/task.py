@@ -166,7 +166,7 @@ class TaskFile(Strict):
 
 
 def read_task(path: Path) -> TaskFile:
-    """Read one task file; raises a FileError with all its mistakes."""
-    task = read_yaml(path, Task)
+    """Read one task file, with those that it includes; raises a FileError with all their mistakes."""
+    task = read_yaml(path, Task, may_include=True)
     check_name(task.name, path)
     return TaskFile(task=task, path=path)

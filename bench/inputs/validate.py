@@ -129,10 +129,10 @@ def _system_problems(file: TaskFile, items: Sequence[Item]) -> Iterator[Mistake]
 
 def _data_warnings(splits: Mapping[Role, Split]) -> Iterator[str]:
     """What is odd about the rows of each split; those that several roles share are told once."""
-    told: set[str] = set()
+    shown: set[str] = set()
     for role, split in splits.items():
-        if split.name not in told:
-            told.add(split.name)
+        if split.name not in shown:
+            shown.add(split.name)
             yield from (f"{role} split: {text}" for text in split.warnings())
 
 

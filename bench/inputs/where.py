@@ -8,7 +8,7 @@ from typing import cast
 
 from bench.errors import FileError, Mistake, did_you_mean
 from bench.folders import display, is_file, read_text
-from bench.inputs.paths import Row, value_at
+from bench.inputs.paths import MISSING, Row, column_paths, find_value
 from bench.inputs.row_error import RowError
 from bench.inputs.task_data import Condition, InFile
 
@@ -27,7 +27,12 @@ class Where:
         """Whether the row counts; raises a RowError where it lacks one of the columns."""
         kept = True
         for column, values in self.allowed.items():
-            value = _plain(value_at(row, column), column)
+            entry = find_value(row, column)
+            if entry is MISSING:
+                known = ", ".join(column_paths(row))
+                near = did_you_mean(column, row)
+                raise RowError(column, f"no such column; the columns are {known}{near}; correct data.where")
+            value = _plain(entry, column)
             self.seen[column][value] = None
             kept = kept and value in values
         return kept
@@ -36,7 +41,8 @@ class Where:
         """(key, what is wrong) for values that no row of the split has."""
         for column, values in self.allowed.items():
             seen = self.seen[column]
-            if missing := sorted(values - seen.keys()):
+            missing = sorted(values - seen.keys())
+            if seen and missing:  # without the column, each row is a mistake already
                 more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
                 known = ", ".join(list(seen)[:_SHOWN]) + (", …" if len(seen) > _SHOWN else "")
                 near = did_you_mean(missing[0], seen)

@@ -43,8 +43,7 @@ def task_facts(task: Task) -> TaskFacts:
 class SplitFacts(Strict):
     """A split as it was read; `rows` is its number of items and `sha256` its `items_digest`.
 
-    `odd` has the kinds of odd rows, how many there were and what happened to them; `notes` are other warnings
-    about the rows. Without any, they are not in the file.
+    `odd` counts its odd rows by kind, and `notes` are other warnings; both are left out where there are none.
     """
 
     split: str

@@ -51,7 +51,7 @@ def test_options_may_stand_in_columns_of_their_own() -> None:
         ({"question": " ", "options": ["x", "y"], "answer": 0}, "question: expected text"),
         ({"question": "Q?", "options": "x, y", "answer": 0}, "options: expected a list or an object"),
         ({"question": "Q?", "options": ["x", True], "answer": 0}, "options: expected texts, not True"),
-        ({"question": "Q?", "options": ["x"], "answer": 0}, "options: 1 options; there must be 2 to 26"),
+        ({"question": "Q?", "options": ["x"], "answer": 0}, "options: 1 option; a question has 2 to 26"),
         (
             {"question": "Q?", "options": ["x", "y"], "answer": "C"},
             "answer 'C' is out of range: A, B or 0 to 1",
@@ -60,7 +60,7 @@ def test_options_may_stand_in_columns_of_their_own() -> None:
         ({"question": "Q?", "options": ["x", "y"], "answer": -1}, "answer: no answer"),
         (
             {"question": "Q?", "options": ["x", "y"], "answer": True},
-            "answer True is out of range: A, B",
+            "answer True names no option; where the options are yes and no, write data.columns",
         ),
         ({"question": "Q?", "options": ["x", "y"], "answer": None}, "answer: no answer"),
         ({"question": "Q?", "options": ["x", "y"], "answer": "BB"}, "; did you mean 'B'?"),
@@ -74,7 +74,7 @@ def test_options_may_stand_in_columns_of_their_own() -> None:
             {"question": "Q?", "options": ["x", "y"], "answer": 0, "kind": "\udfff"},
             "kind: has half a surrogate pair",
         ),
-        ({"question": "Q?", "options": ["x", "y"], "answer": 0, "kind": {"a": 1}}, "kind: expected text"),
+        ({"question": "Q?", "options": ["x", "y"], "answer": 0, "kind": {"a": 1}}, "kind: expected a text"),
     ],
 )
 def test_a_wrong_row_says_what_is_wrong_with_which_column(row: dict[str, object], message: str) -> None:
@@ -83,7 +83,9 @@ def test_a_wrong_row_says_what_is_wrong_with_which_column(row: dict[str, object]
     assert message in str(caught.value)
 
 
-@pytest.mark.parametrize(("kind", "group"), [(0, "0"), (None, ""), ("", ""), ("x", "x")])
+@pytest.mark.parametrize(
+    ("kind", "group"), [(0, "0"), (7.0, "7"), (None, ""), (float("nan"), ""), ("", ""), ("x", "x")]
+)
 def test_a_group_is_a_text_or_a_number_or_none(kind: object, group: str) -> None:
     row = {"question": "Q?", "options": ["x", "y"], "answer": 0, "kind": kind}
     assert row_to_item(row, Columns(group="kind"), "n").group == group
@@ -94,10 +96,14 @@ def test_all_wrong_rows_of_a_file_are_told_with_their_lines(anatomy: Path) -> No
     write_lines(anatomy.parent / "test.jsonl", rows)
     with pytest.raises(FileError) as caught:
         split_items(anatomy)
-    assert [str(mistake) for mistake in caught.value.mistakes] == [
-        "tasks/test.jsonl:4: answer: answer 'Z' is out of range: A, B or 0 to 1, or an option's text",
-        "tasks/test.jsonl:5: id: 'q1' is also the id of line 1",
-    ]
+    [answer, repeated] = map(str, caught.value.mistakes)
+    assert (
+        answer
+        == "tasks/test.jsonl:4: answer: answer 'Z' is out of range: A, B or 0 to 1, or an option's text"
+    )
+    assert repeated.startswith(
+        "tasks/test.jsonl:5: id: 'q1' is also the id of line 1; correct one of them, or"
+    )
 
 
 @pytest.mark.parametrize(
@@ -111,7 +117,7 @@ def test_all_wrong_rows_of_a_file_are_told_with_their_lines(anatomy: Path) -> No
         ("[" * 100_000 + "\n", "tasks/test.jsonl:1: not JSON"),
         (
             '{"id": null, "question": "Q", "options": ["x", "y"], "answer": 0}\n',
-            "id: expected text, not None",
+            "id: a row without an id; write one, or leave out data.columns.id",
         ),
     ],
 )

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from datasets import Dataset
+from datasets import ClassLabel, Dataset, Features
 
 from bench.errors import FileError
 from bench.inputs.readers import read_rows_of
@@ -35,10 +35,11 @@ LINES = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in ROWS).enco
 ARRAY = json.dumps(ROWS, ensure_ascii=False, indent=1).encode()
 
 
-def zipped(data: bytes) -> bytes:
+def zipped(data: bytes, *more: str) -> bytes:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as file:
-        file.writestr("rows", data)
+        for name in ("rows", "__MACOSX/._rows", *more):
+            file.writestr(name, data)
     return packed.getvalue()
 
 
@@ -64,6 +65,38 @@ def test_texts_stay_as_they_are(
     path = tmp_path / (name + suffix)
     path.write_bytes(pack(data))
     assert [row for _, row in read_rows_of(path)] == ROWS
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\ufeffa;b\r\n1,5;x\r\n;\r\n2;y\r\n",  # as Excel saves it where the comma is the decimal point
+        "a\tb\n1,5\tx\n2\ty\n",
+        '\n"a",b,,\n"1,5",x,,\n,,,\n2,y\n',  # columns without a name, empty rows
+        ' a , b \r"1,5",x\r2,y\r',
+    ],
+)
+def test_tables_as_spreadsheets_write_them(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_bytes(text.encode())
+    assert [row for _, row in read_rows_of(path)] == [{"a": "1,5", "b": "x"}, {"a": "2", "b": "y"}]
+
+
+@pytest.mark.parametrize(
+    ("names", "read"),
+    [
+        (["no", "yes"], ["yes", "no", -1, None]),
+        (["1", "2"], [1, 0, -1, None]),
+        (["a", "b"], [1, 0, -1, None]),
+    ],
+)
+def test_a_class_label_is_its_name_unless_that_only_counts(
+    tmp_path: Path, names: list[str], read: list[object]
+) -> None:
+    features = Features({"answer": ClassLabel(names=names)})
+    Dataset.from_dict({"answer": [1, 0, -1, None]}, features=features).to_parquet(tmp_path / "rows.parquet")
+    rows = [row for _, row in read_rows_of(tmp_path / "rows.parquet")]
+    assert rows == [{"answer": value} for value in read]
 
 
 @pytest.mark.parametrize("name", ["rows.parquet", "rows.arrow"])
@@ -98,11 +131,19 @@ def test_an_encoding_is_named_by_a_key(tmp_path: Path, encoding: str) -> None:
 @pytest.mark.parametrize(
     ("name", "data", "message"),
     [
-        ("rows.jsonl", LINES.decode().encode("utf-16"), "1: not utf-8: its first bytes are those of UTF-16"),
+        ("rows.jsonl", LINES.decode().encode("utf-16"), "1: not utf-8: it begins as UTF-16 does"),
         ("rows.jsonl", LINES.decode().encode("utf-16"), "write data.encoding: utf-16"),
         ("rows.jsonl", b'{"a": 1}\n{"a": "\xe9"}\n', "2: byte 16 of the file is not utf-8; write the"),
         ("rows.csv", b"a,a\n1,2\n", "1: two columns have the same name: a, a"),
-        ("rows.csv", b"a;b\n1;2\n", "1: the header is one column; separate columns by commas"),
+        ("rows.csv", b"a|b\n1|2\n", "1: the header is one column; separate columns by commas"),
+        ("rows.csv", gzip.compress(b"a,b"), ": is compressed with gzip; end its name with .gz"),
+        ("rows.xlsx", zipped(b"a,b"), ": is an Excel workbook or a zip archive; save the sheet as CSV"),
+        ("rows.txt", b"a,b\n1,2\n", "1: neither JSON Lines nor a JSON array; the name of a table ends with"),
+        ("rows.json", b'{"data":\n[]}', "1: the first JSON object is written over several lines; write each"),
+        ("rows.jsonl", LINES.decode().encode("utf-16-le"), "write data.encoding: utf-16-le"),
+        ("rows.jsonl", LINES.decode().encode("utf-16-be"), "write data.encoding: utf-16-be"),
+        ("rows.csv", b"\x28\xb5\x2f\xfd", ": is compressed with Zstandard, which is not read; compress it"),
+        ("rows.csv.zip", zipped(b"a,b\n1,2\n", "b.csv"), "the archive holds 2 files; pack the one that is"),
         ("rows.csv.gz", b"no gzip", ": cannot be unpacked"),
         ("rows.parquet", b"no parquet", ": not parquet"),
         ("rows.arrow", b"no arrow", ": not arrow"),
@@ -122,7 +163,10 @@ def test_a_file_that_cannot_be_read_is_one_mistake(
 @pytest.mark.parametrize(
     ("name", "text", "line", "message"),
     [
-        ("rows.csv", "a,b\n1,2\n1,2,3\n", 3, "3 fields, but the header has 2"),
+        ("rows.csv", "a,b\n1,2\n1,2,3\n", 3, "the row has 3 fields, the header 2; put a text that holds ','"),
+        ("rows.csv", "a,b\n1,2\n1\n", 3, "the row has 1 fields, the header 2; write every field"),
+        ("rows.csv", 'a,b\n"1" x,2\n', 2, "a quote in it is doubled"),
+        ("rows.jsonl", '{"a": 1},\n', 1, "not JSON: Extra data at character 9; write one object a line"),
         ("rows.csv", 'a,b\n"1,2\n', 2, "not a table: unexpected end of data"),
         ("rows.json", '[{"a": 1},\n{"a": }]', 2, "not JSON: Expecting value"),
         ("rows.json", '[{"a": 1}\n{"a": 2}]', 1, "not JSON: expected ',' or ']'"),

@@ -50,6 +50,8 @@ def row(answer: object, options: object = ("w", "x", "y", "z"), **more: object) 
         ({"options": ["w", "x", "y"]}, "options"),
         ({"options": {"A": "w", "B": "x", "C": "y"}}, "options"),
         ({"options": '["w", "x", "y"]'}, "options"),
+        ({"options": "['w', 'x', 'y']"}, "options"),
+        ({"options": "{'A': 'w', 'B': 'x', 'C': 'y'}"}, "options"),
         ({"options": '{"A": "w", "B": "x", "C": "y"}'}, "options"),
         ({"a": "w", "b": "x", "c": "y"}, ["a", "b", "c"]),
         ({"data": {"a": "w", "b": "x", "c": "y"}}, ["data.a", "data.b", "data.c"]),
@@ -83,6 +85,9 @@ def test_options_are_read_in_every_form(project: Path, options: dict[str, Any], 
         ("2.0", ["w", "x", "y"], 2),
         ("y", ["w", "x", "y"], 2),
         ("Yes", ["no", "maybe", "yes"], 2),
+        (" two  WORDS", ["no", "maybe", "Two words"], 2),
+        ("C. yes", ["no", "maybe", "Yes"], 2),
+        ("(c) Yes", ["no", "maybe", "yes"], 2),
         (["C"], ["w", "x", "y"], 2),
         (3, {"1": "w", "2": "x", "3": "y"}, 2),
         ("3", {"1": "w", "2": "x", "3": "y"}, 2),
@@ -108,6 +113,8 @@ def test_an_answer_that_can_mean_one_option_only_is_read(
         ("A, C", ["w", "x", "y"], "a row with several right answers; correct it, or write data.rows."),
         (["A", "C"], ["w", "x", "y"], "several_answers: drop"),
         ("n2; n1", {"n1": "w", "n2": "x", "n3": "y"}, "a row with several right answers"),
+        ("B. yes", ["yes", "no"], "answer 'B. yes' is out of range"),
+        ("A", "['w' 'x']", """not "['w' 'x']"; write them as a JSON list"""),
         (3, ["w", "x", "y"], "where answers count from 1, write data.answer_from: 1"),
         ("", ["w", "x", "y"], "a row without an answer; correct it, or write data.rows.no_answer: drop"),
         (-1, ["w", "x", "y"], "a row without an answer"),
@@ -146,6 +153,10 @@ def test_answers_from_1_are_never_guessed(project: Path) -> None:
     assert [item.answer for item in told.items] == [0, 1, 2]
     assert not any("answer_from" in text for text in told.warnings())
     assert not any("answer_from" in text for text in split_of(project, rows, answer_from=0).warnings())
+    texts = split_of(
+        project, [row(n, [1, 2, 3, 4], question=f"{n}?") for n in (2, 4)]
+    )  # 4 counts to no option
+    assert ([item.answer for item in texts.items], texts.warnings()) == ([1, 3], [])
 
 
 def test_answer_0_is_no_answer_where_answers_count_from_1(project: Path) -> None:
@@ -224,7 +235,9 @@ def test_validate_and_run_say_the_same_of_odd_rows(bench: Bench, project: Path) 
     for words in ("tasks validate t.yaml", "run --models chance --tasks t.yaml --results out"):
         result = bench(*words.split())
         assert result.exit_code == 3
-        assert "rows.jsonl:4: a row with the right option twice; correct it, or write" in result.stderr
+        assert (
+            "rows.jsonl:4: options: a row with the right option twice; correct it, or write" in result.stderr
+        )
 
 
 def test_rows_are_chosen_by_their_columns(project: Path) -> None:
@@ -248,7 +261,7 @@ def test_rows_are_chosen_by_their_columns(project: Path) -> None:
     [
         ({"kind": "xx"}, "data.where.kind: no row has kind 'xx'; there are x, y; did you mean 'x'?"),
         ({"kind": ["x", "q", "r"]}, "data.where.kind: no row has kind 'q' (and 1 more); there are x, y"),
-        ({"sort": "x"}, "sort: no such column"),
+        ({"sort": "x"}, "1: sort: no such column; the columns are answer, kind, options, question; correct"),
         ({"kind": {"file": "none.txt"}}, "data.where.kind.file: there is no file none.txt"),
     ],
 )

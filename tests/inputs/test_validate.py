@@ -69,7 +69,7 @@ def test_a_wrong_task_is_told_in_one_message(
     [
         (
             {"options": ["Liver", "liver ", "Liver"], "answer": "A"},
-            "tasks/test.jsonl:1: a row with the right option twice; correct it, or write data.rows",
+            "tasks/test.jsonl:1: options: a row with the right option twice; correct it, or write data.rows",
         ),
         ({"options": ["Liver", " ", "Spleen"]}, "tasks/test.jsonl:1: answer: answer 'B' is an empty option"),
         ({"answer": "D"}, "tasks/test.jsonl:1: answer: answer 'D' is out of range: A, B, C or 0 to 2"),

@@ -289,7 +289,7 @@ def with_one_option(samples: list[dict[str, Any]]) -> None:
         (set_argument(0, "x"), "the prompt does not match its prompt_hash"),
         (set_argument(1, "x"), "every option has its own context"),
         (lambda samples: samples[0]["arguments"].pop("gen_args_0"), "expected pairs of a context and a"),
-        (with_one_option, "1 options; expected 2 to 10"),
+        (with_one_option, "1 options; expected 2 to 26"),
         (lambda samples: samples[0]["filtered_resps"].clear(), "0 log-likelihoods for 4 options"),
         (set_reply("nan", "False"), "must be finite numbers"),
         (set_reply("liver"), "expected log-likelihoods"),
