@@ -261,15 +261,6 @@ def _table(path: Path, data: bytes, format_: str) -> Iterator[PlacedRow]:
         raise _wrong(path, f"not {format_[1:]}: {one_line(error)}") from error
 
 
-def without_media(rows: Any) -> Any:
-    """A `datasets.Dataset` without pictures and sound, which a question does not show.
-
-    To decode them, `datasets` needs further packages.
-    """
-    media = [column for column, kind in rows.features.items() if hasattr(kind, "decode_example")]
-    return rows.remove_columns(media)
-
-
 def labelled(rows: Any) -> Iterator[Row]:
     """The rows of a `datasets.Dataset`, with the names of class labels in place of their numbers.
 
@@ -293,3 +284,12 @@ def labelled(rows: Any) -> Iterator[Row]:
 
 def _only_count(names: Sequence[str]) -> bool:
     return any(map(str.isdigit, names)) or "".join(names).upper() == LETTERS[: len(names)]
+
+
+def without_media(rows: Any) -> Any:
+    """A `datasets.Dataset` without pictures and sound, which a question does not show.
+
+    To decode them, `datasets` needs further packages.
+    """
+    media = [column for column, kind in rows.features.items() if hasattr(kind, "decode_example")]
+    return rows.remove_columns(media)

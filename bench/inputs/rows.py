@@ -99,7 +99,7 @@ def key_of(kind: OddKind, columns: Columns) -> str:
     """The column to name in a message about a kind of odd rows."""
     if kind in ("doubled_options", "doubled_answer", "empty_options", "white_space"):
         return options_column(columns.options)
-    if kind == "no_answer":
+    if kind in ("no_answer", "several_answers"):
         return columns.answer
     return columns.question if isinstance(columns.question, str) else ", ".join(columns.question)
 
