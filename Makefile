@@ -10,7 +10,7 @@ SCHEMAS := every-eval-ever==0.3.0
 .PHONY: demo test lint picture reference gpu-check clean
 
 demo: .venv/installed
-	$(BIN)/bench run --models available --results demo/results
+	$(BIN)/bench run --models available --tasks medqa,medqa_sample --results demo/results
 	$(BIN)/bench leaderboard build --results demo/results --out demo/site
 
 test: .venv/installed-dev

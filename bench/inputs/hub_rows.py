@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from bench.errors import Unavailable, one_line
@@ -37,12 +38,17 @@ def hub_rows(data: HubData, config: str | None, name: str, *, offline: bool) -> 
 def _load(data: HubData, config: str | None, name: str, *, offline: bool) -> Any:
     from datasets import DownloadConfig, load_dataset
 
-    if config and data.revision == PARQUET:
-        files = _converted(data, f"{config}/{name}/*.parquet", offline=offline)
-        rows: Any = load_dataset("parquet", data_files=files, split="train")
-    else:
-        download = DownloadConfig(local_files_only=offline)
-        rows = load_dataset(data.hub, config, split=name, revision=data.revision, download_config=download)
+    kept: dict[str, Any] = {}
+    with TemporaryDirectory() as folder:
+        # `datasets` knows a folder by its name and card alone, and would give the rows that it had before.
+        if Path(data.hub).is_dir():
+            kept = {"cache_dir": folder, "keep_in_memory": True}
+        if config and data.revision == PARQUET:
+            files = _converted(data, f"{config}/{name}/*.parquet", offline=offline)
+            rows: Any = load_dataset("parquet", data_files=files, split="train", **kept)
+        else:
+            kept |= {"revision": data.revision, "download_config": DownloadConfig(local_files_only=offline)}
+            rows = load_dataset(data.hub, config, split=name, **kept)
     return without_media(rows)
 
 

@@ -13,7 +13,6 @@ from bench.errors import FileError, Unavailable
 from bench.inputs.data import Split, load_split, needs_hub
 from bench.inputs.task import TaskFile, read_task
 
-pytestmark = pytest.mark.usefixtures("datasets_cache")
 COLUMNS = {"options": "choices", "answer": "answer"}
 
 
@@ -175,3 +174,10 @@ def test_what_is_missing_names_the_files_that_can_stand_in_for_it(project: Path)
     with pytest.raises(Unavailable) as caught:
         load_split(task_file(project, **data), "test", data_dir=None, offline=True)
     assert "put n_a.jsonl and one for each of the other 2 configurations in a folder" in str(caught.value)
+
+
+def test_a_folder_whose_rows_changed_is_read_again(project: Path, mmlu: Path) -> None:
+    file = task_file(project, hub=str(mmlu), config="anatomy", columns=COLUMNS)
+    assert loaded(file).items[0].question == "anatomy 0?"
+    Dataset.from_list(rows("botany")).to_parquet("mmlu/anatomy/test-00000-of-00001.parquet")
+    assert loaded(file).items[0].question == "botany 0?"
