@@ -38,7 +38,7 @@ def list_suites(*, as_json: bool) -> None:
     else:
         table = Table("name", "title", "tasks", box=None, header_style="bold")
         for suite in all_suites:
-            table.add_row(suite.name, suite.title, ", ".join(suite.tasks))
+            table.add_row(suite.name, suite.title, str(len(suite.tasks)))
         stdout().print(table)
     if mistakes:
         raise FileError(mistakes)

@@ -111,7 +111,8 @@ def _put_task(out: Path, file: TaskFile, *, data_dir: Path | None, offline: bool
     extra = {name: name for name in task.data.columns.extra}
     columns |= {"extra": extra} if extra else {}
     kept = {"rows": raw["data"]["rows"]} if "rows" in raw["data"] else {}
-    raw["data"] = {"files": files, "splits": bundled, "columns": columns, "answer_form": "index", **kept}
+    numbered = {"answer_form": "index", "answer_from": 0}
+    raw["data"] = {"files": files, "splits": bundled, "columns": columns, **numbered, **kept}
     _write(out / "tasks" / f"{task.name}.yaml", yaml.safe_dump(raw, sort_keys=False, allow_unicode=True))
     for name in task.metrics:
         if name.startswith("evaluate:"):

@@ -32,11 +32,11 @@ class Draft:
     """Whether the question was cut at `question_until`, or there is no such text."""
 
 
-def row_to_item(row: Row, columns: Columns, default_id: str) -> Item:
+def row_to_item(row: Row, reading: Reading, default_id: str) -> Item:
     """The item of a row that stands alone; raises a RowError where a value is missing or not valid."""
-    draft = read_row(row, Reading(columns=columns), default_id)
+    draft = read_row(row, reading, default_id)
     [index] = settle([draft.answer])
-    return finish(draft, index, columns.answer)[0]
+    return finish(draft, index, reading.columns.answer)[0]
 
 
 def read_row(row: Row, reading: Reading, default_id: str) -> Draft:

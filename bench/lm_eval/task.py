@@ -13,13 +13,15 @@ from typing import Any
 import yaml
 
 from bench.errors import BenchError, Unavailable, UsageError, did_you_mean, named_line, one_line
+from bench.inputs.odd_rows import RowRules
 from bench.inputs.prompts import ExemplarChoice, answer_text, is_template
 from bench.inputs.row_error import RowError
 from bench.inputs.rows import row_to_item
 from bench.inputs.task import Scoring, Task
-from bench.inputs.task_data import Columns, FilesData, Splits
+from bench.inputs.task_data import Columns, FilesData, Reading, Splits
 
 COLUMNS = Columns(id="id")
+_ANSWERS: Any = {"answer_form": "index", "answer_from": 0}
 BLANK_LINE = "\n\n"
 """Our prompts have it between system text, exemplars and question."""
 RANDOM, FIRST = "default", "first_n"
@@ -178,7 +180,9 @@ def _row(task: Any, templates: Any, doc: Any, item_id: str) -> Row:
     options = list(task.doc_to_choice(doc, templates.doc_to_choice))
     answer = _answer(task.doc_to_target(doc, templates.doc_to_target), options)
     row: Row = {"id": item_id, "question": question, "options": options, "answer": answer}
-    item = row_to_item(row, COLUMNS, item_id)
+    item = row_to_item(row, Reading(columns=COLUMNS, **_ANSWERS), item_id)
+    if len(item.options) < len(options):
+        raise RowError("doc_to_choice", "gives an empty option")
     for option in item.options:
         _check_text(question, option, templates.target_delimiter)
     return row
@@ -196,8 +200,6 @@ def _answer(gold: object, options: Sequence[object]) -> object:
 
 
 def _check_text(question: str, option: str, delimiter: str) -> None:
-    if not option.strip():
-        raise RowError("doc_to_choice", "gives an empty option")
     theirs, ours = delimiter + option, answer_text(question, option.strip())
     if theirs != ours:
         text = f"lm-eval writes {theirs!r} after {question[-20:]!r}, but we would write {ours!r}"
@@ -237,6 +239,8 @@ def _task(name: str, config: Mapping[str, Any], system: str, splits: Iterable[st
             files={split: _data_file(own, split) for split in splits},
             splits=Splits(exemplars="exemplars" if "exemplars" in splits else None),
             columns=COLUMNS,
+            rows=RowRules(doubled_answer="keep"),  # lm-eval asks such questions too
+            **_ANSWERS,
         ),
         prompt="{{ question }}",
         system=system,

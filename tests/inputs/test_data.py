@@ -9,7 +9,7 @@ from bench.inputs.data import data_folder, load_split
 from bench.inputs.row_error import RowError
 from bench.inputs.rows import row_to_item
 from bench.inputs.task import TaskFile, read_task
-from bench.inputs.task_data import Columns, HubData, Splits
+from bench.inputs.task_data import Columns, HubData, Reading, Splits
 from bench.types import Item
 from conftest import ITEMS, TASK, write_lines
 
@@ -32,13 +32,13 @@ def split_items(task: Path) -> tuple[Item, ...]:
     ],
 )
 def test_options_may_be_a_list_or_an_object_and_the_answer_an_index_or_a_key(row: dict[str, object]) -> None:
-    assert row_to_item(row, Columns(), "n") == Item("n", "Q?", ("x", "y"), 1)
+    assert row_to_item(row, Reading(), "n") == Item("n", "Q?", ("x", "y"), 1)
 
 
 def test_options_may_stand_in_columns_of_their_own() -> None:
     columns = Columns(id="id", question="sent1", options=("ending0", "ending1"), answer="label", group="kind")
     row = {"id": 7, "sent1": "Q?", "ending0": "x", "ending1": "y", "label": 0, "kind": "k"}
-    assert row_to_item(row, columns, "n") == Item("7", "Q?", ("x", "y"), 0, "k")
+    assert row_to_item(row, Reading(columns=columns), "n") == Item("7", "Q?", ("x", "y"), 0, "k")
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_options_may_stand_in_columns_of_their_own() -> None:
 )
 def test_a_wrong_row_says_what_is_wrong_with_which_column(row: dict[str, object], message: str) -> None:
     with pytest.raises(RowError) as caught:
-        row_to_item(row, Columns(group="kind" if "kind" in row else None), "n")
+        row_to_item(row, Reading(columns=Columns(group="kind" if "kind" in row else None)), "n")
     assert message in str(caught.value)
 
 
@@ -88,7 +88,7 @@ def test_a_wrong_row_says_what_is_wrong_with_which_column(row: dict[str, object]
 )
 def test_a_group_is_a_text_or_a_number_or_none(kind: object, group: str) -> None:
     row = {"question": "Q?", "options": ["x", "y"], "answer": 0, "kind": kind}
-    assert row_to_item(row, Columns(group="kind"), "n").group == group
+    assert row_to_item(row, Reading(columns=Columns(group="kind")), "n").group == group
 
 
 def test_all_wrong_rows_of_a_file_are_told_with_their_lines(anatomy: Path) -> None:

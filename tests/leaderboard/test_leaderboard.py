@@ -475,7 +475,7 @@ def test_partial_runs_are_shown_with_their_numbers_and_marked(
     assert lines[0] == ["Anatomy:", "no", "complete", "run", "yet"]
     assert lines[1] == ["Anatomy:", "partial", "runs,", "not", "comparable"]
     [row] = [line for line in lines if line[:1] == ["chance"]]
-    assert row[1:4] == ["baseline,", "first", "2"]
+    assert row[1:4] == ["baseline,", "2", "drawn"]
     assert row[4].endswith("%")
     assert row[6].endswith("/2")
     bench("run", "-m", "majority", "-t", "anatomy")

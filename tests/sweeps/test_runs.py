@@ -505,7 +505,7 @@ def test_a_task_without_a_train_split_stops_only_the_baselines_that_learn(anatom
     cards = select_cards("family:baseline", all_cards(), lambda _file: True)
     planned, missing = plan([read_task(anatomy)], cards, [Wish(Choices())], data_dir=None, offline=True)
     assert [cell.facts.model.name for cell in planned] == ["chance"]
-    assert [one.what for one in missing] == ["majority on anatomy", "tfidf on anatomy"]
+    assert [one.what for one in missing] == ["model majority on task anatomy", "model tfidf on task anatomy"]
 
 
 def test_training_items_that_are_tested_too_are_refused(anatomy: Path) -> None:
