@@ -21,10 +21,10 @@ HIDDEN = -1
 """What data sets have where the right answer is not published; so is 0 where answers count from 1."""
 _BOTH = re.compile(r"\s*\(?\s*(\w+)\s*[).:]\s*(.+)", re.DOTALL)
 """A name and a text: "B. the text of the second option"."""
-_SEVERAL = re.compile(r"\W*[A-Za-z\d](?:\W+[A-Za-z\d])+\W*")
-"""Several letters or digits, such as "A,C"."""
-_BETWEEN = re.compile(r"\s*[,;|/]\s*")
-"""What stands between several names."""
+_BETWEEN_NAMES = re.compile(r"[\s,;|/&+]+(?:and\s+)?")
+_BETWEEN_NUMBERS = re.compile(r"\s*[,;|]\s*")
+"""What stands between several names, and between several numbers."""
+_AROUND = " ()[]."
 _FORMS: tuple[AnswerForm, ...] = ("name", "index", "text")
 Meanings = Mapping[AnswerForm, int]
 """For each form in which an answer can be read, the index of the option that it then means."""
@@ -53,16 +53,17 @@ class AnswerKeys:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer as it was read: its meanings, and its number where it is one."""
+    """An answer as it was read: its meanings, its number where it is one, and the options."""
 
     value: object
     number: int | None
     meanings: Meanings
+    options: Options
 
 
 def read_answer(value: object, options: Options, keys: AnswerKeys) -> Answer:
     """Everything that an answer can mean; raises a RowError where it means no option."""
-    text, number = _plain(value, keys)
+    text, number = _plain(value, keys.column)
     forms: dict[AnswerForm, int | None] = {
         "name": _by_name(text, options.names),
         "index": _by_index(number, options, keys.start or 0),
@@ -74,10 +75,12 @@ def read_answer(value: object, options: Options, keys: AnswerKeys) -> Answer:
     elif keys.start is not None and "index" in meanings:
         meanings = {"index": meanings["index"]}
     if not meanings:
-        if isinstance(value, str) and _names_several(value, options.names):
+        if number is not None and number in ((HIDDEN, 0) if keys.start == 1 else (HIDDEN,)):
+            raise RowError(keys.column, "no answer", "no_answer")
+        if _names_several(text, options):
             raise RowError(keys.column, "several right answers", "several_answers")
         raise RowError(keys.column, _means_nothing(value, number, options, keys))
-    return Answer(value, number, meanings)
+    return Answer(value, number, meanings, options)
 
 
 def settle(answers: Sequence[Answer]) -> list[int | None]:
@@ -104,15 +107,23 @@ def unclear(answer: Answer, options: Options, column: str) -> RowError:
 
 
 def counts_from_one(answers: Sequence[Answer], keys: AnswerKeys) -> bool:
-    """Whether the answers of a split are numbers of which none is 0, and the task does not say more."""
-    pairs = zip(answers, settle(answers), strict=True)
-    numbers = [a.number for a, index in pairs if index is not None and a.meanings.get("index") == index]
-    return keys.start is None and bool(numbers) and 0 not in numbers
+    """Whether the answers of a split may count from 1 and were read otherwise.
+
+    That is so where they are numbers from 1 to the number of options, and the task does not say more.
+    """
+    if keys.start is not None or keys.form in ("name", "text"):
+        return False
+    numbers = [
+        (answer.number, index, len(answer.options.names))
+        for answer, index in zip(answers, settle(answers), strict=True)
+        if answer.number is not None and answer.options.lettered
+    ]
+    fit = all(1 <= number <= count for number, _, count in numbers)
+    return fit and any(index != number - 1 for number, index, _ in numbers)
 
 
-def _plain(value: object, keys: AnswerKeys) -> tuple[str, int | None]:
+def _plain(value: object, column: str) -> tuple[str, int | None]:
     """The answer as a text, and as a whole number where it is one."""
-    column = keys.column
     if isinstance(value, (list, tuple)):
         values = cast("Sequence[object]", value)
         if len(values) > 1:
@@ -128,9 +139,6 @@ def _plain(value: object, keys: AnswerKeys) -> tuple[str, int | None]:
     if not text.strip():
         raise RowError(column, "no answer", "no_answer")
     number = _NUMBER.fullmatch(text)
-    hidden = (HIDDEN, 0) if keys.start == 1 else (HIDDEN,)
-    if number and int(number[1]) in hidden:
-        raise RowError(column, "no answer", "no_answer")
     return (text, int(number[1])) if number else (text, None)
 
 
@@ -175,11 +183,13 @@ def _only(indices: Sequence[int]) -> int | None:
     return indices[0] if len(indices) == 1 else None
 
 
-def _names_several(text: str, names: Sequence[str]) -> bool:
-    parts = _BETWEEN.split(text)
-    return bool(_SEVERAL.fullmatch(text)) or (
-        len(parts) > 1 and all(_by_name(part, names) is not None for part in parts)
-    )
+def _names_several(text: str, options: Options) -> bool:
+    """Whether every part of the text is an option's name, or its number: "A, C", "AC", "0;2"."""
+    if re.fullmatch(r"[A-Z]{2,}", text) and options.lettered:
+        return set(text) <= set(options.names) and len(set(text)) == len(text)
+    named = [_by_name(part, options.names) for part in _BETWEEN_NAMES.split(text.strip(_AROUND)) if part]
+    counted = [_NUMBER.fullmatch(part) for part in _BETWEEN_NUMBERS.split(text)]
+    return any(len(parts) > 1 and None not in parts for parts in (named, counted))
 
 
 def _means_nothing(value: object, number: int | None, options: Options, keys: AnswerKeys) -> str:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
@@ -15,7 +15,9 @@ from bench.folders import display, is_file
 from bench.inputs.hub_rows import hub_rows
 from bench.inputs.items import Part, ReadItem, ReadSplit, content_of, read_items, sample
 from bench.inputs.odd_rows import Odd, OddKind, OddRows, count_odd, odd_warnings
+from bench.inputs.paths import Row
 from bench.inputs.readers import Place, read_rows_of
+from bench.inputs.row_error import RowError
 from bench.inputs.rows import missing_columns
 from bench.inputs.task import TaskFile
 from bench.inputs.task_data import Columns, FilesData, HubData, Reading, Role, Sample
@@ -73,8 +75,9 @@ def _mirrors(data: HubData, name: str, data_dir: Path | None) -> list[tuple[str,
     """The configurations of a split with the files that stand in for them; empty unless all are there."""
     if data_dir is None or name not in data.mirror:
         return []
-    configs = data.configs or ("",)
-    paths = [(config, data_dir / data.mirror[name].replace("{config}", config)) for config in configs]
+    mirror = data.mirror[name]
+    paths = [(config, data_dir / mirror.replace("{config}", config)) for config in data.configs]
+    paths = paths or [("", data_dir / mirror.replace("{config}", data.config or ""))]
     return paths if all(is_file(path) for _, path in paths) else []
 
 
@@ -121,10 +124,19 @@ def _mirrored(
     """A split from mirror files, which have the columns of the data set or are in the common form."""
     parts = [(config, list(read_rows_of(path))) for config, path in mirrors]
     first = next((row for _, rows in parts for _, row in rows), None)
-    own = isinstance(first, Mapping) and not missing_columns(first, data.columns)
-    reading = data if own else Reading(columns=COMMON_FORM, rows=data.rows)
+    reading = data if first is None or isinstance(first, RowError) else _reading_of(first, data)
     source = ", ".join(path.name for _, path in mirrors)
     return replace(_split(file, name, source, parts, reading, drawn), mirrored=True)
+
+
+def _reading_of(row: Row, data: HubData) -> Reading:
+    """How a mirror file with this row is read; what the task says of other columns holds in both forms."""
+    columns = data.columns
+    asked = Columns(question=columns.question, options=columns.options, answer=columns.answer)
+    if not missing_columns(row, asked) or missing_columns(row, Columns()):
+        return data
+    common = COMMON_FORM.model_copy(update={"group": columns.group, "extra": columns.extra})
+    return Reading(columns=common, where=data.where, empty_options=data.empty_options, rows=data.rows)
 
 
 def read_rows(path: Path) -> Split:

@@ -123,7 +123,7 @@ def _finished(
     drafts: Sequence[_Drafted], reading: Reading, mistakes: list[PlacedError], dropped: list[OddKind]
 ) -> Iterator[ReadItem]:
     places: dict[str, Place] = {}
-    contents: set[object] = set()
+    contents: set[str] = set()
     answers = settle([drafted.draft.answer for drafted in drafts])
     for drafted, answer in zip(drafts, answers, strict=True):
         place = drafted.place
@@ -132,7 +132,7 @@ def _finished(
             if item.id in places:
                 text = f"'{item.id}' is also the id of line {places[item.id].line}{_NO_ID}"
                 raise RowError(reading.columns.id or "id", text)
-            content = content_of(item), item.extra
+            content = content_of(item)
             if content in contents:
                 odd = (*odd, "repeated_questions")
             places[item.id] = place
@@ -167,5 +167,6 @@ def _notes(drafts: Sequence[_Drafted], reading: Reading) -> Iterator[str]:
 
 
 def content_of(item: Item) -> str:
-    """A question and its options, for comparing items."""
-    return " ".join(item.question.casefold().split()) + "\n" + "\n".join(sorted(item.options))
+    """A question, its options and its extra columns, for comparing items."""
+    question = " ".join(item.question.casefold().split())
+    return "\n".join([question, *sorted(item.options), *(str(extra) for extra in item.extra)])

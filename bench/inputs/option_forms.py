@@ -159,7 +159,7 @@ def _of_lists(names: object, texts: object, column: str) -> Named:
 
 def _is_empty(value: object, empty: Sequence[str]) -> bool:
     if isinstance(value, str):
-        return not value.strip() or value.strip() in empty
+        return not value.strip() or value.strip().casefold() in map(str.casefold, empty)
     return value is None or (isinstance(value, float) and math.isnan(value))
 
 

@@ -221,6 +221,20 @@ class HubData(Reading):
         return self
 
     @model_validator(mode="after")
+    def _mirrors_name_configurations(self) -> Self:
+        for split, file in self.mirror.items():
+            places = re.findall(r"\{[^}]*\}", file)
+            if unknown := [place for place in places if place != "{config}"]:
+                raise ValueError(f"mirror.{split}: {unknown[0]} is not replaced; only {{config}} is")
+            if self.configs and not places:
+                raise ValueError(
+                    f"mirror.{split}: write {{config}} in the name, for a file for each of configs"
+                )
+            if places and not (self.configs or self.config):
+                raise ValueError(f"mirror.{split}: {{config}} needs the key config or configs")
+        return self
+
+    @model_validator(mode="after")
     def _one_key_names_configurations(self) -> Self:
         if self.config is not None and self.configs:
             raise ValueError("give either config or configs")

@@ -181,3 +181,50 @@ def test_a_folder_whose_rows_changed_is_read_again(project: Path, mmlu: Path) ->
     assert loaded(file).items[0].question == "anatomy 0?"
     Dataset.from_list(rows("botany")).to_parquet("mmlu/anatomy/test-00000-of-00001.parquet")
     assert loaded(file).items[0].question == "botany 0?"
+
+
+@pytest.mark.parametrize(
+    ("missing", "keys"),
+    [
+        ("category", {"where": {"category": "health"}}),
+        ("topic", {"columns": {"id": "id", "group": "topic"}}),
+        ("ctx", {"columns": {"id": "id", "extra": {"ctx": "ctx"}}}),
+    ],
+)
+def test_a_mirror_without_a_column_of_the_task_is_a_mistake(
+    project: Path, missing: str, keys: dict[str, Any]
+) -> None:
+    mirrored = [{"id": n, "question": f"{n}?", "options": ["w", "x"], "answer": n} for n in (1, 2)]
+    (project / "m.jsonl").write_text("".join(json.dumps(row) + "\n" for row in mirrored), encoding="utf-8")
+    keys = {"columns": {"id": "id"}, "answer_from": 1} | keys
+    file = task_file(project, hub="o/n", mirror={"test": "m.jsonl"}, **keys)
+    with pytest.raises(FileError) as caught:
+        loaded(file, project)
+    assert f"{missing}: no such column" in str(caught.value)
+
+
+def test_a_mirror_of_one_configuration_may_have_its_name(project: Path) -> None:
+    mirrored = {"id": 1, "question": "1?", "options": ["w", "x"], "answer": 1}
+    (project / "m_b.jsonl").write_text(json.dumps(mirrored) + "\n", encoding="utf-8")
+    file = task_file(project, hub="o/n", config="b", mirror={"test": "m_{config}.jsonl"})
+    assert not needs_hub(file, project)
+    assert len(loaded(file, project).items) == 1
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({"configs": ["a", "b"], "mirror": {"test": "m.jsonl"}}, "mirror.test: write {config} in the name"),
+        (
+            {"configs": ["a"], "mirror": {"test": "m_{confg}.jsonl"}},
+            "{confg} is not replaced; only {config} is",
+        ),
+        ({"mirror": {"test": "m_{config}.jsonl"}}, "{config} needs the key config or configs"),
+    ],
+)
+def test_the_name_of_a_mirror_fits_the_configurations(
+    project: Path, data: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(FileError) as caught:
+        task_file(project, hub="o/n", **data)
+    assert message in str(caught.value)

@@ -303,3 +303,84 @@ def test_a_sample_is_the_whole_task(project: Path) -> None:
     assert [item.id for item in first.items] == sorted(item.id for item in first.items)
     assert split_of(project, rows, sample={"items": 10, "seed": 0}).sha256 == first.sha256
     assert split_of(project, rows, sample={"items": 10, "seed": 1}).sha256 != first.sha256
+
+
+def test_a_draw_depends_on_options_and_extra_columns_too(project: Path) -> None:
+    rows = [row("A" if n < 15 else "B", ["yes", "no"], sentence=f"S{n}.") for n in range(30)]
+    keys: dict[str, Any] = {"columns": {"extra": {"sentence": "sentence"}}}
+    first = split_of(project, rows, sample={"items": 10}, **keys)
+    again = split_of(project, rows[::-1], sample={"items": 10}, **keys)
+    assert {item.extra for item in first.items} == {item.extra for item in again.items}
+    assert {item.answer for item in first.items} == {0, 1}
+    stems = [row("A", [f"w{n}", "x"], question="Which is true?") for n in range(30)]
+    drawn = [item.options[0] for item in split_of(project, stems, sample={"items": 10}).items]
+    assert drawn != [f"w{n}" for n in range(10)]
+
+
+def test_rows_that_differ_in_an_extra_column_are_different_questions(bench: Bench, project: Path) -> None:
+    text = "".join(json.dumps(row("A", sentence=f"T{n}.")) + "\n" for n in range(3))
+    (project / "train.jsonl").write_text(text, encoding="utf-8")
+    files = {"test": "rows.jsonl", "train": "train.jsonl"}
+    rows = [row("A", sentence=f"S{n}.") for n in range(3)]
+    split_of(project, rows, files=files, columns={"extra": {"sentence": "sentence"}})
+    path = project / "t.yaml"
+    path.write_text(
+        path.read_text().replace("{{ question }}", "{{ sentence }} {{ question }}"), encoding="utf-8"
+    )
+    assert bench("tasks", "validate", "t.yaml").exit_code == 0
+    split_of(project, rows, files=files)
+    assert "is also in the test split" in bench("tasks", "validate", "t.yaml").stderr
+
+
+@pytest.mark.parametrize(
+    ("answer", "options", "data", "index"),
+    [
+        ("-1", ["-1", "0", "1"], {"answer_form": "text"}, 0),
+        (-1, ["-1", "0", "1"], {"answer_form": "text"}, 0),
+        ("-1", None, {"columns": {"options": {"fixed": {"-1": "worse", "0": "same", "1": "better"}}}}, 0),
+        ("0", ["1", "0", "2"], {"answer_from": 1, "answer_form": "text"}, 1),
+    ],
+)
+def test_a_number_that_names_an_option_is_an_answer(
+    project: Path, answer: object, options: object, data: dict[str, Any], index: int
+) -> None:
+    assert split_of(project, [row(answer, options)], **data).items[0].answer == index
+
+
+@pytest.mark.parametrize(
+    ("answer", "options"),
+    [
+        ("A and C", "wxyz"),
+        ("A C", "wxyz"),
+        ("ABD", "wxyz"),
+        ("(A), (B)", "wxyz"),
+        ("0;2", "wxyz"),
+        (["A", "B"], "wxyz"),
+    ],
+)
+def test_several_answers_are_told_as_such(project: Path, answer: object, options: str) -> None:
+    assert "several right answers" in mistakes(project, [row(answer, list(options))])
+
+
+@pytest.mark.parametrize(
+    ("answer", "options"),
+    [("1.4", ["1.5", "2.5", "3.5"]), ("1/2", ["1.5", "2.5", "3.5"]), ("B. w", ["w", "", "y"])],
+)
+def test_an_answer_that_is_no_option_is_not_taken_for_several(
+    project: Path, answer: str, options: list[str]
+) -> None:
+    rows = [row(answer, options)]
+    assert "is out of range" in mistakes(project, rows, rows={"several_answers": "drop"})
+
+
+def test_numerals_that_may_count_from_1_are_told(project: Path) -> None:
+    rows = [row(1, ["4", "3", "2", "1"]), row(4, ["2", "1", "4", "3"], question="P?")]
+    assert any("data.answer_from: 1" in text for text in split_of(project, rows).warnings())
+    assert split_of(project, rows, answer_form="text").warnings() == []
+
+
+def test_a_text_for_no_option_is_found_in_any_case(project: Path) -> None:
+    assert split_of(project, [row("A", ["w", "x", "N/A "])], empty_options=["n/a"]).items[0].options == (
+        "w",
+        "x",
+    )
