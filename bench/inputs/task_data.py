@@ -211,9 +211,10 @@ class FilesData(Reading):
             for split in sorted(splits.keys() - set(self.splits.names())):
                 near = did_you_mean(split, self.splits.names())
                 raise ValueError(f"{key}: no split is named '{split}'{near}")
-        for kind in dict.fromkeys(kind for counts in self.odd_rows.values() for kind in counts):
-            if self.rows.of(kind) == "refuse":
-                raise ValueError(f"odd_rows: {kind} rows are refused by data.rows, so there can be none")
+        for counts in self.odd_rows.values():
+            for kind in counts:
+                if self.rows.of(kind) == "refuse":
+                    raise ValueError(f"odd_rows: {kind} rows are refused by data.rows, so there can be none")
         return self
 
 
