@@ -12,7 +12,7 @@ from bench.cells.variant import variant_of
 from bench.cells.wish import DEFAULTS, UNTOUCHED, Change, Quick, Settings, Untouched, Wish
 from bench.engines.engine import ENGINE_VERSION, Opening
 from bench.engines.kinds import engine_kind, engine_package
-from bench.errors import FileError, Unavailable, UsageError
+from bench.errors import FileError, Mistake, Unavailable, UsageError
 from bench.inputs.adapter import Adapter
 from bench.inputs.cards import AnyCard, BrokenCard, CardFile
 from bench.inputs.choices import Choices
@@ -22,7 +22,7 @@ from bench.inputs.exemplars import task_exemplars
 from bench.inputs.model_card import ModelCard, PathSource
 from bench.inputs.prompts import NO_EXEMPLARS, Exemplars
 from bench.inputs.task import Task, TaskFile
-from bench.inputs.task_data import Role
+from bench.inputs.task_data import ROLES, Role
 from bench.inputs.weights import RemoteWeights, Trust, Weights, find_weights
 from bench.results.identity import identity
 from bench.results.result import CellFacts, split_facts, task_facts
@@ -81,22 +81,28 @@ def plan(
 ) -> tuple[list[Planned], list[Missing]]:
     """The cells to run, in the order of tasks, models and variants, and those that cannot run here.
 
-    Raises a UsageError where a metric is Python code and code is not allowed, and a FileError where
-    the data are not valid or share questions between splits.
+    Raises a UsageError where a metric is Python code and code is not allowed, and a FileError with the
+    mistakes of all tasks whose data are not valid or share questions between splits.
     """
     for file in tasks:
         _check_code(file.task, allowed=settings.allow_code)
     weights = {file.name: _weights(file, settings.trust, offline=offline) for file in cards}
     cells: dict[str, Planned] = {}
     missing: dict[Missing, None] = {}
+    mistakes: dict[Mistake, None] = {}
     for file in tasks:
-        data = _data(file, cards, wishes, data_dir=data_dir, offline=offline)
-        for card, wish in product(cards, wishes):
-            match _planned(data, card, weights[card.name], wish, settings):
-                case Missing() as gap:
-                    missing[gap] = None
-                case cell:
-                    cells[cell.id] = cell
+        try:
+            data = _data(file, cards, wishes, data_dir=data_dir, offline=offline)
+            for card, wish in product(cards, wishes):
+                match _planned(data, card, weights[card.name], wish, settings):
+                    case Missing() as gap:
+                        missing[gap] = None
+                    case cell:
+                        cells[cell.id] = cell
+        except FileError as error:
+            mistakes |= dict.fromkeys(error.mistakes)
+    if mistakes:
+        raise FileError(list(mistakes))
     return list(cells.values()), list(missing)
 
 
@@ -118,18 +124,26 @@ def _weights(file: AnyCard, trust: Trust, *, offline: bool) -> Located | Unavail
 def _data(
     file: TaskFile, cards: Sequence[AnyCard], wishes: Sequence[Wish], *, data_dir: Path | None, offline: bool
 ) -> TaskData:
-    def load(role: Role) -> Split | Unavailable | None:
-        try:
-            return load_split(file, role, data_dir=data_dir, offline=offline)
-        except Unavailable as error:
-            return error
-
+    """The splits that the cells of a task need; raises a FileError with the mistakes of all of them."""
     roles: set[Role] = {"test"}
     for card, wish in product(cards, wishes):
         if isinstance(card, CardFile):
             roles.update(_roles(card.card, _exemplar_count(file.task, card.card, wish.choices)))
             roles.update({"train"} if isinstance(_change(card.card, wish), Quick) else ())
-    return TaskData(file, {role: load(role) for role in roles})
+    splits: dict[Role, Split | Unavailable | None] = {}
+    mistakes: dict[Mistake, None] = {}
+    for role in ROLES:
+        if role not in roles:
+            continue
+        try:
+            splits[role] = load_split(file, role, data_dir=data_dir, offline=offline)
+        except Unavailable as error:
+            splits[role] = error
+        except FileError as error:
+            mistakes |= dict.fromkeys(error.mistakes)
+    if mistakes:
+        raise FileError(list(mistakes))
+    return TaskData(file, splits)
 
 
 def _roles(card: ModelCard, exemplars: int) -> list[Role]:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast, get_args
 
@@ -112,12 +112,20 @@ def _put_task(out: Path, file: TaskFile, *, data_dir: Path | None, offline: bool
     columns |= {"extra": extra} if extra else {}
     kept = {"rows": raw["data"]["rows"]} if "rows" in raw["data"] else {}
     numbered = {"answer_form": "index", "answer_from": 0}
+    kept |= _warnings(splits.values())
     raw["data"] = {"files": files, "splits": bundled, "columns": columns, **numbered, **kept}
     _write(out / "tasks" / f"{task.name}.yaml", yaml.safe_dump(raw, sort_keys=False, allow_unicode=True))
     for name in task.metrics:
         if name.startswith("evaluate:"):
             _put_metric(out / "tasks", file, name.removeprefix("evaluate:"))
     return len(splits[task.data.splits.test][1].items)
+
+
+def _warnings(splits: Iterable[tuple[Role, Split]]) -> dict[str, Any]:
+    """What the original rows were like, as keys of the data: the bundled files no longer show it."""
+    odd = {role: {kind: rows.rows for kind, rows in split.odd.items()} for role, split in splits if split.odd}
+    notes = {role: list(split.notes) for role, split in splits if split.notes}
+    return ({"odd_rows": odd} if odd else {}) | ({"warnings": notes} if notes else {})
 
 
 def _put_metric(place: Path, file: TaskFile, name: str) -> None:

@@ -14,7 +14,7 @@ from bench.errors import FileError, Mistake, UsageError
 from bench.folders import display, is_file
 from bench.inputs.hub_rows import hub_rows
 from bench.inputs.items import Part, ReadItem, ReadSplit, content_of, read_items, sample
-from bench.inputs.odd_rows import Odd, OddKind, OddRows, count_odd, odd_warnings
+from bench.inputs.odd_rows import Odd, OddKind, OddRows, count_odd, odd_warnings, with_counts
 from bench.inputs.paths import Row
 from bench.inputs.readers import Place, read_rows_of
 from bench.inputs.row_error import RowError
@@ -96,7 +96,9 @@ def load_split(file: TaskFile, role: Role, *, data_dir: Path | None, offline: bo
         case FilesData():
             path = _existing(file, data, name)
             parts = [("", read_rows_of(path, data.encoding))]
-            return replace(_split(file, name, display(path), parts, data, drawn), source=path.name)
+            read = _split(file, name, display(path), parts, data, drawn)
+            odd = with_counts(read.odd, data.odd_rows.get(name, {}), data.rows)
+            return replace(read, source=path.name, odd=odd, notes=data.warnings.get(name, read.notes))
         case HubData():
             if mirrors := _mirrors(data, name, data_dir):
                 return _mirrored(file, name, mirrors, data, drawn)

@@ -77,6 +77,12 @@ def count_odd(kinds: Iterable[OddKind], rules: RowRules) -> Odd:
     return {kind: OddRows(rule=rules.of(kind), rows=counts[kind]) for kind in _WORDS if counts[kind]}
 
 
+def with_counts(odd: Odd, counts: Mapping[OddKind, int], rules: RowRules) -> Odd:
+    """`odd` with `counts` in place of its own, in a fixed order."""
+    known = {**odd, **{kind: OddRows(rule=rules.of(kind), rows=rows) for kind, rows in counts.items()}}
+    return {kind: known[kind] for kind in _WORDS if kind in known}
+
+
 def odd_warnings(odd: Odd) -> Iterator[str]:
     """A sentence for each kind of odd rows, with what happened to them and the key that changes it."""
     for kind, odd_rows in odd.items():

@@ -8,7 +8,7 @@ from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from bench.config import Strict
 from bench.errors import did_you_mean
-from bench.inputs.odd_rows import RowRules
+from bench.inputs.odd_rows import OddKind, RowRules
 from bench.inputs.prompts import VARIABLES
 
 Role = Literal["test", "train", "exemplars"]
@@ -165,10 +165,15 @@ class FilesData(Reading):
 
     Without `splits`, the files named test, train and exemplars play these roles, and exemplars come from the
     train file where there is no other.
+
+    Files of `bench bundle` have only the rows that counted. `odd_rows` says by split how many odd rows there
+    were before, and `warnings` what else there was to say about them.
     """
 
     files: dict[str, str]
     encoding: Annotated[str, Field(min_length=1)] = "utf-8"
+    odd_rows: dict[str, dict[OddKind, Annotated[int, Field(ge=1)]]] = Field(default_factory=dict)
+    warnings: dict[str, tuple[str, ...]] = Field(default_factory=dict)
 
     @model_validator(mode="before")
     @classmethod
@@ -198,6 +203,18 @@ class FilesData(Reading):
                 known = ", ".join(sorted(self.files))
                 near = did_you_mean(split, self.files)
                 raise ValueError(f"no file is given for split '{split}'; there are files for {known}{near}")
+        return self
+
+    @model_validator(mode="after")
+    def _counts_are_of_rows_that_pass(self) -> Self:
+        for key, splits in (("odd_rows", self.odd_rows), ("warnings", self.warnings)):
+            for split in sorted(splits.keys() - set(self.splits.names())):
+                near = did_you_mean(split, self.splits.names())
+                raise ValueError(f"{key}: no split is named '{split}'{near}")
+        for counts in self.odd_rows.values():
+            for kind in counts:
+                if self.rows.of(kind) == "refuse":
+                    raise ValueError(f"odd_rows: {kind} rows are refused by data.rows, so there can be none")
         return self
 
 

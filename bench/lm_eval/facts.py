@@ -107,16 +107,19 @@ def _rows(file: ResultsFile, task: str, asked: int) -> int:
 
 
 def _task(content: Results, name: str, view: ViewName) -> TaskFacts:
+    """The task as its results file tells it; its name differs from that of the converted task `lm-eval:NAME`,
+    whose questions are whole prompts, so that each has a table of its own.
+    """
     config = content.configs[name]
     version = str(content.versions.get(name, "unknown"))
     system = content.system_instruction or ""
     prompt = {key: re.sub(r" at 0x[0-9a-f]+", "", str(config.get(key))) for key in _PROMPT_KEYS}
     text = json.dumps({"asked": prompt, "system": system}, sort_keys=True)
     return TaskFacts(
-        name=own_name(name),
+        name=f"imported-{own_name(name)}",
         version=own_version(version),
         sha256=hashlib.sha256(text.encode()).hexdigest(),
-        title=f"{name} (lm-evaluation-harness)",
+        title=f"{name} (imported from lm-evaluation-harness)",
         description=f"Task '{name}', version {version}, of lm-evaluation-harness.",
         notice="",
         license="unknown",

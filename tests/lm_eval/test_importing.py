@@ -91,9 +91,9 @@ def test_every_number_is_lm_eval_s_own(bench: Bench, out: Path) -> None:
     assert ran.exit_code == 0, ran.output
     theirs = json.loads(results_file(out).read_text(encoding="utf-8"))["results"]
     runs = done()
-    assert sorted(runs) == ["lm-eval-letters--1/llama", "lm-eval-organs/llama"]
+    assert sorted(runs) == ["imported-lm-eval-letters--1/llama", "imported-lm-eval-organs/llama"]
     for task, view in (("Letters::1", "letter"), ("organs", "text")):
-        result, run = runs[f"lm-eval-{task.lower().replace(':', '-')}/llama"]
+        result, run = runs[f"imported-lm-eval-{task.lower().replace(':', '-')}/llama"]
         assert result.metrics.accuracy.value == theirs[task]["acc,none"]
         if view == "text":
             assert result.metrics.views["text_per_char"].value == theirs[task]["acc_norm,none"]
@@ -176,17 +176,39 @@ def test_a_part_is_set_apart_as_a_part(bench: Bench, evaluated: Path, project: P
     assert bench("results", "check").exit_code == 0
 
 
-def test_our_own_run_of_the_task_is_another_cell_and_never_in_its_table(
+def test_a_run_imported_as_itself_never_stands_in_the_table_of_the_converted_task(
     bench: Bench, out: Path, evaluated: Path, project: Path
 ) -> None:
     bench("import", "lm-eval", "out", "--task", "organs")
     before = {path: path.read_bytes() for path in Path("results").rglob("*.json*")}
     add_fake(project, "llama")
-    own = ("run", "-m", "llama", "-t", "lm-eval:organs", "--include-path", str(evaluated / "tasks"))
-    ran = bench(*own, "--data-dir", str(evaluated), "--offline")
-    assert ran.exit_code == 0, ran.output
-    assert "done before" not in ran.output
+    task = ("lm-eval:organs", "--include-path", str(evaluated / "tasks"))
+    own = bench("run", "-m", "llama", "-t", *task, "--data-dir", str(evaluated), "--offline")
+    assert own.exit_code == 0, own.output
+    assert "done before" not in own.output
+    mapped = bench("import", "lm-eval", "out", "--task", "organs", "--as", *task, "--offline")
+    assert mapped.exit_code == 0, mapped.output
     assert {path: path.read_bytes() for path in before} == before
+    tables = {table.task.name: table for table in board().tasks}
+    assert not any(table.apart for table in tables.values())
+    assert {name: len(table.rows) for name, table in tables.items()} == {
+        "lm-eval-organs": 2,
+        "imported-lm-eval-organs": 1,
+    }
+    assert len({table.task.title for table in tables.values()}) == 2
+    assert bench("results", "check").exit_code == 0
+
+
+def test_a_run_imported_under_the_name_of_the_converted_task_is_set_apart(
+    bench: Bench, out: Path, evaluated: Path, project: Path
+) -> None:
+    bench("import", "lm-eval", "out", "--task", "organs")
+    [path] = Path("results").rglob("result.json")
+    path.write_text(path.read_text(encoding="utf-8").replace('"imported-lm-eval-', '"lm-eval-'))
+    Path("results", "imported-lm-eval-organs").rename(Path("results", "lm-eval-organs"))
+    add_fake(project, "llama")
+    own = ("run", "-m", "llama", "-t", "lm-eval:organs", "--include-path", str(evaluated / "tasks"))
+    assert bench(*own, "--data-dir", str(evaluated), "--offline").exit_code == 0
     [table] = board().tasks
     assert [row.result.imported for row in table.rows] == [""]
     [apart] = table.apart
@@ -196,7 +218,6 @@ def test_our_own_run_of_the_task_is_another_cell_and_never_in_its_table(
         "these two cannot be compared: they were scored by different programs"
         in bench("compare", table.rows[0].result.cell.id[:9], apart.result.cell.id[:9]).output
     )
-    assert bench("results", "check").exit_code == 0
 
 
 def test_importing_twice_changes_nothing(bench: Bench, out: Path) -> None:
@@ -223,7 +244,7 @@ def test_other_answers_of_the_same_cell_need_fresh(bench: Bench, out: Path) -> N
     ran = bench("import", "lm-eval", "out", "--task", "organs")
     assert ran.exit_code == 1
     assert "was imported with different answers; --fresh replaces it" in ran.stderr
-    assert done()["lm-eval-organs/llama"][0] == first
+    assert done()["imported-lm-eval-organs/llama"][0] == first
     assert bench("import", "lm-eval", "out", "--task", "organs", "--fresh").exit_code == 0
     [(second, _)] = done().values()
     assert (second.cell.id, second.metrics.accuracy) == (first.cell.id, first.metrics.accuracy)
@@ -235,7 +256,7 @@ def test_without_samples_there_is_nothing_to_compare(bench: Bench, out: Path) ->
     ran = bench("import", "lm-eval", "out")
     assert ran.exit_code == 1
     assert "organs: not imported; run lm-eval with --log_samples" in ran.stderr
-    assert list(done()) == ["lm-eval-letters--1/llama"]
+    assert list(done()) == ["imported-lm-eval-letters--1/llama"]
 
 
 def test_tasks_without_options_are_left_out_with_a_reason(bench: Bench, out: Path) -> None:
@@ -243,7 +264,7 @@ def test_tasks_without_options_are_left_out_with_a_reason(bench: Bench, out: Pat
     ran = bench("import", "lm-eval", "out")
     assert ran.exit_code == 0
     assert "organs: its output_type is generate_until, and only multiple_choice can be imported" in ran.stderr
-    assert list(done()) == ["lm-eval-letters--1/llama"]
+    assert list(done()) == ["imported-lm-eval-letters--1/llama"]
 
 
 def swap(samples: list[dict[str, Any]]) -> None:
@@ -311,7 +332,7 @@ def test_damaged_samples_are_named_and_the_rest_is_imported(
     assert re.search(message, ran.stderr), ran.stderr
     assert re.search("; (run lm-eval again with --log_samples|import the other tasks by --task)", ran.stderr)
     assert ran.stderr.count("\n") == 1
-    assert list(done()) == ["lm-eval-letters--1/llama"]
+    assert list(done()) == ["imported-lm-eval-letters--1/llama"]
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"results": {}, "configs": {}}', '{"a": "\ud83d', b"\xff"])
@@ -327,7 +348,7 @@ def test_a_damaged_results_file_is_named_and_the_rest_is_imported(
     assert ran.exit_code == 3
     assert "other/results_2026-01-01.json" in ran.stderr
     assert ":14: not JSON" in ran.stderr
-    assert list(done()) == ["lm-eval-letters--1/llama"]
+    assert list(done()) == ["imported-lm-eval-letters--1/llama"]
 
 
 def test_a_result_that_its_samples_do_not_come_to_is_not_imported(bench: Bench, out: Path) -> None:
@@ -355,7 +376,7 @@ def test_facts_that_cannot_be_are_reported_and_the_other_task_is_imported(
     ran = bench("import", "lm-eval", "out")
     assert ran.exit_code == 3
     assert "results_" in ran.stderr or "samples_organs" in ran.stderr
-    assert list(done()) == ([] if key == "date" else ["lm-eval-letters--1/llama"])
+    assert list(done()) == ([] if key == "date" else ["imported-lm-eval-letters--1/llama"])
 
 
 def test_a_run_without_a_date_is_imported_and_left_out_of_exports(bench: Bench, out: Path) -> None:
@@ -373,7 +394,7 @@ def test_the_developer_of_an_imported_run_s_model_is_unknown_to_every_eval_ever(
     bench("import", "lm-eval", "out", "--task", "organs")
     assert bench("export", "every-eval-ever", "--out", "export").exit_code == 0
     [summary] = Path("export").rglob("*.json")
-    assert summary.parent == Path("export/data/lm-eval-organs/unknown/llama")
+    assert summary.parent == Path("export/data/imported-lm-eval-organs/unknown/llama")
     assert json.loads(summary.read_bytes())["model_info"]["developer"] == "unknown"
 
 
@@ -442,7 +463,7 @@ def test_the_older_form_of_samples_is_read(bench: Bench, out: Path, version: str
     ran = bench("import", "lm-eval", "out")
     assert ran.exit_code == 0, ran.output
     new, old = done(Path("new")), done()
-    assert sorted(old) == ["lm-eval-letters--1/llama", "lm-eval-organs/llama"]
+    assert sorted(old) == ["imported-lm-eval-letters--1/llama", "imported-lm-eval-organs/llama"]
     for name, (result, run) in old.items():
         assert (result.cell, run.records) == (new[name][0].cell, new[name][1].records)
 

@@ -141,6 +141,23 @@ def test_a_run_stands_in_the_table_of_the_converted_task_of_lm_eval(bench: Bench
     assert {row.result.cell.model.name for row in table.rows} == {"tiny", "llama", "chance"}
 
 
+def test_the_records_of_a_mapped_run_have_the_extra_columns(bench: Bench, ours: Path) -> None:
+    path = ours / "tasks" / "parts.yaml"
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    content["data"]["columns"]["extra"] = {"source": "source"}
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    lines = [row | {"source": f"book of {row['id']}"} for row in rows(DOCS)]
+    write_lines(ours / "tasks" / "data" / "parts.jsonl", lines)
+    shown = [row | {"source": "book"} for row in rows(SHOWN)]
+    write_lines(ours / "tasks" / "data" / "shown.jsonl", shown)
+    ran = bench("import", "lm-eval", "organs", "--as", "parts")
+    assert ran.exit_code == 0, ran.output
+    [row] = tables()["parts"].rows
+    assert [one.extra for one in row.answers.records()] == [
+        {"source": f"book of {one.question_id}"} for one in row.answers.records()
+    ]
+
+
 @pytest.mark.usefixtures("ours")
 def test_importing_as_a_task_twice_changes_nothing(bench: Bench) -> None:
     words = ("import", "lm-eval", "organs", "--as", "parts")
