@@ -246,7 +246,11 @@ def _check_enough(exemplars: Exemplars, group: str) -> None:
         return
     where = "exemplar_choice names" if isinstance(exemplars.choice, tuple) else "the exemplars split has"
     what = f"{there} of the group '{group}'" if exemplars.within else f"{there} items"
-    raise Unavailable(f"{needed} exemplars are needed, but {where} {what}", "ask for fewer")
+    remedies = ["ask for fewer"] if there or not exemplars.within else []
+    if exemplars.within:
+        remedies += ["add exemplars of the group", "remove exemplars_within"]
+    remedy = f"{', '.join(remedies[:-1])} or {remedies[-1]}" if remedies[1:] else remedies[0]
+    raise Unavailable(f"{needed} exemplars are needed, but {where} {what}", remedy)
 
 
 def _draws(

@@ -110,7 +110,7 @@ def _exemplar_problems(file: TaskFile, splits: dict[Role, Split]) -> Iterator[Mi
     except FileError as error:
         yield from error.mistakes
     except Unavailable as error:
-        yield Mistake(display(file.path), line_of(file.path, ("exemplars",)), "exemplars", error.reason)
+        yield Mistake(display(file.path), line_of(file.path, ("exemplars",)), "exemplars", str(error))
 
 
 def _system_problems(file: TaskFile, items: Sequence[Item]) -> Iterator[Mistake]:

@@ -42,7 +42,8 @@ def test_a_right_task_is_proved_and_its_majority_baseline_told(bench: Bench, ana
         (
             "prompt: |-",
             "exemplars: 9\nprompt: |-",
-            "tasks/anatomy.yaml:9: exemplars: 9 exemplars are needed, but the exemplars split has 3 items",
+            "tasks/anatomy.yaml:9: exemplars: 9 exemplars are needed, but the exemplars split has 3 items; "
+            "ask for fewer",
         ),
         (
             ", exemplars: train}\n  columns: {id: id}",
