@@ -136,6 +136,9 @@ def test_a_mistake_that_many_rows_share_is_told_once(anatomy: Path) -> None:
         "tasks/test.jsonl:1: topic: no such column; the columns are answer, id, options"
     )
     assert str(mistake).endswith("(and in 2 more rows)")
+    write_lines(anatomy.parent / "test.jsonl", ITEMS[:2])
+    with pytest.raises(FileError, match=r"\(and in 1 more row\)$"):
+        split_items(anatomy)
 
 
 def test_a_byte_order_mark_and_windows_line_ends_are_read(anatomy: Path) -> None:
@@ -201,3 +204,20 @@ def test_a_data_set_that_is_not_here_says_what_to_do(project: Path, anatomy: Pat
         load_split(file, "test", data_dir=None, offline=True)
     assert caught.value.reason == "data set nobody/nothing[test] is not on this machine"
     assert "put m.jsonl in a folder and pass it as --data-dir" in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("configs", "others"),
+    [
+        (["a", "b"], "a.jsonl and one for the other configuration in"),
+        (["a", "b", "c"], "a.jsonl and one for each of the other 2 configurations in"),
+    ],
+)
+def test_mirrors_that_are_missing_are_counted(anatomy: Path, configs: list[str], others: str) -> None:
+    data = (
+        f"data:\n  hub: nobody/nothing\n  configs: {configs}\n  mirror: {{test: '{{config}}.jsonl'}}\nprompt"
+    )
+    head, _, rest = TASK.partition("data:")
+    anatomy.write_text(head + data + rest.partition("\nprompt")[2], encoding="utf-8")
+    with pytest.raises(Unavailable, match=others):
+        split_items(anatomy)
