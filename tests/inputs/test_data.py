@@ -50,7 +50,26 @@ def test_options_may_stand_in_columns_of_their_own() -> None:
         ),
         ({"question": " ", "options": ["x", "y"], "answer": 0}, "question: expected text"),
         ({"question": "Q?", "options": "x, y", "answer": 0}, "options: expected a list or an object"),
-        ({"question": "Q?", "options": ["x", True], "answer": 0}, "options: expected texts, not True"),
+        (
+            {"question": "Q?", "options": ["x", True], "answer": 0},
+            "texts, not True; write it as a text, in quotes",
+        ),
+        (
+            {"question": True, "options": ["x", "y"], "answer": 0},
+            "question: expected text, not True; write it",
+        ),
+        (
+            {"question": ["a", {"b": 1}], "options": ["x", "y"], "answer": 0},
+            "expected text, not {'b': 1}; write",
+        ),
+        (
+            {"question": "Q?", "options": {"text": ["x", "y"], "label": ["A", "B", "C"]}, "answer": 0},
+            "options: 2 texts, but 3 names; correct the row, or leave it out with data.where",
+        ),
+        (
+            {"question": "Q?", "options": {"text": ["x", "y"], "label": ["A", "A"]}, "answer": 0},
+            "two options have the same name: A, A; correct the row, or leave it out with data.where",
+        ),
         ({"question": "Q?", "options": ["x"], "answer": 0}, "options: 1 option; a question has 2 to 26"),
         (
             {"question": "Q?", "options": ["x", "y"], "answer": "C"},
@@ -74,7 +93,10 @@ def test_options_may_stand_in_columns_of_their_own() -> None:
             {"question": "Q?", "options": ["x", "y"], "answer": 0, "kind": "\udfff"},
             "kind: has half a surrogate pair",
         ),
-        ({"question": "Q?", "options": ["x", "y"], "answer": 0, "kind": {"a": 1}}, "kind: expected a text"),
+        (
+            {"question": "Q?", "options": ["x", "y"], "answer": 0, "kind": {"a": 1}},
+            "kind: expected a text or a whole number, not {'a': 1}; write it as a text",
+        ),
     ],
 )
 def test_a_wrong_row_says_what_is_wrong_with_which_column(row: dict[str, object], message: str) -> None:

@@ -185,6 +185,9 @@ def test_an_answer_that_is_an_empty_option_is_a_mistake(project: Path) -> None:
 def test_numbers_are_texts(project: Path) -> None:
     split = split_of(project, [row("B", [1, 2.5, 10])])
     assert split.items[0].options == ("1", "2.5", "10")
+    questions = [5, 2.5, ["Which?", 7]]
+    split = split_of(project, [row("A", question=question) for question in questions])
+    assert [item.question for item in split.items] == ["5", "2.5", "Which?\n7"]
 
 
 ODD = [
