@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 
 from bench.errors import FileError, Mistake, did_you_mean
 from bench.folders import display, is_file, read_text
+from bench.value_words import expected, is_of_value, shown
 
 Location = tuple[str | int, ...]
 M = TypeVar("M", bound=BaseModel)
@@ -66,7 +67,7 @@ def read_yaml(path: Path, model: type[M], *, may_include: bool = False) -> M:
     try:
         value = model.model_validate(content)
     except ValidationError as error:
-        mistakes += [_mistake(files, model, detail) for detail in error.errors()]
+        mistakes += _mistakes(files, model, error.errors())
         raise FileError(mistakes) from error
     if mistakes:
         raise FileError(mistakes)
@@ -185,15 +186,41 @@ def _repeated(node: yaml.Node, at: Location) -> Iterator[tuple[Location, int]]:
         yield from _repeated(child, place)
 
 
-def _mistake(files: Sequence[_File], model: type[BaseModel], detail: ErrorDetails) -> Mistake:
-    # pydantic's location also holds the tags of unions. Our tags have a space, and our YAML keys do not.
-    loc = tuple(part for part in detail["loc"] if " " not in str(part))
-    for end in range(len(loc), 0, -1):
+def _mistakes(
+    files: Sequence[_File], model: type[BaseModel], details: Sequence[ErrorDetails]
+) -> Iterator[Mistake]:
+    """A mistake for each error; those of one value are one, and none where one in the value says more."""
+    wrong: dict[Location, list[ErrorDetails]] = {}
+    for detail in details:
+        wrong.setdefault(_key(files, detail), []).append(detail)
+    for key, group in wrong.items():
+        place = *_place(files, key), ".".join(map(str, key))
+        others = [detail for detail in group if not is_of_value(detail)]
+        yield from (Mistake(*place, mistake_text(model, detail)) for detail in others)
+        if not others and not any(key == longer[: len(key)] for longer in wrong if longer != key):
+            yield Mistake(*place, expected(group))
+
+
+def _key(files: Sequence[_File], detail: ErrorDetails) -> Location:
+    """The keys in the file that lead to an error: pydantic's location also holds the types of unions."""
+    key: Location = ()
+    for part in detail["loc"]:
+        for longer in ((*key, part), (*key, str(part))):
+            if any(longer in file.lines for file in files):
+                key = longer
+                break
+    if is_of_value(detail) or key[-1:] == detail["loc"][-1:]:
+        return key
+    return (*key, *(part for part in detail["loc"][-1:] if " " not in str(part)))
+
+
+def _place(files: Sequence[_File], key: Location) -> tuple[str, int]:
+    """The file and line of a key, or of the nearest one above it that is there."""
+    for end in range(len(key), 0, -1):
         for file in files:
-            if loc[:end] in file.lines:
-                place = file.name, file.lines[loc[:end]]
-                return Mistake(*place, ".".join(map(str, loc)), mistake_text(model, detail))
-    return Mistake(files[0].name, 1, ".".join(map(str, loc)), mistake_text(model, detail))
+            if key[:end] in file.lines:
+                return file.name, file.lines[key[:end]]
+    return files[0].name, 1
 
 
 def mistake_text(model: type[BaseModel], detail: ErrorDetails) -> str:
@@ -211,10 +238,11 @@ def mistake_text(model: type[BaseModel], detail: ErrorDetails) -> str:
         return str(detail["ctx"]["error"]) if "ctx" in detail else detail["msg"]
     if kind == "literal_error":
         near = did_you_mean(str(detail["input"]), re.findall(r"'([^']*)'", detail["msg"]))
-        return f"{_lower(detail['msg'])}, not {detail['input']!r}{near}"
-    given: object = detail["input"]
-    shown = ", ".join(cast("dict[str, object]", given)) if isinstance(given, dict) else repr(given)
-    return f"{_lower(detail['msg'])}, not {shown[:80]}"
+        words = detail.get("ctx", {}).get("expected", "")
+        return f"expected {words}, not {shown(detail['input'])}{near}"
+    if is_of_value(detail):
+        return expected([detail])
+    return f"{_lower(detail['msg'])}, not {shown(detail['input'])}"
 
 
 def _lower(text: str) -> str:

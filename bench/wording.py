@@ -9,6 +9,11 @@ def or_dash(value: object) -> str:
     return DASH if value is None or value == "" else str(value)
 
 
+def counted(value: int, thing: str) -> str:
+    """1 -> "1 row", 1200 -> "1,200 rows"."""
+    return f"{value:,} {thing}{'' if value == 1 else 's'}"
+
+
 def short_digest(value: str | None) -> str:
     """ "sha256:16399c58…" or a commit, cut to ten digits; the whole stands in result.json."""
     if value is None:

@@ -194,6 +194,7 @@ def _validate(path: Path, folder: Path | None, name: str = "", *, offline: bool)
     """Check a task and print what was found; returns the exit code. `name` is shown instead of the path."""
     from bench.folders import display
     from bench.inputs.validate import prove
+    from bench.wording import counted
 
     name = name or display(path)
     try:
@@ -205,7 +206,8 @@ def _validate(path: Path, folder: Path | None, name: str = "", *, offline: bool)
         click.echo(f"{name}: the file is valid; its data were not checked: {error}", err=True)
         return 0
     answers = ", ".join(f"{letter} {count}" for letter, count in proof.answers.items())
-    click.echo(f"{name}: ok, {proof.items} items, {proof.prompts} distinct prompts")
+    prompts = counted(proof.prompts, "distinct prompt")
+    click.echo(f"{name}: ok, {counted(proof.items, 'item')}, {prompts}")
     click.echo(f"  answers: {answers}; majority baseline {proof.majority:.1%}")
     for role, source in proof.sources.items():
         shown = f"{proof.exemplars} ({source})" if role == "exemplars" and proof.exemplars else source

@@ -13,7 +13,7 @@ from bench.config import line_of
 from bench.errors import FileError, Mistake, UsageError
 from bench.folders import display, is_file
 from bench.inputs.hub_rows import hub_rows
-from bench.inputs.items import Part, ReadItem, ReadSplit, content_of, read_items, sample
+from bench.inputs.items import Part, ReadItem, ReadSplit, content_of, read_items, sample, sample_notes
 from bench.inputs.odd_rows import Odd, OddKind, OddRows, count_odd, odd_warnings, with_counts
 from bench.inputs.paths import Row
 from bench.inputs.readers import Place, read_rows_of
@@ -23,6 +23,7 @@ from bench.inputs.task import TaskFile
 from bench.inputs.task_data import Columns, FilesData, HubData, Reading, Role, Sample
 from bench.inputs.where import where_of
 from bench.types import Item
+from bench.wording import counted
 
 COMMON_FORM = Columns(id="id")
 """The columns of files that are not in a data set's own form: id, question, options and answer."""
@@ -161,10 +162,12 @@ def _split(
     read = read_items(name, parts, reading, where, source)
     if 2 * read.listed > len(read.items) and "options" in file.task.prompt:
         twice = (
-            f"{read.listed:,} questions already have all their options in their text, which then are shown "
+            f"all options already stand in the text of {counted(read.listed, 'question')}, then shown "
             "twice; cut them off with data.question_until"
         )
         read = replace(read, notes=(*read.notes, twice))
+    if drawn:
+        read = replace(read, notes=(*read.notes, *sample_notes(len(read.items), drawn)))
     return _of_items(name, source, read, sample(read.items, drawn) if drawn else read.items, reading)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from bench.errors import Mistake
 from bench.inputs.readers import Place
 from bench.inputs.row_error import RowError
+from bench.wording import counted
 
 PlacedError = tuple[Place, RowError]
 
@@ -16,6 +17,6 @@ def distinct(mistakes: Sequence[PlacedError]) -> list[Mistake]:
     first_mistakes: dict[tuple[str, str], Mistake] = {}
     for place, error in mistakes:
         more = rows[error.key, error.text] - 1
-        text = error.text + (f" (and in {more} more rows)" if more else "")
+        text = error.text + (f" (and in {counted(more, 'more row')})" if more else "")
         first_mistakes.setdefault((error.key, error.text), Mistake(place.file, place.line, error.key, text))
     return list(first_mistakes.values())

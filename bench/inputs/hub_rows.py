@@ -91,6 +91,7 @@ def _unavailable(
     if name in data.mirror:
         file = data.mirror[name].replace("{config}", config or "")
         others = len(data.configs) - 1
-        more = f" and one for each of the other {others} configurations" if others > 0 else ""
+        rest = f"each of the other {others} configurations" if others > 1 else "the other configuration"
+        more = f" and one for {rest}" if others > 0 else ""
         remedy = f"put {file}{more} in a folder and pass it as --data-dir, or {remedy}"
     return Unavailable(f"data set {source} is not on this machine", remedy)

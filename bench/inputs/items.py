@@ -14,6 +14,7 @@ from bench.inputs.rows import Draft, answer_keys, finish, key_of, read_row
 from bench.inputs.task_data import Reading, Sample
 from bench.inputs.where import Where
 from bench.types import Item
+from bench.wording import counted
 
 _NO_ID = "; correct one of them, or leave out data.columns.id to number all rows"
 Part = tuple[str, Iterable[PlacedRow]]
@@ -86,6 +87,17 @@ def sample(items: Sequence[ReadItem], wanted: Sample) -> tuple[ReadItem, ...]:
     """A seeded draw of the items, in their order; all of them where there are no more."""
     drawn = {item.id for item in draw([read.item for read in items], wanted.items, wanted.seed)}
     return tuple(read for read in items if read.item.id in drawn)
+
+
+def sample_notes(there: int, wanted: Sample) -> Iterator[str]:
+    """How many of the questions that are there were drawn, and a warning where they are too few."""
+    if wanted.items < there:
+        yield f"{wanted.items:,} of {there:,} questions, drawn by seed {wanted.seed} (data.sample)"
+    elif wanted.items > there:
+        yield (
+            f"only {counted(there, 'question')}, all of them taken: data.sample asks for {wanted.items:,}; "
+            "lower data.sample.items, or leave out data.sample"
+        )
 
 
 def _drafts(

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal
 
 from bench.config import Strict
+from bench.wording import counted
 
 OddKind = Literal[
     "doubled_options",
@@ -86,8 +87,7 @@ def with_counts(odd: Odd, counts: Mapping[OddKind, int], rules: RowRules) -> Odd
 def odd_warnings(odd: Odd) -> Iterator[str]:
     """A sentence for each kind of odd rows, with what happened to them and the key that changes it."""
     for kind, odd_rows in odd.items():
-        rows = f"{odd_rows.rows:,} {'row' if odd_rows.rows == 1 else 'rows'}"
-        yield f"{rows} {_WORDS[kind]}: {_FATES[odd_rows.rule]} (data.rows.{kind})"
+        yield f"{counted(odd_rows.rows, 'row')} {_WORDS[kind]}: {_FATES[odd_rows.rule]} (data.rows.{kind})"
 
 
 def refusal(kind: OddKind) -> str:

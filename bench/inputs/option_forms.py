@@ -8,9 +8,10 @@ from typing import Any, cast
 
 from bench.inputs.answers import Options
 from bench.inputs.paths import Row, value_at
-from bench.inputs.row_error import LEAVE_OUT, RowError
+from bench.inputs.row_error import AS_TEXT, LEAVE_OUT, RowError
 from bench.inputs.task_data import FixedOptions, ListOptions, OptionsForm, ParallelOptions
 from bench.types import LETTERS
+from bench.wording import counted
 
 Named = tuple[Sequence[object] | None, Sequence[object]]
 """The names of the options, None for letters, and their texts."""
@@ -26,7 +27,7 @@ def read_options(row: Row, form: OptionsForm, empty: Sequence[str]) -> Options:
     texts = tuple("" if _is_empty(value, empty) else _text(value, column) for value in values)
     count = len([text for text in texts if text])
     if count < 2 or len(texts) > len(LETTERS):
-        counts = f"{count} option{'' if count == 1 else 's'}"
+        counts = counted(count, "option")
         counts += f" beside {len(texts) - count} empty" if count < len(texts) else ""
         raise RowError(column, f"{counts}; a question has 2 to {len(LETTERS)}: {LEAVE_OUT}")
     letters = tuple(LETTERS[: len(texts)])
@@ -34,7 +35,7 @@ def read_options(row: Row, form: OptionsForm, empty: Sequence[str]) -> Options:
         return Options(letters, texts, lettered=True)
     named = tuple(_text(name, column) for name in names)
     if len(set(named)) < len(named):
-        raise RowError(column, f"two options have the same name: {', '.join(named)}")
+        raise RowError(column, f"two options have the same name: {', '.join(named)}; {LEAVE_OUT}")
     return Options(named, texts, lettered=named == letters)
 
 
@@ -153,7 +154,9 @@ def _of_lists(names: object, texts: object, column: str) -> Named:
     values = cast("Sequence[object]", texts)
     labels = cast("Sequence[object] | None", names)
     if labels is not None and len(labels) != len(values):
-        raise RowError(column, f"{len(values)} texts, but {len(labels)} names")
+        raise RowError(
+            column, f"{counted(len(values), 'text')}, but {counted(len(labels), 'name')}; {LEAVE_OUT}"
+        )
     return labels, values
 
 
@@ -166,7 +169,7 @@ def _is_empty(value: object, empty: Sequence[str]) -> bool:
 def _text(value: object, column: str) -> str:
     """An option's text or name; numbers are texts."""
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-        raise RowError(column, f"expected texts, not {value!r:.80}")
+        raise RowError(column, f"expected texts, not {value!r:.80}; {AS_TEXT}")
     return encodable(str(value), column)
 
 

@@ -14,6 +14,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from bench.errors import BenchError, Unavailable, named_line, there_are
 from bench.inputs.draw import rank
 from bench.types import Item, Message
+from bench.wording import counted
 
 ExemplarChoice = Literal["fixed", "per_question", "first", "lm_eval", "lm_eval_spare"]
 ChosenExemplars = ExemplarChoice | tuple[str, ...]
@@ -245,8 +246,13 @@ def _check_enough(exemplars: Exemplars, group: str) -> None:
     if needed <= there:
         return
     where = "exemplar_choice names" if isinstance(exemplars.choice, tuple) else "the exemplars split has"
-    what = f"{there} of the group '{group}'" if exemplars.within else f"{there} items"
-    raise Unavailable(f"{needed} exemplars are needed, but {where} {what}", "ask for fewer")
+    what = f"{there} of the group '{group}'" if exemplars.within else counted(there, "item")
+    verb = "is" if needed == 1 else "are"
+    remedies = ["ask for fewer"] if there or not exemplars.within else []
+    if exemplars.within:
+        remedies += ["add exemplars of the group", "remove exemplars_within"]
+    remedy = f"{', '.join(remedies[:-1])} or {remedies[-1]}" if remedies[1:] else remedies[0]
+    raise Unavailable(f"{counted(needed, 'exemplar')} {verb} needed, but {where} {what}", remedy)
 
 
 def _draws(

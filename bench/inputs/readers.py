@@ -13,23 +13,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from bench.errors import FileError, Mistake, one_line
+from bench.errors import one_line
 from bench.folders import display
+from bench.inputs.decoding import decoded, unreadable
 from bench.inputs.packed import UNPACK
 from bench.inputs.paths import Row
 from bench.inputs.row_error import RowError
 from bench.types import LETTERS
+from bench.wording import counted
 
 _DELIMITERS = {".csv": ",;\t", ".tsv": "\t"}
 """What may separate the columns of a table. Excel writes semicolons where the comma is the decimal point."""
 _TABLES = (".parquet", ".arrow", ".feather")
-_NO_TEXT = {
-    b"\x1f\x8b": "is compressed with gzip; end its name with .gz",
-    b"PK\x03\x04": "is an Excel workbook or a zip archive; save the sheet as CSV, or end the name with .zip",
-    b"\x28\xb5\x2f\xfd": "is compressed with Zstandard, which is not read; compress it with gzip",
-    b"PAR1": "is Parquet; end its name with .parquet",
-}
-"""What the first bytes of a file say of one whose name says that it is text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,54 +49,21 @@ def read_rows_of(path: Path, encoding: str = "utf-8") -> Iterator[PlacedRow]:
     data = _bytes(path, unpack)
     if format_ in _TABLES:
         return _table(path, data, format_)
-    text = _decoded(path, data, encoding)
+    text = decoded(path, data, encoding)
     if format_ in _DELIMITERS:
         return _delimited(path, text, _delimiter(text, _DELIMITERS[format_]))
     return _json(path, text)
-
-
-def _wrong(path: Path, text: str, line: int = 0) -> FileError:
-    return FileError([Mistake(display(path), line, "", text)])
 
 
 def _bytes(path: Path, unpack: Callable[[bytes], bytes] | None) -> bytes:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise _wrong(path, error.strerror or one_line(error)) from error
+        raise unreadable(path, error.strerror or one_line(error)) from error
     try:
         return unpack(data) if unpack else data
     except Exception as error:  # each kind of compression has errors of its own
-        raise _wrong(path, f"cannot be unpacked: {one_line(error)}") from error
-
-
-def _decoded(path: Path, data: bytes, encoding: str) -> str:
-    for start, what in _NO_TEXT.items():
-        if data.startswith(start):
-            raise _wrong(path, what)
-    start = 0
-    try:
-        text = data.decode(encoding).removeprefix("\ufeff")
-        if "\0" not in text[:2]:
-            return text
-    except UnicodeError as error:
-        start = error.start if isinstance(error, UnicodeDecodeError) else 0
-    if other := _utf16(data):
-        raise _wrong(path, f"not {encoding}: it begins as UTF-16 does; write data.encoding: {other}", 1)
-    text = (
-        f"byte {start:,} of the file is not {encoding}; write the file's own encoding as data.encoding, "
-        "such as latin-1 or cp1252, or save the file as UTF-8"
-    )
-    raise _wrong(path, text, data.count(b"\n", 0, start) + 1)
-
-
-def _utf16(data: bytes) -> str | None:
-    """The encoding of a file that begins with the mark of UTF-16, or with every second byte 0."""
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return "utf-16"
-    if data[:1] == b"\0":
-        return "utf-16-be"
-    return "utf-16-le" if data[1:2] == b"\0" else None
+        raise unreadable(path, f"cannot be unpacked: {one_line(error)}") from error
 
 
 def _json(path: Path, text: str) -> Iterator[PlacedRow]:
@@ -109,12 +71,12 @@ def _json(path: Path, text: str) -> Iterator[PlacedRow]:
     if start[:1] == "[":
         return _json_array(path, text)
     if start[:1] not in ("{", ""):
-        raise _wrong(
+        raise unreadable(
             path, "neither JSON Lines nor a JSON array; the name of a table ends with .csv or .tsv", 1
         )
     if _spans_lines(start):
         remedy = "write each object on one line, or all of them in an array: [{…}, {…}]"
-        raise _wrong(path, f"the first JSON object is written over several lines; {remedy}", 1)
+        raise unreadable(path, f"the first JSON object is written over several lines; {remedy}", 1)
     return _json_lines(path, text)
 
 
@@ -224,14 +186,16 @@ def _header(path: Path, fields: Sequence[str]) -> list[str]:
     names = [field.strip() for field in fields]
     named = [name for name in names if name]
     if len(set(named)) < len(named):
-        raise _wrong(path, f"two columns have the same name: {', '.join(named)}", 1)
+        raise unreadable(path, f"two columns have the same name: {', '.join(named)}", 1)
     if len(names) == 1:
-        raise _wrong(path, "the header is one column; separate columns by commas (.csv) or tabs (.tsv)", 1)
+        raise unreadable(
+            path, "the header is one column; separate columns by commas (.csv) or tabs (.tsv)", 1
+        )
     return names
 
 
 def _table_row(header: Sequence[str], fields: Sequence[str], delimiter: str) -> Row | RowError:
-    counts = f"the row has {len(fields)} fields, the header {len(header)}"
+    counts = f"the row has {counted(len(fields), 'field')}, the header {len(header)}"
     if any(field.strip() for field in fields[len(header) :]):
         mark = "a tab" if delimiter == "\t" else f"'{delimiter}'"
         return RowError("", f"{counts}; put a text that holds {mark} in double quotes")
@@ -258,7 +222,7 @@ def _table(path: Path, data: bytes, format_: str) -> Iterator[PlacedRow]:
         rows = labelled(without_media(Dataset(table)))
         yield from ((Place(display(path), number), row) for number, row in enumerate(rows, start=1))
     except (ValueError, TypeError, OSError, NotImplementedError) as error:  # pyarrow's own are among them
-        raise _wrong(path, f"not {format_[1:]}: {one_line(error)}") from error
+        raise unreadable(path, f"not {format_[1:]}: {one_line(error)}") from error
 
 
 def labelled(rows: Any) -> Iterator[Row]:

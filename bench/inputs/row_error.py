@@ -4,6 +4,8 @@ from bench.inputs.odd_rows import OddKind
 
 LEAVE_OUT = "correct the row, or leave it out with data.where"
 """The remedy for a row that no rule of the task settles."""
+AS_TEXT = "write it as a text, in quotes, or name another column in data.columns"
+"""The remedy for a value that is neither a text nor a number."""
 
 
 class RowError(Exception):

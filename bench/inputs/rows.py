@@ -11,11 +11,9 @@ from bench.inputs.answers import Answer, AnswerKeys, Options, read_answer, settl
 from bench.inputs.odd_rows import OddKind
 from bench.inputs.option_forms import encodable, option_columns, options_column, read_options
 from bench.inputs.paths import MISSING, Row, column_paths, find_value, value_at
-from bench.inputs.row_error import LEAVE_OUT, RowError
+from bench.inputs.row_error import AS_TEXT, LEAVE_OUT, RowError
 from bench.inputs.task_data import Columns, Reading
 from bench.types import LETTERS, Extra, Item
-
-EMPTY_QUESTION = "expected text"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +128,9 @@ def _question(row: Row, reading: Reading) -> tuple[str, bool]:
     names = (paths,) if isinstance(paths, str) else paths
     column = ", ".join(names)
     values = [value_at(row, name) for name in names]
-    if len(values) == 1 and not isinstance(values[0], (str, list, tuple, type(None))):
-        raise RowError(column, f"expected text, not {values[0]!r:.80}")
     text = "\n".join(part for value in values for part in _parts(value, column))
     if not text.strip():
-        raise RowError(column, f"{EMPTY_QUESTION}, not {values[0]!r:.80}", "empty_question")
+        raise RowError(column, f"expected text, not {values[0]!r:.80}", "empty_question")
     until = reading.question_until
     if until is None:
         return encodable(text, column), True
@@ -145,14 +141,14 @@ def _question(row: Row, reading: Reading) -> tuple[str, bool]:
 
 
 def _parts(value: object, column: str) -> list[str]:
-    """The texts of a column; null and empty ones are left out."""
+    """The texts of a column; numbers are texts, and null and empty ones are left out."""
     if isinstance(value, (list, tuple)):
         return [part for inner in cast("Sequence[object]", value) for part in _parts(inner, column)]
-    if value is None:
+    if _is_null(value):
         return []
-    if not isinstance(value, str):
-        raise RowError(column, f"expected text, not {value!r:.80}")
-    return [value] if value.strip() else []
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        raise RowError(column, f"expected text, not {value!r:.80}; {AS_TEXT}")
+    return [str(value)] if str(value).strip() else []
 
 
 def _extra(value: object, column: str) -> Extra:
@@ -166,7 +162,7 @@ def _extra_text(value: object, column: str) -> str:
     if _is_null(value):
         return ""
     if not isinstance(value, (str, int, float)):
-        raise RowError(column, f"expected a text or a list of texts, not {value!r:.80}")
+        raise RowError(column, f"expected a text or a list of texts, not {value!r:.80}; {AS_TEXT}")
     return encodable(str(value), column)
 
 
@@ -197,5 +193,5 @@ def _name(value: object, column: str) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     if not isinstance(value, str) or not value.strip():
-        raise RowError(column, f"expected a text or a whole number, not {value!r:.80}")
+        raise RowError(column, f"expected a text or a whole number, not {value!r:.80}; {AS_TEXT}")
     return encodable(value, column)

@@ -119,6 +119,16 @@ class Task(Strict):
             checked_template(generate.prompt, _extra_variables(info))
         return generate
 
+    @field_validator("exemplars_within")
+    @classmethod
+    def _questions_have_groups(cls, within: str | None, info: ValidationInfo) -> str | None:
+        data = cast("Data | None", info.data.get("data"))
+        if within and data and not data.columns.group and not getattr(data, "configs", ()):
+            raise ValueError(
+                "questions have no groups: name their column as data.columns.group, or leave it out"
+            )
+        return within
+
     @model_validator(mode="after")
     def _listed_exemplars_are_enough(self) -> Self:
         ids = self.exemplar_choice

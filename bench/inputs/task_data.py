@@ -46,7 +46,8 @@ def _options_form(raw: Any) -> str | None:
         return "one column"
     if isinstance(raw, (list, tuple)):
         return "several columns"
-    keys = cast("Mapping[str, Any]", raw if isinstance(raw, dict) else type(raw).model_fields)
+    fields: object = getattr(cast("object", raw), "__dict__", {})
+    keys = cast("Mapping[str, Any]", raw if isinstance(raw, dict) else fields)
     if "fixed" in keys:
         return "fixed options"
     if "list" in keys:
@@ -100,17 +101,23 @@ class InFile(Strict):
     file: Annotated[str, Field(min_length=1)]
 
 
-def _condition(raw: Any) -> str:
+def _condition(raw: Any) -> str | None:
     if isinstance(raw, (dict, InFile)):
         return "in a file"
-    return "several values" if isinstance(raw, (list, tuple)) else "one value"
+    if isinstance(raw, (list, tuple)):
+        return "several values"
+    return "one value" if isinstance(raw, Scalar) else None
 
 
 Condition = Annotated[
     Annotated[Scalar, Tag("one value")]
     | Annotated[tuple[Scalar, ...], Field(min_length=1), Tag("several values")]
     | Annotated[InFile, Tag("in a file")],
-    Discriminator(_condition),
+    Discriminator(
+        _condition,
+        custom_error_type="condition",
+        custom_error_message="expected a text, a number, a list of them or {file: NAME}",
+    ),
 ]
 """The values that a column may have: one, one of several, or one of those in a file."""
 

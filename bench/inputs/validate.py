@@ -16,6 +16,7 @@ from bench.inputs.prompts import render, system_text
 from bench.inputs.task import TaskFile, read_task
 from bench.inputs.task_data import Role
 from bench.types import Item
+from bench.wording import counted
 
 UNBALANCED = 1.5
 """Warn when the most common letter has more than this many times an even share of the answers."""
@@ -110,7 +111,7 @@ def _exemplar_problems(file: TaskFile, splits: dict[Role, Split]) -> Iterator[Mi
     except FileError as error:
         yield from error.mistakes
     except Unavailable as error:
-        yield Mistake(display(file.path), line_of(file.path, ("exemplars",)), "exemplars", error.reason)
+        yield Mistake(display(file.path), line_of(file.path, ("exemplars",)), "exemplars", str(error))
 
 
 def _system_problems(file: TaskFile, items: Sequence[Item]) -> Iterator[Mistake]:
@@ -162,7 +163,7 @@ def _template_problems(
 def _warnings(file: TaskFile, items: Sequence[Item], most: float) -> Iterator[str]:
     hidden = sum(any(o not in render(file.task.prompt, item) for o in item.options) for item in items)
     if hidden and file.task.scoring.letters:
-        yield f"the prompts of {hidden} items do not show all their options"
+        yield f"some options are missing from {counted(hidden, 'prompt')}"
     counts = sorted({len(item.options) for item in items})
     even = 1 / counts[0]
     if letter := one_letter(items):

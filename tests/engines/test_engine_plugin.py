@@ -127,7 +127,11 @@ def test_other_settings_and_another_version_of_the_package_are_another_run(
 @pytest.mark.parametrize(
     ("line", "other", "mistake"),
     [
-        ("settings: {smoothing: 0.5}", "settings: {smoothing: 0}", "5: settings.smoothing: input should be"),
+        (
+            "settings: {smoothing: 0.5}",
+            "settings: {smoothing: 0}",
+            "5: settings.smoothing: expected a number above 0",
+        ),
         (
             "settings: {smoothing: 0.5}",
             "settings: {smothing: 1}",

@@ -146,7 +146,7 @@ def test_a_wrong_value_of_a_choice_is_named_by_its_flag_or_by_file_line_and_key(
     result = bench("run", "--sweep", "sweep.yaml")
     assert result.exit_code == 3
     assert result.stderr.splitlines() == [
-        "sweep.yaml:3: variants.0.window: input should be less than or equal to 9, not 10",
+        "sweep.yaml:3: variants.0.window: expected a number of 9 or less, not 10",
         "sweep.yaml:5: variants.1.samples: needs generate: true",
         "sweep.yaml:6: variants.2.adapter: lora and adapter are two variants: write each on its own",
         "sweep.yaml:7: variants.3.windows: unknown key; did you mean 'window'?",

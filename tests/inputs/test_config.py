@@ -37,12 +37,9 @@ def write(project: Path, text: str) -> Path:
 def test_every_mistake_is_told_at_once_with_line_key_and_the_nearest_name(project: Path) -> None:
     path = write(project, "name: 3\ndata:\n  splt: test\n  number: many\n")
     assert mistakes(path) == [
-        "bad.yaml:1: name: input should be a valid string, not 3",
+        "bad.yaml:1: name: expected a text, not 3",
         "bad.yaml:2: data.split: missing",
-        (
-            "bad.yaml:4: data.number: input should be a valid integer, unable to parse string as an "
-            "integer, not 'many'"
-        ),
+        "bad.yaml:4: data.number: expected a whole number, not 'many'",
         "bad.yaml:3: data.splt: unknown key; did you mean 'split'?",
     ]
 
@@ -50,6 +47,50 @@ def test_every_mistake_is_told_at_once_with_line_key_and_the_nearest_name(projec
 def test_a_key_given_twice_is_a_mistake(project: Path) -> None:
     path = write(project, "name: a\ndata: {split: test}\nname: b\n")
     assert mistakes(path) == ["bad.yaml:3: name: given twice"]
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ("{}", "data: needs 'hub: ORG/NAME' or 'files: {test: FILE.jsonl}', not {}"),
+        ("{files: a}", "data.files: expected keys and values, not 'a'"),
+        ("{files: {test: 3}}", "data.files.test: expected a text, not 3"),
+        ("{hub: a, empty_options: n/a}", "data.empty_options: expected a list, not 'n/a'"),
+        ("{hub: a, columns: x}", "data.columns: expected keys and values, not 'x'"),
+        ("{hub: a, columns: {question: 3}}", "data.columns.question: expected a text or a list, not 3"),
+        ("{hub: a, columns: {group: ''}}", "columns.group: expected a text of 1 or more characters, not ''"),
+        (
+            "{hub: a, columns: {options: {fixed: [yes, false]}}}",
+            "data.columns.options.fixed.1: expected a text, not false",
+        ),
+        (
+            "{hub: a, columns: {options: {fixed: 3}}}",
+            "data.columns.options.fixed: expected a list or keys and values, not 3",
+        ),
+        (
+            "{hub: a, columns: {options: {fixed: {a: null}}}}",
+            "data.columns.options.fixed.a: expected a text, not null",
+        ),
+        ("{hub: a, columns: {options: 3}}", "data.columns.options: needs a column, a list of columns, "),
+        (
+            "{hub: a, where: {cat: null}}",
+            "data.where.cat: expected a text, a number, a list of them or {file: NAME}, not null",
+        ),
+        ("{hub: a, where: {cat: []}}", "data.where.cat: expected a list of 1 or more values, not []"),
+        (
+            "{hub: a, where: {cat: [[1]]}}",
+            "data.where.cat.0: expected a text, a number or true or false, not [1]",
+        ),
+        ("{hub: a, where: {cat: {file: 3}}}", "data.where.cat.file: expected a text, not 3"),
+        ("{hub: a, sample: {items: 1.5}}", "data.sample.items: expected a whole number, not 1.5"),
+        ("{hub: a, sample: {}}", "data.sample.items: missing"),
+    ],
+)
+def test_a_wrong_value_is_told_in_one_line_of_plain_words(project: Path, data: str, message: str) -> None:
+    head = "name: bad\nversion: 1\ntitle: T\nlicense: x\nprompt: '{{ question }}'\n"
+    [mistake] = mistakes(write(project, f"{head}data: {data}\n"), Task)
+    assert mistake.startswith("bad.yaml:6: data")
+    assert message in mistake
 
 
 @pytest.mark.parametrize("text", ["name: [1, 2", "a: b: c", "\t- x", "key: @bad"])

@@ -50,7 +50,26 @@ def test_options_may_stand_in_columns_of_their_own() -> None:
         ),
         ({"question": " ", "options": ["x", "y"], "answer": 0}, "question: expected text"),
         ({"question": "Q?", "options": "x, y", "answer": 0}, "options: expected a list or an object"),
-        ({"question": "Q?", "options": ["x", True], "answer": 0}, "options: expected texts, not True"),
+        (
+            {"question": "Q?", "options": ["x", True], "answer": 0},
+            "texts, not True; write it as a text, in quotes",
+        ),
+        (
+            {"question": True, "options": ["x", "y"], "answer": 0},
+            "question: expected text, not True; write it",
+        ),
+        (
+            {"question": ["a", {"b": 1}], "options": ["x", "y"], "answer": 0},
+            "expected text, not {'b': 1}; write",
+        ),
+        (
+            {"question": "Q?", "options": {"text": ["x", "y"], "label": ["A", "B", "C"]}, "answer": 0},
+            "options: 2 texts, but 3 names; correct the row, or leave it out with data.where",
+        ),
+        (
+            {"question": "Q?", "options": {"text": ["x", "y"], "label": ["A", "A"]}, "answer": 0},
+            "two options have the same name: A, A; correct the row, or leave it out with data.where",
+        ),
         ({"question": "Q?", "options": ["x"], "answer": 0}, "options: 1 option; a question has 2 to 26"),
         (
             {"question": "Q?", "options": ["x", "y"], "answer": "C"},
@@ -74,7 +93,10 @@ def test_options_may_stand_in_columns_of_their_own() -> None:
             {"question": "Q?", "options": ["x", "y"], "answer": 0, "kind": "\udfff"},
             "kind: has half a surrogate pair",
         ),
-        ({"question": "Q?", "options": ["x", "y"], "answer": 0, "kind": {"a": 1}}, "kind: expected a text"),
+        (
+            {"question": "Q?", "options": ["x", "y"], "answer": 0, "kind": {"a": 1}},
+            "kind: expected a text or a whole number, not {'a': 1}; write it as a text",
+        ),
     ],
 )
 def test_a_wrong_row_says_what_is_wrong_with_which_column(row: dict[str, object], message: str) -> None:
@@ -136,6 +158,9 @@ def test_a_mistake_that_many_rows_share_is_told_once(anatomy: Path) -> None:
         "tasks/test.jsonl:1: topic: no such column; the columns are answer, id, options"
     )
     assert str(mistake).endswith("(and in 2 more rows)")
+    write_lines(anatomy.parent / "test.jsonl", ITEMS[:2])
+    with pytest.raises(FileError, match=r"\(and in 1 more row\)$"):
+        split_items(anatomy)
 
 
 def test_a_byte_order_mark_and_windows_line_ends_are_read(anatomy: Path) -> None:
@@ -201,3 +226,20 @@ def test_a_data_set_that_is_not_here_says_what_to_do(project: Path, anatomy: Pat
         load_split(file, "test", data_dir=None, offline=True)
     assert caught.value.reason == "data set nobody/nothing[test] is not on this machine"
     assert "put m.jsonl in a folder and pass it as --data-dir" in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("configs", "others"),
+    [
+        (["a", "b"], "a.jsonl and one for the other configuration in"),
+        (["a", "b", "c"], "a.jsonl and one for each of the other 2 configurations in"),
+    ],
+)
+def test_mirrors_that_are_missing_are_counted(anatomy: Path, configs: list[str], others: str) -> None:
+    data = (
+        f"data:\n  hub: nobody/nothing\n  configs: {configs}\n  mirror: {{test: '{{config}}.jsonl'}}\nprompt"
+    )
+    head, _, rest = TASK.partition("data:")
+    anatomy.write_text(head + data + rest.partition("\nprompt")[2], encoding="utf-8")
+    with pytest.raises(Unavailable, match=others):
+        split_items(anatomy)

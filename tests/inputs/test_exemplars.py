@@ -130,11 +130,15 @@ def test_an_unknown_id_is_a_mistake_with_its_line(
     ("keys", "message"),
     [
         ("exemplar_choice: [t1, t1]", "exemplar_choice names 't1' twice"),
-        ("exemplar_choice: []", "exemplar_choice: tuple should have at least 1 item"),
+        ("exemplar_choice: []", "exemplar_choice: expected a list of 1 or more values, not []"),
         ("exemplar_choice: [t1]\nexemplars: 2", "exemplars is 2, but exemplar_choice names 1"),
         ("exemplar_choice: firt", "not 'firt'; did you mean 'first'?"),
-        ("exemplar_choice: [[t1]]", "exemplar_choice.0: input should be a valid string"),
-        ("exemplars_within: topic", "exemplars_within: input should be 'group', not 'topic'"),
+        ("exemplar_choice: [[t1]]", "exemplar_choice.0: expected a text, not ['t1']"),
+        ("exemplars_within: topic", "exemplars_within: expected 'group', not 'topic'"),
+        (
+            "exemplars_within: group",
+            "exemplars_within: questions have no groups: name their column as data.columns.group",
+        ),
     ],
 )
 def test_a_wrong_choice_of_exemplars_is_a_mistake(
@@ -206,15 +210,26 @@ def test_drawn_exemplars_may_be_of_the_question_s_own_group(choice: ChosenExempl
     assert [alone.of(item) for item in asked[:5]] == [drawn.of(item) for item in asked[:5]]
 
 
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (SHOWN[:3], "1 of the group 'ear'; ask for fewer, add exemplars of the group or remove"),
+        (SHOWN[:1] + SHOWN[2:3], "0 of the group 'ear'; add exemplars of the group or remove"),
+    ],
+)
 def test_a_group_with_too_few_exemplars_is_named(
-    bench: Bench, grouped: Path, planned: Callable[..., Cell]
+    bench: Bench,
+    grouped: Path,
+    planned: Callable[..., Cell],
+    rows: list[dict[str, object]],
+    message: str,
 ) -> None:
     text = GROUPED + "exemplars: 2\nexemplar_choice: first\nexemplars_within: group\n"
     grouped.write_text(text, encoding="utf-8")
-    write_lines(grouped.parent / "train.jsonl", SHOWN[:3])
-    reason = "2 exemplars are needed, but the exemplars split has 1 of the group 'ear'"
+    write_lines(grouped.parent / "train.jsonl", rows)
+    reason = f"2 exemplars are needed, but the exemplars split has {message} exemplars_within"
     assert f"exemplars: {reason}" in bench("tasks", "validate", "anatomy").stderr
-    with pytest.raises(Unavailable, match=reason):
+    with pytest.raises(Unavailable, match=message.partition(";")[0]):
         planned(grouped)
     write_lines(grouped.parent / "test.jsonl", ASKED[1:2])
     assert ids(planned(grouped)) == [["eye0", "eye1"]], "a group that is not tested needs none"

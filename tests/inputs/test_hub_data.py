@@ -102,10 +102,10 @@ def test_a_set_that_is_a_script_names_the_hub_s_own_conversion(project: Path) ->
         ({"hub": "o/n", "columns": {"extra": {"question": "q"}}}, "is already a variable of the prompt"),
         ({"hub": "o/n", "columns": {"extra": {"a b": "q"}}}, "is not a variable's name"),
         ({"hub": "o/n", "rows": {"doubled_options": "skip"}}, "'keep', 'drop' or 'refuse', not 'skip'"),
-        ({"hub": "o/n", "answer_from": 2}, "data.answer_from: input should be 0 or 1, not 2"),
+        ({"hub": "o/n", "answer_from": 2}, "data.answer_from: expected 0 or 1, not 2"),
         ({"files": {"test": "x"}, "encoding": "utf-9"}, "no encoding is named 'utf-9'"),
         ({"files": {"dev": "x"}}, "no file is given for split 'test'; there are files for dev"),
-        ({"hub": "o/n", "sample": {"items": 0}}, "data.sample.items: input should be greater than"),
+        ({"hub": "o/n", "sample": {"items": 0}}, "data.sample.items: expected a number of 1 or more"),
         ({"hub": "o/n", "where": {"kind": []}}, "data.where.kind"),
     ],
 )

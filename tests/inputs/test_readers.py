@@ -160,11 +160,22 @@ def test_a_file_that_cannot_be_read_is_one_mistake(
     assert str(path) in str(caught.value)
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "UTF_16_LE", "utf-32"])
+@pytest.mark.parametrize("more", ["", " "])  # an even number of bytes may be read as UTF-16 too
+def test_a_file_in_utf_8_says_so_where_another_encoding_is_named(
+    tmp_path: Path, encoding: str, more: str
+) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"a": "é"}' + more, encoding="utf-8")
+    with pytest.raises(FileError, match=f"is UTF-8, not {encoding}; write data.encoding: utf-8"):
+        list(read_rows_of(path, encoding))
+
+
 @pytest.mark.parametrize(
     ("name", "text", "line", "message"),
     [
         ("rows.csv", "a,b\n1,2\n1,2,3\n", 3, "the row has 3 fields, the header 2; put a text that holds ','"),
-        ("rows.csv", "a,b\n1,2\n1\n", 3, "the row has 1 fields, the header 2; write every field"),
+        ("rows.csv", "a,b\n1,2\n1\n", 3, "the row has 1 field, the header 2; write every field"),
         ("rows.csv", 'a,b\n"1" x,2\n', 2, "a quote in it is doubled"),
         ("rows.jsonl", '{"a": 1},\n', 1, "not JSON: Extra data at character 9; write one object a line"),
         ("rows.csv", 'a,b\n"1,2\n', 2, "not a table: unexpected end of data"),

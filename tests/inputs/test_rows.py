@@ -185,6 +185,9 @@ def test_an_answer_that_is_an_empty_option_is_a_mistake(project: Path) -> None:
 def test_numbers_are_texts(project: Path) -> None:
     split = split_of(project, [row("B", [1, 2.5, 10])])
     assert split.items[0].options == ("1", "2.5", "10")
+    questions = [5, 2.5, ["Which?", 7]]
+    split = split_of(project, [row("A", question=question) for question in questions])
+    assert [item.question for item in split.items] == ["5", "2.5", "Which?\n7"]
 
 
 ODD = [
@@ -289,7 +292,7 @@ def test_columns_by_path_joined_and_extra_ones(project: Path) -> None:
 def test_a_question_ends_where_its_options_begin(project: Path) -> None:
     shown = "Which? Answer Choices: (A) w (B) x (C) y (D) z"
     split = split_of(project, [row("A", question=shown)])
-    assert "1 questions already have all their options in their text" in "".join(split.warnings())
+    assert "all options already stand in the text of 1 question, then shown" in "".join(split.warnings())
     cut = split_of(project, [row("A", question=shown)], question_until="Answer Choices:")
     assert cut.items[0].question == "Which?"
     assert cut.warnings() == []
@@ -299,10 +302,19 @@ def test_a_question_ends_where_its_options_begin(project: Path) -> None:
 def test_a_sample_is_the_whole_task(project: Path) -> None:
     rows = [row("A", question=f"Q{n}?") for n in range(50)]
     first = split_of(project, rows, sample={"items": 10, "seed": 0})
+    assert first.notes == ("10 of 50 questions, drawn by seed 0 (data.sample)",)
     assert len(first.items) == 10
     assert [item.id for item in first.items] == sorted(item.id for item in first.items)
     assert split_of(project, rows, sample={"items": 10, "seed": 0}).sha256 == first.sha256
     assert split_of(project, rows, sample={"items": 10, "seed": 1}).sha256 != first.sha256
+    assert split_of(project, rows, sample={"items": 50}).notes == ()
+
+
+@pytest.mark.parametrize(("count", "there"), [(1, "1 question"), (2, "2 questions")])
+def test_a_sample_of_more_than_there_are_is_a_warning(project: Path, count: int, there: str) -> None:
+    rows = [row("A", question=f"Q{n}?") for n in range(count)]
+    [note] = split_of(project, rows, sample={"items": 5}).warnings()
+    assert note.startswith(f"only {there}, all of them taken: data.sample asks for 5; lower")
 
 
 def test_a_draw_depends_on_options_and_extra_columns_too(project: Path) -> None:

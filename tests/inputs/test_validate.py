@@ -15,13 +15,15 @@ def test_a_right_task_is_proved_and_its_majority_baseline_told(bench: Bench, ana
     result = bench("tasks", "validate", "anatomy")
     assert result.exit_code == 0
     assert "ok, 3 items, 3 distinct prompts" in result.stdout
+    write_lines(anatomy.parent / "test.jsonl", ITEMS[:1])
+    assert "ok, 1 item, 1 distinct prompt\n" in bench("tasks", "validate", "anatomy").stdout
     assert "answers: A 1, B 1, C 1; majority baseline 33.3%" in result.stdout
 
 
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("version: 1", "version: 0", "tasks/anatomy.yaml:2: version: input should be greater than"),
+        ("version: 1", "version: 0", "tasks/anatomy.yaml:2: version: expected a number of 1 or more, not 0"),
         ("license:", "licence:", "tasks/anatomy.yaml:4: licence: unknown key; did you mean 'license'?"),
         ("train: train, ", "train: test, ", "may not come from 'test', the test split"),
         ("exemplars: train", "exemplars: test", "may not come from 'test', the test split"),
@@ -42,7 +44,7 @@ def test_a_right_task_is_proved_and_its_majority_baseline_told(bench: Bench, ana
         (
             "prompt: |-",
             "exemplars: 9\nprompt: |-",
-            "tasks/anatomy.yaml:9: exemplars: 9 exemplars are needed, but the exemplars split has 3 items",
+            "anatomy.yaml:9: exemplars: 9 exemplars are needed, but the exemplars split has 3 items; ask",
         ),
         (
             ", exemplars: train}\n  columns: {id: id}",
@@ -115,7 +117,7 @@ def test_a_letter_that_is_right_too_often_is_a_warning(bench: Bench, anatomy: Pa
 def test_a_prompt_that_hides_the_options_is_a_warning(bench: Bench, anatomy: Path) -> None:
     anatomy.write_text(TASK.replace(". {{ option }}", ""), encoding="utf-8")
     shown = bench("tasks", "validate", "anatomy").stdout
-    assert "the prompts of 3 items do not show all their options" in shown
+    assert "some options are missing from 3 prompts" in shown
 
 
 def test_an_unknown_task_is_told_with_the_nearest_name(bench: Bench, anatomy: Path) -> None:

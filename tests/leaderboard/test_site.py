@@ -13,7 +13,7 @@ from bench.inputs.cards import all_cards
 from bench.results.answers import Answered, read_answered
 from bench.results.check import check
 from bench.results.store import Run, read_runs
-from conftest import ITEMS, ROOT
+from conftest import ITEMS, ROOT, TASK, TRAIN, write_lines
 from leaderboard import build
 from leaderboard.build import make_site, write_site
 from leaderboard.pages import pages_of, renderer
@@ -160,6 +160,29 @@ def test_answers_are_those_of_the_records_and_words_are_read_again() -> None:
     assert answers.record(7) == run.records[7]
     assert answers.chosen == "".join(record.model_output.final_answer or "-" for record in run.records)
     assert answers.right.tolist() == [record.is_correct for record in run.records]
+
+
+def test_the_page_shows_the_sample_and_no_empty_extra_column(bench: Bench, anatomy: Path) -> None:
+    columns = "columns: {id: id, extra: {context: ctx}}\n  sample: {items: 2}"
+    anatomy.write_text(TASK.replace("columns: {id: id}", columns), encoding="utf-8")
+    empty: list[object] = ["", [""], None]
+    write_lines(
+        anatomy.parent / "test.jsonl",
+        [item | {"ctx": "Words." if n == 0 else empty[n % 3]} for n, item in enumerate(ITEMS)],
+    )
+    write_lines(anatomy.parent / "train.jsonl", [item | {"ctx": "x"} for item in TRAIN])
+    ran = bench("run", "-m", "majority", "-t", "anatomy")
+    note = "2 of 3 questions, drawn by seed 0 (data.sample)"
+    assert f"warning: task anatomy, test split: {note}" in ran.stderr
+    assert bench("leaderboard", "build").exit_code == 0
+    pages = texts_of(Path("site"))
+    assert note in pages["index.html"]
+    asked = [
+        text for name, text in pages.items() if re.fullmatch(r"questions/anatomy/[0-9a-f]{12}\.html", name)
+    ]
+    assert len(asked) == 2
+    for text in asked:
+        assert ("<summary>context</summary>" in text) == ("Words." in text)
 
 
 def first_question(options: Options) -> str:
