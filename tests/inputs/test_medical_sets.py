@@ -14,6 +14,7 @@ from medical_sets import TESTED, Question, Small, write_hub, write_mirror
 
 from bench.inputs.data import Split, load_split, needs_hub
 from bench.inputs.exemplars import task_exemplars
+from bench.inputs.items import sample_notes
 from bench.inputs.prompts import Template, plain_prompt
 from bench.inputs.task import TaskFile, read_task
 from bench.inputs.task_data import HubData
@@ -75,8 +76,11 @@ def expected(small: Small, data: HubData) -> list[tuple[str, tuple[str, ...], in
 
 def warnings(name: str) -> list[str]:
     rows = EMPTY.get(name)
+    drawn = data_of(hub_task(name)).sample
+    asked = len(expected(SETS[name], data_of(hub_task(name))))
+    few = list(sample_notes(asked, drawn)) if drawn else []
     empty = [f"{rows} with empty options: kept without them (data.rows.empty_options)"] if rows else []
-    return sorted([*empty, *DROPPED.get(name, [])])
+    return sorted([*few, *empty, *DROPPED.get(name, [])])
 
 
 def test_every_task_of_the_hub_has_a_set_in_miniature() -> None:
