@@ -136,7 +136,7 @@ def test_an_encoding_is_named_by_a_key(tmp_path: Path, encoding: str) -> None:
         ("rows.jsonl", b'{"a": 1}\n{"a": "\xe9"}\n', "2: byte 16 of the file is not utf-8; write the"),
         ("rows.csv", b"a,a\n1,2\n", "1: two columns have the same name: a, a"),
         ("rows.csv", b"a|b\n1|2\n", "1: the header is one column; separate columns by commas"),
-        ("rows.csv", gzip.compress(b"a,b"), ": is compressed with gzip; end its name with .gz"),
+        ("rows.csv", gzip.compress(b"a,b", mtime=0), ": is compressed with gzip; end its name with .gz"),
         ("rows.xlsx", zipped(b"a,b"), ": is an Excel workbook or a zip archive; save the sheet as CSV"),
         ("rows.txt", b"a,b\n1,2\n", "1: neither JSON Lines nor a JSON array; the name of a table ends with"),
         ("rows.json", b'{"data":\n[]}', "1: the first JSON object is written over several lines; write each"),
