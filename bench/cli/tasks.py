@@ -208,7 +208,7 @@ def _validate(path: Path, folder: Path | None, name: str = "", *, offline: bool)
     answers = ", ".join(f"{letter} {count}" for letter, count in proof.answers.items())
     prompts = counted(proof.prompts, "distinct prompt")
     click.echo(f"{name}: ok, {counted(proof.items, 'item')}, {prompts}")
-    click.echo(f"  answers: {answers}; majority baseline {proof.majority:.1%}")
+    click.echo(f"  answers: {answers}; the most common one is right for {proof.majority:.1%}")
     for role, source in proof.sources.items():
         shown = f"{proof.exemplars} ({source})" if role == "exemplars" and proof.exemplars else source
         click.echo(f"  {role}: {shown}")

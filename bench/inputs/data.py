@@ -138,7 +138,8 @@ def _reading_of(row: Row, data: HubData) -> Reading:
     asked = Columns(question=columns.question, options=columns.options, answer=columns.answer)
     if not missing_columns(row, asked) or missing_columns(row, Columns()):
         return data
-    common = COMMON_FORM.model_copy(update={"group": columns.group, "extra": columns.extra})
+    names = {"id": "id" if "id" in row else None, "group": columns.group, "extra": columns.extra}
+    common = COMMON_FORM.model_copy(update=names)
     return Reading(columns=common, where=data.where, empty_options=data.empty_options, rows=data.rows)
 
 
