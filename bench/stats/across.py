@@ -1,0 +1,182 @@
+"""Models on several tasks: one score, and which of them differ on the same questions."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.stats.paired import power
+from bench.stats.ranking import ALPHA, holm, mcnemar_all
+
+ENUMERATED = 5000
+"""Up to this many outcomes, a distribution over several tasks is computed exactly."""
+_CONFIDENT = NormalDist().inv_cdf(1 - ALPHA / 2)
+_ROUNDING = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Across:
+    """n models on the same questions of several tasks.
+
+    `scores`, (n,), are those of `score`. `difference` and `margin`, (n, n), are the score of model i minus
+    that of model j, and half of its 95 % interval. `p`, (n, n), is that of `difference_p`, not corrected
+    for many comparisons; 1 on the diagonal.
+    """
+
+    scores: NDArray[np.float64]
+    difference: NDArray[np.float64]
+    margin: NDArray[np.float64]
+    p: NDArray[np.float64]
+
+
+def worth(
+    questions: NDArray[np.float64], chance: NDArray[np.float64], weights: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """What one right answer adds to the score, by task, (tasks,): k_t / n_t.
+
+    The arguments are (tasks,) each: numbers of questions, accuracies of guessing in [0, 1) and weights
+    above 0. k_t is the task's share of the weights, divided by 1 - chance.
+    """
+    return weights / weights.sum() / ((1.0 - chance) * questions)
+
+
+def score(
+    correct: NDArray[np.float64],
+    questions: NDArray[np.float64],
+    chance: NDArray[np.float64],
+    weights: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """The weighted mean of (accuracy - chance) / (1 - chance) over tasks, (...,): 0 guessing, 1 all right.
+
+    `correct` are the numbers of right answers, (..., tasks); the rest is as for `worth`. Each term is
+    `bench.stats.ranking.chance_corrected`.
+    """
+    return (correct - chance * questions) @ worth(questions, chance, weights)
+
+
+def across(
+    right: Sequence[NDArray[np.bool_]], chance: NDArray[np.float64], weights: NDArray[np.float64]
+) -> Across:
+    """Compare models by which questions each answered right: for each task (models, questions).
+
+    `chance` and `weights` are as for `worth`. The difference is stratified by task: the sum of
+    k_t (won_t - lost_t) / n_t. The margin is the normal approximation with its variance, which is the sum
+    of k_t^2 (won_t + lost_t - (won_t - lost_t)^2 / n_t) / n_t^2.
+    """
+    questions = np.array([each.shape[1] for each in right], dtype=np.float64)
+    ones = [each.astype(np.float64) for each in right]
+    won = np.stack([each @ (1.0 - each).T for each in ones], axis=-1)  # [i, j, t]: i is right and j is not
+    lost = won.transpose(1, 0, 2)
+    each = worth(questions, chance, weights)
+    variance = (won + lost - (won - lost) ** 2 / questions) @ each**2
+    models = len(won)
+    p = np.ones((models, models))
+    rows, columns = np.triu_indices(models, 1)
+    p[rows, columns] = p[columns, rows] = difference_p(won[rows, columns], lost[rows, columns], each)
+    correct = np.stack([each.sum(axis=1) for each in ones], axis=-1)
+    return Across(
+        scores=score(correct, questions, chance, weights),
+        difference=(won - lost) @ each,
+        margin=_CONFIDENT * np.sqrt(np.maximum(0.0, variance)),
+        p=p,
+    )
+
+
+def difference_p(
+    won: NDArray[np.float64], lost: NDArray[np.float64], each: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """The two-sided p that two models have equal scores, for many pairs at once: (pairs,).
+
+    `won` and `lost`, (pairs, tasks), are the numbers of questions that only one of two models answered
+    right, and `each`, (tasks,), what one is worth. The hypothesis is McNemar's, in each task. Where all
+    are worth the same, this is McNemar's exact test of the sums. Else the distribution is enumerated where
+    it has few outcomes, and otherwise normal, with the largest step that an answer makes as correction for
+    continuity, so that p is rather too large than too small.
+    """
+    if not len(won) or np.allclose(each, each[0], rtol=_ROUNDING, atol=0.0):
+        return mcnemar_all(won.sum(axis=-1), lost.sum(axis=-1))
+    differ = won + lost
+    distance = np.abs((won - lost) @ each)
+    p = _normal_p(distance, differ @ each**2, np.max(each * (differ > 0), axis=-1))
+    for at in np.flatnonzero(np.prod(differ + 1.0, axis=-1) <= ENUMERATED):
+        p[at] = _enumerated_p(float(distance[at]), differ[at], each)
+    return p
+
+
+def _normal_p(
+    distance: NDArray[np.float64], variance: NDArray[np.float64], step: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    from scipy.special import erfc
+
+    spread = np.sqrt(2.0 * np.where(variance > 0.0, variance, 1.0))
+    return erfc(np.maximum(0.0, distance - step) / spread)
+
+
+def _enumerated_p(distance: float, differ: NDArray[np.float64], each: NDArray[np.float64]) -> float:
+    """The probability of at least `distance` where each question could go either way."""
+    values: NDArray[np.float64] = np.zeros(1)
+    probabilities: NDArray[np.float64] = np.ones(1)
+    for number, value in zip(differ.astype(int).tolist(), each.tolist(), strict=True):
+        steps = value * (2.0 * np.arange(number + 1) - number)
+        values = (values[:, None] + steps).ravel()
+        probabilities = (probabilities[:, None] * _fair(number)).ravel()
+    least = distance * (1.0 - _ROUNDING)
+    return min(1.0, float(probabilities[(values >= least) | (values <= -least)].sum()))
+
+
+@lru_cache(maxsize=1024)
+def _fair(number: int) -> NDArray[np.float64]:
+    """The binomial distribution of `number` fair throws, (number + 1,)."""
+    return np.array([math.comb(number, heads) / 2**number for heads in range(number + 1)])
+
+
+def guessing_p(
+    correct: NDArray[np.float64], options: Sequence[Sequence[int]], each: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """The two-sided p that a model guesses, twice the probability of its score or more, for each: (models,).
+
+    `correct`, (models, tasks), are numbers of right answers, `options` for each task the number of options
+    of each question, and `each`, (tasks,), what a right answer is worth. Exact for one task (a sum of
+    binomials, one for each number of options); for several normal, with half of the largest step as
+    correction for continuity.
+    """
+    from scipy.special import ndtr
+
+    if len(options) == 1:
+        tails = _guessing_tails(options[0])
+        return np.minimum(1.0, 2.0 * tails[correct[:, 0].astype(int)])
+    rates = [1.0 / np.array(each, dtype=np.float64) for each in options]
+    means = np.array([rate.sum() for rate in rates])
+    variance = np.array([(rate * (1.0 - rate)).sum() for rate in rates]) @ each**2
+    distance = (correct - means) @ each - each.max() / 2
+    return np.minimum(1.0, 2.0 * ndtr(-distance / math.sqrt(variance)))
+
+
+def _guessing_tails(options: Sequence[int]) -> NDArray[np.float64]:
+    """The probability that guessing answers at least k questions right, for k from 0: (questions + 1,)."""
+    distribution = np.ones(1)
+    for number in sorted(set(options)):
+        first, kept = power(np.array([1.0 - 1.0 / number, 1.0 / number]), options.count(number))
+        distribution = np.convolve(distribution, np.concatenate([np.zeros(first), kept]))
+    padded = np.zeros(len(options) + 1)
+    padded[: len(distribution)] = distribution
+    return np.cumsum(padded[::-1])[::-1]
+
+
+def may_be_best(compared: Across, members: Sequence[int]) -> list[int]:
+    """The members that no other member is significantly better than; `members` index the models compared.
+
+    Significant at 5 % by Holm's method over all pairs of members, because the best is only known from the
+    same answers: the probability that the truly best member is missing is at most 5 %.
+    """
+    p = compared.p[np.ix_(members, members)]
+    rows, columns = np.triu_indices(len(members), 1)
+    adjusted = np.ones_like(p)
+    adjusted[rows, columns] = adjusted[columns, rows] = holm(p[rows, columns])
+    better = (adjusted <= ALPHA) & (compared.difference[np.ix_(members, members)] > 0)
+    beaten: list[bool] = np.any(better, axis=0).tolist()
+    return [member for member, is_beaten in zip(members, beaten, strict=True) if not is_beaten]

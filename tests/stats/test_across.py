@@ -1,0 +1,127 @@
+"""Scores and differences over several tasks: by hand, against exact tests, and by simulation."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import binom, binomtest
+
+from bench.stats import across as module
+from bench.stats.across import across, difference_p, guessing_p, may_be_best, score, worth
+from bench.stats.paired import mcnemar
+
+CHANCE, WEIGHTS = np.array([0.25, 0.5, 0.2]), np.array([2.0, 1.0, 1.0])
+BOARDS = 1000
+
+
+def test_the_score_is_the_weighted_mean_of_the_way_from_guessing_to_all_right() -> None:
+    correct = np.array([[55.0, 75.0], [25.0, 50.0], [100.0, 100.0]])
+    scores = score(correct, np.array([100.0, 100.0]), np.array([0.25, 0.5]), np.array([3.0, 1.0]))
+    assert scores == pytest.approx([0.75 * 0.4 + 0.25 * 0.5, 0.0, 1.0])
+
+
+def test_the_difference_and_its_margin_are_stratified_by_task() -> None:
+    first = np.array([[1, 1, 1, 0], [0, 0, 1, 1]], dtype=np.bool_)
+    second = np.array([[1, 0], [0, 0]], dtype=np.bool_)
+    compared = across([first, second], np.array([0.25, 0.5]), np.array([1.0, 1.0]))
+    k = np.array([0.5 / 0.75, 0.5 / 0.5])
+    assert compared.difference[0, 1] == pytest.approx(k[0] * (2 - 1) / 4 + k[1] * 1 / 2)
+    assert compared.difference[1, 0] == pytest.approx(-compared.difference[0, 1])
+    assert compared.difference[0, 1] == pytest.approx(compared.scores[0] - compared.scores[1])
+    variance = k[0] ** 2 * (3 - 1 / 4) / 16 + k[1] ** 2 * (1 - 1 / 2) / 4
+    assert compared.margin[0, 1] == pytest.approx(1.959964 * variance**0.5)
+
+
+@given(st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), min_size=1, max_size=4))
+def test_tasks_that_count_the_same_are_tested_as_one_by_mcnemar(counts: list[tuple[int, int]]) -> None:
+    won, lost = (np.array([column], dtype=np.float64) for column in zip(*counts, strict=True))
+    p = difference_p(won, lost, np.full(len(counts), 0.013))
+    assert p[0] == pytest.approx(mcnemar(int(lost.sum()), int(won.sum())), abs=1e-12)
+
+
+def test_few_outcomes_are_enumerated() -> None:
+    """By hand: 2 questions worth 1 and 1 worth 3; a difference of 5 is reached in two of eight ways."""
+    p = difference_p(np.array([[2.0, 1.0]]), np.array([[0.0, 0.0]]), np.array([1.0, 3.0]))
+    assert p[0] == pytest.approx(2 / 8)
+    assert difference_p(np.zeros((1, 2)), np.zeros((1, 2)), np.array([1.0, 3.0]))[0] == 1.0
+
+
+def test_the_normal_form_is_near_the_enumerated_one_and_rarely_below(monkeypatch: pytest.MonkeyPatch) -> None:
+    pairs = np.array([(w, d - w, v, e - v) for d, e in product((8, 15, 30), (10, 25, 60))
+                      for w in range(d + 1) for v in range(0, e + 1, 3)], dtype=np.float64)  # fmt: skip
+    won, lost, each = pairs[:, [0, 2]], pairs[:, [1, 3]], np.array([0.8, 0.5])
+    exact = difference_p(won, lost, each)
+    monkeypatch.setattr(module, "ENUMERATED", 0)
+    normal = difference_p(won, lost, each)
+    decisive = (exact > 1e-4) & (exact < 0.1)
+    assert decisive.sum() > 200
+    assert np.all(normal[decisive] > 0.95 * exact[decisive])
+    assert np.median(normal[decisive] / exact[decisive]) < 1.75
+
+
+def test_guessing_on_one_task_is_tested_exactly() -> None:
+    p = guessing_p(np.array([[34.0], [25.0], [60.0]]), [[4] * 100], np.array([0.01]))
+    assert p == pytest.approx(np.minimum(1, 2 * binom.sf([33, 24, 59], 100, 0.25)))
+    assert p[0] == pytest.approx(2 * binomtest(34, 100, 0.25, alternative="greater").pvalue)
+    mixed = guessing_p(np.array([[3.0]]), [[2, 2, 4]], np.array([1.0]))
+    assert mixed[0] == pytest.approx(2 / 16)
+
+
+def test_guessing_on_several_tasks_is_claimed_to_be_knowledge_in_at_most_5_percent() -> None:
+    draw, questions, chance = np.random.default_rng(1), np.array([60.0, 200.0]), np.array([0.5, 0.25])
+    correct = draw.binomial(questions.astype(int), chance, size=(20_000, 2)).astype(np.float64)
+    p = guessing_p(correct, [[2] * 60, [4] * 200], worth(questions, chance, np.ones(2)))
+    assert 0.01 < np.mean(p <= 0.05) <= 0.03  # of the two sides, only better than guessing is a claim
+    assert guessing_p(np.array([[45.0, 90.0]]), [[2] * 60, [4] * 200], np.array([0.017, 0.003]))[0] < 1e-4
+
+
+def boards(draw: np.random.Generator, sizes: tuple[int, ...], gains: np.ndarray) -> module.Across:
+    """A board of models whose chances on a question are its difficulty plus the model's gain, by task."""
+    right = [
+        draw.random((len(gains), size)) < np.clip(draw.uniform(0.2, 0.7, size) + gains[:, [task]], 0, 1)
+        for task, size in enumerate(sizes)
+    ]
+    return across(right, CHANCE, WEIGHTS)
+
+
+@pytest.mark.parametrize("sizes", [(150, 80, 200), (12, 9, 14)])
+def test_among_equal_models_a_difference_is_claimed_in_at_most_5_percent_of_boards(
+    sizes: tuple[int, ...],
+) -> None:
+    draw, models = np.random.default_rng(2), 6
+    claimed = [len(may_be_best(boards(draw, sizes, np.zeros((models, 3))), range(models))) < models
+               for _ in range(BOARDS)]  # fmt: skip
+    assert np.mean(claimed) <= 0.05
+
+
+def test_models_of_equal_score_with_different_strengths_are_rarely_separated() -> None:
+    """One is better in the first task, the other in the second: k says that this comes to the same."""
+    draw, models = np.random.default_rng(3), 4
+    k = WEIGHTS / WEIGHTS.sum() / (1 - CHANCE)
+    tilt = 0.1 * np.array([1.0, -k[0] / k[1], 0.0])
+    gains = np.array([tilt, -tilt, tilt / 2, np.zeros(3)])
+    claimed = [len(may_be_best(boards(draw, (150, 80, 200), gains), range(models))) < models
+               for _ in range(BOARDS)]  # fmt: skip
+    assert np.mean(claimed) <= 0.05
+
+
+def test_the_truly_best_is_among_those_that_may_be_best_in_95_percent_of_boards() -> None:
+    draw, kept, separated = np.random.default_rng(4), 0, 0
+    for _ in range(BOARDS):
+        gains = np.repeat(draw.uniform(-0.1, 0.1, (8, 1)), 3, axis=1)
+        best = may_be_best(boards(draw, (150, 80, 200), gains), range(8))
+        kept += int(gains[:, 0].argmax()) in best
+        separated += len(best) < 8
+    assert kept >= 0.95 * BOARDS
+    assert separated >= 0.5 * BOARDS  # differences are seen, too
+
+
+def test_only_members_are_compared() -> None:
+    right = np.zeros((3, 50), dtype=np.bool_)
+    right[0], right[1, :20] = True, True
+    compared = across([right], np.array([0.25]), np.array([1.0]))
+    assert may_be_best(compared, [0, 1, 2]) == [0]
+    assert may_be_best(compared, [1, 2]) == [1]
+    assert may_be_best(compared, [2]) == [2]
