@@ -1,0 +1,146 @@
+"""Limits: the most that a model may need, and what it does need. Pure."""
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from bench.errors import UsageError
+from bench.wording import latency, number, size
+
+PERMISSIVE = frozenset({"apache-2.0", "bsd-2-clause", "bsd-3-clause", "cc0-1.0", "isc", "mit", "unlicense"})
+"""Licences that allow any use and ask for little but to be named."""
+_BYTES = {"b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12} | {
+    "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40,
+}  # fmt: skip
+_SECONDS = {"ms": 0.001, "s": 1.0, "min": 60.0}
+_JOULES = {"j": 1.0, "kj": 1000.0, "wh": 3600.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The most that a model may need; None and "" are no limit.
+
+    `memory` and `disk` are bytes, `p50` and `p95` seconds of a question asked alone, and `joules` those of
+    one answer. `licence` is a licence's name, or "permissive" for those of `PERMISSIVE`.
+    """
+
+    memory: int | None = None
+    p50: float | None = None
+    p95: float | None = None
+    disk: int | None = None
+    joules: float | None = None
+    licence: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a model was measured to need, in the units of `Limits`; None is unknown."""
+
+    memory: int | None
+    p50: float | None
+    p95: float | None
+    disk: int | None
+    joules: float | None
+    licence: str
+
+
+def _joules(value: float) -> str:
+    return f"{number(value)}\u202fJ"
+
+
+_COSTS: tuple[tuple[str, str, str, Callable[..., str]], ...] = (
+    ("memory", "{} of memory", "memory", size),
+    ("p50", "{} for one answer", "latency", latency),
+    ("p95", "{} for 95 of 100 answers", "latency", latency),
+    ("disk", "{} on disk", "size on disk", size),
+    ("joules", "{} for one answer", "energy", _joules),
+)
+"""A limit's name, its text around the value, what has to be measured for it, and the value's text."""
+
+
+def over(needs: Needs, limits: Limits) -> tuple[str, ...]:
+    """What of the needs is beyond a limit, in words."""
+    words = [
+        text.format(format_value(need))
+        for name, text, _, format_value in _COSTS
+        if (need := getattr(needs, name)) is not None
+        and (limit := getattr(limits, name)) is not None
+        and need > limit
+    ]
+    if limits.licence and not _is_allowed(needs.licence, limits.licence):
+        words.append(f"the licence {needs.licence}")
+    return tuple(words)
+
+
+def unknown(needs: Needs, limits: Limits) -> tuple[str, ...]:
+    """What was not measured although there is a limit on it."""
+    return tuple(
+        dict.fromkeys(
+            measured
+            for name, _, measured, _ in _COSTS
+            if getattr(limits, name) is not None and getattr(needs, name) is None
+        )
+    )
+
+
+def describe_limits(limits: Limits) -> str:
+    """ "4 GB of memory and 500 ms for one answer"; "" without limits."""
+    words = _values(limits)
+    if limits.licence:
+        words.append(
+            "a permissive licence" if _is_permissive(limits.licence) else f"the licence {limits.licence}"
+        )
+    return join(words)
+
+
+def describe_needs(needs: Needs) -> str:
+    """ "8.9 GB of memory and 1.4 s for one answer": memory and p50, as far as they are known."""
+    return join(_values(Needs(needs.memory, needs.p50, None, None, None, "")))
+
+
+def _values(costs: Limits | Needs) -> list[str]:
+    return [
+        text.format(format_value(value))
+        for name, text, _, format_value in _COSTS
+        if (value := getattr(costs, name)) is not None
+    ]
+
+
+def join(words: Sequence[str]) -> str:
+    """["a", "b", "c"] -> "a, b and c"."""
+    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
+
+
+def _is_permissive(licence: str) -> bool:
+    return licence.casefold() == "permissive"
+
+
+def _is_allowed(licence: str, limit: str) -> bool:
+    if _is_permissive(limit):
+        return licence.casefold() in PERMISSIVE
+    return licence.casefold() == limit.casefold()
+
+
+def read_bytes(text: str) -> int:
+    """ "4GB" -> 4000000000, "512 MiB" -> 536870912; raises a UsageError."""
+    return math.floor(_read(text, _BYTES, "4GB or 512MiB"))
+
+
+def read_seconds(text: str) -> float:
+    """ "500ms" -> 0.5; raises a UsageError."""
+    return _read(text, _SECONDS, "500ms or 1.5s")
+
+
+def read_joules(text: str) -> float:
+    """ "20J" -> 20.0; raises a UsageError."""
+    return _read(text, _JOULES, "20J or 0.01Wh")
+
+
+def _read(text: str, units: dict[str, float] | dict[str, int], examples: str) -> float:
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?|\.\d+)\s*([a-zA-Z]+)\s*", text, re.ASCII)
+    factor = units.get(match[2].casefold()) if match else None
+    value = float(match[1]) * factor if match and factor else 0.0
+    if not 0.0 < value < math.inf:
+        raise UsageError(f"'{text}' is no limit; write a number above 0 with its unit, such as {examples}")
+    return value

@@ -1,0 +1,289 @@
+"""The choice within limits: which answer, on what it rests, and how it is said."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from bench.board.board import make_board
+from bench.board.choice import CheapestOfBest, Choice, NothingMeasured, OneBest, UseNone, choose
+from bench.board.choice_words import sentence, support, to_measure, way
+from bench.board.limits import Limits, describe_limits, over, read_bytes, read_joules, read_seconds, unknown
+from bench.errors import UsageError
+from bench.inputs.cards import all_cards
+from bench.results.answers import Answered, read_answered
+from conftest import ROOT
+
+QUESTIONS, MB = 100, 10**6
+
+
+@pytest.fixture(scope="module")
+def base() -> Answered:
+    """A committed run of a model on 100 questions, from which others are played."""
+    folder = ROOT / "results" / "medqa_sample" / "smollm2-135m-instruct-q4_1"
+    runs = [run for run in read_answered(folder) if isinstance(run, Answered)]
+    return next(run for run in runs if run.result.cell.variant.slug == "bfloat16-chat")
+
+
+def played(
+    base: Answered,
+    name: str,
+    correct: int,
+    *,
+    task: str = "one",
+    first: int = 0,
+    memory: int | None = 1000 * MB,
+    p50: float | None = 0.1,
+    architecture: str = "decoder",
+    licence: str = "mit",
+    processor: str = "processor",
+) -> Answered:
+    """A run with `correct` questions right, from number `first` on; by default models differ least."""
+    result = base.result
+    card = {"name": name, "title": name.title(), "architecture": architecture, "license": licence}
+    alone = (
+        p50 and result.cost.batched and result.cost.batched.model_copy(update={"p50": p50, "p95": 2 * p50})
+    )
+    command = f"bench run --models {name} --tasks {task} --dtype bfloat16 --fresh"
+    facts = result.cell.model_copy(
+        update={
+            "id": f"{name}-{task}",
+            "task": result.cell.task.model_copy(update={"name": task}),
+            "model": result.cell.model.model_copy(update=card),
+            "command": command,
+        }
+    )
+    cost = result.cost.model_copy(
+        update={"peak_memory_bytes": memory, "alone": alone or None, "joules": None}
+    )
+    where = result.provenance.model_copy(update={"processor": processor})
+    changed = result.model_copy(update={"cell": facts, "cost": cost, "provenance": where})
+    right = np.roll(np.arange(QUESTIONS) < correct, first)
+    return Answered(base.folder / name / task, changed, replace(base.answers, right=right))
+
+
+def chosen(runs: Sequence[Answered], limits: Limits = Limits(), **weights: float) -> Choice:  # noqa: B008
+    return choose(make_board(list(runs), [], []).tasks, weights or {"one": 1.0}, limits)
+
+
+def said(choice: Choice) -> str:
+    return "\n".join([sentence(choice), *support(choice)]).replace("\u202f", " ")
+
+
+def test_without_a_run_nothing_was_measured() -> None:
+    choice = chosen([])
+    assert choice.answer == NothingMeasured()
+    assert said(choice) == "No model was measured on one."
+
+
+def test_one_model_that_is_better_than_all_that_fit_is_best(base: Answered) -> None:
+    choice = chosen([played(base, "low", 40), played(base, "high", 85), played(base, "guess", 25)])
+    assert isinstance(choice.answer, OneBest)
+    assert choice.answer.chosen.candidate.first.model_name == "high"
+    chance = base.answers.options
+    guessing = float(np.mean(1 / np.array(chance)))
+    assert choice.answer.chosen.score == pytest.approx((0.85 - guessing) / (1 - guessing))
+    assert [each.candidate.first.model_name for each in choice.fitting] == ["high", "low", "guess"]
+    assert sentence(choice).startswith("Use High (bfloat16-chat): it is the best of 3 measured, ")
+
+
+def test_of_those_that_cannot_be_told_apart_the_cheapest_is_taken(base: Answered) -> None:
+    runs = [
+        played(base, "large", 72, memory=5000 * MB),
+        played(base, "middle", 70, memory=800 * MB),
+        played(base, "small", 68, memory=900 * MB),
+        played(base, "low", 40, memory=10 * MB),
+    ]
+    choice = chosen(runs)
+    assert isinstance(choice.answer, CheapestOfBest)
+    assert choice.answer.chosen.candidate.first.model_name == "middle"
+    assert [each.candidate.first.model_name for each in choice.answer.others] == ["large", "small"]
+    text = said(choice)
+    assert "Use Middle (bfloat16-chat): of 4 measured, 3 may be the best and cannot be told apart" in text
+    assert "Cannot be told apart from it: Large (bfloat16-chat) (5 GB of memory and 100 ms" in text
+
+
+def test_a_cheap_model_that_is_not_better_than_guessing_is_never_taken(base: Answered) -> None:
+    """It cannot be told apart from the best, and it cannot be told apart from guessing."""
+    runs = [played(base, "useful", 45), played(base, "cheap", 32, first=40, memory=1)]
+    choice = chosen(runs)
+    assert isinstance(choice.answer, CheapestOfBest)
+    assert choice.answer.chosen.candidate.first.model_name == "useful"
+    assert [each.candidate.first.model_name for each in choice.answer.unproven] == ["cheap"]
+    text = said(choice)
+    assert "of 2 measured, it is the only one shown to be better than guessing and the best baseline" in text
+    assert "May be as good, but is not shown to be better" in text
+    assert "Cheap (bfloat16-chat) (1 B of memory and 100 ms for one answer)." in text
+
+
+def test_where_no_model_is_better_than_guessing_none_is_to_be_used(base: Answered) -> None:
+    choice = chosen([played(base, "low", 25), played(base, "lucky", 30)], Limits(memory=4000 * MB))
+    assert isinstance(choice.answer, UseNone)
+    assert said(choice).startswith(
+        "Use none of these for this: no model that stays within 4 GB of memory is significantly better than "
+        "guessing.\nThe best of 2 is Lucky (bfloat16-chat), "
+    )
+
+
+def test_where_no_model_is_better_than_the_best_baseline_none_is_to_be_used(base: Answered) -> None:
+    runs = [
+        played(base, "model", 60),
+        played(base, "words", 55, architecture="baseline"),
+        played(base, "letter", 20, architecture="baseline"),
+    ]
+    choice = chosen(runs)
+    assert isinstance(choice.answer, UseNone)
+    assert sentence(choice).endswith("no model measured is significantly better than Words.")
+    assert isinstance(chosen([*runs, played(base, "better", 80)]).answer, OneBest)
+
+
+def test_the_price_of_the_limits_and_what_would_change_the_answer_are_said(base: Answered) -> None:
+    runs = [
+        played(base, "small", 50, memory=900 * MB),
+        played(base, "large", 90, memory=8900 * MB, p50=1.4),
+        played(base, "middle", 80, memory=6000 * MB),
+    ]
+    choice = chosen(runs, Limits(memory=4000 * MB, p50=0.5))
+    assert isinstance(choice.answer, OneBest)
+    assert choice.price is not None
+    assert choice.price.best.candidate.first.model_name == "large"
+    chance = float(np.mean(1 / np.array(base.answers.options)))
+    assert choice.price.difference == pytest.approx(0.4 / (1 - chance))
+    assert choice.price.margin == pytest.approx(1.96 * (0.4 - 0.16) ** 0.5 / 10 / (1 - chance), rel=1e-3)
+    assert choice.better is not None
+    assert choice.better.candidate.first.model_name == "middle"
+    text = said(choice)
+    points = f"{40 / (1 - chance):.1f} points (±{100 * choice.price.margin:.1f})"
+    assert (
+        f"Your limits cost {points} against Large (bfloat16-chat), which needs 8.9 GB of memory and 1.4 s"
+        in text
+    )
+    assert "The answer would change for Middle (bfloat16-chat), with 6 GB of memory." in text
+    assert (
+        "Over the limits: Large (bfloat16-chat) (8.9 GB of memory and 1.4 s for one answer), Middle"
+        not in text
+    )
+    assert "Large (bfloat16-chat) (8.9 GB of memory and 1.4 s for one answer) and Middle" in text
+    free = chosen(runs[:1], Limits(memory=4000 * MB))
+    assert "Your limits cost nothing: the best of all measured models is within them." in said(free)
+
+
+def test_where_nothing_fits_the_cheapest_of_use_is_named(base: Answered) -> None:
+    runs = [played(base, "large", 90, memory=900 * MB), played(base, "useless", 25, memory=200 * MB)]
+    choice = chosen(runs, Limits(memory=100 * MB))
+    assert choice.answer == NothingMeasured()
+    assert choice.price is None
+    text = said(choice)
+    assert text.startswith("Nothing that was measured on one is known to stay within 100 MB of memory.")
+    assert "The cheapest that is of use is Large (bfloat16-chat), with 900 MB of memory." in text
+
+
+def test_models_are_ranked_only_on_tasks_that_all_have(base: Answered) -> None:
+    runs = [
+        played(base, "whole", 50),
+        played(base, "whole", 60, task="two"),
+        played(base, "holed", 99),
+    ]
+    choice = chosen(runs, one=3.0, two=1.0)
+    assert isinstance(choice.answer, OneBest)
+    assert [each.candidate.first.model_name for each in choice.fitting] == ["whole"]
+    chance = float(np.mean(1 / np.array(base.answers.options)))
+    assert choice.fitting[0].score == pytest.approx((0.75 * 0.5 + 0.25 * 0.6 - chance) / (1 - chance))
+    assert choice.tasks == {"one": 0.75, "two": 0.25}
+    assert to_measure(choice) == [
+        ("Holed (bfloat16-chat) lacks two", "bench run --models holed --tasks two --dtype bfloat16 --latency")
+    ]
+    nobody = chosen(runs, one=1.0, three=1.0)
+    assert nobody.answer == NothingMeasured()
+    assert sentence(nobody) == "No model was measured on all 2 tasks (one, three)."
+
+
+def test_the_worst_need_over_the_tasks_counts(base: Answered) -> None:
+    runs = [played(base, "model", 60, p50=0.1), played(base, "model", 60, task="two", p50=0.9)]
+    assert chosen(runs, Limits(p50=0.5), one=1.0, two=1.0).fitting == ()
+    assert len(chosen(runs, Limits(p50=0.5), one=1.0).fitting) == 1
+
+
+def test_a_model_whose_latency_is_unknown_does_not_fit_and_the_command_is_given(base: Answered) -> None:
+    choice = chosen([played(base, "model", 80, p50=None)], Limits(p50=0.5))
+    assert choice.answer == NothingMeasured()
+    assert [each.unknown for each in choice.unclear] == [("latency",)]
+    assert to_measure(choice) == [
+        (
+            "Model (bfloat16-chat): latency not measured",
+            "bench run --models model --tasks one --dtype bfloat16 --latency",
+        )
+    ]
+
+
+def test_models_without_a_run_have_one_command(base: Answered) -> None:
+    cards = [file.card for file in all_cards()][:2]
+    [table] = make_board([played(base, "model", 80)], cards, []).tasks
+    names = ",".join(card.name for card in cards)
+    assert to_measure(choose([table], {"one": 1.0}, Limits())) == [
+        ("2 models without a run", f"bench run --models {names} --tasks one --latency")
+    ]
+
+
+def test_costs_of_several_machines_are_said_to_be(base: Answered) -> None:
+    runs = [played(base, "here", 80), played(base, "there", 40, processor="another")]
+    assert "Costs are from 2 machines (another, " in said(chosen(runs))
+    assert "Costs are from" not in said(chosen(runs[:1]))
+
+
+def test_of_equal_variants_on_one_task_the_newest_counts(base: Answered) -> None:
+    old, new = played(base, "model", 40), played(base, "model", 80)
+    cell = new.result.cell.model_copy(update={"id": "newer"})
+    where = new.result.provenance.model_copy(update={"finished": "2099-01-01T00:00:00+00:00"})
+    new = replace(new, result=new.result.model_copy(update={"cell": cell, "provenance": where}))
+    for runs in ([old, new], [new, old]):
+        [scored] = chosen(runs).fitting
+        assert scored.candidate.first.cell.id == "newer"
+
+
+@pytest.mark.parametrize(
+    ("licence", "limit", "fits"),
+    [
+        ("apache-2.0", "permissive", True),
+        ("Apache-2.0", "Permissive", True),
+        ("gemma", "permissive", False),
+        ("gemma", "gemma", True),
+        ("mit", "gemma", False),
+    ],
+)
+def test_a_licence_is_a_limit(base: Answered, licence: str, limit: str, fits: bool) -> None:
+    choice = chosen([played(base, "model", 80, licence=licence)], Limits(licence=limit))
+    assert len(choice.fitting) == fits
+    assert [each.over for each in choice.beyond] == ([] if fits else [(f"the licence {licence}",)])
+
+
+def test_a_need_that_equals_its_limit_is_within(base: Answered) -> None:
+    needs = chosen([played(base, "model", 80, memory=500, p50=0.5)]).fitting[0].candidate.needs
+    assert over(needs, Limits(memory=500, p50=0.5, p95=1.0)) == ()
+    assert len(over(needs, Limits(memory=499, p50=0.49, p95=0.99))) == 3
+    assert unknown(needs, Limits(memory=1, joules=1.0)) == ("energy",)
+
+
+def test_limits_are_said_as_they_were_given() -> None:
+    limits = Limits(memory=4 * 10**9, p50=0.5, disk=10**9, licence="permissive")
+    text = describe_limits(limits).replace("\u202f", " ")
+    assert text == "4 GB of memory, 500 ms for one answer, 1 GB on disk and a permissive licence"
+    assert describe_limits(Limits()) == ""
+
+
+def test_sizes_and_times_are_read_with_their_units() -> None:
+    assert [read_bytes(text) for text in ("4GB", " 1.5 gb", "512MiB")] == [4 * 10**9, 15 * 10**8, 2**29]
+    assert [read_seconds(text) for text in ("500ms", "1.5 s", "2min")] == pytest.approx([0.5, 1.5, 120])
+    assert read_joules("0.5Wh") == pytest.approx(1800)
+
+
+@pytest.mark.parametrize("text", ["", "4", "GB", "-4GB", "0GB", "4 gigs", "4,5GB", "nanGB", "٤GB", "1e999GB"])
+def test_what_is_no_limit_is_one_sentence(text: str) -> None:
+    with pytest.raises(UsageError, match="is no limit; write a number above 0 with its unit, such as 4GB"):
+        read_bytes(text)
+
+
+def test_a_score_is_said_as_a_way() -> None:
+    assert way(0.333) == "33\u202f% of the way from guessing to all right"
+    assert way(-0.01) == "worse than guessing"
