@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from bench.board.candidates import Candidate
 from bench.board.choice import CheapestOfBest, Choice, NothingMeasured, OneBest, Scored, UseNone
+from bench.board.descent import LEAK
 from bench.board.limits import describe_limits, describe_needs, join
 from bench.wording import counted, points
 
@@ -54,6 +55,7 @@ def support(choice: Choice) -> list[str]:
         *_change(choice),
         *_detectable(choice),
         *_machines(choice),
+        *_leaks(choice),
         *_outside(choice),
     ]
 
@@ -62,16 +64,16 @@ def to_measure(choice: Choice) -> list[tuple[str, str]]:
     """What was not measured, each with the command that measures it."""
     tasks = tuple(choice.tasks)
     gaps = [
-        (f"{each.candidate.name}: {join(each.unknown)} not measured", _command(each.candidate, tasks))
+        (f"{each.candidate.name}, {join(each.unknown)}", _command(each.candidate, tasks))
         for each in choice.unclear
         if each.unknown != ("energy",)
     ]
     gaps += [
-        (f"{each.name} lacks {join(each.lacks(tasks))}", _command(each, each.lacks(tasks)))
+        (f"{each.name} lacks {_listed(each.lacks(tasks))}", _command(each, each.lacks(tasks)))
         for each in choice.holes
     ]
     if cards := choice.unmeasured:
-        names = ",".join(card.name for card in cards)
+        names = ",".join(card.name for card in cards) if len(cards) <= NAMED else "all"
         command = ["bench", "run", "--models", names, "--tasks", ",".join(tasks), "--latency"]
         gaps.append((f"{counted(len(cards), 'model')} without a run", shlex.join(command)))
     return gaps
@@ -79,10 +81,12 @@ def to_measure(choice: Choice) -> list[tuple[str, str]]:
 
 def _nothing(choice: Choice, within: str) -> str:
     tasks = tuple(choice.tasks)
-    where = tasks[0] if len(tasks) == 1 else f"all {len(tasks)} tasks ({', '.join(tasks)})"
+    where = tasks[0] if len(tasks) == 1 else f"all {len(tasks)} tasks ({_listed(tasks)})"
     if choice.beyond or choice.unclear:
         return f"Nothing that was measured on {where} is known to stay within {within}."
-    return f"No model was measured on {where}."
+    missing = [task for task in tasks if all(task not in each.rows for each in choice.holes)]
+    rest = f"; of {_listed(missing)}, there is no run of a model" if choice.holes and missing else ""
+    return f"No model was measured on {where}{rest}."
 
 
 def _measured(within: str) -> str:
@@ -169,6 +173,16 @@ def _outside(choice: Choice) -> Iterator[str]:
     if choice.beyond:
         each = [f"{_name(scored)} ({join(scored.over)})" for scored in choice.beyond]
         yield f"Over the limits: {_listed(each)}."
+    if choice.unclear:
+        each = [f"{_name(scored)} ({join(scored.unknown)} not measured)" for scored in choice.unclear]
+        yield f"Not known to be within the limits: {_listed(each)}."
+
+
+def _leaks(choice: Choice) -> Iterator[str]:
+    """The models that had practice for a task which others had not."""
+    names = [_name(each) for each in choice.fitting if any(row.leak for row in each.candidate.rows.values())]
+    if names:
+        yield f"{LEAK.capitalize()}: {_listed(names)}."
 
 
 def _command(candidate: Candidate, tasks: Sequence[str]) -> str:

@@ -15,6 +15,7 @@ from bench.cli.export import export
 from bench.cli.importing import importing
 from bench.cli.leaderboard import leaderboard
 from bench.cli.models import models
+from bench.cli.pick import pick
 from bench.cli.results import results
 from bench.cli.run import run
 from bench.cli.suites import suites
@@ -54,6 +55,7 @@ def main() -> None:
 
     \b
     bench run --models available       score every model on this machine
+    bench pick --memory 4GB            which of them to use within limits
     bench leaderboard build            build the site from the results
     bench tasks new my_task            start a task with your own questions
     """  # noqa: D301 (click reads the backspace as "keep these lines")
@@ -64,6 +66,7 @@ for command in (
     tune,
     results,
     compare,
+    pick,
     tasks,
     suites,
     models,

@@ -38,10 +38,12 @@ def played(
     architecture: str = "decoder",
     licence: str = "mit",
     processor: str = "processor",
+    trained_on: tuple[str, ...] = (),
 ) -> Answered:
     """A run with `correct` questions right, from number `first` on; by default models differ least."""
     result = base.result
     card = {"name": name, "title": name.title(), "architecture": architecture, "license": licence}
+    card |= {"trained_on": trained_on}
     alone = (
         p50 and result.cost.batched and result.cost.batched.model_copy(update={"p50": p50, "p95": 2 * p50})
     )
@@ -196,7 +198,9 @@ def test_models_are_ranked_only_on_tasks_that_all_have(base: Answered) -> None:
     ]
     nobody = chosen(runs, one=1.0, three=1.0)
     assert nobody.answer == NothingMeasured()
-    assert sentence(nobody) == "No model was measured on all 2 tasks (one, three)."
+    assert sentence(nobody) == (
+        "No model was measured on all 2 tasks (one and three); of three, there is no run of a model."
+    )
 
 
 def test_the_worst_need_over_the_tasks_counts(base: Answered) -> None:
@@ -209,9 +213,10 @@ def test_a_model_whose_latency_is_unknown_does_not_fit_and_the_command_is_given(
     choice = chosen([played(base, "model", 80, p50=None)], Limits(p50=0.5))
     assert choice.answer == NothingMeasured()
     assert [each.unknown for each in choice.unclear] == [("latency",)]
+    assert "Not known to be within the limits: Model (bfloat16-chat) (latency not measured)." in said(choice)
     assert to_measure(choice) == [
         (
-            "Model (bfloat16-chat): latency not measured",
+            "Model (bfloat16-chat), latency",
             "bench run --models model --tasks one --dtype bfloat16 --latency",
         )
     ]
@@ -287,3 +292,9 @@ def test_what_is_no_limit_is_one_sentence(text: str) -> None:
 def test_a_score_is_said_as_a_way() -> None:
     assert way(0.333) == "33\u202f% of the way from guessing to all right"
     assert way(-0.01) == "worse than guessing"
+
+
+def test_models_that_had_practice_are_named(base: Answered) -> None:
+    runs = [played(base, "tuned", 80, trained_on=("one",)), played(base, "other", 80)]
+    assert "Tuned on this task's training questions: Tuned (bfloat16-chat)." in said(chosen(runs))
+    assert "raining questions" not in said(chosen(runs[1:]))

@@ -1,0 +1,152 @@
+"""`bench pick`: which of the measured models to use within limits."""
+
+import json
+from collections.abc import Callable, Iterable
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bench.board.limits import PERMISSIVE, Limits, read_bytes, read_joules, read_seconds
+from bench.cli import options
+from bench.errors import UsageError, there_are
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from bench.board.board import Board
+    from bench.board.choice import Choice, Scored
+
+
+def _limit(
+    read: Callable[[str], float],
+) -> Callable[[click.Context, click.Parameter, str | None], float | None]:
+    """Reads the value of an option with its unit; a message names the option."""
+
+    def callback(_context: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
+        try:
+            return None if value is None else read(value)
+        except UsageError as error:
+            raise UsageError(f"{parameter.opts[0]}: {error}") from None
+
+    return callback
+
+
+@click.command()
+@click.option(
+    "--memory",
+    metavar="SIZE",
+    callback=_limit(read_bytes),
+    help="Peak memory of at most this, such as 4GB. Default: no limit, as for all limits.",
+)
+@click.option(
+    "--latency",
+    "p50",
+    metavar="TIME",
+    callback=_limit(read_seconds),
+    help="Half of all answers within this time, such as 500ms, where questions are asked one at a time.",
+)
+@click.option(
+    "--p95", metavar="TIME", callback=_limit(read_seconds), help="95 of 100 answers within this time."
+)
+@click.option("--disk", metavar="SIZE", callback=_limit(read_bytes), help="Weights of at most this size.")
+@click.option(
+    "--energy",
+    "joules",
+    metavar="ENERGY",
+    callback=_limit(read_joules),
+    help="Energy of one answer, such as 20J.",
+)
+@click.option(
+    "--license",
+    "licence",
+    default="",
+    metavar="NAME",
+    help=f"Models of this licence only; permissive: {', '.join(sorted(PERMISSIVE))}.",
+)
+@options.grouped("limits", Limits)
+@click.option(
+    "--tasks",
+    "-t",
+    default="",
+    metavar="NAMES",
+    help="Tasks by name or glob; separate several with commas. Default: the suite's, else all with runs.",
+)
+@options.suite
+@options.results
+@options.as_json
+def pick(*, limits: Limits, tasks: str, suite: str | None, results: Path, as_json: bool) -> None:
+    """Say which of the measured models to use within limits.
+
+    The score is the mean over the tasks of the way from guessing (0 %) to all right (100 %). Of several
+    models that cannot be told apart, the cheapest is taken. Only models with a run of every task are ranked.
+    """
+    from bench.board.choice import choose
+    from bench.board.choice_facts import facts_of
+    from bench.board.reading import read_board
+    from bench.inputs.cards import cards_and_mistakes
+
+    board, _ = read_board(results, cards_and_mistakes()[0])
+    if not board.tasks:
+        raise UsageError(f"there are no runs in {results} (bench run --help)")
+    _check_licence(limits.licence, board)
+    choice = choose(board.tasks, _weights(tasks, suite, [table.task.name for table in board.tasks]), limits)
+    if as_json:
+        click.echo(json.dumps(facts_of(choice), indent=1))
+    else:
+        _show(choice)
+    for text in board.damaged:
+        click.echo(f"not read: {text}", err=True)
+
+
+def _weights(terms: str, suite: str | None, measured: list[str]) -> dict[str, float]:
+    """The weights of a suite's tasks, and 1 for each other; raises a UsageError for a task without runs."""
+    weights: dict[str, float] = {}
+    if suite:
+        from bench.inputs.suite import find_suite
+
+        weights = dict(find_suite(suite).tasks)
+    for term in filter(None, (term.strip() for term in terms.split(","))):
+        names = [name for name in measured if fnmatchcase(name, term)]
+        if not names:
+            raise UsageError(f"no task with runs is named '{term}'{there_are(term, measured)}")
+        weights = dict.fromkeys(names, 1.0) | weights
+    return weights or dict.fromkeys(measured, 1.0)
+
+
+def _check_licence(licence: str, board: "Board") -> None:
+    known = {row.result.cell.model.license for table in board.tasks for row in table.rows}
+    if licence and licence.casefold() not in {"permissive", *(name.casefold() for name in known)}:
+        names = {"permissive", *known}
+        raise UsageError(f"--license: no model has the licence '{licence}'{there_are(licence, names)}")
+
+
+def _show(choice: "Choice") -> None:
+    from bench.board.choice_words import sentence, support, to_measure
+    from bench.cli.console import stdout
+
+    click.echo(sentence(choice))
+    for line in support(choice):
+        click.echo(line)
+    if choice.fitting:
+        stdout().print(_table(choice.fitting))
+    for what, command in to_measure(choice):
+        click.echo(f"not measured: {what}: {command}")
+
+
+def _table(models: "Iterable[Scored]") -> "Table":
+    from rich.table import Table
+
+    from bench.wording import DASH, latency, or_dash, percent, size
+
+    table = Table("Model that fits", box=None, header_style="bold")
+    for title in ("Score", "Memory", "One answer", "95 of 100", "On disk"):
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("Licence")
+    for each in models:
+        needs = each.candidate.needs
+        times = (DASH if time is None else latency(time) for time in (needs.p50, needs.p95))
+        sizes = size(needs.memory), *times, size(needs.disk)
+        table.add_row(each.candidate.name, percent(each.score), *sizes, or_dash(needs.licence))
+    return table

@@ -1,0 +1,92 @@
+"""`bench pick`: the answer on the committed results and on played ones, and what is wrong usage."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+from conftest import ROOT
+from played import add_fake
+
+Bench = Callable[..., Result]
+COMMITTED = ("--results", str(ROOT / "results"))
+
+
+def plain(text: str) -> str:
+    return text.replace("\u202f", " ")
+
+
+def test_on_the_committed_results_none_is_to_be_used(bench: Bench) -> None:
+    result = bench("pick", "--memory", "4GB", "--latency", "500ms", *COMMITTED)
+    assert result.exit_code == 0
+    first, second, *rest = plain(result.stdout).splitlines()
+    assert first == (
+        "Use none of these for this: no model that stays within 4 GB of memory and 500 ms for one answer is "
+        "significantly better than guessing."
+    )
+    assert second.startswith("The best of 4 is SmolLM2 135M Instruct")
+    assert any(line.startswith(" Model that fits") and "One answer" in line for line in rest)
+    assert [line for line in rest if "(bfloat16-chat-generate) lacks medqa: bench run " in line]
+    assert len([line for line in rest if line.startswith(" SmolLM2")]) == 4
+
+
+@pytest.mark.parametrize("words", [(), ("-t", "medqa"), ("-t", "medqa_sample"), ("--license", "permissive")])
+def test_with_other_limits_and_tasks_the_committed_results_say_the_same(
+    bench: Bench, words: tuple[str, ...]
+) -> None:
+    assert bench("pick", *words, *COMMITTED).stdout.startswith("Use none of these for this: no model ")
+
+
+def test_as_json_it_says_the_same_with_the_numbers(bench: Bench) -> None:
+    words = ("--memory", "4GB", "--tasks", "medqa", *COMMITTED)
+    facts = json.loads(bench("pick", *words, "--json").stdout)
+    assert [facts["sentence"], *facts["because"]] == bench("pick", *words).stdout.splitlines()[:3]
+    assert facts["answer"]["kind"] == "use none"
+    assert facts["tasks"] == {"medqa": 1.0}
+    assert facts["limits"]["memory"] == 4_000_000_000
+    best = max(facts["fitting"], key=lambda model: model["score"])
+    assert (best["name"], best["variant"]) == (facts["answer"]["best"], "bfloat16-5shot")
+    assert best["score"] == pytest.approx((354 / 1273 - 0.25) / 0.75)
+
+
+def test_a_suite_gives_the_weights_and_tasks_add_to_it(bench: Bench, quiz: Path, project: Path) -> None:
+    other = quiz.with_name("other.yaml")
+    other.write_text(quiz.read_text("utf-8").replace("name: quiz", "name: other"), encoding="utf-8")
+    suite = project / "suites" / "pair.yaml"
+    suite.parent.mkdir()
+    suite.write_text("name: pair\ntitle: Pair\ntasks: {quiz: 3}\n", encoding="utf-8")
+    add_fake(project, "played")
+    assert bench("run", "-m", "played", "-t", "quiz,other").exit_code == 0
+    facts = json.loads(bench("pick", "--suite", "pair", "--tasks", "o*,quiz", "--json").stdout)
+    assert facts["tasks"] == {"other": 0.25, "quiz": 0.75}
+    assert [model["name"] for model in facts["baselines"]] == ["Played (baseline)"]
+    assert facts["answer"] == {"kind": "nothing measured"}
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--memory", "4"), "bench: --memory: '4' is no limit; write a number above 0 with its unit"),
+        (("--latency", "fast"), "bench: --latency: 'fast' is no limit; write a number above 0 with its unit"),
+        (("--energy", "2GB"), "bench: --energy: '2GB' is no limit; "),
+        (("--license", "mti"), "bench: --license: no model has the licence 'mti' (there are apache"),
+        (("--tasks", "medq"), "bench: no task with runs is named 'medq'; did you mean 'medqa'? (there are"),
+        (("--suite", "medicine"), "bench: no suite is named 'medicine'"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_asked_is_one_sentence(bench: Bench, words: tuple[str, ...], message: str) -> None:
+    result = bench("pick", *words, *COMMITTED)
+    assert result.exit_code == 2
+    assert result.stderr.startswith(message)
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_folder_without_runs_is_one_sentence(bench: Bench, project: Path) -> None:
+    (project / "results").mkdir()
+    result = bench("pick")
+    assert (result.exit_code, result.stderr) == (
+        2,
+        "bench: there are no runs in results (bench run --help)\n",
+    )
