@@ -1,5 +1,6 @@
 """The choice within limits: which answer, on what it rests, and how it is said."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -8,6 +9,7 @@ import pytest
 
 from bench.board.board import make_board
 from bench.board.choice import CheapestOfBest, Choice, NothingMeasured, OneBest, UseNone, choose
+from bench.board.choice_facts import facts_of
 from bench.board.choice_words import sentence, support, to_measure, way
 from bench.board.limits import Limits, describe_limits, over, read_bytes, read_joules, read_seconds, unknown
 from bench.errors import UsageError
@@ -93,7 +95,7 @@ def test_one_model_that_is_better_than_all_that_fit_is_best(base: Answered) -> N
 def test_of_those_that_cannot_be_told_apart_the_cheapest_is_taken(base: Answered) -> None:
     runs = [
         played(base, "large", 72, memory=5000 * MB),
-        played(base, "middle", 70, memory=800 * MB),
+        played(base, "middle", 70, memory=800 * MB, p50=0.3),
         played(base, "small", 68, memory=900 * MB),
         played(base, "low", 40, memory=10 * MB),
     ]
@@ -169,6 +171,78 @@ def test_the_price_of_the_limits_and_what_would_change_the_answer_are_said(base:
     assert "Large (bfloat16-chat) (8.9 GB of memory and 1.4 s for one answer) and Middle" in text
     free = chosen(runs[:1], Limits(memory=4000 * MB))
     assert "Your limits cost nothing: the best of all measured models is within them." in said(free)
+
+
+def test_among_more_models_more_is_needed_to_be_better_than_guessing(base: Answered) -> None:
+    lucky, others = played(base, "lucky", 35), [played(base, f"other{n}", 25) for n in range(4)]
+    assert isinstance(chosen([lucky]).answer, OneBest)
+    assert isinstance(chosen([lucky, *others]).answer, UseNone)
+    fits = Limits(memory=1000 * MB)
+    large = [played(base, f"other{n}", 25, memory=2000 * MB) for n in range(4)]
+    assert isinstance(chosen([lucky, *large], fits).answer, OneBest)  # only those that fit count
+
+
+def test_where_none_that_fits_is_of_use_the_price_is_said_too(base: Answered) -> None:
+    runs = [played(base, "small", 25, memory=MB), played(base, "large", 90, memory=9000 * MB)]
+    choice = chosen(runs, Limits(memory=10 * MB))
+    assert isinstance(choice.answer, UseNone)
+    assert choice.price is not None
+    assert choice.price.best.candidate.first.model_name == "large"
+    assert choice.better is choice.price.best
+    assert "Your limits cost " in said(choice)
+
+
+def test_a_model_over_the_limits_changes_the_answer_only_where_it_is_significantly_better(
+    base: Answered,
+) -> None:
+    small = played(base, "small", 60, memory=MB)
+    near = chosen([small, played(base, "large", 63, memory=9000 * MB)], Limits(memory=10 * MB))
+    assert near.better is None
+    assert "No model over the limits is significantly better." in said(near)
+    useless = chosen([small, played(base, "large", 20, memory=9000 * MB)], Limits(memory=10 * MB))
+    assert (useless.better, useless.price) == (None, None)
+
+
+def test_the_smallest_difference_that_is_usually_shown_is_said(base: Answered) -> None:
+    """Of 100 questions, 20 tell the two apart: the normal approximation for 80 % power at 5 %."""
+    runs = [played(base, "first", 50), played(base, "second", 50, first=10)]
+    detectable = chosen(runs).detectable
+    assert detectable == pytest.approx((1.96 + 0.8416) * 0.2**0.5 / 10 / 0.75, rel=1e-3)
+    assert "usually show differences of at least 16.7 points" in said(chosen(runs))
+    assert chosen(runs[:1]).detectable is None
+
+
+def test_every_answer_is_told_apart_in_json(base: Answered) -> None:
+    low, high = played(base, "low", 25, memory=MB), played(base, "high", 85)
+    near = played(base, "near", 84, memory=2000 * MB)
+    facts = [
+        facts_of(choice)
+        for choice in (
+            chosen([low]),
+            chosen([low, high]),
+            chosen([low, high, near]),
+            chosen([low, high], Limits(memory=1)),
+            chosen([low, high], Limits(memory=MB)),
+        )
+    ]
+    assert [each["answer"] for each in facts] == [
+        {"kind": "use none", "best": "Low (bfloat16-chat)", "not_better_than": "guessing"},
+        {"kind": "one best", "model": "High (bfloat16-chat)"},
+        {
+            "kind": "cheapest of the best",
+            "model": "High (bfloat16-chat)",
+            "others": ["Near (bfloat16-chat)"],
+            "unproven": [],
+        },
+        {"kind": "nothing measured"},
+        {"kind": "use none", "best": "Low (bfloat16-chat)", "not_better_than": "guessing"},
+    ]
+    assert [each["price"] for each in facts[:4]] == [None] * 4
+    price = facts[4]["price"]
+    assert isinstance(price, dict)
+    assert price["best"] == facts[4]["better"] == "High (bfloat16-chat)"
+    assert price["difference"] == pytest.approx(0.8)
+    assert [model["name"] for model in json.loads(json.dumps(facts[4]))["beyond"]] == ["High (bfloat16-chat)"]
 
 
 def test_where_nothing_fits_the_cheapest_of_use_is_named(base: Answered) -> None:
