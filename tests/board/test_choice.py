@@ -41,6 +41,9 @@ def played(
     licence: str = "mit",
     processor: str = "processor",
     trained_on: tuple[str, ...] = (),
+    joules: float | None = None,
+    weights: str = "commit",
+    imported: str = "",
 ) -> Answered:
     """A run with `correct` questions right, from number `first` on; by default models differ least."""
     result = base.result
@@ -52,17 +55,20 @@ def played(
     command = f"bench run --models {name} --tasks {task} --dtype bfloat16 --fresh"
     facts = result.cell.model_copy(
         update={
-            "id": f"{name}-{task}",
+            "id": f"{weights[:3]}{imported[:3]}-{name}-{task}",
+            "weights": weights,
             "task": result.cell.task.model_copy(update={"name": task}),
             "model": result.cell.model.model_copy(update=card),
             "command": command,
         }
     )
     cost = result.cost.model_copy(
-        update={"peak_memory_bytes": memory, "alone": alone or None, "joules": None}
+        update={"peak_memory_bytes": memory, "alone": alone or None, "joules": joules}
     )
     where = result.provenance.model_copy(update={"processor": processor})
-    changed = result.model_copy(update={"cell": facts, "cost": cost, "provenance": where})
+    changed = result.model_copy(
+        update={"cell": facts, "cost": cost, "provenance": where, "imported": imported}
+    )
     right = np.roll(np.arange(QUESTIONS) < correct, first)
     return Answered(base.folder / name / task, changed, replace(base.answers, right=right))
 
@@ -296,6 +302,32 @@ def test_a_model_whose_latency_is_unknown_does_not_fit_and_the_command_is_given(
     ]
 
 
+def test_a_cost_that_is_unknown_on_one_task_is_unknown(base: Answered) -> None:
+    runs = [played(base, "model", 80), played(base, "model", 80, task="two", p50=None)]
+    choice = chosen(runs, Limits(p50=0.5), one=1.0, two=1.0)
+    assert [each.unknown for each in choice.unclear] == [("latency",)]
+
+
+def test_energy_is_that_of_one_answer_and_no_command_measures_it(base: Answered) -> None:
+    [scored] = chosen([played(base, "model", 80, joules=250.0)], Limits(joules=2.5)).fitting
+    assert scored.candidate.needs.joules == pytest.approx(2.5)
+    unknown_energy = chosen([played(base, "model", 80)], Limits(joules=2.5))
+    assert [each.unknown for each in unknown_energy.unclear] == [("energy",)]
+    assert to_measure(unknown_energy) == []
+
+
+def test_other_weights_and_imported_runs_are_candidates_of_their_own(base: Answered) -> None:
+    runs = [
+        played(base, "model", 80),
+        played(base, "model", 70, weights="other"),
+        played(base, "model", 60, imported="lm-eval 0.4.9"),
+    ]
+    choice = chosen(runs)
+    assert len({each.candidate.name for each in choice.fitting}) == 3
+    lacking = to_measure(chosen(runs[2:], one=1.0, two=1.0))
+    assert [command for _, command in lacking] == [runs[2].result.cell.command]
+
+
 def test_models_without_a_run_have_one_command(base: Answered) -> None:
     cards = [file.card for file in all_cards()][:2]
     [table] = make_board([played(base, "model", 80)], cards, []).tasks
@@ -303,6 +335,9 @@ def test_models_without_a_run_have_one_command(base: Answered) -> None:
     assert to_measure(choose([table], {"one": 1.0}, Limits())) == [
         ("2 models without a run", f"bench run --models {names} --tasks one --latency")
     ]
+    [table] = make_board([played(base, "model", 80)], [file.card for file in all_cards()], []).tasks
+    [(_, command)] = to_measure(choose([table], {"one": 1.0}, Limits()))
+    assert command == "bench run --models all --tasks one --latency"
 
 
 def test_costs_of_several_machines_are_said_to_be(base: Answered) -> None:
@@ -327,7 +362,7 @@ def test_of_equal_variants_on_one_task_the_newest_counts(base: Answered) -> None
         ("apache-2.0", "permissive", True),
         ("Apache-2.0", "Permissive", True),
         ("gemma", "permissive", False),
-        ("gemma", "gemma", True),
+        ("gemma", "Gemma", True),
         ("mit", "gemma", False),
     ],
 )

@@ -73,7 +73,7 @@ def test_guessing_on_several_tasks_is_claimed_to_be_knowledge_in_at_most_5_perce
     draw, questions, chance = np.random.default_rng(1), np.array([60.0, 200.0]), np.array([0.5, 0.25])
     correct = draw.binomial(questions.astype(int), chance, size=(20_000, 2)).astype(np.float64)
     p = guessing_p(correct, [[2] * 60, [4] * 200], worth(questions, chance, np.ones(2)))
-    assert 0.01 < np.mean(p <= 0.05) <= 0.03  # of the two sides, only better than guessing is a claim
+    assert 0.01 < np.mean(p <= 0.05) <= 0.025  # of the two sides, only better than guessing is a claim
     assert guessing_p(np.array([[45.0, 90.0]]), [[2] * 60, [4] * 200], np.array([0.017, 0.003]))[0] < 1e-4
 
 
