@@ -69,14 +69,14 @@ def _limit(
 @click.option(
     "--tasks",
     "-t",
-    default="",
+    multiple=True,
     metavar="NAMES",
     help="Tasks by name or glob; separate several with commas. Default: the suite's, else all with runs.",
 )
 @options.suite
 @options.results
 @options.as_json
-def pick(*, limits: Limits, tasks: str, suite: str | None, results: Path, as_json: bool) -> None:
+def pick(*, limits: Limits, tasks: tuple[str, ...], suite: str | None, results: Path, as_json: bool) -> None:
     """Say which of the measured models to use within limits.
 
     The score is the mean over the tasks of the way from guessing (0 %) to all right (100 %). Of several
@@ -100,14 +100,12 @@ def pick(*, limits: Limits, tasks: str, suite: str | None, results: Path, as_jso
         click.echo(f"not read: {text}", err=True)
 
 
-def _weights(terms: str, suite: str | None, measured: list[str]) -> dict[str, float]:
+def _weights(terms: tuple[str, ...], suite: str | None, measured: list[str]) -> dict[str, float]:
     """The weights of a suite's tasks, and 1 for each other; raises a UsageError for a task without runs."""
-    weights: dict[str, float] = {}
-    if suite:
-        from bench.inputs.suite import find_suite
+    from bench.inputs.suite import chosen_tasks, find_suite
 
-        weights = dict(find_suite(suite).tasks)
-    for term in filter(None, (term.strip() for term in terms.split(","))):
+    weights = dict(find_suite(suite).tasks) if suite else {}
+    for term in chosen_tasks(terms, None):
         names = [name for name in measured if fnmatchcase(name, term)]
         if not names:
             raise UsageError(f"no task with runs is named '{term}'{there_are(term, measured)}")
