@@ -3,7 +3,7 @@
 A package adds a kind by an entry point of the group `bench.pages` that names a `PageKind`.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -16,19 +16,12 @@ from bench.errors import BenchError
 from bench.plugins import Registry
 from bench.results.answers import Answered
 from bench.results.result import CannotRunResult
+from leaderboard.page_kind import PageKind
 from leaderboard.question_pages import prompts
 from leaderboard.scripts import answers_script, script
-from leaderboard.site import Content, root_of
+from leaderboard.site import Content, page_of_task, root_of
 
 STATIC = Path(__file__).parent / "static"
-
-
-@dataclass(frozen=True, slots=True)
-class PageKind:
-    """Files of one kind: the path of each, relative to the site, and what makes the file of a path."""
-
-    paths: Callable[[Content], Iterable[str]]
-    render: Callable[[Content, str], str | bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +56,14 @@ def renderer(content: Content) -> Callable[[Page], bytes]:
 
 def _index(content: Content, path: str) -> str:
     return content.render("index.html", path, board=content.site.board)
+
+
+def _tasks(content: Content, path: str) -> str:
+    return content.render("tasks.html", path, board=content.site.board)
+
+
+def _task(content: Content, path: str) -> str:
+    return content.render("task.html", path, table=content.tables[PurePosixPath(path).stem])
 
 
 def _not_found(content: Content, path: str) -> str:
@@ -185,6 +186,8 @@ def _letters(row: Row) -> list[tuple[str, int, int, int]]:
 
 _OWN = {
     "index": PageKind(lambda _: ["index.html"], _index),
+    "tasks": PageKind(lambda _: ["tasks.html"], _tasks),
+    "task": PageKind(lambda content: map(page_of_task, content.tables), _task),
     "not_found": PageKind(lambda _: ["404.html"], _not_found),
     # Without it, GitHub Pages leaves out what begins with an underscore.
     "nojekyll": PageKind(lambda _: [".nojekyll"], lambda _content, _path: ""),

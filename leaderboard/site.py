@@ -70,9 +70,10 @@ class Content:
     def render(self, template: str | Template, path: str, **values: object) -> str:
         """A page from one of our templates, or from one that `environment` has read.
 
-        Every template knows `root`, the way from the page to the site's folder, and its own `path`.
+        Every template knows `root`, the way from the page to the site's folder, its own `path`, and
+        `site_nav`, the pages that every page links to.
         """
-        places = {"root": root_of(path), "path": path}
+        places = {"root": root_of(path), "path": path, "site_nav": _site_nav()}
         return self.environment.get_template(template).render({**places, **values})
 
 
@@ -81,9 +82,18 @@ def page_of(folder: Path) -> str:
     return str(PurePosixPath("runs", *folder.parts)) + ".html"
 
 
+def page_of_task(name: str) -> str:
+    return f"tasks/{name}.html"
+
+
 def root_of(path: str) -> str:
     """ "models/a.html" -> "../"."""
     return "../" * path.count("/")
+
+
+def _site_nav() -> list[tuple[str, str]]:
+    """The pages that every page links to, each a title and a path."""
+    return [("Overview", "index.html"), ("Tasks", "tasks.html")]
 
 
 def content_of(site: Site) -> Content:
@@ -134,7 +144,7 @@ def _environment(options: Options) -> Environment:
         wording.or_dash, wording.short_digest, wording.points,
         facts.estimate, metric_title, view_title, facts.status_name, facts.unanswered,
         facts.different_answers, facts.costs, facts.circumstances, facts.failure_reason,
-        describe_change, filter_words, known, row_names, page_of, page_of_model, frontiers,
+        describe_change, filter_words, known, row_names, page_of, page_of_model, page_of_task, frontiers,
     )  # fmt: skip
     filters: dict[str, Any] = {function.__name__: function for function in functions}
     values: dict[str, Any] = {"options": options, "columns_of": cache(columns_of)}

@@ -75,7 +75,7 @@ def test_a_model_of_a_plugin_is_scored_in_every_view_and_stands_on_the_board(
         assert set(Record.model_validate_json(line).scores) == set(VIEWS.names())
     assert bench("results", "check").exit_code == 0
     assert bench("leaderboard", "build").exit_code == 0
-    assert "Unigram" in Path("site/index.html").read_text(encoding="utf-8")
+    assert "Unigram" in Path("site/tasks/anatomy.html").read_text(encoding="utf-8")
 
 
 def test_the_command_of_a_run_names_the_choices_that_shape_the_prompt(

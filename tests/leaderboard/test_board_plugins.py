@@ -83,7 +83,7 @@ def test_a_column_of_another_package_is_in_the_csv_the_terminal_and_the_page(
     assert "words asked" in shown
     assert shown.count("21 words") == 3
     assert bench("leaderboard", "build").exit_code == 0
-    index = Path("site/index.html").read_text(encoding="utf-8")
+    index = Path("site/tasks/anatomy.html").read_text(encoding="utf-8")
     head = '<th scope="col" class="number" data-key="words" data-first="down">Words asked</th>'
     assert index.count(head) == 1
     cell = '<td class="number" data-label="Words asked" data-value="21">21 words</td>'

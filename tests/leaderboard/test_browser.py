@@ -61,11 +61,16 @@ def looked_at(site: Path) -> tuple[Path, ...]:
     own = min(path for path in questions.iterdir() if not path.name.startswith(("index", "list")))
     model = site / "models" / "smollm2-135m-instruct-q4_1.html"
     lists = questions / "index.html", questions / "list-1.html"
-    return site / "index.html", run_page(site), model, site / "compare" / "medqa_sample.html", *lists, own
+    tables = site / "index.html", site / "tasks.html", site / "tasks" / "medqa_sample.html"
+    return *tables, run_page(site), model, site / "compare" / "medqa_sample.html", *lists, own
 
 
 SAMPLE = "section[data-task=medqa_sample]"
-"""Of the first page, whose other task is MedQA."""
+"""Of the task's page."""
+
+
+def task_page(site: Path) -> Path:
+    return site / "tasks" / "medqa_sample.html"
 
 
 def visit(browser: Browser, page: Path, **options: object) -> tuple[Page, list[str], list[str]]:
@@ -98,11 +103,11 @@ def test_a_page_works_from_a_server_under_a_path(browser: Browser, site: Path) -
         page = browser.new_page()
         answered: dict[str, int] = {}
         page.on("response", lambda response: answered.update({response.url: response.status}))
-        page.goto(f"http://127.0.0.1:{server.server_port}/site/index.html")
+        page.goto(f"http://127.0.0.1:{server.server_port}/site/tasks/medqa_sample.html")
         page.click(f"{SAMPLE} table.board tbody a >> nth=0")
         assert page.locator("h1").count() == 1
-        page.click("nav a")
-        assert "index.html#task-medqa_sample" in page.url
+        page.click("nav.trail a")
+        assert page.url.endswith("/site/tasks/medqa_sample.html")
         assert any(url.endswith(".css") for url in answered)
         assert {url: status for url, status in answered.items() if status >= 400} == {}
         server.shutdown()
@@ -138,7 +143,7 @@ def test_axe_finds_nothing_in_forced_colours_and_in_print(browser: Browser, site
 
 
 def test_the_board_is_whole_without_scripts(browser: Browser, site: Path) -> None:
-    page, _, _ = visit(browser, site / "index.html", java_script_enabled=False)
+    page, _, _ = visit(browser, task_page(site), java_script_enabled=False)
     text = page.locator(f"{SAMPLE} table.board").first.inner_text()
     for name in ("SmolLM2 135M Instruct (from Q4_1)", "Chance", "Majority letter", "TF-IDF"):
         assert name in text
@@ -176,7 +181,7 @@ def listed(site: Path) -> list[dict[str, object]]:
 
 
 def test_a_table_sorts_by_mouse_and_keyboard_and_a_link_keeps_it(browser: Browser, site: Path) -> None:
-    page, _, messages = visit(browser, site / "index.html")
+    page, _, messages = visit(browser, task_page(site))
     rows = {str(row["run"]): row for row in listed(site)}
     page.click(f"{SAMPLE} th[data-key=memory] button")
     memory = [rows[run]["peak_memory_bytes"] for run in order(page)]
@@ -195,7 +200,7 @@ def test_a_table_sorts_by_mouse_and_keyboard_and_a_link_keeps_it(browser: Browse
 
 
 def test_a_phone_sorts_by_a_menu_and_ties_stay_in_order(browser: Browser, site: Path) -> None:
-    page, _, _ = visit(browser, site / "index.html", viewport={"width": 390, "height": 800})
+    page, _, _ = visit(browser, task_page(site), viewport={"width": 390, "height": 800})
     page.select_option("#medqa_sample-order", "speed")
     page.select_option("#medqa_sample-order", "rank")
     assert "medqa_sample.sort=rank" in page.url
@@ -206,7 +211,7 @@ def test_a_phone_sorts_by_a_menu_and_ties_stay_in_order(browser: Browser, site: 
 
 
 def test_rows_can_be_chosen_and_the_choice_is_in_the_address(browser: Browser, site: Path) -> None:
-    page, _, _ = visit(browser, site / "index.html")
+    page, _, _ = visit(browser, task_page(site))
     whole = order(page)
     page.select_option(f"{SAMPLE} select[name=family]", "smollm2")
     chosen = order(page)
@@ -228,7 +233,7 @@ def test_rows_can_be_chosen_and_the_choice_is_in_the_address(browser: Browser, s
 
 
 def test_csv_json_and_the_table_say_the_same(browser: Browser, site: Path) -> None:
-    page, _, _ = visit(browser, site / "index.html", accept_downloads=True)
+    page, _, _ = visit(browser, task_page(site), accept_downloads=True)
 
     def taken(form: str) -> str:
         with page.expect_download() as waiting:
@@ -252,7 +257,7 @@ def test_csv_json_and_the_table_say_the_same(browser: Browser, site: Path) -> No
 
 
 def test_a_question_is_one_click_away_with_every_model_s_answer(browser: Browser, site: Path) -> None:
-    page, asked, _ = visit(browser, site / "index.html")
+    page, asked, _ = visit(browser, task_page(site))
     page.click(f"{SAMPLE} >> text=Every question, with every model's answer")
     assert page.locator("article").count() == 50
     page.click("nav[aria-label=Pages] a >> nth=1")
@@ -272,7 +277,7 @@ def test_a_question_is_one_click_away_with_every_model_s_answer(browser: Browser
 
 
 def test_another_view_moves_accuracies_intervals_and_ranks(browser: Browser, site: Path) -> None:
-    page, _, messages = visit(browser, site / "index.html")
+    page, _, messages = visit(browser, task_page(site))
     before = page.locator(f"{SAMPLE} table.board >> nth=0").inner_text()
     page.select_option("#medqa_sample-view", "text")
     rows = {str(row["run"]): row for row in listed(site)}
@@ -304,7 +309,7 @@ def test_another_view_moves_accuracies_intervals_and_ranks(browser: Browser, sit
 
 
 def test_what_is_taken_away_is_the_view_that_is_shown(browser: Browser, site: Path) -> None:
-    page, _, _ = visit(browser, site / "index.html", accept_downloads=True)
+    page, _, _ = visit(browser, task_page(site), accept_downloads=True)
     page.select_option("#medqa_sample-view", "text")
     with page.expect_download() as waiting:
         page.click(f"{SAMPLE} a[data-form=json]")
@@ -402,7 +407,13 @@ def test_hostile_words_are_text_and_nothing_runs(browser: Browser, tmp_path: Pat
     assert own.stat().st_size < 2_000_000
     long = next(page for page in site.rglob("questions/**/*.html") if "more characters" in page.read_text())
     assert "more characters, in records.jsonl]" in long.read_text(encoding="utf-8")
-    for path in (site / "index.html", own, site / "questions" / "medqa_sample" / "index.html", long):
+    for path in (
+        site / "index.html",
+        task_page(site),
+        own,
+        site / "questions" / "medqa_sample" / "index.html",
+        long,
+    ):
         page, asked, _ = visit(browser, path)
         assert page.evaluate("window.ran") is None
         assert all(url.startswith("file://") for url in asked)

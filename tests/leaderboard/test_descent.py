@@ -63,13 +63,13 @@ def site_of(results: Path, *cards: ModelCard, options: Options = Options()) -> S
 
 def test_a_model_that_had_the_training_questions_is_marked_wherever_its_score_stands(results: Path) -> None:
     pages = html(site_of(results, card_of("medical", 0.9, trained_on=("quiz",)), card_of("original", 0.4)))
-    rows = re.findall(r"<tr [^>]*data-run=.*?</tr>", pages["index.html"], re.DOTALL)
+    rows = re.findall(r"<tr [^>]*data-run=.*?</tr>", pages["tasks/quiz.html"], re.DOTALL)
     assert [("Medical</a>" in row, MARK in row) for row in rows] == [(True, True), (False, False)]
     assert f"{MARK.capitalize()}: Medical." in pages["index.html"], "the headline says so too"
     marked = {
         path.split("/")[0] + path.count("medical") * "!" for path, page in pages.items() if MARK in page
     }
-    assert marked == {"index.html", "models!", "runs!"}
+    assert marked == {"index.html", "tasks.html", "tasks", "models!", "runs!"}
     assert "<dt>Trained on</dt><dd>quiz</dd>" in pages["models/medical.html"]
     unmarked = html(site_of(results))
     assert not [path for path, page in unmarked.items() if MARK in page], "the mark is of the card alone"
@@ -114,7 +114,11 @@ def test_a_tuned_model_is_paired_with_the_one_it_came_from(results: Path) -> Non
     pair = paired(runs["original"].right, runs["medical"].right)
     difference = describe_pair("", "", pair).partition("second minus first: ")[2].rstrip(".")
     compare = f"compare/quiz.html?first={before.id[:10]}&amp;second={after.id[:10]}"
-    for path, root in (("index.html", ""), ("models/medical.html", "../"), ("models/original.html", "../")):
+    for path, root in (
+        ("tasks/quiz.html", "../"),
+        ("models/medical.html", "../"),
+        ("models/original.html", "../"),
+    ):
         [line] = [line for line in pages[path].splitlines() if "tuned from Original: " in line]
         assert difference.replace("'", "&#39;") in line
         assert f'href="{root}{compare}"' in line
@@ -131,7 +135,7 @@ def test_a_tuned_model_is_paired_with_the_one_it_came_from(results: Path) -> Non
 
 def test_without_texts_a_pair_has_no_way_to_the_questions(results: Path) -> None:
     card = card_of("medical", 0.9, base="original")
-    index = html(site_of(results, card, options=Options(texts="none")))["index.html"]
+    index = html(site_of(results, card, options=Options(texts="none")))["tasks/quiz.html"]
     assert "tuned from Original: " in index
     assert "Question by question" not in index
 
@@ -139,7 +143,7 @@ def test_without_texts_a_pair_has_no_way_to_the_questions(results: Path) -> None
 def test_a_base_without_a_run_is_named(results: Path) -> None:
     pages = html(site_of(results, card_of("medical", 0.9, base="org/elsewhere")))
     assert "<dt>Tuned from</dt><dd>org/elsewhere</dd>" in pages["models/medical.html"]
-    assert "tuned from" not in pages["index.html"]
+    assert "tuned from" not in pages["tasks/quiz.html"]
 
 
 def test_the_project_s_bases_are_those_of_the_hub_too() -> None:

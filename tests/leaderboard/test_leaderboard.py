@@ -147,7 +147,7 @@ def test_a_failed_cell_is_on_the_page_with_its_reason_and_never_a_number(
     add_card(project, "broken", weights)
     bench("run", "-m", "broken", "-t", "anatomy")
     site = make_site(results, all_cards())
-    index = files(site)["index.html"].decode()
+    index = files(site)["tasks/anatomy.html"].decode()
     assert re.search(
         r'broken</a>, \w+: <span class="failed">failed</span>, the weights cannot be loaded', index
     )
@@ -170,7 +170,7 @@ def test_a_damaged_result_is_named_on_the_page_and_in_the_terminal(
     index = Path("site/index.html").read_text(encoding="utf-8")
     assert "Not shown: damaged, duplicate or unfinished" in index
     assert message in index
-    assert "Majority letter" in index
+    assert "Majority letter" in Path("site/tasks/anatomy.html").read_text(encoding="utf-8")
 
 
 def test_what_was_only_begun_is_named_and_not_shown(bench: Bench, anatomy: Path, results: Path) -> None:
@@ -369,7 +369,7 @@ def test_what_an_exception_said_is_not_published_without_texts(bench: Bench, res
         assert bench("leaderboard", "build", "--texts", texts).exit_code == 0
         leaking = [page for page in Path("site").rglob("*.html") if "SECRET" in page.read_text()]
         assert bool(leaking) == (texts == "full")
-        assert "ValueError" in Path("site/index.html").read_text(encoding="utf-8")
+        assert "ValueError" in Path("site/tasks/anatomy.html").read_text(encoding="utf-8")
 
 
 def test_ranks_are_what_is_not_excluded() -> None:

@@ -176,7 +176,7 @@ def test_the_page_shows_the_sample_and_no_empty_extra_column(bench: Bench, anato
     assert f"warning: task anatomy, test split: {note}" in ran.stderr
     assert bench("leaderboard", "build").exit_code == 0
     pages = texts_of(Path("site"))
-    assert note in pages["index.html"]
+    assert note in pages["tasks/anatomy.html"]
     asked = [
         text for name, text in pages.items() if re.fullmatch(r"questions/anatomy/[0-9a-f]{12}\.html", name)
     ]

@@ -146,7 +146,7 @@ def test_board_terminal_and_pages_say_that_it_was_imported(bench: Bench, out: Pa
     assert json.loads(as_json(table.rows))[0]["imported"] == "lm-eval 0.4.13"
     assert "done, imported from lm-eval 0.4.13" in bench("results", "list").stdout
     assert bench("leaderboard", "build").exit_code == 0
-    index = (project / "site" / "index.html").read_text(encoding="utf-8")
+    index = (project / "site" / "tasks" / f"{table.task.name}.html").read_text(encoding="utf-8")
     assert '<span class="tag">imported from lm-eval 0.4.13</span>' in index
     assert '<span class="tag">unknown</span>' not in index
     page = (project / "site" / page_of(row.run.folder)).read_text(encoding="utf-8")

@@ -81,7 +81,7 @@ def test_the_embedded_model_reasons_in_words_and_the_page_tells_how_often_it_cou
     read = sum(line["parse_status"] == "parsed" for line in lines)
     assert result["metrics"]["statuses"].get("parsed", 0) == read
     assert bench("leaderboard", "build").exit_code == 0
-    page = (project / "site" / "index.html").read_text(encoding="utf-8")
+    page = (project / "site" / "tasks" / "medqa_sample.html").read_text(encoding="utf-8")
     assert f"{read * 25}\u202f% of replies could be read" in page
 
 
