@@ -17,9 +17,10 @@
 
   // Three significant digits without zeros at the end: 1.22, 4, 1e+03.
   function general(value) {
-    const [digits, exponent] = value.toExponential(2).split("e");
-    if (exponent > 2) return `${Number(digits)}e+${exponent.slice(1).padStart(2, "0")}`;
-    return String(Number(fixed(value, 2 - exponent)));
+    const exponent = Number(value.toExponential(2).split("e")[1]);
+    if (exponent < 3) return String(Number(fixed(value, 2 - exponent)));
+    const digits = Number(fixed(value / 10 ** (exponent - 2))) / 100;
+    return `${digits}e+${String(exponent).padStart(2, "0")}`;
   }
 
   function size(value) {

@@ -329,7 +329,8 @@ def test_scores_and_probabilities_are_pythons(
     assert compared["difference"] == expected.difference.tolist()
     np.testing.assert_allclose(compared["margin"], expected.margin, rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(compared["p"], expected.p, rtol=1e-9)
-    np.testing.assert_allclose(compared["guessing"], guessing_p(correct, options, worths), rtol=1e-9)
+    guessing = guessing_p(correct, options, worths)
+    np.testing.assert_allclose(compared["guessing"], guessing, rtol=1e-9, atol=1e-15)
     assert len(set(compared["guessing"])) > 2
 
 
