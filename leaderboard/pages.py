@@ -17,6 +17,7 @@ from bench.plugins import Registry
 from bench.results.answers import Answered
 from bench.results.result import CannotRunResult
 from leaderboard.choice_data import choice_value
+from leaderboard.overview import overview_of
 from leaderboard.page_kind import PageKind
 from leaderboard.question_pages import prompts
 from leaderboard.scripts import answers_script, script
@@ -56,7 +57,7 @@ def renderer(content: Content) -> Callable[[Page], bytes]:
 
 
 def _index(content: Content, path: str) -> str:
-    return content.render("index.html", path, board=content.site.board)
+    return content.render("index.html", path, board=content.site.board, overview=overview_of(content))
 
 
 def _tasks(content: Content, path: str) -> str:
