@@ -4,7 +4,6 @@
 (() => {
   const { ALPHA, NORMAL_975, TO_POWER, sum, dot, ...tests } = self.benchStatistics;
   const { over, unknown } = self.benchWording;
-  const COSTS = ["memory", "p50", "p95", "disk", "joules"];
 
   // `data` is `benchData.choice`; see leaderboard/choice_data.py.
   function open(data) {
@@ -79,7 +78,7 @@
   function candidates(data, tasks) {
     const made = data.models.flatMap((model, index) => {
       const runs = tasks.flatMap(({ name }) => model.runs[name] ?? []);
-      return runs.length ? [candidate(data, model, runs, index)] : [];
+      return runs.length ? [candidate(model, runs, index)] : [];
     });
     const names = made.map(({ model }) => `${model.title} (${model.variant})`);
     const times = new Map();
@@ -92,16 +91,30 @@
 
   const byName = (first, second) => (first.name < second.name ? -1 : Number(first.name > second.name));
 
-  function candidate(data, model, runs, index) {
-    const { id, title, licence, baseline, command } = { ...model, ...runs[0] };
-    const needs = { licence };
-    for (const cost of COSTS) {
-      const known = runs.map((run) => run[cost]).filter((value) => value != null);
-      needs[cost] = known.length === runs.length ? Math.max(...known) : null;
-    }
-    const machines = [...new Set(runs.map(({ machine }) => data.machines[machine]))];
-    const leak = runs.some((run) => run.leak);
-    return { index, name: "", model: { ...model, id, title, command }, needs, machines, leak, baseline };
+  function candidate(model, runs, index) {
+    const { id, title, licence, languages, command, baseline } = { ...model, ...runs[0] };
+    const facts = { ...model, id, title, licence, languages, command };
+    return { index, name: "", model: facts, runs, leak: runs.some(({ leak }) => leak), baseline };
+  }
+
+  // What a model needs: the most of its runs, or of those on one machine. Size on disk depends on none.
+  function costsOf(data, { model, runs }, machine) {
+    const place = data.machines.indexOf(machine);
+    const here = runs.map((run) =>
+      machine ? [run, ...(run.elsewhere ?? [])].find((each) => each.machine === place) : run,
+    );
+    const most = (all, cost) => {
+      const values = all.map((run) => run?.[cost] ?? null);
+      return values.includes(null) ? null : Math.max(...values);
+    };
+    const needs = { licence: model.licence, languages: model.languages, disk: most(runs, "disk") };
+    for (const cost of ["memory", "p50", "p95", "joules"]) needs[cost] = most(here, cost);
+    const measured = here.filter(Boolean);
+    return {
+      needs,
+      machines: [...new Set(measured.map((run) => data.machines[run.machine]))],
+      elsewhere: runs.filter((_, at) => !here[at]),
+    };
   }
 
   function compare(data, models, tasks, weights, bothOf) {
@@ -161,15 +174,7 @@
   // ---
 
   function choose(data, field, limits, weights) {
-    const scored = field.models.map((each, at) => ({
-      ...each,
-      at,
-      score: field.scores[at],
-      over: over(each.needs, limits, data.permissive),
-      unknown: unknown(each.needs, limits),
-      tied: false,
-    }));
-    for (const each of scored) each.fits = !each.over.length && !each.unknown.length;
+    const scored = field.models.map((each, at) => scoredOf(data, field, limits, each, at));
     const models = scored.filter(({ baseline }) => !baseline);
     const baselines = scored.filter(({ baseline }) => baseline);
     const answer = answerOf(field, models, baselines);
@@ -191,6 +196,14 @@
       better: betterOf(field, models, baselines, reference),
       detectable: field.detectable ?? null,
     };
+  }
+
+  function scoredOf(data, field, limits, candidate, at) {
+    const costs = costsOf(data, candidate, limits.machine);
+    const beyond = over(costs.needs, limits, data.permissive);
+    const missing = unknown(costs.needs, limits);
+    const fits = !beyond.length && !missing.length;
+    return { ...candidate, ...costs, at, score: field.scores[at], over: beyond, unknown: missing, fits, tied: false };
   }
 
   function answerOf(field, models, baselines) {

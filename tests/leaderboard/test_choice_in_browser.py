@@ -98,6 +98,7 @@ KINDS = {
     "one best": "one",
     "cheapest of the best": "cheapest",
 }
+CARD = "name", "title", "architecture", "license", "trained_on", "languages"
 EACH_TASK = {"small": (37, (3, 4, 5)), "two": (150, (2,)), "four": (100, (4,)), "mixed": (60, (4, 5))}
 """Questions, and the numbers of options that they have."""
 
@@ -197,9 +198,9 @@ def run_of(
     accuracy = result.metrics.accuracy.model_copy(update={"total": number})
     command = f"bench run --models {name} --tasks {task} --dtype bfloat16 --fresh"
     cell_update = pick("weights") | {
-        "id": f"{facts.get('weights', 'none')[:4]}{name}-{task}",
+        "id": f"{facts.get('weights', 'none')[:4]}{name}-{task}{facts.get('finished', '')}",
         "task": cell.task.model_copy(update={"name": task, "title": task.title()}),
-        "model": cell.model.model_copy(update=pick("name", "title", "architecture", "license", "trained_on")),
+        "model": cell.model.model_copy(update=pick(*CARD)),
         "data": cell.data | {"test": rows},
         "command": command,
     }
@@ -209,7 +210,7 @@ def run_of(
             update=pick("peak_memory_bytes", "weights_bytes", "joules") | {"alone": latency or None}
         ),
         "metrics": result.metrics.model_copy(update={"accuracy": accuracy}),
-        "provenance": result.provenance.model_copy(update=pick("processor")),
+        "provenance": result.provenance.model_copy(update=pick("processor", "finished")),
     }
     answers = replace(base.answers, right=np.array(right, dtype=np.bool_), options=tuple(options), views={})
     return Answered(base.folder / name / task, result.model_copy(update=update), answers)
@@ -225,7 +226,8 @@ def played_model(
     """Runs of a model on the tasks, with the costs and the gaps that boards have."""
     holes = {task for task in options if draw.random() < 0.08 and "architecture" not in facts}
     facts = {"name": name, "title": name.title(), "license": draw.choice(["mit", "MIT", "gemma", ""])} | facts
-    facts["processor"] = draw.choice(["first", "second"])
+    facts["processor"] = draw.choice(["first", "second"]).item()
+    facts["languages"] = (("en",), ("en",), ("en", "de"), ())[draw.integers(4)]
     memory, speed = int(draw.lognormal(22, 1)), draw.lognormal(-1, 1.5)
     runs: list[Answered] = []
     for task, counts in options.items():
@@ -240,6 +242,9 @@ def played_model(
             "peak_memory_bytes": None if draw.random() < 0.02 else int(memory * draw.uniform(1, 1.3)),
         }
         runs += [run_of(base, task, right.tolist(), counts, **facts)] if task not in holes else []
+        if draw.random() < 0.3:  # the same on another machine, and earlier
+            other = {"processor": "third", "finished": "2020-01-01T00:00:00+00:00"}
+            runs.append(run_of(base, task, right[::-1].tolist(), counts, **facts | other))
     return runs
 
 
@@ -273,7 +278,10 @@ def random_limits(draw: Generator, tables: Tables) -> Limits:
 
     licence = draw.choice(["", "", "", "permissive", "mit", "Gemma", "none"])
     costs = {cost: limit(cost) for cost in ("memory", "p50", "p95", "disk", "joules")}
-    return Limits(**costs, licence=str(licence))
+    machines = sorted({machine for each in candidates(tables) for machine in each.machines})
+    machine = draw.choice(["", "", "", *machines, "elsewhere"]).item()
+    languages = ((), (), (), (), ("en",), ("de", "en"))[draw.integers(6)]
+    return Limits(**costs, licence=str(licence), languages=languages, machine=machine)
 
 
 def random_weights(draw: Generator, tables: Tables) -> dict[str, float]:
