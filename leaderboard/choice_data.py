@@ -4,6 +4,7 @@ import base64
 import shlex
 from collections import Counter
 from collections.abc import Sequence
+from decimal import ROUND_CEILING, Context
 
 import numpy as np
 
@@ -16,6 +17,8 @@ from leaderboard.model_pages import page_of_model
 from leaderboard.site import page_of
 
 Values = dict[str, object]
+_FOUR_DIGITS = Context(prec=4, rounding=ROUND_CEILING)
+"""Seconds are rounded up so that comparing them with a limit of up to four digits gives the same."""
 _OF_MODEL = ("title", "licence", "languages", "baseline", "command")
 """What a run repeats only where it is not that of the model's first run."""
 
@@ -25,8 +28,9 @@ def choice_value(tables: Sequence[TaskBoard]) -> Values:
 
     Memory and disk are bytes, latencies seconds, energy is joules an answer. `right` has a bit for each
     question, the first in the highest bit of the first byte (`numpy.packbits`), in base64. What is unknown
-    is left out. A machine is its place in `machines`, and a card without a run its place in `cards`. A run
-    has in `elsewhere` the costs of the newest run that is the same on another machine.
+    is left out. `asked` is how many questions were asked alone, and `seconds` are those of each. A machine
+    is its place in `machines`, and a card without a run its place in `cards`. A run has in `elsewhere` the
+    costs of the newest run that is the same on another machine.
     """
     machines = sorted({hardware(row.result.provenance) for table in tables for row in table.rows})
     models = candidates(tables)
@@ -110,13 +114,16 @@ def _run(row: Row, machines: Sequence[str]) -> Values:
 
 def _costs(result: DoneResult, machines: Sequence[str]) -> Values:
     """What depends on the machine."""
-    cost = result.cost
+    cost, alone = result.cost, result.cost.alone
     values: Values = {
         "machine": machines.index(hardware(result.provenance)),
         "memory": memory(result),
         "model_bytes": cost.model_bytes,
-        "p50": cost.alone and cost.alone.p50,
-        "p95": cost.alone and cost.alone.p95,
+        "gpu": bool(cost.peak_device_memory_bytes) or None,
+        "asked": alone and alone.questions,
+        "p50": alone and alone.p50,
+        "p95": alone and alone.p95,
+        "seconds": alone and [float(_FOUR_DIGITS.create_decimal(repr(each))) for each in alone.seconds],
         "joules": joules_per_answer(result),
     }
     return _known(values)

@@ -3,7 +3,8 @@
 
 (() => {
   const { NAMED, LANGUAGES, fixed, percent, points, counted, join, listed, ...words } = self.benchWording;
-  const { describeLimits, describeNeeds, describeCosts } = words;
+  const { size, latency, describeLimits, describeNeeds, describeCosts } = words;
+  const { isLess, wilson } = self.benchStatistics;
   const LEAK = "Tuned on this task's training questions";
   const PROVEN = "shown to be better than guessing and the best baseline";
 
@@ -70,7 +71,7 @@
 
   // The lines below the sentence, one fact each.
   function support(choice) {
-    const lines = [others, closest, price, change, detectable, machines, leaks, outside];
+    const lines = [others, closest, headroom, price, change, detectable, machines, leaks, outside];
     return lines.flatMap((line) => line(choice));
   }
 
@@ -91,11 +92,66 @@
     return [`The best of ${fitting.length} is ${answer.best.name}, ${way(answer.best.score)}.`];
   }
 
+  // How near the chosen model is to the limits: answers within a time, and memory to spare.
+  const headroom = ({ answer: { chosen }, limits }) =>
+    chosen ? [...times(chosen, limits), ...memory(chosen, limits)] : [];
+
+  function times(chosen, limits) {
+    const asked = [...new Set([limits.p50, limits.p95])].filter((limit) => limit != null);
+    return asked.flatMap((limit) => {
+      const within = answersWithin(chosen, limit);
+      if (!within) return [];
+      const { questions, least, most, task } = within;
+      const number = least === most ? least : `at least ${least}`;
+      const where = chosen.here.length > 1 ? ` on ${task}, the slowest task` : "";
+      const share = `${percent(wilson(least, questions)[0], 0)} to ${percent(wilson(most, questions)[1], 0)}`;
+      return [
+        `Answered within ${latency(limit)}: ${number} of ${questions} questions asked one at a time${where}; ` +
+          `of all questions, ${share} with ${percent(0.95, 0)} confidence.`,
+      ];
+    });
+  }
+
+  // The lowest share of its tasks; null where the latency of one is not known.
+  function answersWithin({ here, tasks }, limit) {
+    if (here.some((run) => run?.p50 == null)) return null;
+    const key = ({ least, most, questions, task }) => [least / questions, most / questions, task];
+    return here
+      .map((run, at) => ({ task: tasks[at], questions: run.asked, ...within(run, limit) }))
+      .reduce((lowest, each) => (isLess(key(each), key(lowest)) ? each : lowest));
+  }
+
+  // How many questions took at most `limit` seconds: from all of them, else at least and at most, from the
+  // two percentiles, each of which lies between two neighbours.
+  function within(run, limit) {
+    if (run.seconds) {
+      const number = run.seconds.filter((seconds) => seconds <= limit).length;
+      return { least: number, most: number };
+    }
+    let [least, most] = [0, run.asked];
+    for (const [percentile, value] of [[50, run.p50], [95, run.p95]]) {
+      const steps = ((run.asked - 1) * percentile) / 100;
+      if (value <= limit) least = Math.max(least, Math.floor(steps) + 1);
+      else most = Math.min(most, Math.ceil(steps));
+    }
+    return { least, most };
+  }
+
+  function memory({ needs, here }, limits) {
+    if (needs.memory == null) return [];
+    const whose = here.some((run) => run?.gpu) ? "on the GPU" : "of the whole process";
+    const spare = limits.memory == null ? "" : ` of ${size(limits.memory)}, ${size(limits.memory - needs.memory)} of headroom`;
+    const weights = needs.weights == null ? "" : ` The weights take ${size(needs.weights)} of it.`;
+    return [`Peak memory ${whose}: ${size(needs.memory)}${spare}.${weights} Another runtime may need less.`];
+  }
+
   function price({ price: cost, limits, answer }) {
     if (cost) {
       const amount = `${points(cost.difference).replace(/^\+/, "")} points (±${fixed(100 * cost.margin, 1)})`;
       const needs = describeNeeds(cost.best.needs);
-      return [`Your limits cost ${amount} against ${cost.best.name}${needs && `, which needs ${needs}`}.`];
+      const isShown = cost.difference > cost.margin;
+      const what = isShown ? "Your limits cost" : "These questions do not show that your limits cost anything:";
+      return [`${what} ${amount} against ${cost.best.name}${needs && `, which needs ${needs}`}.`];
     }
     return describeLimits(limits) && answer.chosen
       ? ["Your limits cost nothing: the best of all measured models is within them."]
@@ -185,7 +241,7 @@
     const names = Object.keys(tasks);
     for (const each of unclear) {
       const costs = each.unknown.filter((word) => word !== "energy" && word !== LANGUAGES);
-      const elsewhere = names.filter((task) => each.elsewhere.includes(each.model.runs[task]));
+      const elsewhere = names.filter((task) => each.elsewhere.includes(task));
       const words = command(each.model, elsewhere.length ? elsewhere : names, elsewhere.length > 0);
       if (costs.length) yield [`${join(costs)}${onThis(limits)} of`, each, words];
     }
