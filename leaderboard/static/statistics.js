@@ -11,6 +11,12 @@
   const sum = (values) => values.reduce((total, value) => total + value, 0);
   const dot = (first, second) => first.reduce((total, value, at) => total + value * second[at], 0);
 
+  // Whether one list of values comes before another, by the first value in which they differ.
+  function isLess(first, second) {
+    const at = first.findIndex((value, index) => value !== second[index]);
+    return at >= 0 && first[at] < second[at];
+  }
+
   function memoised(make) {
     const kept = new Map();
     return (...key) => {
@@ -63,6 +69,27 @@
   function normalTail(x) {
     const half = erfc(Math.abs(x) / Math.SQRT2) / 2;
     return x > 0 ? 1 - half : half;
+  }
+
+  // By how much the margin grows of a difference to the best of so many models, by Bonferroni: the normal
+  // quantile of 1 - ALPHA / (2 models), by Newton's method, to that of 1 - ALPHA / 2.
+  const widening = memoised((models) => {
+    let quantile = NORMAL_975;
+    for (let step = 1, turn = 0; Math.abs(step) > 1e-14 && turn < 100; turn++) {
+      const density = Math.exp((-quantile * quantile) / 2) / Math.sqrt(2 * Math.PI);
+      step = (normalTail(-quantile) - ALPHA / 2 / models) / density;
+      quantile += step;
+    }
+    return quantile / NORMAL_975;
+  });
+
+  // The 95 % score interval of a proportion (Wilson 1927).
+  function wilson(successes, trials) {
+    const [rate, z] = [successes / trials, NORMAL_975];
+    const centre = rate + (z * z) / (2 * trials);
+    const half = z * Math.sqrt((rate * (1 - rate)) / trials + (z * z) / (4 * trials * trials));
+    const scale = 1 + (z * z) / trials;
+    return [Math.max(0, (centre - half) / scale), Math.min(1, (centre + half) / scale)];
   }
 
   // What one right answer adds to the score, by task.
@@ -148,6 +175,6 @@
   }
 
   self.benchStatistics = {
-    ALPHA, NORMAL_975, TO_POWER, sum, dot, mcnemar, erfc, worth, rounded, differenceP, guessingP, holmLimit, median,
+    ALPHA, NORMAL_975, TO_POWER, sum, isLess, mcnemar, erfc, worth, rounded, differenceP, guessingP, holmLimit, median, widening, wilson,
   };
 })();
