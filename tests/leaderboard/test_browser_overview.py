@@ -78,7 +78,7 @@ def opened(browser: Browser, board: Played, query: str = "", **options: object) 
 def rows_of(page: Page) -> dict[str, list[str]]:
     """The shown models of each group, in their order."""
     script = """() => Object.fromEntries([...document.querySelectorAll("#heat tbody:not([hidden])")].map(
-        (body) => [body.id, [...body.querySelectorAll("[data-model] th a")].map((link) => link.textContent)]))"""
+        (body) => [body.id, [...body.querySelectorAll("[data-model] th a")].map(({ text }) => text)]))"""
     return page.evaluate(script)
 
 
@@ -171,10 +171,9 @@ def test_what_is_over_is_marked_by_a_sign_and_what_may_be_best_by_an_outline(
     content = "cell => getComputedStyle(cell, '::before').content"
     assert "▲" in page.locator("#beyond .over >> nth=0").evaluate(content)
     assert "?" in page.locator("#unclear .missing >> nth=0").evaluate(content)
-    others = getattr(choice.answer, "others", ())
-    assert page.locator("#heat .tied").count() == 1 + len(others) + len(
-        getattr(choice.answer, "unproven", ())
-    )
+    assert isinstance(choice.answer, CheapestOfBest)
+    tied = 1 + len(choice.answer.others) + len(choice.answer.unproven)
+    assert page.locator("#heat .tied").count() == tied
     assert page.locator("#beyond th").first.evaluate("head => getComputedStyle(head).opacity") == "1"
 
 
@@ -273,19 +272,10 @@ BOXES = """texts => texts.map((text) => {
 
 def test_a_drawing_names_models_and_goes_from_one_to_the_next(browser: Browser, board: Played) -> None:
     page = opened(browser, board, "?memory=4+GB")
-    boxes = page.locator(".across text.name").evaluate_all(
-        "texts => texts.map((text) => { const b = text.getBBox(); return [b.x, b.y + 3, b.x + b.width, b.y + b.height - 3] })"
-    )
+    boxes = page.locator(".across text.name").evaluate_all(BOXES)
     assert len(boxes) > 5
-    for at, first in enumerate(boxes):
-        for second in boxes[at + 1 :]:
-            apart = (
-                first[2] <= second[0]
-                or second[2] <= first[0]
-                or first[3] <= second[1]
-                or second[3] <= first[1]
-            )
-            assert apart
+    for (left, top, right, bottom), (x1, y1, x2, y2) in combinations(boxes, 2):
+        assert right <= x1 or x2 <= left or bottom <= y1 or y2 <= top
     assert page.locator(".across .within").count() == 1
     page.locator(".across a[tabindex='0']").focus()
     card = page.locator(".across .card")
