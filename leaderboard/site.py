@@ -93,7 +93,7 @@ def root_of(path: str) -> str:
 
 def _site_nav() -> list[tuple[str, str]]:
     """The pages that every page links to, each a title and a path."""
-    return [("Overview", "index.html"), ("Tasks", "tasks.html")]
+    return [("Overview", "index.html"), ("Tasks", "tasks.html"), ("How it is measured", "measured.html")]
 
 
 def content_of(site: Site) -> Content:

@@ -116,10 +116,16 @@ class TaskBoard:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """`damaged` has a sentence on each run that is not shown: damaged, unfinished or a copy."""
+    """`damaged` has a sentence on each run that is not shown: damaged, unfinished or a copy.
+
+    `weights` say how much each task counts in a score across tasks, by name; `title` is "" where none was
+    given.
+    """
 
     tasks: tuple[TaskBoard, ...]
     damaged: tuple[str, ...]
+    weights: Mapping[str, float]
+    title: str = ""
 
 
 def make_board(runs: Sequence[AnyRun], cards: Sequence[ModelCard], damaged: Sequence[str]) -> Board:
@@ -128,7 +134,7 @@ def make_board(runs: Sequence[AnyRun], cards: Sequence[ModelCard], damaged: Sequ
     for run in described(runs, cards):
         groups.setdefault(run.result.task.name, []).append(run)
     tables = [_task_board(groups[name], cards) for name in sorted(groups)]
-    return Board(tasks=tuple(tables), damaged=tuple(damaged))
+    return Board(tuple(tables), tuple(damaged), weights=dict.fromkeys(sorted(groups), 1.0))
 
 
 def _task_board(runs: Sequence[AnyRun], cards: Sequence[ModelCard]) -> TaskBoard:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bench.board.board import Board, make_board
+from bench.board.board_file import arranged
 from bench.errors import FileError
 from bench.inputs.cards import CardFile
 from bench.results.answers import Answered, AnyRun, read_answered
@@ -15,12 +16,15 @@ from bench.types import PublishedTexts
 def read_board(
     results: Path, cards: Sequence[CardFile], texts: PublishedTexts = "full"
 ) -> tuple[Board, list[AnyRun]]:
-    """The board of a results folder, and its runs; models of the cards without a run are listed as such."""
+    """The board of a results folder, and its runs; models of the cards without a run are listed as such.
+
+    Raises a FileError where the folder has a `board.yaml` with mistakes.
+    """
     read = read_answered(results, "full" if texts == "full" else "answers")
     runs, copies = _without_copies([run for run in read if not isinstance(run, FileError)])
     errors = [str(error) for error in read if isinstance(error, FileError)]
     damaged = (*errors, *copies, *_without_result(results))
-    return make_board(runs, [file.card for file in cards], damaged), runs
+    return arranged(make_board(runs, [file.card for file in cards], damaged), results), runs
 
 
 def _without_result(results: Path) -> Iterator[str]:

@@ -91,7 +91,7 @@ def pick(*, limits: Limits, tasks: tuple[str, ...], suite: str | None, results: 
     if not board.tasks:
         raise UsageError(f"there are no runs in {results} (bench run --help)")
     _check_licence(limits.licence, board)
-    choice = choose(board.tasks, _weights(tasks, suite, [table.task.name for table in board.tasks]), limits)
+    choice = choose(board.tasks, _weights(tasks, suite, board), limits)
     if as_json:
         click.echo(json.dumps(facts_of(choice), indent=1))
     else:
@@ -100,17 +100,21 @@ def pick(*, limits: Limits, tasks: tuple[str, ...], suite: str | None, results: 
         click.echo(f"not read: {text}", err=True)
 
 
-def _weights(terms: tuple[str, ...], suite: str | None, measured: list[str]) -> dict[str, float]:
-    """The weights of a suite's tasks, and 1 for each other; raises a UsageError for a task without runs."""
+def _weights(terms: tuple[str, ...], suite: str | None, board: "Board") -> dict[str, float]:
+    """The weights of a suite's tasks, and the board's of each other; all of the board where none is named.
+
+    Raises a UsageError for a task without runs.
+    """
     from bench.inputs.suite import chosen_tasks, find_suite
 
+    measured = list(board.weights)
     weights = dict(find_suite(suite).tasks) if suite else {}
     for term in chosen_tasks(terms, None):
         names = [name for name in measured if fnmatchcase(name, term)]
         if not names:
             raise UsageError(f"no task with runs is named '{term}'{there_are(term, measured)}")
-        weights = dict.fromkeys(names, 1.0) | weights
-    return weights or dict.fromkeys(measured, 1.0)
+        weights = {name: board.weights[name] for name in names} | weights
+    return weights or dict(board.weights)
 
 
 def _check_licence(licence: str, board: "Board") -> None:

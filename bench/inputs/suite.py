@@ -11,8 +11,8 @@ from bench.errors import FileError, Mistake, there_are
 from bench.folders import display, named_files, yaml_files
 
 
-def _weights(raw: Any) -> Any:
-    """A plain list of names as `{name: 1}`."""
+def read_weights(raw: Any) -> Any:
+    """A plain list of names as `{name: 1}`; for a field of tasks and weights."""
     if not isinstance(raw, (list, dict)) or not raw:
         raise ValueError("write a list of tasks, or an object of tasks and weights: {medqa: 2, pubmedqa: 1}")
     if isinstance(raw, dict):
@@ -35,7 +35,7 @@ class Suite(Strict):
     name: Name
     title: str
     description: str = ""
-    tasks: Annotated[dict[str, Weight], BeforeValidator(_weights)]
+    tasks: Annotated[dict[str, Weight], BeforeValidator(read_weights)]
 
 
 def read_suite(path: Path) -> Suite:
