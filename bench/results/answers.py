@@ -114,7 +114,17 @@ def read_answered(results: Path, texts: Texts = "full") -> list[AnyRun | FileErr
     Unless `texts` is `full`, records are read without questions, prompts and replies. Raises a
     UsageError where there is no such folder.
     """
-    paths = sorted(existing(results).rglob("result.json"))
+    return read_files(results, result_files(results), texts)
+
+
+def result_files(results: Path) -> list[Path]:
+    """Every `result.json` below the folder, sorted; raises a UsageError where there is no such folder."""
+    walk = os.walk(existing(results))
+    return sorted(Path(folder, "result.json") for folder, _, names in walk if "result.json" in names)
+
+
+def read_files(results: Path, paths: Sequence[Path], texts: Texts = "full") -> list[AnyRun | FileError]:
+    """The runs of these `result_files`, as `read_answered` gives them."""
     read = partial(_read, results, "full" if texts == "full" else "answers")
     if len(paths) < MANY:
         return [read(path) for path in paths]
