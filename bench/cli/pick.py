@@ -84,10 +84,10 @@ def pick(*, limits: Limits, tasks: tuple[str, ...], suite: str | None, results: 
     """
     from bench.board.choice import choose
     from bench.board.choice_facts import facts_of
-    from bench.board.reading import read_board
+    from bench.board.reading import read_board_quickly
     from bench.inputs.cards import cards_and_mistakes
 
-    board, _ = read_board(results, cards_and_mistakes()[0])
+    board = read_board_quickly(results, cards_and_mistakes()[0], ranked=False)
     if not board.tasks:
         raise UsageError(f"there are no runs in {results} (bench run --help)")
     _check_licence(limits.licence, board)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.stats.paired import power
-from bench.stats.ranking import ALPHA, holm, mcnemar_all
+from bench.stats.ranking import ALPHA, holm, mcnemar_all, won_by
 
 ENUMERATED = 5000
 """Up to this many outcomes, a distribution over several tasks is computed exactly."""
@@ -68,8 +68,7 @@ def across(
     of k_t^2 (won_t + lost_t - (won_t - lost_t)^2 / n_t) / n_t^2.
     """
     questions = np.array([each.shape[1] for each in right], dtype=np.float64)
-    ones = [each.astype(np.float64) for each in right]
-    won = np.stack([each @ (1.0 - each).T for each in ones], axis=-1)  # [i, j, t]: i is right and j is not
+    won = np.stack([won_by(each) for each in right], axis=-1)  # [i, j, t]: i is right and j is not
     lost = won.transpose(1, 0, 2)
     each = worth(questions, chance, weights)
     variance = (won + lost - (won - lost) ** 2 / questions) @ each**2
@@ -77,7 +76,7 @@ def across(
     p = np.ones((models, models))
     rows, columns = np.triu_indices(models, 1)
     p[rows, columns] = p[columns, rows] = difference_p(won[rows, columns], lost[rows, columns], each)
-    correct = np.stack([each.sum(axis=1) for each in ones], axis=-1)
+    correct = np.stack([each.sum(axis=1) for each in right], axis=-1).astype(np.float64)
     return Across(
         scores=score(correct, questions, chance, weights),
         difference=(won - lost) @ each,
@@ -110,10 +109,16 @@ def difference_p(
 def _normal_p(
     distance: NDArray[np.float64], variance: NDArray[np.float64], step: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    from scipy.special import erfc
+    spread = np.sqrt(np.where(variance > 0.0, variance, 1.0))
+    return _both_tails(np.maximum(0.0, distance - step) / spread)
 
-    spread = np.sqrt(2.0 * np.where(variance > 0.0, variance, 1.0))
-    return erfc(np.maximum(0.0, distance - step) / spread)
+
+def _both_tails(deviations: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The probability that a normal variable is at least so many standard deviations from its mean.
+
+    Of a negative number, twice the probability that it is above it.
+    """
+    return np.array([math.erfc(each) for each in (deviations / math.sqrt(2.0)).tolist()])
 
 
 def _enumerated_p(distance: float, differ: NDArray[np.float64], each: NDArray[np.float64]) -> float:
@@ -144,8 +149,6 @@ def guessing_p(
     binomials, one for each number of options); for several normal, with half of the largest step as
     correction for continuity.
     """
-    from scipy.special import ndtr
-
     if len(options) == 1:
         tails = _guessing_tails(options[0])
         return np.minimum(1.0, 2.0 * tails[correct[:, 0].astype(int)])
@@ -153,7 +156,7 @@ def guessing_p(
     means = np.array([rate.sum() for rate in rates])
     variance = np.array([(rate * (1.0 - rate)).sum() for rate in rates]) @ each**2
     distance = (correct - means) @ each - each.max() / 2
-    return np.minimum(1.0, 2.0 * ndtr(-distance / math.sqrt(variance)))
+    return np.minimum(1.0, _both_tails(distance / math.sqrt(variance)))
 
 
 def _guessing_tails(options: Sequence[int]) -> NDArray[np.float64]:
