@@ -134,7 +134,7 @@ def choose(tables: Sequence[TaskBoard], weights: Mapping[str, float], limits: Li
     Of a task without a table, every model lacks a run.
     """
     chosen = [table for table in tables if table.task.name in weights]
-    everyone = candidates(chosen)
+    everyone = candidates(chosen, limits.machine)
     complete = [each for each in everyone if not each.lacks(tuple(weights))]
     field = _field(complete, chosen, weights, limits) if complete else None
     models = [each for each in field.scored if not each.candidate.is_baseline] if field else []

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from bench.board.board import Board
     from bench.board.choice import Choice, Scored
 
+GAPS = 5
+"""How many commands are shown."""
+
 
 def _limit(
     read: Callable[[str], float],
@@ -31,6 +35,13 @@ def _limit(
             raise UsageError(f"{parameter.opts[0]}: {error}") from None
 
     return callback
+
+
+def _languages(
+    _context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]
+) -> tuple[str, ...]:
+    words = [word.strip().casefold() for value in values for word in value.split(",")]
+    return tuple(dict.fromkeys(filter(None, words)))
 
 
 @click.command()
@@ -65,6 +76,21 @@ def _limit(
     metavar="NAME",
     help=f"Models of this licence only; permissive: {', '.join(sorted(PERMISSIVE))}.",
 )
+@click.option(
+    "--language",
+    "languages",
+    multiple=True,
+    callback=_languages,
+    metavar="CODES",
+    help="Models for all of these languages, such as de,en, as their cards state them.",
+)
+@click.option(
+    "--machine",
+    default="",
+    metavar="NAME",
+    help="Memory, times and energy measured on this machine only: this, a part of a machine's description, "
+    "or any. Default: any.",
+)
 @options.grouped("limits", Limits)
 @click.option(
     "--tasks",
@@ -91,6 +117,8 @@ def pick(*, limits: Limits, tasks: tuple[str, ...], suite: str | None, results: 
     if not board.tasks:
         raise UsageError(f"there are no runs in {results} (bench run --help)")
     _check_licence(limits.licence, board)
+    _check_languages(limits.languages, board)
+    limits = replace(limits, machine=_machine(limits.machine, board))
     choice = choose(board.tasks, _weights(tasks, suite, [table.task.name for table in board.tasks]), limits)
     if as_json:
         click.echo(json.dumps(facts_of(choice), indent=1))
@@ -120,6 +148,39 @@ def _check_licence(licence: str, board: "Board") -> None:
         raise UsageError(f"--license: no model has the licence '{licence}'{there_are(licence, names)}")
 
 
+def _check_languages(languages: tuple[str, ...], board: "Board") -> None:
+    known = {code for table in board.tasks for row in table.rows for code in row.result.cell.model.languages}
+    for language in languages:
+        if language not in known:
+            raise UsageError(f"--language: no model states '{language}'{there_are(language, known)}")
+
+
+def _machine(name: str, board: "Board") -> str:
+    """The `hardware` that a name stands for, "" for any; raises a UsageError unless it is one."""
+    from bench.board.candidates import hardware
+    from bench.results.machine import machine_of, this_machine
+
+    wanted = name.casefold()
+    if wanted in ("", "any"):
+        return ""
+    origins = [row.result.provenance for table in board.tasks for row in table.rows]
+    if wanted == "this":
+        names = {hardware(origin) for origin in origins if machine_of(origin) == this_machine()}
+        if not names:
+            return this_machine()
+    else:
+        known = {hardware(origin) for origin in origins}
+        names = {each for each in known if wanted in each.casefold()}
+        names = {each for each in names if wanted == each.casefold()} or names
+        if not names:
+            listed = "; ".join(sorted(known))
+            raise UsageError(f"--machine: no run is from a machine named '{name}' (there are {listed})")
+    if len(names) > 1:
+        listed = "; ".join(sorted(names))
+        raise UsageError(f"--machine: '{name}' is more than one machine ({listed}); write more of the name")
+    return names.pop()
+
+
 def _show(choice: "Choice") -> None:
     from bench.board.choice_words import sentence, support, to_measure
     from bench.cli.console import stdout
@@ -129,8 +190,11 @@ def _show(choice: "Choice") -> None:
         click.echo(line)
     if choice.fitting:
         stdout().print(_table(choice.fitting))
-    for what, command in to_measure(choice):
+    gaps = to_measure(choice)
+    for what, command in gaps[:GAPS]:
         click.echo(f"not measured: {what}: {command}")
+    if len(gaps) > GAPS:
+        click.echo(f"not measured: {len(gaps) - GAPS} more (--json lists them)")
 
 
 def _table(models: "Iterable[Scored]") -> "Table":
