@@ -59,7 +59,8 @@ def fit_line(x: Sequence[float], y: Sequence[float]) -> Line | None:
     """
     if len(x) < LEAST or len(set(x)) == 1:
         return None
-    places = np.column_stack([np.ones(len(x)), np.array(x, dtype=np.float64)])
+    unit = max(x)  # bytes are many, and seconds few
+    places = np.column_stack([np.ones(len(x)), np.array(x, dtype=np.float64) / unit])
     values = np.array(y, dtype=np.float64)
     expected = values
     line = np.zeros(2)
@@ -68,13 +69,15 @@ def fit_line(x: Sequence[float], y: Sequence[float]) -> Line | None:
         expected = places @ line
     scaled = places / expected[:, None]
     error2 = float(np.sum((values / expected - 1.0) ** 2)) / (len(x) - 2)
-    covariance = error2 * np.linalg.inv(scaled.T @ scaled)
-    return Line(float(line[0]), float(line[1]), float(np.sqrt(error2)), covariance, len(x))
+    back = np.array([1.0, 1.0 / unit])
+    inverse = np.linalg.inv(scaled.T @ scaled).astype(np.float64)
+    covariance = error2 * inverse * np.outer(back, back)
+    return Line(float(line[0]), float(line[1] / unit), float(np.sqrt(error2)), covariance, len(x))
 
 
 def _not_negative(places: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
     """The least squares of two columns with no coefficient below 0."""
-    line = np.linalg.lstsq(places, values, rcond=None)[0]
+    line = np.linalg.lstsq(places, values, rcond=None)[0].astype(np.float64)
     if line.min() >= 0.0:
         return line
     kept = 0 if line[1] < 0.0 else 1
