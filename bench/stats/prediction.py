@@ -10,6 +10,8 @@ LEAST = 5
 """The least number of values: two of them fix a line, and three say how far values are from it."""
 CONFIDENCE = 0.95
 _ROUNDS = 10
+_LEAST_FREE = 1e-6
+"""Of a value that alone fixes the line, so that its interval is wide and not infinite."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +27,8 @@ class Predicted:
 class Line:
     """y = intercept + slope x, with both at least 0, fitted to n values.
 
-    `error` is the standard deviation of a value relative to the line, and `covariance`, (2, 2), that of
-    intercept and slope.
+    `error` is the standard deviation of a value relative to a line through the others, and `covariance`,
+    (2, 2), that of intercept and slope.
     """
 
     intercept: float
@@ -40,7 +42,8 @@ class Line:
 
         Student's interval for one more value of a weighted regression with n - 2 degrees of freedom:
         y ± t sqrt(error² y² + (1, x) covariance (1, x)') (Draper and Smith, Applied Regression Analysis,
-        3rd edition, sections 1.4 and 9.2).
+        3rd edition, sections 1.4 and 9.2). The error is that of leave-one-out residuals, e / (1 - leverage)
+        (section 8.2), because a model of another kind is often farther from the line than those that made it.
         """
         from scipy.special import stdtrit
 
@@ -68,9 +71,11 @@ def fit_line(x: Sequence[float], y: Sequence[float]) -> Line | None:
         line = _not_negative(places / expected[:, None], values / expected)
         expected = places @ line
     scaled = places / expected[:, None]
-    error2 = float(np.sum((values / expected - 1.0) ** 2)) / (len(x) - 2)
-    back = np.array([1.0, 1.0 / unit])
     inverse = np.linalg.inv(scaled.T @ scaled).astype(np.float64)
+    leverage = np.einsum("ij,jk,ik->i", scaled, inverse, scaled)
+    without = (values / expected - 1.0) / np.maximum(1.0 - leverage, _LEAST_FREE)
+    error2 = float(np.sum(without**2)) / (len(x) - 2)
+    back = np.array([1.0, 1.0 / unit])
     covariance = error2 * inverse * np.outer(back, back)
     return Line(float(line[0]), float(line[1] / unit), float(np.sqrt(error2)), covariance, len(x))
 
