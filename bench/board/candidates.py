@@ -93,6 +93,7 @@ def _needs(rows: Mapping[str, Row], costs: Mapping[str, DoneResult]) -> Needs:
     anywhere = [row.result for row in rows.values()]
     held = _most(here, memory)
     stored = _most(anywhere, lambda result: result.cost.weights_bytes)
+    weights = _most(here, lambda result: result.cost.model_bytes)
     model = anywhere[0].cell.model
     return Needs(
         memory=None if held is None else int(held),
@@ -102,6 +103,7 @@ def _needs(rows: Mapping[str, Row], costs: Mapping[str, DoneResult]) -> Needs:
         joules=_most(here, _joules_per_answer),
         licence=model.license,
         languages=model.languages,
+        weights=None if weights is None else int(weights),
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from bench.board.candidates import Candidate
 from bench.board.choice import CheapestOfBest, Choice, NothingMeasured, OneBest, Scored, UseNone
 from bench.board.descent import LEAK
+from bench.board.headroom import describe_headroom
 from bench.board.limits import LANGUAGES, Limits, describe_costs, describe_limits, describe_needs, join
 from bench.wording import counted, percent, points
 
@@ -49,6 +50,7 @@ def support(choice: Choice) -> list[str]:
     return [
         *_others(choice),
         *_closest(choice),
+        *_headroom(choice),
         *_price(choice),
         *_change(choice),
         *_detectable(choice),
@@ -192,11 +194,21 @@ def _closest(choice: Choice) -> Iterator[str]:
             pass
 
 
+def _headroom(choice: Choice) -> list[str]:
+    match choice.answer:
+        case OneBest(chosen=chosen) | CheapestOfBest(chosen=chosen):
+            return describe_headroom(chosen.candidate, choice.limits)
+        case _:
+            return []
+
+
 def _price(choice: Choice) -> Iterator[str]:
     price, limited = choice.price, describe_limits(choice.limits)
     if price:
+        shown = price.difference > price.margin
+        what = "Your limits cost" if shown else "These questions do not show that your limits cost anything:"
         amount = f"{points(price.difference).lstrip('+')} points (±{100 * price.margin:.1f})"
-        yield f"Your limits cost {amount} against {_with_needs(price.best)}."
+        yield f"{what} {amount} against {_with_needs(price.best)}."
     elif limited and isinstance(choice.answer, OneBest | CheapestOfBest):
         yield "Your limits cost nothing: the best of all measured models is within them."
 

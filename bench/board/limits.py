@@ -40,7 +40,8 @@ class Limits:
 class Needs:
     """What a model was measured to need, in the units of `Limits`; None is unknown.
 
-    `languages` are those that its card states, () where it states none.
+    `languages` are those that its card states, () where it states none. `weights` are bytes in memory,
+    which are part of `memory`.
     """
 
     memory: int | None
@@ -50,6 +51,7 @@ class Needs:
     joules: float | None
     licence: str
     languages: tuple[str, ...] = ()
+    weights: int | None = None
 
 
 def _joules(value: float) -> str:

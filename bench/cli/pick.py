@@ -232,12 +232,12 @@ def _table(models: "Iterable[Scored]") -> "Table":
     from bench.wording import DASH, latency, or_dash, percent, size
 
     table = Table("Model that fits", box=None, header_style="bold")
-    for title in ("Score", "Memory", "One answer", "95 of 100", "On disk"):
+    for title in ("Score", "Memory", "Weights", "One answer", "95 of 100", "On disk"):
         table.add_column(title, justify="right", no_wrap=True)
     table.add_column("Licence")
     for each in models:
         needs = each.candidate.needs
         times = (DASH if time is None else latency(time) for time in (needs.p50, needs.p95))
-        sizes = size(needs.memory), *times, size(needs.disk)
+        sizes = size(needs.memory), size(needs.weights), *times, size(needs.disk)
         table.add_row(each.candidate.name, percent(each.score), *sizes, or_dash(needs.licence))
     return table

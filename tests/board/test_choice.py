@@ -6,15 +6,31 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from bench.board.board import make_board
+from bench.board.board import Row, make_board
+from bench.board.candidates import Candidate
 from bench.board.choice import CheapestOfBest, Choice, NothingMeasured, OneBest, UseNone, choose
 from bench.board.choice_facts import facts_of
 from bench.board.choice_words import sentence, support, to_measure, way
-from bench.board.limits import Limits, describe_limits, over, read_bytes, read_joules, read_seconds, unknown
+from bench.board.headroom import answers_within
+from bench.board.limits import (
+    Limits,
+    Needs,
+    describe_limits,
+    over,
+    read_bytes,
+    read_joules,
+    read_seconds,
+    unknown,
+)
 from bench.errors import UsageError
 from bench.inputs.cards import all_cards
 from bench.results.answers import Answered, read_answered
+from bench.results.result import Latency
+from bench.stats.intervals import wilson
+from bench.sweeps.latency import latency
 from conftest import ROOT
 
 QUESTIONS, MB = 100, 10**6
@@ -49,14 +65,15 @@ def played(
     languages: tuple[str, ...] = ("en",),
     identity: str = "",
     finished: str = "2026-01-01T00:00:00+00:00",
+    seconds: tuple[float, ...] = (),
+    gpu: int | None = None,
 ) -> Answered:
     """A run with `correct` questions right, from number `first` on; by default models differ least."""
     result = base.result
     card = {"name": name, "title": name.title(), "architecture": architecture, "license": licence}
     card |= {"trained_on": trained_on, "languages": languages}
-    alone = (
-        p50 and result.cost.batched and result.cost.batched.model_copy(update={"p50": p50, "p95": 2 * p50})
-    )
+    alone = Latency(questions=20, p50=p50, p95=2 * p50, seconds=seconds) if p50 else None
+    alone = latency(seconds, kept=True) if seconds else alone
     command = f"bench run --models {name} --tasks {task} --dtype bfloat16 --fresh"
     facts = result.cell.model_copy(
         update={
@@ -68,7 +85,12 @@ def played(
         }
     )
     cost = result.cost.model_copy(
-        update={"peak_memory_bytes": memory, "alone": alone or None, "joules": joules}
+        update={
+            "peak_memory_bytes": memory,
+            "peak_device_memory_bytes": gpu,
+            "alone": alone,
+            "joules": joules,
+        }
     )
     where = result.provenance.model_copy(update={"processor": processor, "finished": finished})
     changed = result.model_copy(
@@ -504,3 +526,82 @@ def test_languages_are_a_limit_and_a_card_that_states_none_is_not_known_to_fit(b
     assert to_measure(choice) == []
     alone = sentence(chosen(runs[2:], Limits(languages=("de",))))
     assert alone == "Nothing was measured on one with support for de."
+
+
+def test_how_many_answers_were_within_the_limit_is_said_with_its_interval(base: Answered) -> None:
+    seconds = tuple(0.1 + 0.02 * n for n in range(20))  # up to 480 ms
+    run = played(base, "model", 80, seconds=seconds)
+    choice = chosen([run], Limits(p50=0.4, p95=0.47))
+    text = said(choice)
+    assert (
+        "Answered within 400 ms: 16 of 20 questions asked one at a time; of all questions, 58 % to 92 % with "
+        "95 % confidence." in text
+    )
+    assert "Answered within 470 ms: 19 of 20 questions" in text
+    low, high = wilson(16, 20).low, wilson(16, 20).high
+    [first, second] = json.loads(json.dumps(facts_of(choice)))["within"]
+    assert first["interval"] == {"low": pytest.approx(low), "high": pytest.approx(high)}
+    assert (first["limit"], first["least"], first["most"], first["questions"]) == (0.4, 16, 16, 20)
+    assert second["least"] == 19
+    assert "Answered within" not in said(chosen([run]))
+
+
+def test_of_several_tasks_the_slowest_tells_how_many_answers_were_within_the_limit(base: Answered) -> None:
+    slow, fast = (0.1,) * 15 + (0.9,) * 5, (0.1,) * 20
+    runs = [played(base, "model", 80, seconds=fast), played(base, "model", 80, task="two", seconds=slow)]
+    choice = chosen(runs, Limits(p50=0.5), one=1.0, two=1.0)
+    assert "15 of 20 questions asked one at a time on two, the slowest task; of all" in said(choice)
+
+
+def test_an_older_result_with_two_percentiles_tells_at_least_how_many(base: Answered) -> None:
+    run = played(base, "model", 80, p50=0.2)  # p95 is 400 ms
+    assert "Answered within 400 ms: at least 19 of 20 questions" in said(chosen([run], Limits(p95=0.4)))
+    assert "Answered within 399 ms: at least 10 of 20 questions" in said(chosen([run], Limits(p50=0.399)))
+    within = answers_within(chosen([run]).fitting[0].candidate, 0.399)
+    assert within is not None
+    assert (within.least, within.most) == (10, 19)
+    assert (within.interval.low, within.interval.high) == (wilson(10, 20).low, wilson(19, 20).high)
+
+
+@given(st.lists(st.integers(1, 50), min_size=1, max_size=40), st.integers(0, 50))
+def test_what_two_percentiles_tell_always_holds(base: Answered, milliseconds: list[int], whole: int) -> None:
+    seconds, limit = [each / 1000 for each in milliseconds], (whole + 0.5) / 1000
+    measured = latency(seconds)
+    row = Row(base, "")
+    cost = base.result.cost.model_copy(update={"alone": measured})
+    needs = Needs(None, None, None, None, None, "")
+    result = base.result.model_copy(update={"cost": cost})
+    within = answers_within(Candidate("model", {"one": row}, {"one": result}, needs), limit)
+    assert within is not None
+    assert within.least <= sum(each <= limit for each in seconds) <= within.most
+
+
+def test_memory_is_said_with_its_headroom_and_the_weights_in_it(base: Answered) -> None:
+    run = played(base, "model", 80, memory=1700 * MB)
+    assert base.result.cost.model_bytes == 269_030_272
+    assert (
+        "Peak memory of the whole process: 1.7 GB of 4 GB, 2.3 GB of headroom. The weights take 269 MB of it."
+        " Another runtime may need less." in said(chosen([run], Limits(memory=4000 * MB)))
+    )
+    assert "Peak memory of the whole process: 1.7 GB. The weights" in said(chosen([run]))
+    gpu = chosen([played(base, "model", 80, memory=1700 * MB, gpu=600 * MB)])
+    assert "Peak memory on the GPU: 600 MB. The weights" in said(gpu)
+    assert "Peak memory" not in said(chosen([played(base, "model", 80, memory=None)]))
+
+
+def test_a_price_within_its_margin_is_not_said_to_be_one(base: Answered) -> None:
+    runs = [played(base, "small", 60, memory=MB), played(base, "large", 63, memory=9000 * MB, first=50)]
+    text = said(chosen(runs, Limits(memory=10 * MB)))
+    assert "These questions do not show that your limits cost anything: 4.0 points (±" in text
+
+
+def test_the_margin_of_the_price_grows_with_the_models_that_may_be_best(base: Answered) -> None:
+    """Bonferroni: of four that may be best, the 95 % interval is one of 98.75 %."""
+    small = played(base, "small", 40, memory=MB)
+    large = [played(base, f"large{n}", 80 + n, memory=9000 * MB, first=n) for n in range(4)]
+    low = played(base, "low", 30, memory=9000 * MB)
+    one, four = (chosen([small, low, *each], Limits(memory=10 * MB)).price for each in (large[3:], large))
+    assert one is not None
+    assert four is not None
+    assert four.best.candidate.name == one.best.candidate.name
+    assert four.margin / one.margin == pytest.approx(2.4977 / 1.95996, rel=1e-4)
