@@ -130,6 +130,8 @@ class Latency(Strict):
     questions: int
     p50: float
     p95: float
+    seconds: tuple[float, ...] = Field(default=(), exclude_if=lambda seconds: not seconds)
+    """Those of each question, ascending; only where questions were asked alone, and not in older files."""
 
 
 class Cost(Strict):
