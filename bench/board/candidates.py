@@ -100,7 +100,7 @@ def _needs(rows: Mapping[str, Row], costs: Mapping[str, DoneResult]) -> Needs:
         p50=_most(here, lambda result: result.cost.alone and result.cost.alone.p50),
         p95=_most(here, lambda result: result.cost.alone and result.cost.alone.p95),
         disk=None if stored is None else int(stored),
-        joules=_most(here, _joules_per_answer),
+        joules=_most(here, joules_per_answer),
         licence=model.license,
         languages=model.languages,
         weights=None if weights is None else int(weights),
@@ -114,6 +114,7 @@ def _most(results: Sequence[DoneResult | None], cost: Callable[[DoneResult], flo
     return max(known) if len(known) == len(values) else None
 
 
-def _joules_per_answer(result: DoneResult) -> float | None:
+def joules_per_answer(result: DoneResult) -> float | None:
+    """The energy of one answer; None where it was not measured."""
     joules = result.cost.joules
     return None if joules is None else joules / result.metrics.accuracy.total
