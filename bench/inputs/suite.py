@@ -27,6 +27,8 @@ def _weights(raw: Any) -> Any:
 
 
 Weight = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
+TaskWeights = Annotated[dict[str, Weight], BeforeValidator(_weights)]
+"""Tasks with the weight of each; in a file, a list of names, too."""
 
 
 class Suite(Strict):
@@ -35,7 +37,7 @@ class Suite(Strict):
     name: Name
     title: str
     description: str = ""
-    tasks: Annotated[dict[str, Weight], BeforeValidator(_weights)]
+    tasks: TaskWeights
 
 
 def read_suite(path: Path) -> Suite:
