@@ -1,17 +1,15 @@
 """`board.yaml` in a results folder: the board's title, the order of its tasks, and their weights."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from bench.board.board import Board
 from bench.config import Strict, line_of, read_yaml
 from bench.errors import FileError, Mistake, there_are
 from bench.folders import display
-from bench.inputs.suite import Weight, read_weights
+from bench.inputs.suite import TaskWeights
 
 NAME = "board.yaml"
 
@@ -20,7 +18,7 @@ class BoardFile(Strict):
     """The file's contents. Tasks that it does not name come after those that it names, with weight 1."""
 
     title: str = Field(default="", max_length=120)
-    tasks: Annotated[Mapping[str, Weight], BeforeValidator(read_weights)] = {}
+    tasks: TaskWeights = Field(default_factory=dict)
 
 
 def arranged(board: Board, results: Path) -> Board:

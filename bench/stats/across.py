@@ -146,9 +146,15 @@ def _fair(number: int) -> NDArray[np.float64]:
 
 
 def guessing_p(
-    correct: NDArray[np.float64], options: Sequence[Sequence[int]], each: NDArray[np.float64]
+    correct: NDArray[np.float64],
+    options: Sequence[Sequence[int]],
+    each: NDArray[np.float64],
+    *,
+    worse: bool = False,
 ) -> NDArray[np.float64]:
     """The two-sided p that a model guesses, twice the probability of its score or more, for each: (models,).
+
+    With `worse`, twice the probability of its score or less.
 
     `correct`, (models, tasks), are numbers of right answers, `options` for each task the number of options
     of each question, and `each`, (tasks,), what a right answer is worth. Exact for one task (a sum of
@@ -156,22 +162,22 @@ def guessing_p(
     correction for continuity.
     """
     if len(options) == 1:
-        tails = _guessing_tails(options[0])
-        return np.minimum(1.0, 2.0 * tails[correct[:, 0].astype(int)])
+        tails, number = _guessing_tails(options[0]), correct[:, 0].astype(int)
+        return np.clip(2.0 * (1.0 - tails[number + 1] if worse else tails[number]), 0.0, 1.0)
     rates = [1.0 / np.array(each, dtype=np.float64) for each in options]
     means = np.array([rate.sum() for rate in rates])
     variance = np.array([(rate * (1.0 - rate)).sum() for rate in rates]) @ each**2
-    distance = (correct - means) @ each - each.max() / 2
+    distance = (correct - means) @ each * (-1 if worse else 1) - each.max() / 2
     return np.minimum(1.0, _both_tails(distance / math.sqrt(variance)))
 
 
 def _guessing_tails(options: Sequence[int]) -> NDArray[np.float64]:
-    """The probability that guessing answers at least k questions right, for k from 0: (questions + 1,)."""
+    """The probability that guessing answers at least k questions right, for k from 0: (questions + 2,)."""
     distribution = np.ones(1)
     for number in sorted(set(options)):
         first, kept = power(np.array([1.0 - 1.0 / number, 1.0 / number]), options.count(number))
         distribution = np.convolve(distribution, np.concatenate([np.zeros(first), kept]))
-    padded = np.zeros(len(options) + 1)
+    padded = np.zeros(len(options) + 2)
     padded[: len(distribution)] = distribution
     return np.cumsum(padded[::-1])[::-1]
 
