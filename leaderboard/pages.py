@@ -18,6 +18,7 @@ from bench.results.answers import Answered
 from bench.results.result import CannotRunResult
 from leaderboard.choice_data import choice_value
 from leaderboard.lone_pages import MEASURED, NOT_FOUND, STATIC_FILES
+from leaderboard.overview import overview_of
 from leaderboard.page_kind import PageKind
 from leaderboard.question_pages import prompts
 from leaderboard.scripts import answers_script, script
@@ -55,7 +56,7 @@ def renderer(content: Content) -> Callable[[Page], bytes]:
 
 
 def _index(content: Content, path: str) -> str:
-    return content.render("index.html", path, board=content.site.board)
+    return content.render("index.html", path, board=content.site.board, overview=overview_of(content))
 
 
 def _tasks(content: Content, path: str) -> str:
@@ -89,7 +90,7 @@ def _data(content: Content, path: str) -> str:
 
 
 def _choice(content: Content, _path: str) -> str:
-    return script("choice", choice_value(content.site.board.tasks))
+    return script("choice", choice_value(content.site.board.tasks, content.site.board.weights))
 
 
 def _answers_paths(content: Content) -> Iterator[str]:

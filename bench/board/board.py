@@ -127,6 +127,11 @@ class Board:
     weights: Mapping[str, float]
     title: str = ""
 
+    @property
+    def measured(self) -> dict[str, float]:
+        """The weights of the tasks that have a row."""
+        return {table.task.name: self.weights[table.task.name] for table in self.tasks if table.rows}
+
 
 def make_board(runs: Sequence[AnyRun], cards: Sequence[ModelCard], damaged: Sequence[str]) -> Board:
     """A table for every task that has runs, by task name; all tasks have equal weights."""

@@ -171,7 +171,7 @@ def _weights(terms: tuple[str, ...], suite: str | None, board: "Board") -> dict[
         if not names:
             raise UsageError(f"no task with runs is named '{term}'{there_are(term, measured)}")
         weights = {name: board.weights[name] for name in names} | weights
-    return weights or dict(board.weights)
+    return weights or board.measured or dict(board.weights)
 
 
 def _check_licence(licence: str, board: "Board") -> None:
