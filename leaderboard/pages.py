@@ -16,6 +16,7 @@ from bench.errors import BenchError
 from bench.plugins import Registry
 from bench.results.answers import Answered
 from bench.results.result import CannotRunResult
+from leaderboard.choice_data import choice_value
 from leaderboard.page_kind import PageKind
 from leaderboard.question_pages import prompts
 from leaderboard.scripts import answers_script, script
@@ -95,6 +96,10 @@ def _data(content: Content, path: str) -> str:
             return as_json(rows)
         case _:
             return script(task, row_values(rows))
+
+
+def _choice(content: Content, _path: str) -> str:
+    return script("choice", choice_value(content.site.board.tasks))
 
 
 def _answers_paths(content: Content) -> Iterator[str]:
@@ -194,6 +199,7 @@ _OWN = {
     "static": PageKind(lambda _: sorted(path.name for path in STATIC.iterdir()), _static),
     "picture": PageKind(_picture_paths, lambda content, _: content.site.options.picture),
     "data": PageKind(_data_paths, _data),
+    "choice": PageKind(lambda _: ["data/choice.js"], _choice),
     "answers": PageKind(_answers_paths, _answers),
     "compare": PageKind(_compare_paths, _compare),
     "list": PageKind(_list_paths, _list),

@@ -77,11 +77,12 @@ def _needs(rows: Mapping[str, Row]) -> Needs:
         p50=most(lambda result: result.cost.alone and result.cost.alone.p50),
         p95=most(lambda result: result.cost.alone and result.cost.alone.p95),
         disk=None if stored is None else int(stored),
-        joules=most(_joules_per_answer),
+        joules=most(joules_per_answer),
         licence=results[0].cell.model.license,
     )
 
 
-def _joules_per_answer(result: DoneResult) -> float | None:
+def joules_per_answer(result: DoneResult) -> float | None:
+    """The energy of one answer, None where it was not measured."""
     joules = result.cost.joules
     return None if joules is None else joules / result.metrics.accuracy.total

@@ -3,10 +3,10 @@
 import shlex
 from collections.abc import Iterator, Sequence
 
-from bench.board.candidates import Candidate
 from bench.board.choice import CheapestOfBest, Choice, NothingMeasured, OneBest, Scored, UseNone
 from bench.board.descent import LEAK
 from bench.board.limits import describe_limits, describe_needs, join
+from bench.results.result import DoneResult
 from bench.wording import counted, points
 
 NAMED = 3
@@ -64,12 +64,12 @@ def to_measure(choice: Choice) -> list[tuple[str, str]]:
     """What was not measured, each with the command that measures it."""
     tasks = tuple(choice.tasks)
     gaps = [
-        (f"{each.candidate.name}, {join(each.unknown)}", _command(each.candidate, tasks))
+        (f"{each.candidate.name}, {join(each.unknown)}", command_for(each.candidate.first, tasks))
         for each in choice.unclear
         if each.unknown != ("energy",)
     ]
     gaps += [
-        (f"{each.name} lacks {_listed(each.lacks(tasks))}", _command(each, each.lacks(tasks)))
+        (f"{each.name} lacks {_listed(each.lacks(tasks))}", command_for(each.first, each.lacks(tasks)))
         for each in choice.holes
     ]
     if cards := choice.unmeasured:
@@ -185,11 +185,11 @@ def _leaks(choice: Choice) -> Iterator[str]:
         yield f"{LEAK.capitalize()}: {_listed(names)}."
 
 
-def _command(candidate: Candidate, tasks: Sequence[str]) -> str:
-    """The command of one of its runs, with other tasks, and with latency; an import is not changed."""
-    if candidate.first.imported:
-        return candidate.first.cell.command
-    words = [word for word in shlex.split(candidate.first.cell.command) if word != "--fresh"]
+def command_for(result: DoneResult, tasks: Sequence[str]) -> str:
+    """The command of a run, with other tasks, and with latency; that of an imported run is not changed."""
+    if result.imported:
+        return result.cell.command
+    words = [word for word in shlex.split(result.cell.command) if word != "--fresh"]
     if "--tasks" in words:
         words[words.index("--tasks") + 1] = ",".join(tasks)
     return shlex.join([*words, *(() if "--latency" in words else ("--latency",))])

@@ -16,6 +16,8 @@ ENUMERATED = 5000
 """Up to this many outcomes, a distribution over several tasks is computed exactly."""
 _CONFIDENT = NormalDist().inv_cdf(1 - ALPHA / 2)
 _ROUNDING = 1e-9
+_DECIMALS = 12
+"""Of scores: equal ones stay equal, whatever the order in which a processor adds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,11 @@ def score(
     `correct` are the numbers of right answers, (..., tasks); the rest is as for `worth`. Each term is
     `bench.stats.ranking.chance_corrected`.
     """
-    return (correct - chance * questions) @ worth(questions, chance, weights)
+    return _rounded((correct - chance * questions) @ worth(questions, chance, weights))
+
+
+def _rounded(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.round(scores, _DECIMALS) + 0.0  # adding 0 makes -0 to 0
 
 
 def across(
@@ -80,7 +86,7 @@ def across(
     correct = np.stack([each.sum(axis=1) for each in ones], axis=-1)
     return Across(
         scores=score(correct, questions, chance, weights),
-        difference=(won - lost) @ each,
+        difference=_rounded((won - lost) @ each),
         margin=_CONFIDENT * np.sqrt(np.maximum(0.0, variance)),
         p=p,
     )

@@ -1,0 +1,280 @@
+// Which of the measured models to use within limits: bench/board/choice.py, in scripts. Pure.
+"use strict";
+
+(() => {
+  const { ALPHA, NORMAL_975, TO_POWER, sum, dot, ...tests } = self.benchStatistics;
+  const { over, unknown } = self.benchWording;
+  const COSTS = ["memory", "p50", "p95", "disk", "joules"];
+
+  // `data` is `benchData.choice`; see leaderboard/choice_data.py.
+  function open(data) {
+    const bits = data.models.map(({ runs }) =>
+      Object.fromEntries(Object.entries(runs).map(([task, run]) => [task, bitsOf(run.right)])),
+    );
+    const counts = {};
+    const fields = new Map();
+
+    // For all pairs of models with a run of the task: questions that both answered right.
+    function bothOf(task) {
+      return (counts[task] ??= bothRight(bits.map((each) => each[task])));
+    }
+
+    function fieldOf(weights) {
+      const key = JSON.stringify(weights);
+      if (!fields.has(key)) fields.set(key, makeField(data, weights, bothOf));
+      return fields.get(key);
+    }
+
+    return { data, fieldOf, choose: (limits, weights) => choose(data, fieldOf(weights), limits, weights) };
+  }
+
+  // Base64 -> 32 questions a number.
+  function bitsOf(text) {
+    const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+    const words = new Uint32Array(Math.ceil(bytes.length / 4));
+    bytes.forEach((byte, at) => (words[at >> 2] |= byte << (8 * (at & 3))));
+    return words;
+  }
+
+  function bothRight(bits) {
+    const models = bits.length;
+    const both = new Uint32Array(models * models);
+    for (let first = 0; first < models; first++)
+      for (let second = first; second < models && bits[first]; second++)
+        if (bits[second])
+          both[first * models + second] = both[second * models + first] = common(bits[first], bits[second]);
+    return both;
+  }
+
+  // How many bits two have in common (Warren 2013, Hacker's Delight, figure 5-2).
+  function common(first, second) {
+    let total = 0;
+    for (let at = 0; at < first.length; at++) {
+      let word = first[at] & second[at];
+      word -= (word >>> 1) & 0x55555555;
+      word = (word & 0x33333333) + ((word >>> 2) & 0x33333333);
+      total += Math.imul((word + (word >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24;
+    }
+    return total;
+  }
+
+  // All that does not depend on limits: the models with a run of a task, and the comparison of those with
+  // a run of every task.
+  function makeField(data, weights, bothOf) {
+    const tasks = data.tasks.filter(({ name }) => name in weights);
+    const everyone = candidates(data, tasks);
+    const isComplete = ({ model }) => Object.keys(weights).every((task) => task in model.runs);
+    const complete = everyone.filter(isComplete);
+    const measured = new Set(everyone.map(({ model }) => model.name));
+    const cards = new Set(tasks.flatMap(({ name }) => data.unmeasured[name]));
+    const field = {
+      models: complete,
+      holes: everyone.filter((each) => !isComplete(each) && !each.baseline),
+      unmeasured: [...cards].map((card) => data.cards[card]).filter(([name]) => !measured.has(name)),
+    };
+    return complete.length ? { ...field, ...compare(data, complete, tasks, weights, bothOf) } : field;
+  }
+
+  // The models with a run of one of the tasks, by name. The first run counts where only one can.
+  function candidates(data, tasks) {
+    const made = data.models.flatMap((model, index) => {
+      const runs = tasks.flatMap(({ name }) => model.runs[name] ?? []);
+      return runs.length ? [candidate(data, model, runs, index)] : [];
+    });
+    const names = made.map(({ model }) => `${model.title} (${model.variant})`);
+    const times = new Map();
+    for (const name of names) times.set(name, (times.get(name) ?? 0) + 1);
+    made.forEach((each, at) => {
+      each.name = times.get(names[at]) === 1 ? names[at] : `${names[at]} ${each.model.id.slice(0, 8)}`;
+    });
+    return made.sort(byName);
+  }
+
+  const byName = (first, second) => (first.name < second.name ? -1 : Number(first.name > second.name));
+
+  function candidate(data, model, runs, index) {
+    const { id, title, licence, baseline, command } = { ...model, ...runs[0] };
+    const needs = { licence };
+    for (const cost of COSTS) {
+      const known = runs.map((run) => run[cost]).filter((value) => value != null);
+      needs[cost] = known.length === runs.length ? Math.max(...known) : null;
+    }
+    const machines = [...new Set(runs.map(({ machine }) => data.machines[machine]))];
+    const leak = runs.some((run) => run.leak);
+    return { index, name: "", model: { ...model, id, title, command }, needs, machines, leak, baseline };
+  }
+
+  function compare(data, models, tasks, weights, bothOf) {
+    const each = tests.worth(tasks, tasks.map(({ name }) => weights[name]));
+    const chance = dot(tasks.map((task) => task.chance * task.questions), each);
+    const correct = models.map(({ model }) => tasks.map(({ name }) => model.runs[name].correct));
+    const both = tasks.map(({ name }) => bothOf(name));
+    const scores = correct.map((right) =>
+      tests.rounded(sum(right.map((count, at) => (count - tasks[at].chance * tasks[at].questions) * each[at]))),
+    );
+
+    // How many questions of each task only the first, and only the second of two models answered right.
+    function discordant(first, second) {
+      const pair = models[first].index * data.models.length + models[second].index;
+      const [won, lost] = [[], []];
+      both.forEach((counts, task) => {
+        won.push(correct[first][task] - counts[pair]);
+        lost.push(correct[second][task] - counts[pair]);
+      });
+      return [won, lost];
+    }
+
+    function margin(first, second) {
+      const [won, lost] = discordant(first, second);
+      const variances = won.map((count, task) => {
+        const spread = count + lost[task] - (count - lost[task]) ** 2 / tasks[task].questions;
+        return spread * each[task] ** 2;
+      });
+      return NORMAL_975 * Math.sqrt(Math.max(0, sum(variances)));
+    }
+
+    const p = new Float64Array(models.length ** 2).fill(1);
+    for (let first = 0; first < models.length; first++)
+      for (let second = first + 1; second < models.length; second++)
+        p[first * models.length + second] = p[second * models.length + first] = tests.differenceP(
+          ...discordant(first, second),
+          each,
+        );
+    return {
+      scores,
+      p: (first, second) => p[first * models.length + second],
+      difference: (first, second) =>
+        tests.rounded(dot(discordant(first, second)[0], each) - dot(discordant(first, second)[1], each)),
+      margin,
+      guessing: tests.guessingP(correct, tasks, each),
+      detectable: detectable(models, margin),
+    };
+  }
+
+  // The median over all pairs of models; null for a single one.
+  function detectable(models, margin) {
+    const own = models.flatMap(({ baseline }, at) => (baseline ? [] : [at]));
+    const margins = own.flatMap((first, at) => own.slice(at + 1).map((second) => margin(first, second)));
+    return margins.length ? Math.min(1, tests.median(margins) * TO_POWER) : null;
+  }
+
+  // ---
+
+  function choose(data, field, limits, weights) {
+    const scored = field.models.map((each, at) => ({
+      ...each,
+      at,
+      score: field.scores[at],
+      over: over(each.needs, limits, data.permissive),
+      unknown: unknown(each.needs, limits),
+      tied: false,
+    }));
+    for (const each of scored) each.fits = !each.over.length && !each.unknown.length;
+    const models = scored.filter(({ baseline }) => !baseline);
+    const baselines = scored.filter(({ baseline }) => baseline);
+    const answer = answerOf(field, models, baselines);
+    const reference = answer.chosen ?? answer.best;
+    const ranked = [...models].sort((first, second) => second.score - first.score || byName(first, second));
+    const total = sum(Object.values(weights));
+    return {
+      tasks: Object.fromEntries(Object.entries(weights).map(([name, weight]) => [name, weight / total])),
+      limits,
+      answer,
+      fitting: ranked.filter(({ fits }) => fits),
+      beyond: ranked.filter((each) => each.over.length),
+      unclear: ranked.filter((each) => each.unknown.length && !each.over.length),
+      holes: field.holes,
+      baselines,
+      unmeasured: field.unmeasured,
+      machines: [...new Set(models.flatMap(({ machines }) => machines))].sort(),
+      price: priceOf(field, models, baselines, reference),
+      better: betterOf(field, models, baselines, reference),
+      detectable: field.detectable ?? null,
+    };
+  }
+
+  function answerOf(field, models, baselines) {
+    const fitting = models.filter(({ fits }) => fits);
+    if (!fitting.length) return { kind: "nothing" };
+    const [useful, bar] = usefulOf(field, fitting, baselines);
+    if (!useful.length) return { kind: "none", best: highest(fitting), bar };
+    const best = mayBeBest(field, fitting);
+    for (const each of best) each.tied = true;
+    const among = best.filter((each) => useful.includes(each));
+    const chosen = cheapest(among.length ? among : [highest(useful)]);
+    const rest = best.filter((each) => each !== chosen).sort((first, second) => second.score - first.score);
+    if (!rest.length) return { kind: "one", chosen };
+    return {
+      kind: "cheapest",
+      chosen,
+      others: rest.filter((each) => useful.includes(each)),
+      unproven: rest.filter((each) => !useful.includes(each)),
+    };
+  }
+
+  // The members that are better than guessing and than the best baseline, and what none of them beats.
+  function usefulOf(field, members, baselines) {
+    const limit = tests.holmLimit(members.map(({ at }) => field.guessing[at]), members.length);
+    let useful = members.filter(({ at }) => field.guessing[at] <= limit);
+    if (!useful.length || !baselines.length) return [useful, "guessing"];
+    const baseline = highest(baselines);
+    const better = betterThan(field, members, baseline);
+    useful = useful.filter((each) => better.includes(each));
+    return [useful, baseline.model.title];
+  }
+
+  function betterThan(field, members, { at: other }) {
+    const limit = tests.holmLimit(members.map(({ at }) => field.p(at, other)), members.length);
+    return members.filter(({ at }) => field.p(at, other) <= limit && field.difference(at, other) > 0);
+  }
+
+  function mayBeBest(field, members) {
+    const low = [];
+    members.forEach(({ at: first }, index) => {
+      for (const { at: second } of members.slice(index + 1))
+        if (field.p(first, second) <= ALPHA) low.push([first, second]);
+    });
+    const tested = (members.length * (members.length - 1)) / 2;
+    const limit = tests.holmLimit(low.map(([first, second]) => field.p(first, second)), tested);
+    const significant = low.filter(([first, second]) => field.p(first, second) <= limit);
+    const beaten = new Set(
+      significant.flatMap(([first, second]) => {
+        const difference = field.difference(first, second);
+        return difference > 0 ? [second] : difference < 0 ? [first] : [];
+      }),
+    );
+    return members.filter(({ at }) => !beaten.has(at));
+  }
+
+  const highest = (members) => members.reduce((best, each) => (each.score > best.score ? each : best));
+
+  // By memory, then by latency, then by size on disk; what is unknown comes last.
+  function cheapest(members) {
+    const cost = ({ needs }) => [needs.memory, needs.p50, needs.disk].map((value) => value ?? Infinity);
+    const isCheaper = (first, second) => {
+      const [a, b] = [[...cost(first), -first.score], [...cost(second), -second.score]];
+      const at = a.findIndex((value, index) => value !== b[index]);
+      return at >= 0 && a[at] < b[at];
+    };
+    return members.reduce((best, each) => (isCheaper(each, best) ? each : best));
+  }
+
+  // null where nothing fits, or where the best of all fits or is of no use itself.
+  function priceOf(field, models, baselines, reference) {
+    const [useful] = usefulOf(field, models, baselines);
+    if (!reference || !useful.length) return null;
+    const best = highest(useful);
+    if (best.fits) return null;
+    const pair = [best.at, reference.at];
+    return { best, difference: field.difference(...pair), margin: field.margin(...pair) };
+  }
+
+  // The cheapest model over the limits that is of use, and significantly better than the reference.
+  function betterOf(field, models, baselines, reference) {
+    let [useful] = usefulOf(field, models.filter((each) => each.over.length), baselines);
+    if (useful.length && reference) useful = betterThan(field, useful, reference);
+    return useful.length ? cheapest(useful) : null;
+  }
+
+  self.benchChoice = { open, readLimit: self.benchWording.readLimit };
+})();
