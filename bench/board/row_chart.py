@@ -15,7 +15,7 @@ ROW = 34
 """The height of a row, in pixels: the name above, the mark below."""
 FOOT = 40
 """The height below the rows, in pixels, for the axis and its name."""
-LONGEST = 48
+LONGEST = 44
 """Characters of a name that are shown; the middle of a longer one is left out."""
 
 MarkKind = Literal["best", "median", "truth"]

@@ -4,17 +4,11 @@
 "use strict";
 
 (() => {
-  const { ALPHA, NORMAL_975, TO_POWER, mcnemar, median } = self.benchStatistics;
+  const { ALPHA, NORMAL_975, TO_POWER, mcnemar, median, multiply } = self.benchStatistics;
   const { fixed, points } = self.benchWording;
   const [NOTHING, CLOSE] = [1e-18, 1e-12];
   const MOST = 4; // models beside the reference
   const LONG = 60; // a longer list is folded
-
-  function multiply(first, second) {
-    const product = new Float64Array(first.length + second.length - 1);
-    first.forEach((a, at) => second.forEach((b, by) => (product[at + by] += a * b)));
-    return product;
-  }
 
   function trimmed(start, terms) {
     const from = terms.findIndex((term) => term > NOTHING);
@@ -111,22 +105,15 @@
   const page = document.getElementById("compare");
   const choice = self.benchData?.choice;
   if (!page || !choice) return;
+  const one = (place) => page.querySelector(place);
   const [task, reference, add] = page.querySelectorAll("select");
-  const [chips, status, shows] = [".chips", "[role=status]", ".detectable"].map((place) => page.querySelector(place));
-  const two = page.querySelector("#two");
   const models = new Map(); // the model of a run, by the run's id
   for (const model of choice.models) for (const { id } of Object.values(model.runs)) models.set(id, model);
   let chosen = []; // ids of runs; none is all
+  const safe = (text) => String(text).replace(/[&<>"]/g, (sign) => `&#${sign.charCodeAt()};`);
+  const lines = (values, make) => values.map(make).join("");
 
-  function element(parent, tag, attributes = {}, text = null) {
-    const isDrawn = parent instanceof SVGElement || tag === "svg";
-    const made = isDrawn ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
-    for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-    if (text !== null) made.textContent = text;
-    parent.append(made);
-    return made;
-  }
-
+  // The runs that can be compared, and how.
   async function fieldOf(name) {
     if (!name) return overAll();
     const data = await answers(name);
@@ -136,15 +123,22 @@
       right[first].forEach((isRight, at) => (counts[2 * !isRight + !right[second][at]] += 1));
       return contrastOf(...counts);
     };
-    const shown = (pairs) =>
-      detectable(data.truth.length, median(pairs.map(({ counts, total }) => (counts[1] + counts[2]) / total)));
-    const only = (first, second) => data.questions.filter((_, at) => right[first][at] && !right[second][at]);
-    return { runs: data.runs.map(([id, name]) => ({ id, name })), best: 0, contrast, shown, only };
+    const differ = ({ counts, total }) => (counts[1] + counts[2]) / total;
+    return {
+      runs: data.runs.map(([id, title]) => ({ id, name: title })),
+      best: 0,
+      contrast,
+      shown: (pairs) => detectable(data.truth.length, median(pairs.map(differ))),
+      only: (first, second) => data.questions.filter((_, at) => right[first][at] && !right[second][at]),
+    };
   }
 
   function overAll() {
-    const weights = Object.fromEntries(choice.tasks.filter(({ name }) => task.querySelector(`[value="${name}"]`)).map(({ name, weight }) => [name, weight]));
-    const field = self.benchChoice.open(choice).fieldOf(weights);
+    const names = [...task.options].map(({ value }) => value);
+    const tasks = choice.tasks.filter(({ name }) => names.includes(name));
+    const field = self.benchChoice
+      .open(choice)
+      .fieldOf(Object.fromEntries(tasks.map(({ name, weight }) => [name, weight])));
     const contrast = (first, second) => {
       const [difference, margin] = [field.difference(second, first), field.margin(second, first)];
       return { difference, margin, low: difference - margin, high: difference + margin, p: field.p(first, second) };
@@ -159,21 +153,21 @@
 
   function answers(name) {
     const key = `answers/${name}`;
-    if (self.benchData[key]) return self.benchData[key];
-    return new Promise((resolve, reject) => {
-      const script = element(document.head, "script", { src: `data/${key}.js` });
+    return self.benchData[key] ?? new Promise((resolve, reject) => {
+      const script = document.createElement("script");
       script.onload = () => resolve(self.benchData[key]);
       script.onerror = reject;
+      script.src = `data/${key}.js`;
+      document.head.append(script);
     });
   }
 
-  // The place of a run or, over all tasks, of its model; -1 where there is none.
-  function placeOf(runs, id) {
-    if (!id) return -1;
-    const same = runs.findIndex((run) => run.id.startsWith(id));
-    if (same >= 0) return same;
-    const [, model] = [...models].find(([run]) => run.startsWith(id)) ?? [];
-    return model ? runs.findIndex((run) => models.get(run.id) === model) : -1;
+  // The place of a run or, on another task, of its model; -1 where there is none.
+  function placeOf(runs, start) {
+    const isRun = ({ id }) => start && id.startsWith(start);
+    const model = choice.models.find((each) => Object.values(each.runs).some(isRun));
+    const place = runs.findIndex(isRun);
+    return place >= 0 || !model ? place : runs.findIndex(({ id }) => models.get(id) === model);
   }
 
   async function show(wanted, ids) {
@@ -181,127 +175,121 @@
     try {
       field = await fieldOf(task.value);
     } catch {
-      status.textContent = `The answers to ${task.value} could not be loaded: data/answers/${task.value}.js is missing. Build the site again.`;
+      one("[role=status]").textContent = `data/answers/${task.value}.js is missing. Build the site again.`;
       return;
     }
     const { runs } = field;
-    const found = ids.map((id) => placeOf(runs, id));
-    const own = [placeOf(runs, wanted), ...found, field.best].find((at) => at >= 0);
-    const lost = [wanted, ...ids].filter((id) => id && placeOf(runs, id) < 0);
-    const others = [...new Set(found)].filter((at) => at >= 0 && at !== own).slice(0, MOST);
+    const own = [wanted, ...ids].map((id) => placeOf(runs, id)).concat(field.best).find((at) => at >= 0);
+    const places = new Set(ids.map((id) => placeOf(runs, id)));
+    const others = [...places].filter((at) => at >= 0 && at !== own).slice(0, MOST);
     chosen = others.map((at) => runs[at].id);
-    reference.replaceChildren(...runs.map(({ id, name }, at) => new Option(name, id, false, at === own)));
-    const rest = runs.filter(({ id }, at) => at !== own && !chosen.includes(id));
-    add.replaceChildren(new Option(others.length ? "add a model" : "all models", ""), ...rest.map(({ id, name }) => new Option(name, id)));
-    add.disabled = others.length >= MOST;
-    chips.replaceChildren();
-    for (const at of others) {
-      const chip = element(chips, "button", { type: "button", class: "chip", "aria-label": `Leave out ${runs[at].name}` }, `${runs[at].name} ✕`);
-      chip.addEventListener("click", () => show(reference.value, chosen.filter((id) => id !== runs[at].id)));
-    }
-    const pairs = (others.length ? others : runs.map((_, at) => at).filter((at) => at !== own)).map((at) => ({ at, ...runs[at], ...field.contrast(own, at) }));
-    const adjusted = holm(pairs.map(({ p }) => p));
-    pairs.forEach((pair, at) => (pair.adjusted = adjusted[at]));
-    const byName = (first, second) => (first.name < second.name ? -1 : 1);
-    pairs.sort((first, second) => second.difference - first.difference || byName(first, second));
-    status.textContent = (lost.length ? `No comparable run ${lost.join(", ")} here. ` : "") + headline(field, runs[own].name, pairs);
-    shows.textContent = pairs.length ? `This test set can show differences of at least ${fixed(100 * field.shown(pairs), 1)} points.` : "";
+    choices(runs, own);
+    const compared = others.length ? others : [...runs.keys()].filter((at) => at !== own);
+    const pairs = compared.map((at) => ({ at, ...runs[at], ...field.contrast(own, at) }));
+    holm(pairs.map(({ p }) => p)).forEach((p, at) => {
+      const { difference } = Object.assign(pairs[at], { adjusted: p });
+      pairs[at].result = p > ALPHA ? "not separable" : difference > 0 ? "better" : "worse";
+    });
+    pairs.sort((first, second) => second.difference - first.difference || (first.name < second.name ? -1 : 1));
+    const missing = [wanted, ...ids].filter((id) => id && placeOf(runs, id) < 0);
+    one("[role=status]").textContent =
+      lines(missing, (id) => `There is no comparable run ${id} here. `) + headline(runs[own].name, pairs);
+    one(".detectable").textContent =
+      `This test set can show differences of at least ${fixed(100 * field.shown(pairs), 1)} points.`;
     draw(pairs, runs[own].name);
-    list(pairs);
+    one("#contrasts tbody").innerHTML = lines(pairs, tableRow);
     count(field, own, pairs);
-    history.replaceState(null, "", `?${address(runs[own].id)}`);
-  }
-
-  function address(own) {
     const short = (id) => id.slice(0, 10);
-    const parts = task.value ? [`task=${encodeURIComponent(task.value)}`] : [];
-    if (chosen.length) parts.push(`runs=${[own, ...chosen].map(short).join(",")}`);
-    return [...parts, `reference=${short(own)}`].join("&");
+    const state = new URLSearchParams(task.value && { task: task.value });
+    if (chosen.length) state.set("runs", [runs[own].id, ...chosen].map(short).join());
+    state.set("reference", short(runs[own].id));
+    history.replaceState(null, "", `?${String(state).replaceAll("%2C", ",")}`);
   }
 
-  function headline(field, own, pairs) {
-    if (pairs.length === 1) {
-      const [pair] = pairs;
-      if (pair.counts) return describePair(own, pair.name, ...pair.counts);
-      return `${verdict(own, pair.name, pair)} over all tasks; second minus first: ${describe(pair, "p")}.`;
-    }
-    const sorted = { better: 0, worse: 0, "not separable": 0 };
-    for (const pair of pairs) sorted[resultOf(pair)] += 1;
-    return `Compared with ${own}, ${sorted.better} of ${pairs.length} are significantly better, ${sorted.worse} significantly worse, and ${sorted["not separable"]} cannot be told apart from it.`;
+  function choices(runs, own) {
+    const option = ({ id, name }) => `<option value="${id}">${safe(name)}</option>`;
+    const isFree = ({ id }) => id !== runs[own].id && !chosen.includes(id);
+    reference.innerHTML = lines(runs, option);
+    reference.selectedIndex = own;
+    add.innerHTML = `<option value="">${chosen.length ? "add a model" : "all models"}</option>${lines(runs.filter(isFree), option)}`;
+    add.disabled = chosen.length >= MOST;
+    one(".chips").innerHTML = lines(
+      runs.filter(({ id }) => chosen.includes(id)),
+      ({ id, name }) => `<button type="button" class="chip" value="${id}">${safe(name)} ✕<span class="hidden"> leave out</span></button>`,
+    );
   }
 
-  const resultOf = ({ adjusted, difference }) =>
-    adjusted > ALPHA ? "not separable" : difference > 0 ? "better" : "worse";
+  function headline(own, pairs) {
+    const [pair] = pairs;
+    if (pairs.length === 1)
+      return pair.counts
+        ? describePair(own, pair.name, ...pair.counts)
+        : `${verdict(own, pair.name, pair)} over all tasks; second minus first: ${describe(pair, "p")}.`;
+    const number = (result) => pairs.filter((each) => each.result === result).length;
+    return (
+      `Compared with ${own}, ${number("better")} of ${pairs.length} are significantly better, ` +
+      `${number("worse")} significantly worse, and ${number("not separable")} cannot be told apart from it.`
+    );
+  }
 
   // The markup of the macro row_chart.
   function draw(pairs, own) {
     const [place, ticks] = axisOf(pairs.flatMap(({ low, high }) => [low, high]));
     const foot = 34 * pairs.length;
-    const where = task.value ? `on ${task.selectedOptions[0].text}` : `over ${task.selectedOptions[0].text}`;
-    const drawing = page.querySelector(".drawing");
-    drawing.replaceChildren();
-    const svg = element(drawing, "svg", { class: "chart", width: "100%", height: foot + 40, role: "img", "aria-label": `Every model less ${own}, ${where}` });
-    const upright = (parent, kind, x, y1, y2) => element(parent, "line", { class: kind, x1: `${x}%`, x2: `${x}%`, y1, y2 });
-    for (const [x, text] of ticks) {
-      upright(svg, "grid", x, 0, foot + 4);
-      element(svg, "text", { class: "tick", x: `${x}%`, y: foot + 18, "text-anchor": "middle" }, text);
-    }
-    element(svg, "text", { class: "tick", x: 0, y: foot + 35 }, "difference in points");
-    upright(svg, "zero", place(0), 0, foot + 4);
-    pairs.forEach(({ name, difference, low, high, ...pair }, row) => {
-      const group = element(svg, "g", resultOf({ difference, ...pair }) === "not separable" ? {} : { class: "strong" });
-      element(group, "text", { class: "name", x: 0, y: 34 * row + 13 }, name.length > 48 ? `${name.slice(0, 23)}…${name.slice(-23)}` : name);
-      element(group, "line", { class: "span", x1: `${place(low)}%`, x2: `${place(high)}%`, y1: 34 * row + 24, y2: 34 * row + 24 });
-      element(group, "circle", { cx: `${place(difference)}%`, cy: 34 * row + 24, r: 5 });
-      element(group, "text", { class: "value", x: "100%", y: 34 * row + 28, "text-anchor": "end" }, points(difference));
-    });
-    const kept = document.querySelector(`[data-name="difference-${task.value || "all-tasks"}"]`);
-    const figure = drawing.closest("figure");
-    figure.dataset.cite = kept?.dataset.cite ?? "SLM Bench";
-    figure.querySelector(".take").firstChild.data = `${figure.dataset.cite}. `;
+    const where = `${task.value ? "on" : "over"} ${task.selectedOptions[0].text}`;
+    const upright = (kind, x) => `<line class="${kind}" x1="${x}%" x2="${x}%" y1="0" y2="${foot + 4}"/>`;
+    const tick = ([x, text]) =>
+      `${upright("grid", x)}<text class="tick" x="${x}%" y="${foot + 18}" text-anchor="middle">${text}</text>`;
+    const row = ({ name, difference, low, high, result }, at) => {
+      const [label, y] = [name.length > 44 ? `${name.slice(0, 21)}…${name.slice(-21)}` : name, 34 * at + 24];
+      return (
+        `<g${result === "not separable" ? "" : ' class="strong"'}>` +
+        `<text class="name" x="0" y="${y - 11}">${safe(label)}</text>` +
+        `<line class="span" x1="${place(low)}%" x2="${place(high)}%" y1="${y}" y2="${y}"/>` +
+        `<circle cx="${place(difference)}%" cy="${y}" r="5"/>` +
+        `<text class="value" x="100%" y="${y + 4}" text-anchor="end">${points(difference)}</text></g>`
+      );
+    };
+    one(".drawing").innerHTML =
+      `<svg class="chart" width="100%" height="${foot + 40}" role="img" aria-label="${safe(`Every model less ${own}, ${where}`)}">` +
+      `${lines(ticks, tick)}<text class="tick" x="0" y="${foot + 35}">difference in points</text>` +
+      `${upright("zero", place(0))}${lines(pairs, row)}</svg>`;
+    const fixedFigure = document.querySelector(`[data-name="difference-${task.value || "all-tasks"}"]`);
+    one("figure").dataset.cite = one(".cite").textContent = fixedFigure?.dataset.cite ?? "SLM Bench";
   }
 
-  function list(pairs) {
-    const body = page.querySelector("#contrasts tbody");
-    body.replaceChildren();
-    for (const pair of pairs) {
-      const row = element(body, "tr");
-      const head = element(row, "th", { scope: "row" });
-      const model = models.get(pair.id);
-      element(head, model ? "a" : "span", model ? { href: model.page } : {}, pair.name);
-      const numbers = [points(pair.difference), `${points(pair.low)} to ${points(pair.high)}`, formatP(pair.p), formatP(pair.adjusted)];
-      for (const text of numbers) element(row, "td", { class: "number" }, text);
-      element(row, "td", {}, resultOf(pair));
-    }
+  function tableRow({ id, name, difference, low, high, p, adjusted, result }) {
+    const model = models.get(id);
+    const numbers = [points(difference), `${points(low)} to ${points(high)}`, formatP(p), formatP(adjusted)];
+    const title = model ? `<a href="${safe(encodeURI(model.page))}">${safe(name)}</a>` : safe(name);
+    const cells = lines(numbers, (text) => `<td class="number">${text}</td>`);
+    return `<tr><th scope="row">${title}</th>${cells}<td>${result}</td></tr>`;
   }
 
   // Two runs of one task: how many questions each got right, and which.
-  function count(field, own, pairs) {
-    const [pair, another] = pairs;
-    two.hidden = !pair?.counts || Boolean(another);
+  function count(field, own, [pair, another]) {
+    const two = one("#two");
+    two.hidden = !pair.counts || Boolean(another);
     if (two.hidden) return;
     two.querySelectorAll("td.number").forEach((cell, at) => (cell.textContent = pair.counts[at]));
-    const lists = two.querySelector(".onlys");
-    lists.replaceChildren();
-    listOf(lists, field.runs[own].name, field.only(own, pair.at));
-    listOf(lists, pair.name, field.only(pair.at, own));
-  }
-
-  function listOf(place, name, questions) {
-    const details = element(place, "details", questions.length > LONG ? {} : { open: "" });
-    element(details, "summary", {}, `Only ${name} got right (${questions.length})`);
-    const items = element(details, "ol", { class: "tally" });
-    for (const [id, file] of questions)
-      element(element(items, "li"), "a", { href: `questions/${task.value}/${file}` }, id);
+    const only = [[field.runs[own].name, field.only(own, pair.at)], [pair.name, field.only(pair.at, own)]];
+    const item = ([id, file]) => `<li><a href="questions/${task.value}/${file}">${safe(id)}</a></li>`;
+    one(".onlys").innerHTML = lines(only, ([name, questions]) => {
+      const head = `<summary>Only ${safe(name)} got right (${questions.length})</summary>`;
+      const open = questions.length > LONG ? "" : " open";
+      return `<details${open}>${head}<ol class="tally">${lines(questions, item)}</ol></details>`;
+    });
   }
 
   const wanted = new URLSearchParams(location.search);
-  const isTask = [...task.options].some(({ value }) => value === wanted.get("task"));
-  if (isTask) task.value = wanted.get("task");
+  if ([...task.options].some(({ value }) => value === wanted.get("task"))) task.value = wanted.get("task");
   task.addEventListener("change", () => show(reference.value, chosen));
   reference.addEventListener("change", () => show(reference.value, chosen));
   add.addEventListener("change", () => show(reference.value, [...chosen, add.value]));
-  page.querySelector("form").addEventListener("submit", (event) => event.preventDefault());
+  one(".chips").addEventListener("click", ({ target }) =>
+    show(reference.value, chosen.filter((id) => id !== target.closest("button")?.value)),
+  );
+  one("form").addEventListener("submit", (event) => event.preventDefault());
   page.hidden = false;
   document.getElementById("fixed").hidden = true;
   show(wanted.get("reference"), (wanted.get("runs") ?? "").split(",").filter(Boolean));

@@ -148,6 +148,6 @@
   }
 
   self.benchStatistics = {
-    ALPHA, NORMAL_975, TO_POWER, sum, dot, mcnemar, erfc, worth, rounded, differenceP, guessingP, holmLimit, median,
+    ALPHA, NORMAL_975, TO_POWER, sum, dot, multiply, mcnemar, erfc, worth, rounded, differenceP, guessingP, holmLimit, median,
   };
 })();
