@@ -130,7 +130,8 @@ def opened(browser: Browser, tmp_path: Path) -> Iterator[Opener]:
     def open_page(tables: Tables) -> Page:
         for name in SCRIPTS:
             shutil.copy(STATIC / name, tmp_path)
-        (tmp_path / "data.js").write_text(
+        weights = {table.task.name: 1.0 for table in tables}
+        (tmp_path / "data.js").write_text(script("choice", choice_value(tables, weights)), encoding="utf-8")
             script("choice", choice_value(tables, {table.task.name: 1.0 for table in tables})),
             encoding="utf-8",
         )
