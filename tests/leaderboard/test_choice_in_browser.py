@@ -132,9 +132,6 @@ def opened(browser: Browser, tmp_path: Path) -> Iterator[Opener]:
             shutil.copy(STATIC / name, tmp_path)
         weights = {table.task.name: 1.0 for table in tables}
         (tmp_path / "data.js").write_text(script("choice", choice_value(tables, weights)), encoding="utf-8")
-            script("choice", choice_value(tables, {table.task.name: 1.0 for table in tables})),
-            encoding="utf-8",
-        )
         tags = "".join(f'<script src="{name}"></script>' for name in SCRIPTS)
         (tmp_path / "page.html").write_text(PAGE.format(tags), encoding="utf-8")
         pages.append(browser.new_page())
