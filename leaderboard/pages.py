@@ -5,25 +5,24 @@ A package adds a kind by an entry point of the group `bench.pages` that names a 
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from markupsafe import Markup
 
 from bench.board.board import Row, TaskBoard
 from bench.board.exporting import as_csv, as_json, row_values
-from bench.board.pairs import compared_with_first
 from bench.errors import BenchError
 from bench.plugins import Registry
 from bench.results.answers import Answered
 from bench.results.result import CannotRunResult
 from leaderboard.choice_data import choice_value
+from leaderboard.compare_page import compare_page, compare_paths
+from leaderboard.lone_pages import MEASURED, NOT_FOUND, STATIC_FILES
 from leaderboard.overview import overview_of
 from leaderboard.page_kind import PageKind
 from leaderboard.question_pages import prompts
 from leaderboard.scripts import answers_script, script
 from leaderboard.site import Content, page_of_task, root_of
-
-STATIC = Path(__file__).parent / "static"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +67,6 @@ def _task(content: Content, path: str) -> str:
     return content.render("task.html", path, table=content.tables[PurePosixPath(path).stem])
 
 
-def _not_found(content: Content, path: str) -> str:
-    # A server shows it at any depth, so its links need the site's address.
-    return content.render("404.html", path, root=content.site.options.url)
-
-
-def _static(_content: Content, path: str) -> bytes:
-    return (STATIC / path).read_bytes()
-
-
 def _picture_paths(content: Content) -> Iterator[str]:
     if content.site.options.picture:
         yield "board.png"
@@ -100,7 +90,7 @@ def _data(content: Content, path: str) -> str:
 
 
 def _choice(content: Content, _path: str) -> str:
-    return script("choice", choice_value(content.site.board.tasks))
+    return script("choice", choice_value(content.site.board.tasks, content.site.board.weights))
 
 
 def _answers_paths(content: Content) -> Iterator[str]:
@@ -111,15 +101,6 @@ def _answers_paths(content: Content) -> Iterator[str]:
 def _answers(content: Content, path: str) -> str:
     task = PurePosixPath(path).stem
     return answers_script(content.tables[task], content.questions(task))
-
-
-def _compare_paths(content: Content) -> Iterator[str]:
-    return (f"compare/{task}.html" for task, table in content.tables.items() if len(table.rows) > 1)
-
-
-def _compare(content: Content, path: str) -> str:
-    table = content.tables[PurePosixPath(path).stem]
-    return content.render("compare.html", path, table=table, comparisons=compared_with_first(table))
 
 
 def _tables_with_questions(content: Content) -> Iterator[str]:
@@ -194,15 +175,16 @@ _OWN = {
     "index": PageKind(lambda _: ["index.html"], _index),
     "tasks": PageKind(lambda _: ["tasks.html"], _tasks),
     "task": PageKind(lambda content: map(page_of_task, content.tables), _task),
-    "not_found": PageKind(lambda _: ["404.html"], _not_found),
+    "measured": MEASURED,
+    "not_found": NOT_FOUND,
     # Without it, GitHub Pages leaves out what begins with an underscore.
     "nojekyll": PageKind(lambda _: [".nojekyll"], lambda _content, _path: ""),
-    "static": PageKind(lambda _: sorted(path.name for path in STATIC.iterdir()), _static),
+    "static": STATIC_FILES,
     "picture": PageKind(_picture_paths, lambda content, _: content.site.options.picture),
     "data": PageKind(_data_paths, _data),
     "choice": PageKind(lambda _: ["data/choice.js"], _choice),
     "answers": PageKind(_answers_paths, _answers),
-    "compare": PageKind(_compare_paths, _compare),
+    "compare": PageKind(compare_paths, compare_page),
     "list": PageKind(_list_paths, _list),
     "question": PageKind(_question_paths, _question),
     "model": PageKind(lambda content: content.models(), _model),

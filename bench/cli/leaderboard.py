@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, get_args
 import click
 
 from bench.cli import options
+from bench.cli.figures import figures
 from bench.errors import UsageError
 from bench.types import PublishedTexts
 from bench.wording import size
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 @click.group()
 def leaderboard() -> None:
     """Show the board; build, serve and publish its site."""
+
+
+leaderboard.add_command(figures)
 
 
 @leaderboard.command()
@@ -90,10 +94,10 @@ def show(*, results: Path) -> None:
     Column "above chance": 0 % is the accuracy of guessing, 100 % is every question right. Partial runs
     follow in a table of their own, without ranks.
     """
-    from bench.board.reading import read_board
+    from bench.board.reading import read_board_quickly
     from bench.inputs.cards import cards_and_mistakes
 
-    board, _ = read_board(results, cards_and_mistakes()[0])
+    board = read_board_quickly(results, cards_and_mistakes()[0], ranked=True)
     if not board.tasks:
         click.echo(f"there are no runs in {results} (bench run --help)")
     for task in board.tasks:

@@ -69,7 +69,7 @@ def test_a_model_that_had_the_training_questions_is_marked_wherever_its_score_st
     marked = {
         path.split("/")[0] + path.count("medical") * "!" for path, page in pages.items() if MARK in page
     }
-    assert marked == {"index.html", "tasks.html", "tasks", "models!", "runs!"}
+    assert marked == {"tasks", "models!", "runs!"}
     assert "<dt>Trained on</dt><dd>quiz</dd>" in pages["models/medical.html"]
     unmarked = html(site_of(results))
     assert not [path for path, page in unmarked.items() if MARK in page], "the mark is of the card alone"
@@ -113,7 +113,9 @@ def test_a_tuned_model_is_paired_with_the_one_it_came_from(results: Path) -> Non
     runs = {run.result.model_name: run for run in answered(site)}
     pair = paired(runs["original"].right, runs["medical"].right)
     difference = describe_pair("", "", pair).partition("second minus first: ")[2].rstrip(".")
-    compare = f"compare/quiz.html?first={before.id[:10]}&amp;second={after.id[:10]}"
+    compare = (
+        f"compare.html?task=quiz&amp;runs={before.id[:10]},{after.id[:10]}&amp;reference={before.id[:10]}"
+    )
     for path, root in (
         ("tasks/quiz.html", "../"),
         ("models/medical.html", "../"),
