@@ -17,7 +17,6 @@ from bench.board.limits import Limits
 from browsing import visit
 from conftest import ROOT
 from leaderboard.build import make_site
-from leaderboard.overview import weights_of
 from leaderboard.pages import pages_of, renderer
 from leaderboard.site import Content, content_of
 
@@ -37,7 +36,8 @@ class Played:
     index: Path
 
     def choice(self, limits: Limits = Limits(), without: str = "") -> Choice:  # noqa: B008 (frozen)
-        weights = {name: weight for name, weight in weights_of(self.content).items() if name != without}
+        board = self.content.site.board
+        weights = {name: weight for name, weight in board.measured.items() if name != without}
         return choose([self.content.tables[name] for name in weights], weights, limits)
 
 
