@@ -7,6 +7,7 @@ and its modification time are the same, unless the clock was set back. What publ
 the files.
 """
 
+import gc
 import hashlib
 import io
 import time
@@ -78,8 +79,7 @@ def read_cached(results: Path) -> list[AnyRun | FileError]:
     paths = result_files(results)
     stamps = {path: _stamp(path) for path in paths}  # before the files are read
     now = time.time_ns()
-    kept = _load(results)
-    known = {path: kept[path] for path in paths if path in kept and kept[path].stamp == stamps[path]}
+    known = {path: kept for path, kept in _load(results).items() if kept.stamp == stamps.get(path)}
     others = [path for path in paths if path not in known]
     fresh = dict(zip(others, read_files(results, others), strict=True))
     new = {
@@ -90,6 +90,12 @@ def read_cached(results: Path) -> list[AnyRun | FileError]:
     if new:
         _save(results, known | new)
     return [known[path].run if path in known else fresh[path] for path in paths]
+
+
+def cached_results(results: Path) -> dict[Path, DoneResult]:
+    """The finished runs that the cache has and that have not changed since, by folder. Nothing is kept."""
+    kept = _load(results).items()
+    return {path.parent: each.run.result for path, each in kept if each.stamp == _stamp(path)}
 
 
 def cache_file(results: Path) -> Path:
@@ -165,6 +171,8 @@ def _numbers(answers: Answers, name: str) -> NDArray[Any]:
 
 def _load(results: Path) -> dict[Path, _Kept]:
     """What is kept, by the path of its `result.json`; empty where nothing is, or nothing that can be used."""
+    collects = gc.isenabled()
+    gc.disable()  # to look through the values of a thousand runs for garbage takes as long as to make them
     try:
         with np.load(cache_file(results), allow_pickle=False) as file:
             index = _Index.model_validate_json(file["index"].tobytes())
@@ -174,6 +182,10 @@ def _load(results: Path) -> dict[Path, _Kept]:
         return dict(_read(results, index.entries, arrays))
     except Exception:  # noqa: BLE001 (a damaged file may raise anything)
         return {}
+    finally:
+        gc.freeze()
+        if collects:
+            gc.enable()
 
 
 def _read(results: Path, entries: Sequence[_Entry], arrays: Arrays) -> Iterator[tuple[Path, _Kept]]:
