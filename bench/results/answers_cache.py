@@ -57,10 +57,9 @@ class _Entry(Strict):
 
 
 class _Index(Strict):
-    """`version` is that of the program, and `results` the folder whose runs these are."""
+    """`version` is that of the program."""
 
     version: str
-    results: str
     entries: tuple[_Entry, ...]
 
 
@@ -128,7 +127,7 @@ def _version() -> str:
 def _save(results: Path, kept: Mapping[Path, _Kept]) -> None:
     runs = [each.run for each in kept.values()]
     entries = tuple(_entry(each) for each in kept.values())
-    index = _Index(version=_version(), results=str(results.resolve()), entries=entries)
+    index = _Index(version=_version(), entries=entries)
     arrays = {name: np.concatenate([_numbers(run.answers, name) for run in runs]) for name in _EACH}
     views = [bits for run in runs for bits in run.answers.views.values()]
     arrays["views"] = np.concatenate([np.zeros(0, dtype=np.bool_), *views])
@@ -176,7 +175,7 @@ def _load(results: Path) -> dict[Path, _Kept]:
     try:
         with np.load(cache_file(results), allow_pickle=False) as file:
             index = _Index.model_validate_json(file["index"].tobytes())
-            if (index.version, index.results) != (_version(), str(results.resolve())):
+            if index.version != _version():
                 return {}
             arrays = {name: file[name] for name in (*_EACH, "views", "scores")}
         return dict(_read(results, index.entries, arrays))
