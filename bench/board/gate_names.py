@@ -133,7 +133,7 @@ def _machine_problems(
 ) -> Iterator[Problem]:
     names = machines(tables)
     chosen = chosen_machines(policy.machine, names, known.here)
-    if not chosen and policy.machine != THIS_MACHINE:
+    if not chosen and policy.machine not in ("", THIS_MACHINE):
         yield ("machine",), f"no run was made on '{policy.machine}'{there_are(policy.machine, names)}"
     limited = [each for each in policy.requirements if isinstance(each, Costs) and each.depend_on_machine]
     if not limited or not isinstance(model, Candidate):
