@@ -64,12 +64,12 @@ def to_measure(choice: Choice) -> list[tuple[str, str]]:
     """What was not measured, each with the command that measures it."""
     tasks = tuple(choice.tasks)
     gaps = [
-        (f"{each.candidate.name}, {join(each.unknown)}", command_to_measure(each.candidate, tasks))
+        (f"{each.candidate.name}, {join(each.unknown)}", _command(each.candidate, tasks))
         for each in choice.unclear
         if each.unknown != ("energy",)
     ]
     gaps += [
-        (f"{each.name} lacks {_listed(each.lacks(tasks))}", command_to_measure(each, each.lacks(tasks)))
+        (f"{each.name} lacks {_listed(each.lacks(tasks))}", _command(each, each.lacks(tasks)))
         for each in choice.holes
     ]
     if cards := choice.unmeasured:
@@ -185,7 +185,7 @@ def _leaks(choice: Choice) -> Iterator[str]:
         yield f"{LEAK.capitalize()}: {_listed(names)}."
 
 
-def command_to_measure(candidate: Candidate, tasks: Sequence[str]) -> str:
+def _command(candidate: Candidate, tasks: Sequence[str]) -> str:
     """The command of one of its runs, with other tasks, and with latency; an import is not changed."""
     if candidate.first.imported:
         return candidate.first.cell.command

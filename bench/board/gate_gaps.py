@@ -1,11 +1,11 @@
 """What a model was measured to need, and what was not measured, with the command that measures it. Pure."""
 
+import shlex
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bench.board.board import TaskBoard
 from bench.board.candidates import Candidate, candidates
-from bench.board.choice_words import command_to_measure
 from bench.board.gate_names import Subject, Unmeasured
 from bench.board.limits import Limits, Needs, join, over, unknown
 from bench.board.tags import machine_of
@@ -37,7 +37,7 @@ def lacking(model: Subject, tasks: Sequence[str], tables: Mapping[str, TaskBoard
     if not (missing := model.lacks(tuple(tasks))):
         return ()
     why = _apart(model.first.cell.model.name, missing, tables)
-    return (Gap(f"{model.name} lacks {join(missing)}{why}", command_to_measure(model, missing)),)
+    return (Gap(f"{model.name} lacks {join(missing)}{why}", _command(model, missing)),)
 
 
 def _apart(name: str, tasks: Sequence[str], tables: Mapping[str, TaskBoard]) -> str:
@@ -72,12 +72,12 @@ def spent(
     if elsewhere and replace(limits, disk=None, licence="") != Limits():
         place = join(sorted(machines)) or "this machine"
         gaps += (
-            Gap(f"{model.name} on {place}", f"{command_to_measure(model, elsewhere)} (on that machine)"),
+            Gap(f"{model.name} on {place}", f"{_command(model, elsewhere, fresh=True)} (on that machine)"),
         )
     elif missing == ("energy",):
         gaps += (Gap(f"{model.name}, energy{_energy_note(model)}", ""),)
     elif missing:
-        gaps += (Gap(f"{model.name}, {join(missing)}", command_to_measure(model, measured)),)
+        gaps += (Gap(f"{model.name}, {join(missing)}", _command(model, measured)),)
     return Spent(needs, over(needs, limits), tuple(sorted(here.machines if here else ()))), gaps
 
 
@@ -100,3 +100,17 @@ def _energy_note(model: Candidate) -> str:
     """Why energy could not be measured; "" where that is not known."""
     notes = [note for row in model.rows.values() if (note := row.result.cost.joules_note)]
     return f" ({notes[0]})" if notes else ""
+
+
+def _command(model: Candidate, tasks: Sequence[str], *, fresh: bool = False) -> str:
+    """The command of one of its runs, with these tasks, and with latency; an import is not changed.
+
+    Where the run is there, from another machine, only `fresh` repeats it.
+    """
+    command = model.first.cell.command
+    if model.first.imported:
+        return command
+    words = [word for word in shlex.split(command) if word not in ("--fresh", "--latency")]
+    if "--tasks" in words:
+        words[words.index("--tasks") + 1] = ",".join(tasks)
+    return shlex.join([*words, "--latency", *(["--fresh"] if fresh else [])])
