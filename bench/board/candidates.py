@@ -1,5 +1,6 @@
 """The models that one can choose from: a model in one variant, with its runs of several tasks. Pure."""
 
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -122,3 +123,17 @@ def joules_per_answer(result: DoneResult) -> float | None:
     """The energy of one answer; None where it was not measured."""
     joules = result.cost.joules
     return None if joules is None else joules / result.metrics.accuracy.total
+
+
+def command_words(candidate: Candidate, tasks: Sequence[str], *, fresh: bool) -> tuple[str, ...]:
+    """The command of one of its runs, with other tasks, and with latency; an import is not changed.
+
+    A run that is finished is only repeated with `--fresh`.
+    """
+    words = shlex.split(candidate.first.cell.command)
+    if candidate.first.imported:
+        return tuple(words)
+    words = [word for word in words if word not in ("--fresh", "--latency")]
+    if "--tasks" in words:
+        words[words.index("--tasks") + 1] = ",".join(tasks)
+    return (*words, "--latency", *(("--fresh",) if fresh else ()))

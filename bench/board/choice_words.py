@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Iterator, Sequence
 
-from bench.board.candidates import Candidate
+from bench.board.candidates import Candidate, command_words
 from bench.board.choice import CheapestOfBest, Choice, NothingMeasured, OneBest, Scored, UseNone
 from bench.board.descent import LEAK
 from bench.board.headroom import describe_headroom
@@ -95,31 +95,12 @@ def _gaps(choice: Choice) -> Iterator[tuple[str, Candidate, tuple[str, ...]]]:
         costs = [word for word in each.unknown if word not in ("energy", LANGUAGES)]
         elsewhere = tuple(task for task in tasks if task not in candidate.costs)
         if costs:
-            words = _command(candidate, elsewhere or tasks, fresh=bool(elsewhere))
+            words = command_words(candidate, elsewhere or tasks, fresh=bool(elsewhere))
             yield f"{join(costs)}{_on_this(machine)} of", candidate, words
     for each in choice.holes:
         lacking = each.lacks(tasks)
         noun = "task" if len(lacking) == 1 else "tasks"
-        yield f"{noun} {_listed(lacking)} with", each, _command(each, lacking, fresh=False)
-
-
-def command_to_measure(candidate: Candidate, tasks: Sequence[str]) -> str:
-    """The command of one of its runs, with other tasks, and with latency."""
-    return shlex.join(_command(candidate, tasks, fresh=False))
-
-
-def _command(candidate: Candidate, tasks: Sequence[str], *, fresh: bool) -> tuple[str, ...]:
-    """The command of one of its runs, with other tasks, and with latency; an import is not changed.
-
-    A run that is finished is only repeated with `--fresh`.
-    """
-    words = shlex.split(candidate.first.cell.command)
-    if candidate.first.imported:
-        return tuple(words)
-    words = [word for word in words if word not in ("--fresh", "--latency")]
-    if "--tasks" in words:
-        words[words.index("--tasks") + 1] = ",".join(tasks)
-    return (*words, "--latency", *(("--fresh",) if fresh else ()))
+        yield f"{noun} {_listed(lacking)} with", each, command_words(each, lacking, fresh=False)
 
 
 def _nothing(choice: Choice) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.board.board import TaskBoard
-from bench.board.candidates import Candidate, candidates, hardware
+from bench.board.candidates import Candidate, candidates, command_words, hardware
 from bench.board.choice import Choice
 from bench.board.fits import Fit, Setting, Weights, costs_of, few, fits, setting_of, tokens_of
 from bench.board.limits import Limits, Needs, over
@@ -154,18 +154,10 @@ def _ran_elsewhere(
             return candidate.name, OTHERWISE
         parts.append((fit, Weights(held, held), tokens_of(row.result)))
     cell, basis = candidate.first.cell, f"its run on {hardware(candidate.first.provenance)}"
-    command = _again(cell.command, tasks)
+    command = shlex.join(command_words(candidate, tasks, fresh=True))
     return candidate.name, _Subject(
         candidate.name, cell.model, basis, candidate.needs.disk, command, tuple(parts)
     )
-
-
-def _again(command: str, tasks: Sequence[str]) -> str:
-    """The command of a run, for these tasks, with latency."""
-    words = [word for word in shlex.split(command) if word not in ("--fresh", "--latency")]
-    if "--tasks" in words:
-        words[words.index("--tasks") + 1] = ",".join(tasks)
-    return shlex.join([*words, "--latency", "--fresh"])
 
 
 def _estimated(subject: _Subject, limits: Limits) -> Estimated | str:
