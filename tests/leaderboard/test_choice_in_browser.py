@@ -265,7 +265,8 @@ def played_board(base: Answered, draw: Generator, skills: Sequence[float]) -> tu
     runs += played_model(base, draw, options, "imported", 0.5, imported="lm-eval 0.4.9")
     runs += played_model(base, draw, options, "model0", 0.3, weights="other")  # a namesake
     cards = [file.card for file in all_cards()][: int(draw.integers(0, 6))]
-    return make_board(runs, cards, []).tasks
+    tables = make_board(runs, cards, []).tasks
+    return tuple(tables[at] for at in draw.permutation(len(tables)))
 
 
 def digits(value: float, number: int) -> float:
@@ -333,10 +334,11 @@ def test_scores_and_probabilities_are_pythons(
     tables = played_board(base, draw, [0.0, 0.02, 0.2, 0.22, 0.5, 0.55, 0.9, 0.95])
     compared = opened(tables).evaluate(COMPARE, weights)
     used = [table for table in tables if table.task.name in weights]
+    names = [table.task.name for table in used]
     complete = [each for each in candidates(used) if not each.lacks(tuple(weights))]
     assert compared["names"] == [each.name for each in complete]
-    right = [np.array([each.rows[name].answers.right for each in complete]) for name in sorted(weights)]
-    chance, shares = np.array([table.chance for table in used]), np.array([*weights.values()])
+    right = [np.array([each.rows[name].answers.right for each in complete]) for name in names]
+    chance, shares = np.array([table.chance for table in used]), np.array([weights[name] for name in names])
     expected = across(right, chance, shares)
     worths = worth(np.array([float(len(each[0])) for each in right]), chance, shares)
     correct = np.stack([each.sum(axis=1) for each in right], axis=-1).astype(np.float64)
