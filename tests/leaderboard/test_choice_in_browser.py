@@ -224,7 +224,11 @@ def played_model(
 ) -> list[Answered]:
     """Runs of a model on the tasks, with the costs and the gaps that boards have."""
     holes = {task for task in options if draw.random() < 0.08 and "architecture" not in facts}
-    facts = {"name": name, "title": name.title(), "license": draw.choice(["mit", "MIT", "gemma", ""])} | facts
+    facts = {
+        "name": name,
+        "title": name.title(),
+        "license": draw.choice(["mit", "Apache-2.0", "gemma", ""]),
+    } | facts
     facts["processor"] = draw.choice(["first", "second"]).item()
     facts["languages"] = (("en",), ("en",), ("en", "de"), ())[draw.integers(4)]
     memory, speed, keeps_seconds = int(draw.lognormal(22, 1)), draw.lognormal(-1, 1.5), draw.random() < 0.5
@@ -265,6 +269,8 @@ def played_board(base: Answered, draw: Generator, skills: Sequence[float]) -> tu
     runs += played_model(base, draw, options, "imported", 0.5, imported="lm-eval 0.4.9")
     runs += played_model(base, draw, options, "model0", 0.3, weights="other")  # a namesake
     cards = [file.card for file in all_cards()][: int(draw.integers(0, 6))]
+    cards += [run.result.cell.model for run in runs[:: len(runs) // 3]]  # of models that have runs
+    cards = list({card.name: card for card in cards}.values())
     tables = make_board(runs, cards, []).tasks
     return tuple(tables[at] for at in draw.permutation(len(tables)))
 
