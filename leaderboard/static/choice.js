@@ -111,7 +111,7 @@
     const needs = { licence: model.licence, languages: model.languages, disk: most(runs, "disk") };
     for (const cost of ["memory", "p50", "p95", "joules"]) needs[cost] = most(here, cost);
     needs.weights = most(here, "model_bytes");
-    const measured = here.filter(Boolean);
+    const measured = here.filter((run) => run && (run.memory ?? run.p50) != null);
     return {
       needs,
       here,
