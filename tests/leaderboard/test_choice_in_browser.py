@@ -248,6 +248,9 @@ def played_model(
             "model_bytes": None if draw.random() < 0.1 else memory // 3,
             "peak_memory_bytes": None if draw.random() < 0.02 else int(memory * draw.uniform(1, 1.3)),
         }
+        if "imported" in facts:  # other programs report neither
+            facts |= {"processor": "fourth", "p50": None, "peak_memory_bytes": None}
+            facts["peak_device_memory_bytes"] = None
         runs += [run_of(base, task, right.tolist(), counts, **facts)] if task not in holes else []
         if draw.random() < 0.3:  # the same on another machine, and earlier
             other = {"processor": "third", "finished": "2020-01-01T00:00:00+00:00"}
