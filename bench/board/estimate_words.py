@@ -81,7 +81,8 @@ def _fit(fit: Fit) -> Iterator[str]:
     how = f"{setting.task}, {setting.dtype or 'no dtype'}, {counted(len(fit.models), 'model')}"
     memory = fit.memory
     yield (
-        f"{how}: memory is {size(round(memory.intercept))} + {memory.slope:.2f} × weights in memory "
+        f"{how}: memory is {size(round(memory.intercept))} + {memory.slope:.2f} × weights in memory"
+        f"{' + keys and values' if fit.kept and fit.kept.high else ''} "
         f"(error {percent(memory.error)})"
     )
     if fit.p50:

@@ -13,7 +13,7 @@ from bench.inputs.task import Task
 from bench.inputs.task_data import Role
 from bench.results.variant import Variant
 from bench.scoring.metrics import Metrics
-from bench.types import LimitOrder, Texts, ViewName
+from bench.types import CacheShape, LimitOrder, Texts, ViewName
 
 SCHEMA_VERSION = 6
 """Raised when a field changes its meaning or name; `upgrade.py` reads older files."""
@@ -166,7 +166,8 @@ class EngineFacts(Strict):
     """`path` is `packed`, `shared`, `plain` or ""; `batch_tokens` is the size of the last batch in tokens.
 
     `pickle` and `code` are whether the weights were pickles, or ran their own code. `positions` are those
-    that the model was made for, where prompts were longer; else it is not in the file.
+    that the model was made for, where prompts were longer; else it is not in the file. `cache` are the
+    keys and values that the model keeps, in runs that keep them: with exemplars or written replies.
     """
 
     path: str
@@ -174,6 +175,7 @@ class EngineFacts(Strict):
     pickle: bool = False
     code: bool = False
     positions: int | None = Field(default=None, exclude_if=lambda positions: positions is None)
+    cache: CacheShape | None = Field(default=None, exclude_if=lambda cache: cache is None)
 
 
 def _date(text: str) -> str:
