@@ -146,6 +146,11 @@ def test_where_nothing_is_chosen_there_is_nothing_to_check(bench: Bench) -> None
     assert text == "The statement cannot be checked here: no model was chosen."
 
 
+def test_a_limit_without_a_check_is_refused(bench: Bench) -> None:
+    result = bench("pick", "--limit", "5", "--results", str(ROOT / "results"))
+    assert (result.exit_code, result.stderr) == (2, "bench: --limit needs --check\n")
+
+
 def test_the_number_of_questions_fits_the_time_of_the_run() -> None:
     result = read_result(COMMITTED / CHAT / "result.json")
     assert isinstance(result, DoneResult)
