@@ -31,7 +31,7 @@ def _models(estimates: Estimates) -> Iterator[str]:
     if more:
         yield f"Not measured here, estimated: {', and '.join(more)}."
     for command in commands(may_fit[:NAMED]):
-        yield f"To measure: {command}"
+        yield f"  {command}"
 
 
 def _without(estimates: Estimates) -> Iterator[str]:

@@ -221,7 +221,7 @@ def _show(choice: "Choice") -> None:
         stdout().print(_table(choice.fitting))
     gaps = to_measure(choice)
     for what, command in gaps[:GAPS]:
-        click.echo(f"not measured: {what}: {command}")
+        click.echo(f"not measured: {what}\n  {command}")
     if len(gaps) > GAPS:
         click.echo(f"not measured: {len(gaps) - GAPS} more (--json lists them)")
 

@@ -112,7 +112,7 @@ def test_a_model_that_did_not_run_is_named_with_its_interval_and_the_command(
     first, command = text_of(made).splitlines()
     assert first.startswith("Not measured here, estimated: New about 1.1")
     assert first.endswith(": may fit.")
-    assert command == "To measure: bench run --models new --tasks sizes --latency"
+    assert command == "  bench run --models new --tasks sizes --latency"
     assert "weights in memory, by the size of its files" in "\n".join(inputs(made))
 
 
@@ -134,7 +134,7 @@ def test_three_are_named_and_the_rest_is_counted(answered: list[Answered]) -> No
     lines = text_of(estimated(answered, Limits(memory=1050 * MB), sizes)).splitlines()
     assert [line[30:32] for line in lines[:3]] == ["M5", "M4", "M3"]
     assert lines[3].startswith("Not measured here, estimated: 2 more may fit, and 3 are probably beyond")
-    assert lines[4] == "To measure: bench run --models m5,m4,m3 --tasks sizes --latency"
+    assert lines[4] == "  bench run --models m5,m4,m3 --tasks sizes --latency"
     assert len(lines) == 5
 
 
