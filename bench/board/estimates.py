@@ -68,8 +68,8 @@ class _Subject:
     parts: tuple[Part, ...]
 
 
-NO_SIZE = "the size of their files in 16 or 32 bits is not known (download_bytes and parameters in the card)"
-TOO_LARGE = "they are more than four times as large as the largest model that ran"
+NO_SIZE = "the size of files in 16 or 32 bits is not known (download_bytes and parameters in a card)"
+TOO_LARGE = "more than four times as large as the largest model that ran"
 OTHERWISE = "too few models ran there in the same way"
 
 

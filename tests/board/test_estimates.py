@@ -151,7 +151,7 @@ def test_what_cannot_be_estimated_is_counted_with_the_reason(answered: list[Answ
     made = estimated(answered, Limits(), {"huge": FileSize(40_000 * MB, 2)}, "unknown")
     assert made.models == ()
     assert made.without == {TOO_LARGE: ("huge",), NO_SIZE: ("unknown",)}
-    assert "Not estimated: 1 model: they are more than four times as large" in text_of(made)
+    assert "Not estimated: 1 model: more than four times as large" in text_of(made)
 
 
 def test_too_few_models_give_no_estimate_and_say_how_many_it_takes(answered: list[Answered]) -> None:
