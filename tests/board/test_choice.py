@@ -383,6 +383,8 @@ def test_costs_of_several_machines_are_said_to_be(base: Answered) -> None:
         "2 cores, 25.3 GB); choose one of them by --machine." in said(chosen(runs))
     )
     assert "machine" not in said(chosen(runs[:1]))
+    costless = played(base, "there", 40, processor="another", memory=None, p50=None)
+    assert "machine" not in said(chosen([runs[0], costless]))
 
 
 def test_of_equal_variants_on_one_task_the_newest_counts(base: Answered) -> None:

@@ -151,3 +151,15 @@ def test_a_run_that_cannot_be_read_is_named_and_the_others_are_chosen_from(
     [line] = result.stderr.splitlines()
     assert line.startswith("not read: results/medqa_sample/smollm2-135m-instruct-q4_1/bfloat16-nf4-chat-")
     assert "not read" not in bench("pick", "--memory", "4GB", *COMMITTED).stderr
+
+
+def test_a_machine_with_a_gpu_is_one_though_baselines_do_not_use_it(bench: Bench, project: Path) -> None:
+    shutil.copytree(ROOT / "results" / "medqa_sample", project / "results" / "medqa_sample")
+    for path in (project / "results").rglob("smollm2*/*/result.json"):
+        raw = json.loads(path.read_text("utf-8"))
+        raw["provenance"]["device"] = "Abacus GPU"
+        path.write_text(json.dumps(raw), encoding="utf-8")
+    facts = json.loads(bench("pick", "--machine", "xeon", "--json").stdout)
+    assert facts["limits"]["machine"].endswith(" GB, Abacus GPU")
+    assert facts["machines"] == [facts["limits"]["machine"]]
+    assert all(model["needs"]["memory"] for model in facts["fitting"])
