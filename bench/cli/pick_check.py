@@ -88,7 +88,9 @@ def _cell(row: "Row", limit: int | None, seconds: float, data_dir: Path | None) 
         raise CannotCheckError(f"its run is {row.result.origin}, and cannot be repeated here")
     if "--include-path" in words or set(FLAGS_OF_CODE).intersection(words):
         raise CannotCheckError(f"its run needs folders or code of your own: {facts.command}")
-    params = run.make_context("run", _without_data_dir(words)).params
+    # With its parent, because click keeps the help option that a command is first parsed with.
+    parent = click.get_current_context()
+    params = run.make_context("run", _without_data_dir(words), parent=parent).params
     # Offline, because a check of two minutes downloads nothing.
     named = {name: params[name] for name in ("models", "tasks", "suite", "include_path")}
     selection = Selection(**named, data_dir=data_dir, offline=True, strict=False)
