@@ -76,6 +76,7 @@ class Overview:
     groups: tuple[Group, ...]
     shared: tuple[str, ...]
     licences: tuple[str, ...]
+    machines: tuple[str, ...]
     drawing: ScoreFrontier | None
 
 
@@ -97,6 +98,7 @@ def overview_of(content: Content) -> Overview | None:
         groups=_groups(choice, tables, candidates(content.site.board.tasks), shared),
         shared=shared,
         licences=tuple(sorted({each.needs.licence for each in everyone if not each.is_baseline})),
+        machines=tuple(sorted({machine for each in everyone for machine in each.machines})),
         drawing=score_frontier(choice.fitting),
     )
 
