@@ -1,6 +1,7 @@
 """Numbers and sizes as people read them. What is not known is a dash, never a zero."""
 
 DASH = "—"
+MINUS = "−"
 _ROUNDS_UP = 0.99951
 """From this share on, three digits of the smaller unit would be 1e+03."""
 
@@ -34,8 +35,8 @@ def percent(value: float, digits: int = 1) -> str:
 
 
 def points(share: float) -> str:
-    """0.0123 -> "+1.2", in percentage points."""
-    return f"{100 * share:+.1f}"
+    """0.0123 -> "+1.2", -0.0123 -> "−1.2", in percentage points."""
+    return f"{100 * share:+.1f}".replace("-", MINUS)
 
 
 def count(value: int | None) -> str:

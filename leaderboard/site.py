@@ -12,9 +12,11 @@ from bench import wording
 from bench.board import facts
 from bench.board.board import Board, Row, TaskBoard
 from bench.board.changes import describe_change
-from bench.board.columns import columns_of, filter_words, known
+from bench.board.columns import columns_of, filter_words, has_values, known
 from bench.board.frontier import frontiers
 from bench.board.pairs import row_names
+from bench.board.subjects import subjects
+from bench.board.variants import rows_apart, rows_by_model
 from bench.results.answers import AnyRun
 from bench.stats.metrics import metric_title
 from bench.types import PublishedTexts
@@ -144,10 +146,11 @@ def _environment(options: Options) -> Environment:
         wording.or_dash, wording.short_digest, wording.points,
         facts.estimate, metric_title, view_title, facts.status_name, facts.unanswered,
         facts.different_answers, facts.costs, facts.circumstances, facts.failure_reason,
-        describe_change, filter_words, known, row_names, page_of, page_of_model, page_of_task, frontiers,
+        describe_change, filter_words, has_values, known, row_names, page_of, page_of_model, page_of_task, frontiers,
+        rows_apart, rows_by_model, subjects,
     )  # fmt: skip
     filters: dict[str, Any] = {function.__name__: function for function in functions}
-    values: dict[str, Any] = {"options": options, "columns_of": cache(columns_of)}
+    values: dict[str, Any] = {"options": options, "columns_of": cache(columns_of), "EXPLAINED": frozenset[str]()}
     environment.filters.update(filters)
     environment.globals.update(values)
     return environment

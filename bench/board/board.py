@@ -96,6 +96,8 @@ class TaskBoard:
     """The smallest difference of two rows that so many questions show with 80 % power."""
     by_view: Mapping[ViewName, tuple[Standing, ...]] = field(default_factory=dict)
     """The rows' standings if answers were read by that view; empty where there is one view only."""
+    headlines: Mapping[ViewName, str] = field(default_factory=dict)
+    """The headline if answers were read by that view; empty where there is one view only."""
     data_warnings: tuple[str, ...] = ()
     """What a reader should know about the questions' rows, a sentence each."""
     changes: tuple[tuple[Change, Path], ...] = ()
@@ -161,6 +163,7 @@ def _task_board(runs: Sequence[AnyRun], cards: Sequence[ModelCard]) -> TaskBoard
         headline=ranked.headline + _leaks(table) if ranked else "",
         detectable=ranked.detectable if ranked else 1.0,
         by_view=ranked.by_view if ranked else {},
+        headlines={view: text + _leaks(table) for view, text in ranked.headlines.items()} if ranked else {},
         changes=tuple(
             (change, folders[change.after.cell.id]) for change in changes([row.run for row in rows])
         ),
