@@ -3,7 +3,7 @@
 import base64
 import shlex
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import ROUND_CEILING, Context
 
 import numpy as np
@@ -23,7 +23,7 @@ _OF_MODEL = ("title", "licence", "languages", "baseline", "command")
 """What a run repeats only where it is not that of the model's first run."""
 
 
-def choice_value(tables: Sequence[TaskBoard]) -> Values:
+def choice_value(tables: Sequence[TaskBoard], weights: Mapping[str, float]) -> Values:
     """The tasks, and every model and variant with its runs: what `bench.board.choice.choose` reads.
 
     Memory and disk are bytes, latencies seconds, energy is joules an answer. `right` has a bit for each
@@ -38,7 +38,7 @@ def choice_value(tables: Sequence[TaskBoard]) -> Values:
     cards = {card.name: card.title for table in tables for card in table.unmeasured}
     places = {name: place for place, name in enumerate(cards)}
     return {
-        "tasks": [_task(table) for table in tables],
+        "tasks": [_task(table, weights[table.task.name]) for table in tables],
         "unmeasured": {table.task.name: [places[card.name] for card in table.unmeasured] for table in tables},
         "models": [
             _model(model, on_machine, machines) for model, on_machine in zip(models, on_machines, strict=True)
@@ -49,13 +49,13 @@ def choice_value(tables: Sequence[TaskBoard]) -> Values:
     }
 
 
-def _task(table: TaskBoard) -> Values:
+def _task(table: TaskBoard, weight: float) -> Values:
     options = Counter(table.rows[0].answers.options) if table.rows else Counter[int]()
     return {
         "name": table.task.name,
         "title": table.task.title,
         "short": table.task.title,
-        "weight": 1,
+        "weight": weight,
         "chance": table.chance,
         "questions": options.total() or table.items,
         "options": sorted(options.items()),

@@ -78,14 +78,9 @@ class Overview:
     drawing: ScoreFrontier | None
 
 
-def weights_of(content: Content) -> dict[str, float]:
-    """The weight of each task that has a table, in the order of the columns."""
-    return {table.task.name: 1.0 for table in content.site.board.tasks if table.rows}
-
-
 def overview_of(content: Content) -> Overview | None:
     """None where no table has a row."""
-    weights = weights_of(content)
+    weights = content.site.board.measured
     tables = [content.tables[name] for name in weights]
     if not tables:
         return None

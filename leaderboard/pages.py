@@ -5,7 +5,7 @@ A package adds a kind by an entry point of the group `bench.pages` that names a 
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from markupsafe import Markup
 
@@ -17,13 +17,12 @@ from bench.plugins import Registry
 from bench.results.answers import Answered
 from bench.results.result import CannotRunResult
 from leaderboard.choice_data import choice_value
+from leaderboard.lone_pages import MEASURED, NOT_FOUND, STATIC_FILES
 from leaderboard.overview import overview_of
 from leaderboard.page_kind import PageKind
 from leaderboard.question_pages import prompts
 from leaderboard.scripts import answers_script, script
 from leaderboard.site import Content, page_of_task, root_of
-
-STATIC = Path(__file__).parent / "static"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +67,6 @@ def _task(content: Content, path: str) -> str:
     return content.render("task.html", path, table=content.tables[PurePosixPath(path).stem])
 
 
-def _not_found(content: Content, path: str) -> str:
-    # A server shows it at any depth, so its links need the site's address.
-    return content.render("404.html", path, root=content.site.options.url)
-
-
-def _static(_content: Content, path: str) -> bytes:
-    return (STATIC / path).read_bytes()
-
-
 def _picture_paths(content: Content) -> Iterator[str]:
     if content.site.options.picture:
         yield "board.png"
@@ -100,7 +90,7 @@ def _data(content: Content, path: str) -> str:
 
 
 def _choice(content: Content, _path: str) -> str:
-    return script("choice", choice_value(content.site.board.tasks))
+    return script("choice", choice_value(content.site.board.tasks, content.site.board.weights))
 
 
 def _answers_paths(content: Content) -> Iterator[str]:
@@ -194,10 +184,11 @@ _OWN = {
     "index": PageKind(lambda _: ["index.html"], _index),
     "tasks": PageKind(lambda _: ["tasks.html"], _tasks),
     "task": PageKind(lambda content: map(page_of_task, content.tables), _task),
-    "not_found": PageKind(lambda _: ["404.html"], _not_found),
+    "measured": MEASURED,
+    "not_found": NOT_FOUND,
     # Without it, GitHub Pages leaves out what begins with an underscore.
     "nojekyll": PageKind(lambda _: [".nojekyll"], lambda _content, _path: ""),
-    "static": PageKind(lambda _: sorted(path.name for path in STATIC.iterdir()), _static),
+    "static": STATIC_FILES,
     "picture": PageKind(_picture_paths, lambda content, _: content.site.options.picture),
     "data": PageKind(_data_paths, _data),
     "choice": PageKind(lambda _: ["data/choice.js"], _choice),

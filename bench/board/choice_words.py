@@ -105,6 +105,11 @@ def _gaps(choice: Choice) -> Iterator[tuple[str, Candidate, tuple[str, ...]]]:
         yield f"{noun} {_listed(lacking)} with", each, _command(each, lacking, fresh=False)
 
 
+def command_to_measure(candidate: Candidate, tasks: Sequence[str]) -> str:
+    """The command of one of its runs, with other tasks, and with latency."""
+    return shlex.join(_command(candidate, tasks, fresh=False))
+
+
 def _command(candidate: Candidate, tasks: Sequence[str], *, fresh: bool) -> tuple[str, ...]:
     """The command of one of its runs, with other tasks, and with latency; an import is not changed.
 

@@ -68,7 +68,7 @@ def _rank_key(row: Measured) -> int | None:
 
 def _interval(row: Measured) -> str:
     rate = row.result.metrics.accuracy
-    return f"{percent(rate.low)} – {percent(rate.high)}"
+    return f"{rate.low * 100:.1f}–{percent(rate.high)}"
 
 
 def _short_interval(row: Measured) -> str:

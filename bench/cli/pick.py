@@ -11,6 +11,15 @@ import click
 
 from bench.board.limits import PERMISSIVE, Limits, read_bytes, read_joules, read_seconds
 from bench.cli import options
+from bench.cli.pick_check import check, show_check
+from bench.cli.pick_more import (
+    More,
+    Supplement,
+    facts_of_supplement,
+    more_flags,
+    show_supplement,
+    supplement,
+)
 from bench.errors import UsageError, there_are
 
 if TYPE_CHECKING:
@@ -101,44 +110,68 @@ def _languages(
 )
 @options.suite
 @options.results
+@more_flags
 @options.as_json
-def pick(*, limits: Limits, tasks: tuple[str, ...], suite: str | None, results: Path, as_json: bool) -> None:
+def pick(
+    *, limits: Limits, tasks: tuple[str, ...], suite: str | None, results: Path, more: More, as_json: bool
+) -> None:
     """Say which of the measured models to use within limits.
 
     The score is the mean over the tasks of the way from guessing (0 %) to all right (100 %). Of several
     models that cannot be told apart, the cheapest is taken. Only models with a run of every task are ranked.
-    """
+
+    \b
+    Exit codes of --check: 0 the statement holds here, 1 it does not, 2 it cannot be checked here.
+    """  # noqa: D301 (click reads the backspace as "keep these lines")
     from bench.board.choice import choose
-    from bench.board.choice_facts import facts_of
-    from bench.board.reading import read_board
+    from bench.board.reading import read_board_quickly
     from bench.inputs.cards import cards_and_mistakes
 
-    board, _ = read_board(results, cards_and_mistakes()[0])
+    cards = cards_and_mistakes()[0]
+    board = read_board_quickly(results, cards, ranked=False)
     if not board.tasks:
         raise UsageError(f"there are no runs in {results} (bench run --help)")
     _check_licence(limits.licence, board)
     _check_languages(limits.languages, board)
     limits = replace(limits, machine=_machine(limits.machine, board))
-    choice = choose(board.tasks, _weights(tasks, suite, [table.task.name for table in board.tasks]), limits)
-    if as_json:
-        click.echo(json.dumps(facts_of(choice), indent=1))
-    else:
+    choice = choose(board.tasks, _weights(tasks, suite, board), limits)
+    beside = supplement(board, choice, cards, more)
+    if not as_json:
         _show(choice)
+        show_supplement(beside)
     for text in board.damaged:
         click.echo(f"not read: {text}", err=True)
+    _end(choice, beside, more, as_json=as_json)
 
 
-def _weights(terms: tuple[str, ...], suite: str | None, measured: list[str]) -> dict[str, float]:
-    """The weights of a suite's tasks, and 1 for each other; raises a UsageError for a task without runs."""
+def _end(choice: "Choice", beside: Supplement, more: More, *, as_json: bool) -> None:
+    """Run the check where it is asked for, and print the rest."""
+    from bench.board.choice_facts import facts_of
+
+    checked = check(choice, more.limit, more.data_dir) if more.check else None
+    if as_json:
+        click.echo(json.dumps(facts_of(choice) | facts_of_supplement(beside, checked), indent=1))
+    elif checked:
+        show_check(checked)
+    if checked:
+        raise SystemExit(checked.code)
+
+
+def _weights(terms: tuple[str, ...], suite: str | None, board: "Board") -> dict[str, float]:
+    """The weights of a suite's tasks, and the board's of each other; all of the board where none is named.
+
+    Raises a UsageError for a task without runs.
+    """
     from bench.inputs.suite import chosen_tasks, find_suite
 
+    measured = list(board.weights)
     weights = dict(find_suite(suite).tasks) if suite else {}
     for term in chosen_tasks(terms, None):
         names = [name for name in measured if fnmatchcase(name, term)]
         if not names:
             raise UsageError(f"no task with runs is named '{term}'{there_are(term, measured)}")
-        weights = dict.fromkeys(names, 1.0) | weights
-    return weights or dict.fromkeys(measured, 1.0)
+        weights = {name: board.weights[name] for name in names} | weights
+    return weights or board.measured or dict(board.weights)
 
 
 def _check_licence(licence: str, board: "Board") -> None:

@@ -80,7 +80,7 @@
     accuracy.textContent = `${share}\u202f%`;
     count.dataset.value = right;
     count.textContent = `${right}/${total}`;
-    drawn.querySelector(".small").textContent = `${low}\u202f% – ${high}\u202f%`;
+    drawn.querySelector(".small").textContent = `${low}–${high}\u202f%`;
     drawn.querySelector(".span").setAttribute("d", `M${low} 8H${high}`);
     drawn.querySelector(".value").setAttribute("d", `M${(100 * right) / total} 3V13`);
   }

@@ -142,6 +142,7 @@
 
   // The p of each two models, and half of the 95 % interval of their difference.
   function comparePairs(data, models, tasks, correct, both, each) {
+    const testOf = tests.differenceTest(each);
     const p = new Float64Array(models.length ** 2).fill(1);
     const margins = new Float64Array(models.length ** 2);
     const [won, lost] = [each.slice(), each.slice()]; // questions of each task that only one answered right
@@ -156,7 +157,7 @@
           variance += (won[task] + lost[task] - spread) * each[task] ** 2;
         }
         const [one, other] = [first * models.length + second, second * models.length + first];
-        p[one] = p[other] = tests.differenceP(won, lost, each);
+        p[one] = p[other] = testOf(won, lost);
         margins[one] = margins[other] = NORMAL_975 * Math.sqrt(Math.max(0, variance));
       }
     return {
@@ -244,18 +245,17 @@
   }
 
   // The members that no other is significantly better than, by Holm's method over all pairs of members.
-  function mayBeBest(field, members) {
-    const low = [];
+  function mayBeBest({ p, scores }, members) {
+    const pairs = (members.length * (members.length - 1)) / 2;
+    const low = new Float64Array(pairs);
+    let count = 0;
     eachPair(members, (first, second) => {
-      const p = field.p(first, second);
-      if (p <= ALPHA) low.push(p);
+      if (p(first, second) <= ALPHA) low[count++] = p(first, second);
     });
-    const limit = tests.holmLimit(low, (members.length * (members.length - 1)) / 2);
+    const limit = tests.holmLimit(low.subarray(0, count), pairs);
     const beaten = new Set();
     eachPair(members, (first, second) => {
-      if (field.p(first, second) > limit) return;
-      const difference = field.difference(first, second);
-      if (difference) beaten.add(difference > 0 ? second : first);
+      if (p(first, second) <= limit) beaten.add(scores[first] > scores[second] ? second : first);
     });
     return members.filter(({ at }) => !beaten.has(at));
   }

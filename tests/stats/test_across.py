@@ -159,3 +159,16 @@ def test_the_price_of_limits_is_in_its_interval_though_the_best_is_chosen_by_the
     assert len(covered) > 150
     assert np.mean(covered) >= 0.95 - 2 * (0.05 * 0.95 / len(covered)) ** 0.5
     assert (np.mean(without) < 0.91) == needed
+
+
+def test_guessing_is_also_tested_for_worse_answers() -> None:
+    """Exactly for one task, and by the normal approximation for several."""
+    options = [[4] * 100]
+    each = np.array([0.01])
+    for correct in (0, 15, 25, 100):
+        p = guessing_p(np.array([[float(correct)]]), options, each, worse=True)
+        assert p[0] == pytest.approx(min(1.0, 2 * binom.cdf(correct, 100, 0.25)), abs=1e-12)
+    several, options = np.array([[15.0, 60.0], [35.0, 90.0]]), [[4] * 100, [2] * 150]
+    better, worse = (guessing_p(several, options, np.array([0.01, 0.01]), worse=way) for way in (False, True))
+    assert (better[0], worse[1]) == (1.0, 1.0)
+    assert worse[0] == pytest.approx(better[1])
