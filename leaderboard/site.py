@@ -26,7 +26,6 @@ from leaderboard.long_lists import LongLists
 from leaderboard.model_pages import ModelPage, model_pages, page_of_model
 from leaderboard.question_pages import Listing, Question, listings, questions_of
 
-
 EXPLAINED = frozenset(term.name for terms in SECTIONS.values() for term in terms)
 """What the page "How it is measured" explains; heads of columns link to it."""
 

@@ -40,11 +40,7 @@ def _own_columns(kind: TableKind) -> Iterator[Column]:
 
 def known(columns: Sequence[Column], rows: Sequence[Measured]) -> list[Column]:
     """The columns without the optional ones of which no row has a value."""
-    return [
-        column
-        for column in columns
-        if not column.optional or has_values(column, rows)
-    ]
+    return [column for column in columns if not column.optional or has_values(column, rows)]
 
 
 def has_values(column: Column, rows: Sequence[Measured]) -> bool:
@@ -83,7 +79,7 @@ def _variant(row: Measured) -> str:
 
 def _right(row: Measured) -> str:
     rate = row.result.metrics.accuracy
-    return f"{rate.correct}/{rate.total}"
+    return f"{rate.correct:,}/{rate.total:,}"
 
 
 def _tuned(row: Measured) -> str:

@@ -38,7 +38,7 @@
     }
     board.say = (text) => (status.textContent = text);
     board.key = (name) => `${board.name}.${name}`;
-    board.title = (row) => row.cells[column.title].querySelector("a").textContent;
+    board.title = (row) => row.cells[column.title].querySelector("a").textContent.trim();
     return board;
   }
 
@@ -122,8 +122,7 @@
         if (variants) changed();
       };
       button.addEventListener("click", toggle);
-      const cell = row.cells[board.column.title];
-      cell.prepend(button);
+      row.querySelector(".named").prepend(button);
       // On a phone the whole line is the button.
       row.addEventListener("click", (event) => {
         if (getComputedStyle(row).display === "grid" && !event.target.closest("a, button, input, .rest") && !getSelection().toString()) toggle();
@@ -196,6 +195,8 @@
     }
     form.addEventListener("submit", (event) => event.preventDefault());
     form.hidden = false;
+    const folded = form.querySelector(".filter-set");
+    if (folded && matchMedia("(max-width: 46rem)").matches) folded.open = [...folded.querySelectorAll("select")].some((select) => select.value);
     return apply;
   }
 
@@ -231,8 +232,8 @@
     const tray = make("p", { className: "tray", hidden: true }, words, " ", link, " ", none);
     const boxes = board.rows.map((row) => {
       const box = make("input", { type: "checkbox", className: "tick", row });
-      box.setAttribute("aria-label", `Compare ${row.cells[board.column.title].querySelector("a").textContent}`);
-      row.cells[board.column.title].querySelector(".line").before(box);
+      box.setAttribute("aria-label", `Compare ${board.title(row)}`);
+      row.querySelector(".named").lastElementChild.before(box);
       box.addEventListener("change", show);
       return box;
     });

@@ -79,7 +79,7 @@
     accuracy.dataset.value = right / total;
     accuracy.textContent = `${share}\u202f%`;
     count.dataset.value = right;
-    count.textContent = `${right}/${total}`;
+    count.textContent = `${Number(right).toLocaleString("en")}/${Number(total).toLocaleString("en")}`;
     drawn.querySelector(".small").textContent = `${low}–${high}\u202f%`;
     drawn.querySelector(".span").setAttribute("d", `M${low} 8H${high}`);
     drawn.querySelector(".value").setAttribute("d", `M${(100 * right) / total} 3V13`);
@@ -102,7 +102,7 @@
       const link = cell("title").querySelector("a");
       return {
         id: row.dataset.run,
-        name: cell("title").dataset.value,
+        name: board.title(row),
         page: link.getAttribute("href"),
         quality: Number(cell("accuracy").dataset.value),
         low: ends[0] / 100,
