@@ -39,6 +39,11 @@ def points(share: float) -> str:
     return f"{100 * share:+.1f}".replace("-", MINUS)
 
 
+def plain_points(share: float) -> str:
+    """0.0123 -> "1.2", percentage points without a sign."""
+    return f"{100 * share:.1f}"
+
+
 def count(value: int | None) -> str:
     """Parameters: 134515008 -> "135M", 1543714304 -> "1.54B"."""
     if value is None:

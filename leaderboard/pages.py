@@ -11,12 +11,12 @@ from markupsafe import Markup
 
 from bench.board.board import Row, TaskBoard
 from bench.board.exporting import as_csv, as_json, row_values
-from bench.board.pairs import compared_with_first
 from bench.errors import BenchError
 from bench.plugins import Registry
 from bench.results.answers import Answered
 from bench.results.result import CannotRunResult
 from leaderboard.choice_data import choice_value
+from leaderboard.compare_page import compare_page, compare_paths
 from leaderboard.lone_pages import MEASURED, NOT_FOUND, STATIC_FILES
 from leaderboard.overview import overview_of
 from leaderboard.page_kind import PageKind
@@ -103,15 +103,6 @@ def _answers(content: Content, path: str) -> str:
     return answers_script(content.tables[task], content.questions(task))
 
 
-def _compare_paths(content: Content) -> Iterator[str]:
-    return (f"compare/{task}.html" for task, table in content.tables.items() if len(table.rows) > 1)
-
-
-def _compare(content: Content, path: str) -> str:
-    table = content.tables[PurePosixPath(path).stem]
-    return content.render("compare.html", path, table=table, comparisons=compared_with_first(table))
-
-
 def _tables_with_questions(content: Content) -> Iterator[str]:
     if content.shows_questions:
         yield from (task for task, table in content.tables.items() if table.rows)
@@ -193,7 +184,7 @@ _OWN = {
     "data": PageKind(_data_paths, _data),
     "choice": PageKind(lambda _: ["data/choice.js"], _choice),
     "answers": PageKind(_answers_paths, _answers),
-    "compare": PageKind(_compare_paths, _compare),
+    "compare": PageKind(compare_paths, compare_page),
     "list": PageKind(_list_paths, _list),
     "question": PageKind(_question_paths, _question),
     "model": PageKind(lambda content: content.models(), _model),

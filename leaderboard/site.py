@@ -12,6 +12,7 @@ from bench import wording
 from bench.board import facts
 from bench.board.board import Board, Row, TaskBoard
 from bench.board.changes import describe_change
+from bench.board.citing import citation
 from bench.board.columns import columns_of, filter_words, has_values, known
 from bench.board.frontier import frontiers
 from bench.board.pairs import row_names
@@ -73,13 +74,18 @@ class Content:
     def shows_questions(self) -> bool:
         return self.site.options.texts != "none"
 
+    @property
+    def has_comparison(self) -> bool:
+        """Whether a task has two comparable runs."""
+        return any(len(table.rows) > 1 for table in self.tables.values())
+
     def render(self, template: str | Template, path: str, **values: object) -> str:
         """A page from one of our templates, or from one that `environment` has read.
 
         Every template knows `root`, the way from the page to the site's folder, its own `path`, and
         `site_nav`, the pages that every page links to.
         """
-        places = {"root": root_of(path), "path": path, "site_nav": _site_nav()}
+        places = {"root": root_of(path), "path": path, "site_nav": _site_nav(self)}
         return self.environment.get_template(template).render({**places, **values})
 
 
@@ -97,9 +103,11 @@ def root_of(path: str) -> str:
     return "../" * path.count("/")
 
 
-def _site_nav() -> list[tuple[str, str]]:
+def _site_nav(content: Content) -> list[tuple[str, str]]:
     """The pages that every page links to, each a title and a path."""
-    return [("Overview", "index.html"), ("Tasks", "tasks.html"), ("How it is measured", "measured.html")]
+    compare = [("Compare", "compare.html")] if content.has_comparison else []
+    first = [("Overview", "index.html"), ("Tasks", "tasks.html")]
+    return [*first, *compare, ("How it is measured", "measured.html")]
 
 
 def content_of(site: Site) -> Content:
@@ -147,11 +155,11 @@ def _environment(options: Options) -> Environment:
     )
     functions: tuple[Callable[..., Any], ...] = (
         wording.percent, wording.count, wording.cut, wording.size, wording.number, wording.seconds,
-        wording.or_dash, wording.short_digest, wording.points,
+        wording.or_dash, wording.short_digest, wording.points, wording.plain_points, citation,
         facts.estimate, metric_title, view_title, facts.status_name, facts.unanswered,
         facts.different_answers, facts.costs, facts.circumstances, facts.failure_reason,
-        describe_change, filter_words, has_values, known, row_names, page_of, page_of_model, page_of_task, frontiers,
-        rows_apart, rows_by_model, subjects,
+        describe_change, filter_words, has_values, known, row_names, page_of, page_of_model, page_of_task,
+        frontiers, rows_apart, rows_by_model, subjects,
     )  # fmt: skip
     filters: dict[str, Any] = {function.__name__: function for function in functions}
     values: dict[str, Any] = {"options": options, "columns_of": cache(columns_of), "EXPLAINED": EXPLAINED}

@@ -6,7 +6,6 @@ Limits are never weighed against accuracy: a model is within all of them, or it 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +14,8 @@ from bench.board.board import TaskBoard
 from bench.board.candidates import Candidate, candidates
 from bench.board.limits import Limits, over, unknown
 from bench.inputs.model_card import ModelCard
-from bench.stats.across import Across, across, guessing_p, may_be_best, widening, worth
-from bench.stats.ranking import ALPHA, POWER, holm
-
-_TO_POWER = 1 + NormalDist().inv_cdf(POWER) / NormalDist().inv_cdf(1 - ALPHA / 2)
-"""From half of a 95 % interval to the difference that 80 of 100 test sets show."""
+from bench.stats.across import Across, across, guessing_p, may_be_best, shown_by, widening, worth
+from bench.stats.ranking import ALPHA, holm
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,4 +275,4 @@ def _detectable(field: _Field) -> float | None:
     models = field.where(baseline=False)
     rows, columns = np.triu_indices(len(models), 1)
     margins = field.compared.margin[np.ix_(models, models)][rows, columns] if models else np.zeros(0)
-    return min(1.0, float(np.median(margins)) * _TO_POWER) if len(margins) else None
+    return shown_by(float(np.median(margins))) if len(margins) else None

@@ -1,24 +1,13 @@
 """Two runs compared on the same questions: whether that is possible, and the result in a sentence. Pure."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
-from bench.board.board import Row, TaskBoard, are_comparable
+from bench.board.board import TaskBoard, are_comparable
 from bench.board.changes import format_difference
 from bench.board.facts import names_of
 from bench.results.answers import Answered
-from bench.stats.paired import Paired, paired
+from bench.stats.paired import Paired
 from bench.stats.ranking import detectable
 
 SIGNIFICANT = 0.05
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """A row compared with the first of its table, in that order: first, row."""
-
-    row: Row
-    paired: Paired
 
 
 def reason_not_comparable(first: Answered, second: Answered) -> str:
@@ -61,9 +50,3 @@ def describe_detectable(pair: Paired) -> str:
 def row_names(table: TaskBoard) -> list[str]:
     """The rows' names in comparisons."""
     return names_of([row.result.cell for row in table.rows])
-
-
-def compared_with_first(table: TaskBoard) -> Sequence[Comparison]:
-    """Every row but the first, compared with the first."""
-    first, *others = table.rows
-    return [Comparison(row, paired(first.answers.right, row.answers.right)) for row in others]

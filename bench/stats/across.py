@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.stats.paired import power
-from bench.stats.ranking import ALPHA, holm, mcnemar_all, won_by
+from bench.stats.ranking import ALPHA, POWER, holm, mcnemar_all, won_by
 
 ENUMERATED = 5000
 """Up to this many outcomes, a distribution over several tasks is computed exactly."""
 _CONFIDENT = NormalDist().inv_cdf(1 - ALPHA / 2)
+_TO_POWER = 1 + NormalDist().inv_cdf(POWER) / _CONFIDENT
 _ROUNDING = 1e-9
 _DECIMALS = 12
 """Of scores: equal ones stay equal, whatever the order in which a processor adds."""
@@ -89,6 +90,14 @@ def across(
         margin=_CONFIDENT * np.sqrt(np.maximum(0.0, variance)),
         p=p,
     )
+
+
+def shown_by(margin: float) -> float:
+    """The difference of two scores that a test set shows in 80 of 100 cases, in [0, 1].
+
+    `margin` is half of the 95 % interval of such a difference.
+    """
+    return min(1.0, margin * _TO_POWER)
 
 
 def difference_p(

@@ -192,6 +192,7 @@
   }
 
   self.benchStatistics = {
-    ALPHA, NORMAL_975, TO_POWER, sum, isLess, mcnemar, erfc, worth, rounded, differenceTest, guessingP, holmLimit, median, widening, wilson,
+    ALPHA, NORMAL_975, TO_POWER, sum, multiply, isLess, mcnemar, erfc, worth, rounded, differenceTest, guessingP, holmLimit,
+    median, widening, wilson,
   };
 })();

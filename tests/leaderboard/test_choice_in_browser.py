@@ -130,10 +130,8 @@ def opened(browser: Browser, tmp_path: Path) -> Iterator[Opener]:
     def open_page(tables: Tables) -> Page:
         for name in SCRIPTS:
             shutil.copy(STATIC / name, tmp_path)
-        (tmp_path / "data.js").write_text(
-            script("choice", choice_value(tables, {table.task.name: 1.0 for table in tables})),
-            encoding="utf-8",
-        )
+        weights = {table.task.name: 1.0 for table in tables}
+        (tmp_path / "data.js").write_text(script("choice", choice_value(tables, weights)), encoding="utf-8")
         tags = "".join(f'<script src="{name}"></script>' for name in SCRIPTS)
         (tmp_path / "page.html").write_text(PAGE.format(tags), encoding="utf-8")
         pages.append(browser.new_page())

@@ -113,7 +113,9 @@ def test_a_tuned_model_is_paired_with_the_one_it_came_from(results: Path) -> Non
     runs = {run.result.model_name: run for run in answered(site)}
     pair = paired(runs["original"].right, runs["medical"].right)
     difference = describe_pair("", "", pair).partition("second minus first: ")[2].rstrip(".")
-    compare = f"compare/quiz.html?first={before.id[:10]}&amp;second={after.id[:10]}"
+    compare = (
+        f"compare.html?task=quiz&amp;runs={before.id[:10]},{after.id[:10]}&amp;reference={before.id[:10]}"
+    )
     for path, root in (
         ("tasks/quiz.html", "../"),
         ("models/medical.html", "../"),
