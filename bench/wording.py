@@ -10,6 +10,11 @@ def or_dash(value: object) -> str:
     return DASH if value is None or value == "" else str(value)
 
 
+def whole(value: int) -> str:
+    """1273 -> "1,273"."""
+    return f"{value:,}"
+
+
 def counted(value: int, thing: str) -> str:
     """1 -> "1 row", 1200 -> "1,200 rows"."""
     return f"{value:,} {thing}{'' if value == 1 else 's'}"

@@ -249,8 +249,8 @@ def _row(run: Answered, main: CellFacts) -> Row:
 
 def _apart(cell: CellFacts, main: CellFacts) -> str:
     if cell.limit is not None:
-        which = f"{cell.limit} drawn" if cell.limit_order == "drawn" else f"the first {cell.limit}"
-        return f"partial run: {which} of {cell.data['test'].rows} questions"
+        which = f"{cell.limit:,} drawn" if cell.limit_order == "drawn" else f"the first {cell.limit:,}"
+        return f"partial run: {which} of {cell.data['test'].rows:,} questions"
     if are_comparable(cell, main):
         return ""
     if cell.task.version != main.task.version:

@@ -123,7 +123,6 @@ ACCURACY = Column(
     lambda row: row.result.metrics.accuracy.value,
     lambda row: percent(row.result.metrics.accuracy.value),
     number=True,
-    short_text=lambda row: f"{row.result.metrics.accuracy.value:.1%}",
     highest_first=True,
 )
 INTERVAL = Column(
@@ -137,7 +136,6 @@ ABOVE_CHANCE = Column(
     lambda row: row.standing and row.standing.above_chance,
     lambda row: percent(row.standing.above_chance) if row.standing else or_dash(None),
     number=True,
-    short_text=lambda row: f"{row.standing.above_chance:.1%}" if row.standing else or_dash(None),
 )
 RIGHT = Column(
     "right", "Right", lambda row: row.result.metrics.accuracy.correct, _right, number=True, extra=True

@@ -11,6 +11,7 @@ from bench.results.answers import Answers
 from bench.results.result import DoneResult
 from bench.stats.ranking import Ranking, chance_corrected, detectable, median_differ, rank
 from bench.types import ViewName
+from bench.wording import percent
 
 FRUGAL = 0.67
 """The headline names a model that needs at most this share of the best one's memory."""
@@ -127,7 +128,7 @@ def _frugal(leader: DoneResult, models: Sequence[DoneResult], results: Sequence[
         return ""
     size, least = min(sizes, key=lambda pair: pair[0])
     share = size / most
-    return f"; {_name(least, results)} needs {share:.0%} of the memory" if share <= FRUGAL else ""
+    return f"; {_name(least, results)} needs {percent(share, 0)} of the memory" if share <= FRUGAL else ""
 
 
 def memory(result: DoneResult) -> int | None:

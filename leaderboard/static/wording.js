@@ -44,8 +44,9 @@
   }
 
   const percent = (share, digits = 1) => `${fixed(share * 100, digits)}${SPACE}%`;
-  const points = (share) => (share < 0 ? "" : "+") + fixed(100 * share, 1);
-  const counted = (value, thing) => `${commas(String(value))} ${thing}${value === 1 ? "" : "s"}`;
+  const points = (share) => (share < 0 ? "" : "+") + fixed(100 * share, 1).replace("-", "−");
+  const whole = (value) => commas(String(value));
+  const counted = (value, thing) => `${whole(value)} ${thing}${value === 1 ? "" : "s"}`;
   const joules = (value) => `${number(value)}${SPACE}J`;
 
   // ["a", "b", "c"] -> "a, b and c".
@@ -138,7 +139,7 @@
   }
 
   self.benchWording = {
-    NAMED, LANGUAGES, fixed, size, number, latency, percent, points, counted, join, listed, over, unknown, describeLimits,
+    NAMED, LANGUAGES, fixed, size, number, latency, percent, points, whole, counted, join, listed, over, unknown, describeLimits,
     describeNeeds, describeCosts, readLimit,
   };
 })();
