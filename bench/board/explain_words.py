@@ -47,7 +47,8 @@ def _score(part: TaskPart) -> str:
     share = percent(part.right / part.questions)
     return (
         f"{part.task}, weight {percent(part.weight, 0)}: "
-        f"{part.right:,} of {part.questions:,} right ({share}), guessing {percent(part.guessing)}, so {percent(part.way)} of the way; run {part.run}"
+        f"{part.right:,} of {part.questions:,} right ({share}), "
+        f"guessing {percent(part.guessing)}, so {percent(part.way)} of the way; run {part.run}"
     )
 
 

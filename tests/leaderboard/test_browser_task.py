@@ -1,4 +1,4 @@
-"""The page of a task in a real browser: its table folds, filters, follows the view, and fits phone and paper."""
+"""The page of a task in a browser: its table folds, filters, follows the view, and fits phone and paper."""
 
 import re
 from pathlib import Path
@@ -108,7 +108,7 @@ def test_a_search_keeps_what_has_its_words_and_is_in_the_address(browser: Browse
 
 def test_filters_that_leave_nothing_say_so_and_reach_the_drawing(browser: Browser, site: Path) -> None:
     page, _, _ = visit(browser, task_page(site))
-    figure = page.locator(f"{SAMPLE} figure.across")
+    figure = page.locator(f"{SAMPLE} figure.across").first
     assert figure.is_visible()
     page.fill(f"{SAMPLE} input[type=search]", "no such model")
     assert page.locator(TABLE).is_hidden()
@@ -134,7 +134,7 @@ def test_a_variant_that_fits_is_shown_where_its_model_s_best_does_not(browser: B
             page.locator(TABLE)
             .locator("tbody tr")
             .evaluate_all(
-                "(rows, word) => rows.filter(row => row.dataset.precision === word).map(row => row.dataset.run)",
+                "(rows, word) => rows.filter(r => r.dataset.precision === word).map(r => r.dataset.run)",
                 precision,
             )
         )
@@ -214,10 +214,10 @@ def test_a_line_on_a_phone_opens_in_place_by_touch_and_by_keyboard(browser: Brow
 
 
 TAB_STOPS = """() => {
-  const stops = [...document.querySelectorAll("a[href], button, input, select, summary, textarea, [tabindex='0']")];
+  const stops = [...document.querySelectorAll("a[href], button, input, select, summary, [tabindex='0']")];
   const hidden = (stop) => {
     if (stop.disabled || stop.tabIndex < 0 || stop.classList.contains("skip")) return false;
-    if (!stop.checkVisibility({ visibilityProperty: true, contentVisibilityAuto: true })) return false; // no stop
+    if (!stop.checkVisibility({ visibilityProperty: true })) return false; // not a stop at all
     const { width, height } = stop.getBoundingClientRect();
     for (let part = stop; part; part = part.parentElement) {
       const { clipPath, opacity } = getComputedStyle(part);
@@ -244,8 +244,8 @@ def test_axe_finds_nothing_in_opened_rows(browser: Browser, site: Path, scheme: 
     page, _, _ = visit(browser, task_page(site), color_scheme=scheme, viewport=size)
     for at in (1, 0):
         page.locator(TABLE).locator("tr:not(.variant) button.open").nth(at).click()
-    page.click(f"{SAMPLE} .chooser summary")
     page.locator(TABLE).locator("tr:visible .tick:visible").first.check()
+    page.click(f"{SAMPLE} .chooser summary")
     audit = Axe().run(page)
     assert audit.violations_count == 0, audit.generate_report()
 
