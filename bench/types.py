@@ -35,6 +35,9 @@ PublishedTexts = Literal[Texts, "none"]
 """Which texts a site shows: `none` shows totals and no single question."""
 
 
+ReadStatus = Literal["parsed", "no_answer", "several_answers", "unfinished"]
+"""Whether an answer was read from a reply, and if not, why."""
+
 Role = Literal["test", "train", "exemplars"]
 """What a split is for."""
 

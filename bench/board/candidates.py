@@ -34,8 +34,12 @@ class Candidate:
 
     @property
     def machines(self) -> frozenset[str]:
-        """The hardware on which its costs were measured."""
-        return frozenset(hardware(result.provenance) for result in self.costs.values())
+        """The hardware on which its memory and times were measured."""
+        return frozenset(
+            hardware(result.provenance)
+            for result in self.costs.values()
+            if memory(result) is not None or result.cost.alone is not None
+        )
 
     def lacks(self, tasks: Sequence[str]) -> tuple[str, ...]:
         """Those of the tasks that it has no comparable run of."""

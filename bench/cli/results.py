@@ -31,10 +31,11 @@ def list_runs(*, results: Path, as_json: bool) -> None:
     from rich.table import Table
 
     from bench.cli.console import stdout
+    from bench.results.answers_cache import cached_results
     from bench.results.check import entries
     from bench.results.store import existing
 
-    rows = [_row(entry) for entry in entries(existing(results))]
+    rows = [_row(entry) for entry in entries(existing(results), cached_results(results))]
     if as_json:
         click.echo(json.dumps(rows, indent=1))
         return
