@@ -10,6 +10,7 @@ from bench.board.choice_words import sentence, support, to_measure
 from bench.board.limits import Limits
 from bench.board.plain import plain_words
 from bench.board.score_frontier import ScoreFrontier, score_frontier
+from bench.board.shades import shade
 from bench.stats.ranking import chance_corrected
 from bench.wording import DASH, counted, latency, size
 from leaderboard.model_pages import page_of_model
@@ -17,8 +18,6 @@ from leaderboard.site import Content
 
 PRESETS = (4, 8, 16)
 """Memory in GB."""
-STEPS = (0.05, 0.25, 0.5, 0.75)
-"""Where a heat map's shades change, as shares of the way from guessing to all right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +201,7 @@ def _cell(share: float | None, way: float | None) -> Cell:
     if share is None or way is None:
         return Cell(DASH, "none")
     text = f"{100 * share:.0f}".replace("-", "\u2212")
-    return Cell("0" if text == "\u22120" else text, f"l{sum(way >= step for step in STEPS)}")
+    return Cell("0" if text == "\u22120" else text, shade(way))
 
 
 def _costs(candidate: Candidate) -> tuple[str, ...]:

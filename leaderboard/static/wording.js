@@ -45,7 +45,7 @@
   }
 
   const percent = (share, digits = 1) => `${fixed(share * 100, digits)}${SPACE}%`;
-  const points = (share) => (share < 0 ? "" : "+") + fixed(100 * share, 1);
+  const points = (share) => (share < 0 ? "" : "+") + fixed(100 * share, 1).replace("-", "−");
   const counted = (value, thing) => `${commas(value)} ${thing}${value === 1 ? "" : "s"}`;
   const joules = (value) => `${number(value)}${SPACE}J`;
 

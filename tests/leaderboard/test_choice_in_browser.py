@@ -27,7 +27,7 @@ from bench.results.answers import Answered, read_answered
 from bench.stats.across import across, guessing_p, worth
 from conftest import ROOT
 from leaderboard.choice_data import choice_value
-from leaderboard.pages import STATIC
+from leaderboard.lone_pages import STATIC
 from leaderboard.scripts import script
 
 pytestmark = pytest.mark.browser
