@@ -8,7 +8,7 @@ from bench.wording import short_digest
 
 def citation(tables: Sequence[TaskBoard]) -> str:
     """The tasks with the digests of their questions, the engine's versions, and the newest run's date."""
-    tasks = "; ".join(f"{table.task.title}, data {short_digest(table.data_sha256)}" for table in tables)
+    tasks = "; ".join(f"{table.task.name}, data {short_digest(table.data_sha256)}" for table in tables)
     results = [row.result for table in tables for row in (*table.rows, *table.apart)]
     engines = sorted({result.cell.engine_version for result in results})
     dates = [result.provenance.finished[:10] for result in results if result.provenance.finished]

@@ -31,11 +31,11 @@ def as_csv(rows: Sequence[Row]) -> str:
     columns = known(columns_of("export"), rows)
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(column.name for column in columns)
-    writer.writerows([_no_formula(rounded(column.value(row))) for column in columns] for row in rows)
+    writer.writerows([no_formula(rounded(column.value(row))) for column in columns] for row in rows)
     return out.getvalue()
 
 
-def _no_formula(value: Value) -> Value:
+def no_formula(value: Value) -> Value:
     """A text that a spreadsheet would take for a formula is marked as text."""
     return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@")) else value
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, get_args
 import click
 
 from bench.cli import options
+from bench.cli.figures import figures
 from bench.errors import UsageError
 from bench.types import PublishedTexts
 from bench.wording import size
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 @click.group()
 def leaderboard() -> None:
     """Show the board; build, serve and publish its site."""
+
+
+leaderboard.add_command(figures)
 
 
 @leaderboard.command()

@@ -7,7 +7,7 @@
     "fill", "fill-opacity", "stroke", "stroke-width", "stroke-dasharray", "stroke-linejoin", "paint-order",
     "font-size", "font-weight", "text-anchor", "opacity", "r",
   ];
-  const FOOT = 28; // pixels below the drawing, for the line to cite
+  const [MARGIN, LINE] = [12, 15]; // around the drawing, and the height of a line below it, in pixels
   const SCALE = 2; // pixels of the PNG for one of the page
 
   // The drawing as a file of its own: styles as attributes, a ground, a title and the line to cite.
@@ -17,20 +17,23 @@
     const copy = drawing.cloneNode(true);
     const parts = (svg) => [svg, ...svg.querySelectorAll("*")];
     parts(drawing).forEach((part, at) => inline(part, parts(copy)[at]));
-    copy.setAttribute("width", width);
-    copy.setAttribute("height", height);
+    for (const [name, value] of Object.entries({ x: MARGIN, y: MARGIN, width, height })) copy.setAttribute(name, value);
+    const cite = wrapped(figure.dataset.cite ?? "SLM Bench", width / 5.8);
     const whole = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-    const sizes = { width: Math.ceil(width), height: Math.ceil(height) + FOOT, "font-family": FONTS };
-    for (const [name, value] of Object.entries(sizes)) whole.setAttribute(name, value);
+    const sizes = { width: Math.ceil(width) + 2 * MARGIN, height: Math.ceil(height) + 2 * MARGIN + LINE * cite.length + 6 };
+    for (const [name, value] of Object.entries({ ...sizes, "font-family": FONTS })) whole.setAttribute(name, value);
     const { backgroundColor, color } = getComputedStyle(document.body);
-    const title = drawing.getAttribute("aria-label") ?? drawing.querySelector("title")?.textContent ?? "";
-    add(whole, "title", {}, title);
+    add(whole, "title", {}, drawing.getAttribute("aria-label") ?? drawing.querySelector("title")?.textContent);
     add(whole, "rect", { width: "100%", height: "100%", fill: backgroundColor });
     whole.append(copy);
-    const foot = { x: 4, y: Math.ceil(height) + 18, "font-size": 11, fill: color };
-    add(whole, "text", foot, figure.dataset.cite ?? "SLM Bench");
+    cite.forEach((line, at) => {
+      const y = Math.ceil(height) + 2 * MARGIN + LINE * at + 6;
+      add(whole, "text", { x: MARGIN, y, "font-size": 11, fill: color }, line);
+    });
     return whole;
   }
+
+  const wrapped = (text, most) => text.match(new RegExp(`(?!\\s)[^]{1,${Math.floor(most)}}(?=\\s|$)`, "g"));
 
   function add(parent, tag, attributes, text = "") {
     const part = document.createElementNS(parent.namespaceURI, tag);
