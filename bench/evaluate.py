@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from bench.engines.engine import Engine, LanguageModel
 from bench.errors import BenchError, PromptTooLong
-from bench.inputs.task import Generate
+from bench.inputs.generate import Generate
 from bench.scoring.asking import Asking, Render, bare_requests, generate_request, score_request
 from bench.scoring.record import Record
 from bench.scoring.recording import same_tokens, scored, too_long, view_scores, views_of, weighed, written

@@ -77,13 +77,16 @@ def _is_own(point: EntryPoint) -> bool:
 
 
 def _load(point: EntryPoint, noun: str, kind: type[T]) -> T:
-    package = f" of {point.dist.name} {point.dist.version}" if point.dist else ""
-    description = f"the {noun} '{point.name}'{package}"
     try:
         row: object = point.load()
     except Exception as error:  # another package's import may raise anything
-        raise BenchError(f"{description} cannot be loaded: {named_line(error)}") from error
+        raise BenchError(f"{_described(point, noun)} cannot be loaded: {named_line(error)}") from error
     if not isinstance(row, kind):
-        text = f"{description} is not a {kind.__name__}: {point.value} is a {type(row).__name__}"
+        text = f"{_described(point, noun)} is not a {kind.__name__}: {point.value} is a {type(row).__name__}"
         raise BenchError(f"{text}; see CONTRIBUTING.md")
     return row
+
+
+def _described(point: EntryPoint, noun: str) -> str:
+    package = f" of {point.dist.name} {point.dist.version}" if point.dist else ""
+    return f"the {noun} '{point.name}'{package}"

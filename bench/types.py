@@ -35,6 +35,9 @@ PublishedTexts = Literal[Texts, "none"]
 """Which texts a site shows: `none` shows totals and no single question."""
 
 
+Role = Literal["test", "train", "exemplars"]
+"""What a split is for."""
+
 Extra = str | tuple[str, ...]
 """The value of an extra column: a text or a list of texts."""
 

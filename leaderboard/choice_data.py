@@ -1,63 +1,69 @@
 """What the choice in the browser is made from, as values for `static/choice.js`. Pure."""
 
 import base64
+import shlex
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from decimal import ROUND_CEILING, Context
 
 import numpy as np
 
 from bench.board.board import Row, TaskBoard
-from bench.board.candidates import Candidate, candidates, joules_per_answer
-from bench.board.choice_words import command_for
+from bench.board.candidates import Candidate, candidates, hardware, joules_per_answer
 from bench.board.limits import PERMISSIVE
 from bench.board.standing import memory
-from bench.board.tags import machine_of
 from bench.results.result import DoneResult
 from leaderboard.model_pages import page_of_model
 from leaderboard.site import page_of
 
 Values = dict[str, object]
-_TASKS = "@TASKS@"
-"""Stands in a command where the names of tasks go."""
-_OF_MODEL = ("title", "licence", "baseline", "command")
+_FOUR_DIGITS = Context(prec=4, rounding=ROUND_CEILING)
+"""Seconds are rounded up so that comparing them with a limit of up to four digits gives the same."""
+_OF_MODEL = ("title", "licence", "languages", "baseline", "command")
 """What a run repeats only where it is not that of the model's first run."""
 
 
-def choice_value(tables: Sequence[TaskBoard]) -> Values:
+def choice_value(tables: Sequence[TaskBoard], weights: Mapping[str, float]) -> Values:
     """The tasks, and every model and variant with its runs: what `bench.board.choice.choose` reads.
 
     Memory and disk are bytes, latencies seconds, energy is joules an answer. `right` has a bit for each
     question, the first in the highest bit of the first byte (`numpy.packbits`), in base64. What is unknown
-    is left out. A machine is its place in `machines`, and a card without a run its place in `cards`.
+    is left out. `asked` is how many questions were asked alone, and `seconds` are those of each. A machine
+    is its place in `machines`, and a card without a run its place in `cards`. A run has in `elsewhere` the
+    costs of the newest run that is the same on another machine.
     """
+    machines = sorted({hardware(row.result.provenance) for table in tables for row in table.rows})
     models = candidates(tables)
-    machines = sorted({machine for model in models for machine in model.machines})
+    on_machines = zip(*[candidates(tables, machine) for machine in machines], strict=True)
     cards = {card.name: card.title for table in tables for card in table.unmeasured}
     places = {name: place for place, name in enumerate(cards)}
     return {
-        "tasks": [_task(table) for table in tables],
+        "tasks": [_task(table, weights[table.task.name]) for table in tables],
         "unmeasured": {table.task.name: [places[card.name] for card in table.unmeasured] for table in tables},
-        "models": [_model(model, machines) for model in models],
+        "models": [
+            _model(model, on_machine, machines) for model, on_machine in zip(models, on_machines, strict=True)
+        ],
         "cards": list(cards.items()),
         "machines": machines,
         "permissive": sorted(PERMISSIVE),
     }
 
 
-def _task(table: TaskBoard) -> Values:
+def _task(table: TaskBoard, weight: float) -> Values:
     options = Counter(table.rows[0].answers.options) if table.rows else Counter[int]()
     return {
         "name": table.task.name,
         "title": table.task.title,
         "short": table.task.title,
-        "weight": 1,
+        "weight": weight,
         "chance": table.chance,
         "questions": options.total() or table.items,
         "options": sorted(options.items()),
     }
 
 
-def _model(model: Candidate, machines: Sequence[str]) -> Values:
+def _model(model: Candidate, on_machine: Sequence[Candidate], machines: Sequence[str]) -> Values:
+    """`on_machine` is the model with its costs on each of the machines."""
     cell = model.first.cell
     first = _of_model(model.first)
     values: Values = {
@@ -65,46 +71,63 @@ def _model(model: Candidate, machines: Sequence[str]) -> Values:
         "variant": cell.variant.slug,
         "page": page_of_model(cell.model.name),
         "family": cell.model.family,
-        "languages": cell.model.languages,
         "parameters": cell.model.parameters,
         "precision": cell.variant.precision,
         "imported": model.first.imported,
     }
-    runs = {
-        task: {key: value for key, value in _of_model(row.result).items() if first[key] != value}
-        | _run(row, machines)
-        for task, row in model.rows.items()
-    }
+    runs: Values = {}
+    for task, row in model.rows.items():
+        same = [each.costs[task] for each in on_machine if task in each.costs]
+        elsewhere = [_costs(result, machines) for result in same if result is not row.result]
+        own = {key: value for key, value in _of_model(row.result).items() if first[key] != value}
+        runs[task] = own | _run(row, machines) | _known({"elsewhere": elsewhere})
     return first | _known(values) | {"runs": runs}
 
 
 def _of_model(result: DoneResult) -> Values:
     card = result.cell.model
-    command = command_for(result, [_TASKS]).split(_TASKS)
-    return dict(zip(_OF_MODEL, (card.title, card.license, card.is_baseline, command), strict=True))
+    values = card.title, card.license, card.languages, card.is_baseline, _command(result)
+    return dict(zip(_OF_MODEL, values, strict=True))
+
+
+def _command(result: DoneResult) -> list[str]:
+    """The words of a run's command; the names of its tasks are empty."""
+    words = shlex.split(result.cell.command)
+    if "--tasks" in words and not result.imported:
+        words[words.index("--tasks") + 1] = ""
+    return words
 
 
 def _run(row: Row, machines: Sequence[str]) -> Values:
-    result, cost, accuracy = row.result, row.result.cost, row.result.metrics.accuracy
-    return _known(
-        {
-            "id": result.cell.id,
-            "page": page_of(row.run.folder),
-            "right": base64.b64encode(np.packbits(row.answers.right).tobytes()).decode(),
-            "correct": int(row.answers.right.sum()),
-            "low": round(accuracy.low, 5),
-            "high": round(accuracy.high, 5),
-            "memory": memory(result),
-            "model_bytes": cost.model_bytes,
-            "p50": cost.alone and cost.alone.p50,
-            "p95": cost.alone and cost.alone.p95,
-            "disk": cost.weights_bytes,
-            "joules": joules_per_answer(result),
-            "machine": machines.index(machine_of(result.provenance)),
-            "leak": bool(row.leak) or None,
-        }
-    )
+    accuracy = row.result.metrics.accuracy
+    return {
+        "id": row.result.cell.id,
+        "page": page_of(row.run.folder),
+        "right": base64.b64encode(np.packbits(row.answers.right).tobytes()).decode(),
+        "correct": int(row.answers.right.sum()),
+        "low": round(accuracy.low, 5),
+        "high": round(accuracy.high, 5),
+        **_known({"leak": bool(row.leak) or None, "disk": row.result.cost.weights_bytes}),
+        **_costs(row.result, machines),
+    }
+
+
+def _costs(result: DoneResult, machines: Sequence[str]) -> Values:
+    """What depends on the machine."""
+    cost, alone = result.cost, result.cost.alone
+    values: Values = {
+        "machine": machines.index(hardware(result.provenance)),
+        "memory": memory(result),
+        "model_bytes": cost.model_bytes,
+        "gpu": bool(cost.peak_device_memory_bytes) or None,
+        "asked": alone and alone.questions,
+        "p50": alone and alone.p50,
+        "p95": alone and alone.p95,
+        "seconds": alone and [float(_FOUR_DIGITS.create_decimal(repr(each))) for each in alone.seconds],
+        "joules": joules_per_answer(result),
+    }
+    return _known(values)
 
 
 def _known(values: Values) -> Values:
-    return {key: value for key, value in values.items() if value not in (None, "", ())}
+    return {key: value for key, value in values.items() if value not in (None, "", [])}

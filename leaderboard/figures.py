@@ -9,7 +9,8 @@ from html import unescape
 from html.parser import HTMLParser
 
 from bench.board.exporting import no_formula
-from leaderboard.pages import STATIC, pages_of, renderer
+from leaderboard.lone_pages import STATIC
+from leaderboard.pages import pages_of, renderer
 from leaderboard.site import Content
 from leaderboard.standalone import StyleSheet, read_styles, standalone
 

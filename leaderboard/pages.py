@@ -5,7 +5,7 @@ A package adds a kind by an entry point of the group `bench.pages` that names a 
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from markupsafe import Markup
 
@@ -17,12 +17,12 @@ from bench.results.answers import Answered
 from bench.results.result import CannotRunResult
 from leaderboard.choice_data import choice_value
 from leaderboard.compare_page import compare_page, compare_paths
+from leaderboard.lone_pages import MEASURED, NOT_FOUND, STATIC_FILES
+from leaderboard.overview import overview_of
 from leaderboard.page_kind import PageKind
 from leaderboard.question_pages import prompts
 from leaderboard.scripts import answers_script, script
 from leaderboard.site import Content, page_of_task, root_of
-
-STATIC = Path(__file__).parent / "static"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def renderer(content: Content) -> Callable[[Page], bytes]:
 
 
 def _index(content: Content, path: str) -> str:
-    return content.render("index.html", path, board=content.site.board)
+    return content.render("index.html", path, board=content.site.board, overview=overview_of(content))
 
 
 def _tasks(content: Content, path: str) -> str:
@@ -65,15 +65,6 @@ def _tasks(content: Content, path: str) -> str:
 
 def _task(content: Content, path: str) -> str:
     return content.render("task.html", path, table=content.tables[PurePosixPath(path).stem])
-
-
-def _not_found(content: Content, path: str) -> str:
-    # A server shows it at any depth, so its links need the site's address.
-    return content.render("404.html", path, root=content.site.options.url)
-
-
-def _static(_content: Content, path: str) -> bytes:
-    return (STATIC / path).read_bytes()
 
 
 def _picture_paths(content: Content) -> Iterator[str]:
@@ -99,7 +90,7 @@ def _data(content: Content, path: str) -> str:
 
 
 def _choice(content: Content, _path: str) -> str:
-    return script("choice", choice_value(content.site.board.tasks))
+    return script("choice", choice_value(content.site.board.tasks, content.site.board.weights))
 
 
 def _answers_paths(content: Content) -> Iterator[str]:
@@ -184,10 +175,11 @@ _OWN = {
     "index": PageKind(lambda _: ["index.html"], _index),
     "tasks": PageKind(lambda _: ["tasks.html"], _tasks),
     "task": PageKind(lambda content: map(page_of_task, content.tables), _task),
-    "not_found": PageKind(lambda _: ["404.html"], _not_found),
+    "measured": MEASURED,
+    "not_found": NOT_FOUND,
     # Without it, GitHub Pages leaves out what begins with an underscore.
     "nojekyll": PageKind(lambda _: [".nojekyll"], lambda _content, _path: ""),
-    "static": PageKind(lambda _: sorted(path.name for path in STATIC.iterdir()), _static),
+    "static": STATIC_FILES,
     "picture": PageKind(_picture_paths, lambda content, _: content.site.options.picture),
     "data": PageKind(_data_paths, _data),
     "choice": PageKind(lambda _: ["data/choice.js"], _choice),

@@ -100,7 +100,12 @@ def root_of(path: str) -> str:
 def _site_nav(content: Content) -> list[tuple[str, str]]:
     """The pages that every page links to, each a title and a path."""
     compare = [("Compare", "compare.html")] if content.has_comparison else []
-    return [("Overview", "index.html"), ("Tasks", "tasks.html"), *compare]
+    return [
+        ("Overview", "index.html"),
+        ("Tasks", "tasks.html"),
+        *compare,
+        ("How it is measured", "measured.html"),
+    ]
 
 
 def content_of(site: Site) -> Content:

@@ -8,10 +8,14 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
 from click.testing import CliRunner, Result
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 # Before any hub client is imported: no test may wait for a network.
 os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
@@ -185,3 +189,26 @@ def quiz(project: Path) -> Path:
     path = project / "tasks" / "quiz.yaml"
     path.write_text(TASK.replace("anatomy", "quiz"), encoding="utf-8")
     return path
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["Browser"]:
+    """Chromium; helpers for what it shows are in `tests/leaderboard/browsing.py`."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        path = shutil.which("chromium")
+        yield playwright.chromium.launch(
+            executable_path=path, args=["--no-sandbox", "--disable-background-networking"]
+        )
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site of the committed results, written once; not to be changed."""
+    from bench.inputs.cards import all_cards
+    from leaderboard.build import make_site, write_site
+
+    out = tmp_path_factory.mktemp("site") / "site"
+    write_site(make_site(ROOT / "results", all_cards()), out)
+    return out

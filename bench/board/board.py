@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bench.board.changes import Change, changes
 from bench.board.descent import LEAK, described, leak
-from bench.board.standing import Standing, Standings, standings
+from bench.board.standing import Standing, standings
 from bench.board.tags import machine_of, tags_of
 from bench.inputs.model_card import ModelCard
 from bench.results.answers import Answered, Answers, AnyRun, Unanswered
@@ -116,19 +116,36 @@ class TaskBoard:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """`damaged` has a sentence on each run that is not shown: damaged, unfinished or a copy."""
+    """`damaged` has a sentence on each run that is not shown: damaged, unfinished or a copy.
+
+    `weights` say how much each task counts in a score across tasks, by name; `title` is "" where none was
+    given.
+    """
 
     tasks: tuple[TaskBoard, ...]
     damaged: tuple[str, ...]
+    weights: Mapping[str, float]
+    title: str = ""
+
+    @property
+    def measured(self) -> dict[str, float]:
+        """The weights of the tasks that have a row."""
+        return {table.task.name: self.weights[table.task.name] for table in self.tasks if table.rows}
 
 
 def make_board(runs: Sequence[AnyRun], cards: Sequence[ModelCard], damaged: Sequence[str]) -> Board:
-    """A table for every task that has runs, by task name."""
+    """A table for every task that has runs, by task name; all tasks have equal weights."""
+    board = unranked(runs, cards, damaged)
+    return replace(board, tasks=tuple(_ranked(table) for table in board.tasks))
+
+
+def unranked(runs: Sequence[AnyRun], cards: Sequence[ModelCard], damaged: Sequence[str]) -> Board:
+    """The board without what takes long: standings, headlines, what can be detected, and changes."""
     groups: dict[str, list[AnyRun]] = {}
     for run in described(runs, cards):
         groups.setdefault(run.result.task.name, []).append(run)
-    tables = [_task_board(groups[name], cards) for name in sorted(groups)]
-    return Board(tasks=tuple(tables), damaged=tuple(damaged))
+    tables = tuple(_task_board(groups[name], cards) for name in sorted(groups))
+    return Board(tables, tuple(damaged), weights=dict.fromkeys(sorted(groups), 1.0))
 
 
 def _task_board(runs: Sequence[AnyRun], cards: Sequence[ModelCard]) -> TaskBoard:
@@ -140,9 +157,6 @@ def _task_board(runs: Sequence[AnyRun], cards: Sequence[ModelCard]) -> TaskBoard
     machines = {machine_of(row.result.provenance) for row in table or rows}
     table = _tagged(table, machines)
     options = _option_counts(table or rows)
-    chance = _chance(options)
-    table, ranked = _ranked(sorted(table, key=_order), chance)
-    folders = {row.result.cell.id: row.run.folder for row in rows}
     shown = {row.result.cell.model.name for row in table}
     shown |= {failure.result.model_name for failure in failures}
     return TaskBoard(
@@ -151,29 +165,34 @@ def _task_board(runs: Sequence[AnyRun], cards: Sequence[ModelCard]) -> TaskBoard
         data_source=test.source,
         data_sha256=test.sha256,
         data_warnings=tuple(test.warnings()),
-        chance=chance,
+        chance=_chance(options),
         option_counts=" or ".join(str(count) for count in sorted(options)),
         machine=machines.pop() if len(machines) == 1 else "",
-        rows=tuple(table),
+        rows=tuple(sorted(table, key=_order)),
         apart=tuple(sorted((row for row in rows if row.apart), key=_order)),
         failures=tuple(sorted(failures, key=lambda failure: failure.folder.as_posix())),
         unmeasured=tuple(card for card in cards if card.name not in shown),
-        headline=ranked.headline + _leaks(table) if ranked else "",
-        detectable=ranked.detectable if ranked else 1.0,
-        by_view=ranked.by_view if ranked else {},
-        changes=tuple(
-            (change, folders[change.after.cell.id]) for change in changes([row.run for row in rows])
-        ),
     )
 
 
-def _ranked(table: Sequence[Row], chance: float) -> tuple[list[Row], Standings | None]:
-    """The rows with their standings; None where there is no row."""
-    if not table:
-        return [], None
-    ranked = standings([row.result for row in table], [row.answers for row in table], chance)
-    rows = zip(table, ranked.rows, strict=True)
-    return [replace(row, standing=standing) for row, standing in rows], ranked
+def _ranked(table: TaskBoard) -> TaskBoard:
+    """The table with its standings, where it has a row, and with the changes of all its finished runs."""
+    runs = sorted((row.run for row in (*table.rows, *table.apart)), key=lambda run: run.folder)
+    folders = {run.result.cell.id: run.folder for run in runs}
+    made = tuple((change, folders[change.after.cell.id]) for change in changes(runs))
+    if not table.rows:
+        return replace(table, changes=made)
+    rows = table.rows
+    ranked = standings([row.result for row in rows], [row.answers for row in rows], table.chance)
+    pairs = zip(rows, ranked.rows, strict=True)
+    return replace(
+        table,
+        rows=tuple(replace(row, standing=standing) for row, standing in pairs),
+        headline=ranked.headline + _leaks(rows),
+        detectable=ranked.detectable,
+        by_view=ranked.by_view,
+        changes=made,
+    )
 
 
 def _leaks(table: Sequence[Row]) -> str:

@@ -7,19 +7,21 @@ from bench.board.board import Row, TaskBoard
 from bench.board.facts import names_of
 from bench.board.limits import Needs
 from bench.board.standing import memory
-from bench.board.tags import machine_of
-from bench.results.result import DoneResult
+from bench.results.result import DoneResult, Provenance
+from bench.wording import size
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidate:
-    """`rows` are its rows by task name, at least one; `needs` is the most that it needed on any of them.
+    """`rows` are its rows by task name, at least one; `costs` are the runs whose costs count, by task name.
 
-    A need is unknown where it was not measured on one of the tasks.
+    `needs` is the most that it needed on any of the tasks. A cost is unknown where it was not measured on
+    one of them.
     """
 
     name: str
     rows: Mapping[str, Row]
+    costs: Mapping[str, DoneResult]
     needs: Needs
 
     @property
@@ -32,25 +34,36 @@ class Candidate:
 
     @property
     def machines(self) -> frozenset[str]:
-        return frozenset(machine_of(row.result.provenance) for row in self.rows.values())
+        """The hardware on which its costs were measured."""
+        return frozenset(hardware(result.provenance) for result in self.costs.values())
 
     def lacks(self, tasks: Sequence[str]) -> tuple[str, ...]:
         """Those of the tasks that it has no comparable run of."""
         return tuple(task for task in tasks if task not in self.rows)
 
 
-def candidates(tables: Sequence[TaskBoard]) -> tuple[Candidate, ...]:
+def hardware(provenance: Provenance) -> str:
+    """Processor, cores, memory and accelerator: costs compare only between runs that agree in these."""
+    memory_size = "" if provenance.memory_bytes is None else size(provenance.memory_bytes)
+    device = "" if provenance.device == "cpu" else provenance.device
+    # A plain space, because people type a part of this text.
+    return ", ".join(filter(None, [provenance.machine, memory_size, device])).replace("\u202f", " ")
+
+
+def candidates(tables: Sequence[TaskBoard], machine: str = "") -> tuple[Candidate, ...]:
     """Every model and variant with a row in a table, by name.
 
-    Of several rows in one table that differ in neither, such as two adapters, the newest run counts.
+    Of several rows in one table that differ in neither, such as two adapters, the newest run counts, and
+    for the costs the newest on `machine`, a `hardware`; "" is any.
     """
-    groups: dict[tuple[str, ...], dict[str, Row]] = {}
+    groups: dict[tuple[str, ...], dict[str, list[Row]]] = {}
     for table in tables:
         for row in sorted(table.rows, key=_age):
-            groups.setdefault(_key(row.result), {})[table.task.name] = row
+            rows = groups.setdefault(_key(row.result), {})
+            rows.setdefault(table.task.name, []).append(row)
     rows_of = list(groups.values())
-    names = names_of([next(iter(rows.values())).result.cell for rows in rows_of])
-    made = [Candidate(name, rows, _needs(rows)) for name, rows in zip(names, rows_of, strict=True)]
+    names = names_of([next(iter(rows.values()))[-1].result.cell for rows in rows_of])
+    made = [_candidate(name, rows, machine) for name, rows in zip(names, rows_of, strict=True)]
     return tuple(sorted(made, key=lambda candidate: candidate.name))
 
 
@@ -63,26 +76,45 @@ def _age(row: Row) -> tuple[str, str]:
     return row.result.provenance.finished, row.result.cell.id
 
 
-def _needs(rows: Mapping[str, Row]) -> Needs:
-    results = [row.result for row in rows.values()]
+def _candidate(name: str, rows_of: Mapping[str, Sequence[Row]], machine: str) -> Candidate:
+    """From its rows by task name, oldest first."""
+    rows = {task: rows[-1] for task, rows in rows_of.items()}
+    costs: dict[str, DoneResult] = {}
+    for task, all_rows in rows_of.items():
+        for row in all_rows:
+            if not machine or hardware(row.result.provenance) == machine:
+                costs[task] = row.result
+    return Candidate(name, rows, costs, _needs(rows, costs))
 
-    def most(cost: Callable[[DoneResult], float | None]) -> float | None:
-        values = [cost(result) for result in results]
-        known = [value for value in values if value is not None]
-        return max(known) if len(known) == len(values) else None
 
-    held, stored = most(memory), most(lambda result: result.cost.weights_bytes)
+def _needs(rows: Mapping[str, Row], costs: Mapping[str, DoneResult]) -> Needs:
+    """Size on disk, licence and languages depend on no machine."""
+    here = [costs.get(task) for task in rows]
+    anywhere = [row.result for row in rows.values()]
+    held = _most(here, memory)
+    stored = _most(anywhere, lambda result: result.cost.weights_bytes)
+    weights = _most(here, lambda result: result.cost.model_bytes)
+    model = anywhere[0].cell.model
     return Needs(
         memory=None if held is None else int(held),
-        p50=most(lambda result: result.cost.alone and result.cost.alone.p50),
-        p95=most(lambda result: result.cost.alone and result.cost.alone.p95),
+        p50=_most(here, lambda result: result.cost.alone and result.cost.alone.p50),
+        p95=_most(here, lambda result: result.cost.alone and result.cost.alone.p95),
         disk=None if stored is None else int(stored),
-        joules=most(joules_per_answer),
-        licence=results[0].cell.model.license,
+        joules=_most(here, joules_per_answer),
+        licence=model.license,
+        languages=model.languages,
+        weights=None if weights is None else int(weights),
     )
 
 
+def _most(results: Sequence[DoneResult | None], cost: Callable[[DoneResult], float | None]) -> float | None:
+    """The highest cost; None where one is not known."""
+    values = [None if result is None else cost(result) for result in results]
+    known = [value for value in values if value is not None]
+    return max(known) if len(known) == len(values) else None
+
+
 def joules_per_answer(result: DoneResult) -> float | None:
-    """The energy of one answer, None where it was not measured."""
+    """The energy of one answer; None where it was not measured."""
     joules = result.cost.joules
     return None if joules is None else joules / result.metrics.accuracy.total

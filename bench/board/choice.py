@@ -14,7 +14,7 @@ from bench.board.board import TaskBoard
 from bench.board.candidates import Candidate, candidates
 from bench.board.limits import Limits, over, unknown
 from bench.inputs.model_card import ModelCard
-from bench.stats.across import Across, across, guessing_p, may_be_best, shown_by, worth
+from bench.stats.across import Across, across, guessing_p, may_be_best, shown_by, widening, worth
 from bench.stats.ranking import ALPHA, holm
 
 
@@ -76,7 +76,7 @@ class Price:
     """What the limits cost: the score of the best of all models minus that of the answer's.
 
     `best` is the former, which is not known to be within the limits. `margin` is half of the difference's
-    95 % interval; both are in [-1, 1].
+    95 % interval, widened for having chosen the best by the same answers; both are in [-1, 1].
     """
 
     best: Scored
@@ -130,7 +130,7 @@ def choose(tables: Sequence[TaskBoard], weights: Mapping[str, float], limits: Li
     Of a task without a table, every model lacks a run.
     """
     chosen = [table for table in tables if table.task.name in weights]
-    everyone = candidates(chosen)
+    everyone = candidates(chosen, limits.machine)
     complete = [each for each in everyone if not each.lacks(tuple(weights))]
     field = _field(complete, chosen, weights, limits) if complete else None
     models = [each for each in field.scored if not each.candidate.is_baseline] if field else []
@@ -255,7 +255,8 @@ def _price(field: _Field, answer: Answer) -> Price | None:
         return None
     compared = field.compared
     difference, margin = (float(table[best, reference]) for table in (compared.difference, compared.margin))
-    return Price(field.scored[best], difference, margin)
+    rivals = [at for at in may_be_best(compared, models) if not field.scored[at].fits]
+    return Price(field.scored[best], difference, margin * widening(max(1, len(rivals))))
 
 
 def _better(field: _Field, answer: Answer) -> Scored | None:

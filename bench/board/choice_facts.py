@@ -5,6 +5,7 @@ from dataclasses import asdict
 from bench.board.candidates import Candidate
 from bench.board.choice import CheapestOfBest, Choice, NothingMeasured, OneBest, Scored, UseNone
 from bench.board.choice_words import sentence, support, to_measure
+from bench.board.headroom import answers_within
 
 Facts = dict[str, object]
 
@@ -16,6 +17,7 @@ def facts_of(choice: Choice) -> Facts:
         "sentence": sentence(choice),
         "because": support(choice),
         "answer": _answer(choice),
+        "within": _within(choice),
         "tasks": dict(choice.tasks),
         "limits": asdict(choice.limits),
         "fitting": [_scored(each) for each in choice.fitting],
@@ -47,6 +49,17 @@ def _answer(choice: Choice) -> Facts:
                 "others": [each.candidate.name for each in others],
                 "unproven": [each.candidate.name for each in unproven],
             }
+
+
+def _within(choice: Choice) -> list[Facts]:
+    """For each limit on time, how many questions the chosen model answered within it."""
+    match choice.answer:
+        case OneBest(chosen=chosen) | CheapestOfBest(chosen=chosen):
+            limits = [limit for limit in (choice.limits.p50, choice.limits.p95) if limit is not None]
+            measured = [answers_within(chosen.candidate, limit) for limit in limits]
+            return [{**asdict(each), "interval": asdict(each.interval)} for each in measured if each]
+        case _:
+            return []
 
 
 def _model(candidate: Candidate) -> Facts:

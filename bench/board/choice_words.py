@@ -3,47 +3,46 @@
 import shlex
 from collections.abc import Iterator, Sequence
 
+from bench.board.candidates import Candidate
 from bench.board.choice import CheapestOfBest, Choice, NothingMeasured, OneBest, Scored, UseNone
 from bench.board.descent import LEAK
-from bench.board.limits import describe_limits, describe_needs, join
-from bench.results.result import DoneResult
-from bench.wording import counted, points
+from bench.board.headroom import describe_headroom
+from bench.board.limits import LANGUAGES, Limits, describe_costs, describe_limits, describe_needs, join
+from bench.wording import counted, percent, points
 
 NAMED = 3
-"""How many models a line names."""
+"""How many models a line names at most."""
+ROOM = 160
+"""Into how many characters the names of a line have to fit, unless it is a single one."""
 
 
 def sentence(choice: Choice) -> str:
     """The answer."""
-    within = describe_limits(choice.limits)
-    number = len(choice.fitting)
+    measured, number = _measured(choice.limits), len(choice.fitting)
     match choice.answer:
         case NothingMeasured():
-            return _nothing(choice, within)
+            return _nothing(choice)
         case UseNone(bar=bar):
-            fitting = f"that stays within {within}" if within else "measured"
-            return f"Use none of these for this: no model {fitting} is significantly better than {bar}."
+            return f"Use none of these for this: no model {measured} is significantly better than {bar}."
         case OneBest(chosen=chosen) if number == 1:
-            return f"Use {_name(chosen)}: it is the only one{_measured(within)}, {way(chosen.score)}."
+            return f"Use {_name(chosen)}: it is the only one {measured}, {way(chosen.score)}."
         case OneBest(chosen=chosen):
-            return f"Use {_name(chosen)}: it is the best of {number}{_measured(within)}, {way(chosen.score)}."
+            return f"Use {_name(chosen)}: it is the best of {number} {measured}, {way(chosen.score)}."
         case CheapestOfBest(chosen=chosen, others=()):
-            proven = "the only one shown to be better than guessing and the best baseline"
-            return (
-                f"Use {_name(chosen)}: of {number}{_measured(within)}, it is {proven}, {way(chosen.score)}."
-            )
+            proven = "it is the only one shown to be better than guessing and the best baseline"
+            return f"Use {_name(chosen)}: of {number} {measured}, {proven}, {way(chosen.score)}."
         case CheapestOfBest(chosen=chosen, others=others):
             return (
-                f"Use {_name(chosen)}: of {number}{_measured(within)}, {len(others) + 1} may be the best and "
+                f"Use {_name(chosen)}: of {number} {measured}, {len(others) + 1} may be the best and "
                 f"cannot be told apart, and it is the cheapest of them, {way(chosen.score)}."
             )
 
 
 def way(score: float) -> str:
     """0.33 -> "33 % of the way from guessing to all right"."""
-    if score < 0:
-        return "worse than guessing"
-    return f"{score * 100:.0f}\u202f% of the way from guessing to all right"
+    return (
+        "worse than guessing" if score < 0 else f"{percent(score, 0)} of the way from guessing to all right"
+    )
 
 
 def support(choice: Choice) -> list[str]:
@@ -51,6 +50,7 @@ def support(choice: Choice) -> list[str]:
     return [
         *_others(choice),
         *_closest(choice),
+        *_headroom(choice),
         *_price(choice),
         *_change(choice),
         *_detectable(choice),
@@ -61,36 +61,96 @@ def support(choice: Choice) -> list[str]:
 
 
 def to_measure(choice: Choice) -> list[tuple[str, str]]:
-    """What was not measured, each with the command that measures it."""
-    tasks = tuple(choice.tasks)
-    gaps = [
-        (f"{each.candidate.name}, {join(each.unknown)}", command_for(each.candidate.first, tasks))
-        for each in choice.unclear
-        if each.unknown != ("energy",)
-    ]
-    gaps += [
-        (f"{each.name} lacks {_listed(each.lacks(tasks))}", command_for(each.first, each.lacks(tasks)))
-        for each in choice.holes
-    ]
+    """What was not measured, each with the command that measures it.
+
+    Of more than `NAMED` models that lack the same, the command is for the first of them.
+    """
+    groups: dict[tuple[str, str], list[tuple[Candidate, tuple[str, ...]]]] = {}
+    for what, candidate, words in _gaps(choice):
+        rest = shlex.join("" if word == candidate.first.model_name else word for word in words)
+        groups.setdefault((what, rest), []).append((candidate, words))
+    gaps = [_gap(what, members) for (what, _), members in groups.items()]
     if cards := choice.unmeasured:
         names = ",".join(card.name for card in cards) if len(cards) <= NAMED else "all"
-        command = ["bench", "run", "--models", names, "--tasks", ",".join(tasks), "--latency"]
+        command = ["bench", "run", "--models", names, "--tasks", ",".join(choice.tasks), "--latency"]
         gaps.append((f"{counted(len(cards), 'model')} without a run", shlex.join(command)))
     return gaps
 
 
-def _nothing(choice: Choice, within: str) -> str:
+def _gap(what: str, members: Sequence[tuple[Candidate, tuple[str, ...]]]) -> tuple[str, str]:
+    """A gap of several models whose commands differ in the model alone."""
+    first, words = members[0]
+    if len(members) > NAMED:
+        models = f"{len(members)} models; this is for the first {NAMED}"
+    else:
+        models = join([candidate.name for candidate, _ in members])
+    names = dict.fromkeys(candidate.first.model_name for candidate, _ in members[:NAMED])
+    joined = [",".join(names) if word == first.first.model_name else word for word in words]
+    return f"{what} {models}", shlex.join(joined)
+
+
+def _gaps(choice: Choice) -> Iterator[tuple[str, Candidate, tuple[str, ...]]]:
+    """ "latency of" or "task medqa with", the model that lacks it, and the words of the command."""
+    tasks, machine = tuple(choice.tasks), choice.limits.machine
+    for each in choice.unclear:
+        candidate = each.candidate
+        costs = [word for word in each.unknown if word not in ("energy", LANGUAGES)]
+        elsewhere = tuple(task for task in tasks if task not in candidate.costs)
+        if costs:
+            words = _command(candidate, elsewhere or tasks, fresh=bool(elsewhere))
+            yield f"{join(costs)}{_on_this(machine)} of", candidate, words
+    for each in choice.holes:
+        lacking = each.lacks(tasks)
+        noun = "task" if len(lacking) == 1 else "tasks"
+        yield f"{noun} {_listed(lacking)} with", each, _command(each, lacking, fresh=False)
+
+
+def command_to_measure(candidate: Candidate, tasks: Sequence[str]) -> str:
+    """The command of one of its runs, with other tasks, and with latency."""
+    return shlex.join(_command(candidate, tasks, fresh=False))
+
+
+def _command(candidate: Candidate, tasks: Sequence[str], *, fresh: bool) -> tuple[str, ...]:
+    """The command of one of its runs, with other tasks, and with latency; an import is not changed.
+
+    A run that is finished is only repeated with `--fresh`.
+    """
+    words = shlex.split(candidate.first.cell.command)
+    if candidate.first.imported:
+        return tuple(words)
+    words = [word for word in words if word not in ("--fresh", "--latency")]
+    if "--tasks" in words:
+        words[words.index("--tasks") + 1] = ",".join(tasks)
+    return (*words, "--latency", *(("--fresh",) if fresh else ()))
+
+
+def _nothing(choice: Choice) -> str:
     tasks = tuple(choice.tasks)
-    where = tasks[0] if len(tasks) == 1 else f"all {len(tasks)} tasks ({_listed(tasks)})"
+    number = "both" if len(tasks) == 2 else f"all {len(tasks)}"
+    where = tasks[0] if len(tasks) == 1 else f"{number} tasks ({_listed(tasks)})"
     if choice.beyond or choice.unclear:
-        return f"Nothing that was measured on {where} is known to stay within {within}."
+        reason = f": {_none_known(choice)}" if _none_known(choice) else ""
+        return f"Nothing was measured on {where} {describe_limits(choice.limits)}{reason}."
     missing = [task for task in tasks if all(task not in each.rows for each in choice.holes)]
     rest = f"; of {_listed(missing)}, there is no run of a model" if choice.holes and missing else ""
     return f"No model was measured on {where}{rest}."
 
 
-def _measured(within: str) -> str:
-    return f" measured within {within}" if within else " measured"
+def _none_known(choice: Choice) -> str:
+    """ "no model's latency was measured", where no model fits for this one reason; else ""."""
+    unknown = {each.unknown for each in choice.unclear}
+    if choice.fitting or choice.beyond or len(unknown) != 1 or LANGUAGES in choice.unclear[0].unknown:
+        return ""
+    return f"no model's {join(choice.unclear[0].unknown)} was measured{_on_this(choice.limits.machine)}"
+
+
+def _measured(limits: Limits) -> str:
+    limited = describe_limits(limits)
+    return f"measured {limited}" if limited else "measured"
+
+
+def _on_this(machine: str) -> str:
+    return " on this machine" if machine else ""
 
 
 def _name(scored: Scored) -> str:
@@ -103,8 +163,13 @@ def _with_needs(scored: Scored) -> str:
 
 
 def _listed(names: Sequence[str]) -> str:
-    rest = len(names) - NAMED
-    return join([*names[:NAMED], f"{rest} more"] if rest > 0 else names)
+    """The first of the names, and how many more there are."""
+    shown: list[str] = []
+    for name in names[:NAMED]:
+        if not shown or sum(map(len, shown)) + len(name) <= ROOM:
+            shown.append(name)
+    rest = len(names) - len(shown)
+    return join([*shown, f"{rest} more"] if rest else shown)
 
 
 def _others(choice: Choice) -> Iterator[str]:
@@ -113,7 +178,7 @@ def _others(choice: Choice) -> Iterator[str]:
             if others:
                 yield f"Cannot be told apart from it: {_costs(others)}."
             if unproven:
-                what = "May be as good, but is not shown to be better than guessing and the best baseline"
+                what = "May be as good, but not shown to be better than guessing and the best baseline"
                 yield f"{what}: {_costs(unproven)}."
         case _:
             pass
@@ -121,7 +186,7 @@ def _others(choice: Choice) -> Iterator[str]:
 
 def _costs(models: Sequence[Scored]) -> str:
     return _listed(
-        [f"{_name(each)} ({describe_needs(each.candidate.needs) or 'cost unknown'})" for each in models]
+        [f"{_name(each)} ({describe_costs(each.candidate.needs) or 'cost unknown'})" for each in models]
     )
 
 
@@ -134,22 +199,32 @@ def _closest(choice: Choice) -> Iterator[str]:
             pass
 
 
+def _headroom(choice: Choice) -> list[str]:
+    match choice.answer:
+        case OneBest(chosen=chosen) | CheapestOfBest(chosen=chosen):
+            return describe_headroom(chosen.candidate, choice.limits)
+        case _:
+            return []
+
+
 def _price(choice: Choice) -> Iterator[str]:
     price, limited = choice.price, describe_limits(choice.limits)
     if price:
+        shown = price.difference > price.margin
+        what = "Your limits cost" if shown else "These questions do not show that your limits cost anything:"
         amount = f"{points(price.difference).lstrip('+')} points (±{100 * price.margin:.1f})"
-        yield f"Your limits cost {amount} against {_with_needs(price.best)}."
+        yield f"{what} {amount} against {_with_needs(price.best)}."
     elif limited and isinstance(choice.answer, OneBest | CheapestOfBest):
         yield "Your limits cost nothing: the best of all measured models is within them."
 
 
 def _change(choice: Choice) -> Iterator[str]:
     """What would change the answer."""
+    nothing = isinstance(choice.answer, NothingMeasured)
     if choice.better:
-        has = isinstance(choice.answer, NothingMeasured)
-        what = "The cheapest that is of use" if has else "The answer would change for"
-        yield f"{what}{' is' if has else ''} {_name(choice.better)}, with {join(choice.better.over)}."
-    elif describe_limits(choice.limits) and choice.beyond and not isinstance(choice.answer, NothingMeasured):
+        what = "The cheapest that is of use is" if nothing else "The answer would change for"
+        yield f"{what} {_name(choice.better)} ({join(choice.better.over)})."
+    elif describe_limits(choice.limits) and choice.beyond and not nothing:
         yield "No model over the limits is significantly better."
 
 
@@ -162,10 +237,16 @@ def _detectable(choice: Choice) -> Iterator[str]:
 
 
 def _machines(choice: Choice) -> Iterator[str]:
-    if len(choice.machines) > 1:
+    machine, number = choice.limits.machine, len(choice.machines)
+    if machine and number:
+        yield f"Memory, times and energy are those measured on this machine: {machine}."
+    elif machine:
+        yield f"Memory, times and energy are unknown: no run of these tasks is from this machine, {machine}."
+    elif number > 1:
+        names = "; ".join([*choice.machines[:NAMED], *(["…"] if number > NAMED else [])])
         yield (
-            f"Costs are from {len(choice.machines)} machines ({'; '.join(choice.machines)}); to compare "
-            "them, run all models on one of these."
+            f"Memory and times are from {number} machines and cannot be compared ({names}); choose one of "
+            "them by --machine."
         )
 
 
@@ -173,9 +254,18 @@ def _outside(choice: Choice) -> Iterator[str]:
     if choice.beyond:
         each = [f"{_name(scored)} ({join(scored.over)})" for scored in choice.beyond]
         yield f"Over the limits: {_listed(each)}."
-    if choice.unclear:
-        each = [f"{_name(scored)} ({join(scored.unknown)} not measured)" for scored in choice.unclear]
+    if choice.unclear and not _none_known(choice):
+        each = [f"{_name(scored)} ({_not_known(scored, choice.limits.machine)})" for scored in choice.unclear]
         yield f"Not known to be within the limits: {_listed(each)}."
+
+
+def _not_known(scored: Scored, machine: str) -> str:
+    """ "latency not measured on this machine and languages not stated in its card"."""
+    costs = [word for word in scored.unknown if word != LANGUAGES]
+    words = [f"{join(costs)} not measured{_on_this(machine)}"] if costs else []
+    if LANGUAGES in scored.unknown:
+        words.append(f"{LANGUAGES} not stated in its card")
+    return join(words)
 
 
 def _leaks(choice: Choice) -> Iterator[str]:
@@ -183,13 +273,3 @@ def _leaks(choice: Choice) -> Iterator[str]:
     names = [_name(each) for each in choice.fitting if any(row.leak for row in each.candidate.rows.values())]
     if names:
         yield f"{LEAK.capitalize()}: {_listed(names)}."
-
-
-def command_for(result: DoneResult, tasks: Sequence[str]) -> str:
-    """The command of a run, with other tasks, and with latency; that of an imported run is not changed."""
-    if result.imported:
-        return result.cell.command
-    words = [word for word in shlex.split(result.cell.command) if word != "--fresh"]
-    if "--tasks" in words:
-        words[words.index("--tasks") + 1] = ",".join(tasks)
-    return shlex.join([*words, *(() if "--latency" in words else ("--latency",))])

@@ -108,7 +108,7 @@ def _frontier(
         title=title,
         axis=axis,
         points=_labelled(points),
-        across=tuple(Tick(across(value), text(value)) for value in _round_numbers(first, last)),
+        across=tuple(Tick(across(value), text(value)) for value in round_numbers(first, last)),
         up=tuple(Tick(up(share), percent(share, 0)) for share in _shares(bottom, top)),
         path=" ".join(f"{point.x},{point.y}" for point in line),
         chance=up(chance),
@@ -185,7 +185,7 @@ def efficient(known: Sequence[tuple[float, float]]) -> list[bool]:
     ]
 
 
-def _round_numbers(low: float, high: float) -> list[float]:
+def round_numbers(low: float, high: float) -> list[float]:
     """Round numbers in the range, at most about eight: even steps where it is narrow, else 1, 2, 5, 10 …"""
     if high < 5 * low:
         power = 10.0 ** math.floor(math.log10(high - low))

@@ -22,7 +22,8 @@ class Limits:
     """The most that a model may need; None and "" are no limit.
 
     `memory` and `disk` are bytes, `p50` and `p95` seconds of a question asked alone, and `joules` those of
-    one answer. `licence` is a licence's name, or "permissive" for those of `PERMISSIVE`.
+    one answer. `licence` is a licence's name, or "permissive" for those of `PERMISSIVE`, and `languages` are
+    codes as in model cards. `machine` is the `hardware` on which the costs were measured; "" is any.
     """
 
     memory: int | None = None
@@ -31,11 +32,17 @@ class Limits:
     disk: int | None = None
     joules: float | None = None
     licence: str = ""
+    languages: tuple[str, ...] = ()
+    machine: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What a model was measured to need, in the units of `Limits`; None is unknown."""
+    """What a model was measured to need, in the units of `Limits`; None is unknown.
+
+    `languages` are those that its card states, () where it states none. `weights` are bytes in memory,
+    which are part of `memory`.
+    """
 
     memory: int | None
     p50: float | None
@@ -43,6 +50,8 @@ class Needs:
     disk: int | None
     joules: float | None
     licence: str
+    languages: tuple[str, ...] = ()
+    weights: int | None = None
 
 
 def _joules(value: float) -> str:
@@ -57,6 +66,8 @@ _COSTS: tuple[tuple[str, str, str, Callable[..., str]], ...] = (
     ("joules", "{} for one answer", "energy", _joules),
 )
 """A limit's name, its text around the value, what has to be measured for it, and the value's text."""
+LANGUAGES = "languages"
+"""Stands in `unknown` for a card that states no languages."""
 
 
 def over(needs: Needs, limits: Limits) -> tuple[str, ...]:
@@ -70,33 +81,47 @@ def over(needs: Needs, limits: Limits) -> tuple[str, ...]:
     ]
     if limits.licence and not _is_allowed(needs.licence, limits.licence):
         words.append(f"the licence {needs.licence}")
+    absent = [language for language in limits.languages if language not in needs.languages]
+    if needs.languages and absent:
+        words.append(f"no support for {join(absent)}")
     return tuple(words)
 
 
 def unknown(needs: Needs, limits: Limits) -> tuple[str, ...]:
-    """What was not measured although there is a limit on it."""
-    return tuple(
-        dict.fromkeys(
-            measured
-            for name, _, measured, _ in _COSTS
-            if getattr(limits, name) is not None and getattr(needs, name) is None
-        )
-    )
+    """What is not known although there is a limit on it."""
+    words = [
+        measured
+        for name, _, measured, _ in _COSTS
+        if getattr(limits, name) is not None and getattr(needs, name) is None
+    ]
+    if limits.languages and not needs.languages:
+        words.append(LANGUAGES)
+    return tuple(dict.fromkeys(words))
 
 
 def describe_limits(limits: Limits) -> str:
-    """ "4 GB of memory and 500 ms for one answer"; "" without limits."""
-    words = _values(limits)
+    """ "within 4 GB of memory and 500 ms for one answer and with a permissive licence"; "" without limits."""
+    terms: list[str] = []
     if limits.licence:
-        words.append(
+        terms.append(
             "a permissive licence" if _is_permissive(limits.licence) else f"the licence {limits.licence}"
         )
-    return join(words)
+    if limits.languages:
+        terms.append(f"support for {join(limits.languages)}")
+    costs = _values(limits)
+    parts = f"within {join(costs)}" if costs else "", f"with {join(terms)}" if terms else ""
+    return " and ".join(filter(None, parts))
 
 
 def describe_needs(needs: Needs) -> str:
     """ "8.9 GB of memory and 1.4 s for one answer": memory and p50, as far as they are known."""
     return join(_values(Needs(needs.memory, needs.p50, None, None, None, "")))
+
+
+def describe_costs(needs: Needs) -> str:
+    """ "8.9 GB, 1.4 s": memory and p50 in a list of models, as far as they are known."""
+    memory = "" if needs.memory is None else size(needs.memory)
+    return ", ".join(filter(None, [memory, "" if needs.p50 is None else latency(needs.p50)]))
 
 
 def _values(costs: Limits | Needs) -> list[str]:

@@ -5,6 +5,7 @@ from bench.board.changes import format_difference
 from bench.board.facts import names_of
 from bench.results.answers import Answered
 from bench.stats.paired import Paired
+from bench.stats.ranking import detectable
 
 SIGNIFICANT = 0.05
 
@@ -35,6 +36,15 @@ def describe_pair(first: str, second: str, pair: Paired) -> str:
         better, worse = (second, first) if pair.difference > 0 else (first, second)
         verdict = f"{better} is significantly better than {worse}"
     return f"{verdict}: {right} of {total}; second minus first: {format_difference(pair)}."
+
+
+def describe_detectable(pair: Paired) -> str:
+    """The smallest difference that these questions usually show between two models that differ as often."""
+    total = pair.both + pair.only_first + pair.only_second + pair.neither
+    if not (differ := (pair.only_first + pair.only_second) / total):
+        return "This test set shows no difference between the two: both were right on the same questions."
+    least = 100 * detectable(total, differ)
+    return f"This test set can show differences of at least {least:.1f} points, in 80 of 100 cases."
 
 
 def row_names(table: TaskBoard) -> list[str]:

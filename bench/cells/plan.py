@@ -22,13 +22,13 @@ from bench.inputs.exemplars import task_exemplars
 from bench.inputs.model_card import ModelCard, PathSource
 from bench.inputs.prompts import NO_EXEMPLARS, Exemplars
 from bench.inputs.task import Task, TaskFile
-from bench.inputs.task_data import ROLES, Role
+from bench.inputs.task_data import ROLES
 from bench.inputs.weights import RemoteWeights, Trust, Weights, find_weights
 from bench.results.identity import identity
 from bench.results.result import CellFacts, split_facts, task_facts
 from bench.results.variant import Variant
 from bench.scoring.asking import Asking
-from bench.types import Item
+from bench.types import Item, Role
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,11 @@ from pydantic import ValidationError
 from bench.errors import Unavailable, UsageError
 from bench.inputs.choices import Choices, flag
 from bench.inputs.engine_rules import EngineRules
+from bench.inputs.generate import Generate
 from bench.inputs.model_card import ModelCard
 from bench.inputs.prompts import SEEDED
 from bench.inputs.stored_format import check_not_quantised_twice
-from bench.inputs.task import Generate, Task
+from bench.inputs.task import Task
 from bench.results.variant import Variant
 from bench.types import Dtype, PromptStyle, Value
 

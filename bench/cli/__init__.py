@@ -12,6 +12,7 @@ from bench.cli.bundle import bundle
 from bench.cli.compare import compare
 from bench.cli.doctor import doctor
 from bench.cli.export import export
+from bench.cli.gate import gate
 from bench.cli.importing import importing
 from bench.cli.leaderboard import leaderboard
 from bench.cli.models import models
@@ -67,6 +68,7 @@ for command in (
     results,
     compare,
     pick,
+    gate,
     tasks,
     suites,
     models,

@@ -68,7 +68,7 @@ def _only_run(runs: "Sequence[Answered]", name: str, task: str) -> "Answered":
 
 def _compare(first: "Answered", second: "Answered", runs: "Sequence[Answered]") -> None:
     from bench.board.facts import names_of
-    from bench.board.pairs import describe_pair, reason_not_comparable
+    from bench.board.pairs import describe_detectable, describe_pair, reason_not_comparable
     from bench.cli.console import stdout
     from bench.stats.paired import paired
 
@@ -81,6 +81,7 @@ def _compare(first: "Answered", second: "Answered", runs: "Sequence[Answered]") 
     names = dict(zip((cell.id for cell in comparable), names_of(comparable), strict=True))
     name_of_first, name_of_second = (names[cell.id] for cell in cells)
     click.echo(describe_pair(name_of_first, name_of_second, pair))
+    click.echo(describe_detectable(pair))
     stdout().print(_agreement(name_of_first, name_of_second, pair))
     ids = [record.question_id for record in first.answers.records()]
     for name, alone in (

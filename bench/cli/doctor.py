@@ -5,7 +5,6 @@ import platform
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Literal
 
 import click
@@ -83,6 +82,8 @@ def _hub(*, offline: bool) -> Finding:
 
 
 def _versions() -> Iterator[Finding]:
+    from importlib.metadata import PackageNotFoundError, version
+
     versions: list[str] = []
     for name in _LIBRARIES:
         try:

@@ -94,10 +94,10 @@ def show(*, results: Path) -> None:
     Column "above chance": 0 % is the accuracy of guessing, 100 % is every question right. Partial runs
     follow in a table of their own, without ranks.
     """
-    from bench.board.reading import read_board
+    from bench.board.reading import read_board_quickly
     from bench.inputs.cards import cards_and_mistakes
 
-    board, _ = read_board(results, cards_and_mistakes()[0])
+    board = read_board_quickly(results, cards_and_mistakes()[0], ranked=True)
     if not board.tasks:
         click.echo(f"there are no runs in {results} (bench run --help)")
     for task in board.tasks:

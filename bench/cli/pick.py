@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,15 @@ import click
 
 from bench.board.limits import PERMISSIVE, Limits, read_bytes, read_joules, read_seconds
 from bench.cli import options
+from bench.cli.pick_check import check, show_check
+from bench.cli.pick_more import (
+    More,
+    Supplement,
+    facts_of_supplement,
+    more_flags,
+    show_supplement,
+    supplement,
+)
 from bench.errors import UsageError, there_are
 
 if TYPE_CHECKING:
@@ -17,6 +27,9 @@ if TYPE_CHECKING:
 
     from bench.board.board import Board
     from bench.board.choice import Choice, Scored
+
+GAPS = 5
+"""How many commands are shown."""
 
 
 def _limit(
@@ -31,6 +44,13 @@ def _limit(
             raise UsageError(f"{parameter.opts[0]}: {error}") from None
 
     return callback
+
+
+def _languages(
+    _context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]
+) -> tuple[str, ...]:
+    words = [word.strip().casefold() for value in values for word in value.split(",")]
+    return tuple(dict.fromkeys(filter(None, words)))
 
 
 @click.command()
@@ -65,6 +85,21 @@ def _limit(
     metavar="NAME",
     help=f"Models of this licence only; permissive: {', '.join(sorted(PERMISSIVE))}.",
 )
+@click.option(
+    "--language",
+    "languages",
+    multiple=True,
+    callback=_languages,
+    metavar="CODES",
+    help="Models for all of these languages, such as de,en, as their cards state them.",
+)
+@click.option(
+    "--machine",
+    default="",
+    metavar="NAME",
+    help="Memory, times and energy measured on this machine only: this, a part of a machine's description, "
+    "or any. Default: any.",
+)
 @options.grouped("limits", Limits)
 @click.option(
     "--tasks",
@@ -75,42 +110,68 @@ def _limit(
 )
 @options.suite
 @options.results
+@more_flags
 @options.as_json
-def pick(*, limits: Limits, tasks: tuple[str, ...], suite: str | None, results: Path, as_json: bool) -> None:
+def pick(
+    *, limits: Limits, tasks: tuple[str, ...], suite: str | None, results: Path, more: More, as_json: bool
+) -> None:
     """Say which of the measured models to use within limits.
 
     The score is the mean over the tasks of the way from guessing (0 %) to all right (100 %). Of several
     models that cannot be told apart, the cheapest is taken. Only models with a run of every task are ranked.
-    """
+
+    \b
+    Exit codes of --check: 0 the statement holds here, 1 it does not, 2 it cannot be checked here.
+    """  # noqa: D301 (click reads the backspace as "keep these lines")
     from bench.board.choice import choose
-    from bench.board.choice_facts import facts_of
-    from bench.board.reading import read_board
+    from bench.board.reading import read_board_quickly
     from bench.inputs.cards import cards_and_mistakes
 
-    board, _ = read_board(results, cards_and_mistakes()[0])
+    cards = cards_and_mistakes()[0]
+    board = read_board_quickly(results, cards, ranked=False)
     if not board.tasks:
         raise UsageError(f"there are no runs in {results} (bench run --help)")
     _check_licence(limits.licence, board)
-    choice = choose(board.tasks, _weights(tasks, suite, [table.task.name for table in board.tasks]), limits)
-    if as_json:
-        click.echo(json.dumps(facts_of(choice), indent=1))
-    else:
+    _check_languages(limits.languages, board)
+    limits = replace(limits, machine=_machine(limits.machine, board))
+    choice = choose(board.tasks, _weights(tasks, suite, board), limits)
+    beside = supplement(board, choice, cards, more)
+    if not as_json:
         _show(choice)
+        show_supplement(beside)
     for text in board.damaged:
         click.echo(f"not read: {text}", err=True)
+    _end(choice, beside, more, as_json=as_json)
 
 
-def _weights(terms: tuple[str, ...], suite: str | None, measured: list[str]) -> dict[str, float]:
-    """The weights of a suite's tasks, and 1 for each other; raises a UsageError for a task without runs."""
+def _end(choice: "Choice", beside: Supplement, more: More, *, as_json: bool) -> None:
+    """Run the check where it is asked for, and print the rest."""
+    from bench.board.choice_facts import facts_of
+
+    checked = check(choice, more.limit, more.data_dir) if more.check else None
+    if as_json:
+        click.echo(json.dumps(facts_of(choice) | facts_of_supplement(beside, checked), indent=1))
+    elif checked:
+        show_check(checked)
+    if checked:
+        raise SystemExit(checked.code)
+
+
+def _weights(terms: tuple[str, ...], suite: str | None, board: "Board") -> dict[str, float]:
+    """The weights of a suite's tasks, and the board's of each other; all of the board where none is named.
+
+    Raises a UsageError for a task without runs.
+    """
     from bench.inputs.suite import chosen_tasks, find_suite
 
+    measured = list(board.weights)
     weights = dict(find_suite(suite).tasks) if suite else {}
     for term in chosen_tasks(terms, None):
         names = [name for name in measured if fnmatchcase(name, term)]
         if not names:
             raise UsageError(f"no task with runs is named '{term}'{there_are(term, measured)}")
-        weights = dict.fromkeys(names, 1.0) | weights
-    return weights or dict.fromkeys(measured, 1.0)
+        weights = {name: board.weights[name] for name in names} | weights
+    return weights or board.measured or dict(board.weights)
 
 
 def _check_licence(licence: str, board: "Board") -> None:
@@ -118,6 +179,39 @@ def _check_licence(licence: str, board: "Board") -> None:
     if licence and licence.casefold() not in {"permissive", *(name.casefold() for name in known)}:
         names = {"permissive", *known}
         raise UsageError(f"--license: no model has the licence '{licence}'{there_are(licence, names)}")
+
+
+def _check_languages(languages: tuple[str, ...], board: "Board") -> None:
+    known = {code for table in board.tasks for row in table.rows for code in row.result.cell.model.languages}
+    for language in languages:
+        if language not in known:
+            raise UsageError(f"--language: no model states '{language}'{there_are(language, known)}")
+
+
+def _machine(name: str, board: "Board") -> str:
+    """The `hardware` that a name stands for, "" for any; raises a UsageError unless it is one."""
+    from bench.board.candidates import hardware
+    from bench.results.machine import machine_of, this_machine
+
+    wanted = name.casefold()
+    if wanted in ("", "any"):
+        return ""
+    origins = [row.result.provenance for table in board.tasks for row in table.rows]
+    if wanted == "this":
+        names = {hardware(origin) for origin in origins if machine_of(origin) == this_machine()}
+        if not names:
+            return this_machine()
+    else:
+        known = {hardware(origin) for origin in origins}
+        names = {each for each in known if wanted in each.casefold()}
+        names = {each for each in names if wanted == each.casefold()} or names
+        if not names:
+            listed = "; ".join(sorted(known))
+            raise UsageError(f"--machine: no run is from a machine named '{name}' (there are {listed})")
+    if len(names) > 1:
+        listed = "; ".join(sorted(names))
+        raise UsageError(f"--machine: '{name}' is more than one machine ({listed}); write more of the name")
+    return names.pop()
 
 
 def _show(choice: "Choice") -> None:
@@ -129,8 +223,11 @@ def _show(choice: "Choice") -> None:
         click.echo(line)
     if choice.fitting:
         stdout().print(_table(choice.fitting))
-    for what, command in to_measure(choice):
+    gaps = to_measure(choice)
+    for what, command in gaps[:GAPS]:
         click.echo(f"not measured: {what}: {command}")
+    if len(gaps) > GAPS:
+        click.echo(f"not measured: {len(gaps) - GAPS} more (--json lists them)")
 
 
 def _table(models: "Iterable[Scored]") -> "Table":
@@ -139,12 +236,12 @@ def _table(models: "Iterable[Scored]") -> "Table":
     from bench.wording import DASH, latency, or_dash, percent, size
 
     table = Table("Model that fits", box=None, header_style="bold")
-    for title in ("Score", "Memory", "One answer", "95 of 100", "On disk"):
+    for title in ("Score", "Memory", "Weights", "One answer", "95 of 100", "On disk"):
         table.add_column(title, justify="right", no_wrap=True)
     table.add_column("Licence")
     for each in models:
         needs = each.candidate.needs
         times = (DASH if time is None else latency(time) for time in (needs.p50, needs.p95))
-        sizes = size(needs.memory), *times, size(needs.disk)
+        sizes = size(needs.memory), size(needs.weights), *times, size(needs.disk)
         table.add_row(each.candidate.name, percent(each.score), *sizes, or_dash(needs.licence))
     return table

@@ -197,10 +197,24 @@ def run(
 
 def _planned(selection: Selection, variants: "Sequence[Choices]", settings: "Settings") -> "list[Planned]":
     """The cells that can run on this machine; prints what is missing for the others."""
-    from bench.cells.plan import plan
-    from bench.cells.wish import wishes_of
     from bench.cli.data_warnings import show_data_warnings
     from bench.cli.missing import show_gated, show_missing
+
+    cells, missing, cards, offline = plan_selected(selection, variants, settings)
+    show_missing(missing)
+    show_data_warnings(cells)
+    show_gated(cards, offline=offline)
+    if selection.strict and missing:
+        raise BenchError(f"--strict was given, and not everything is on this machine (cells: {len(missing)})")
+    return cells
+
+
+def plan_selected(
+    selection: Selection, variants: "Sequence[Choices]", settings: "Settings"
+) -> "tuple[list[Planned], list[Missing], list[AnyCard], bool]":
+    """The cells that can run on this machine, what is missing, the cards, and whether it works offline."""
+    from bench.cells.plan import plan
+    from bench.cells.wish import wishes_of
     from bench.cli.network import decide_offline
     from bench.inputs.data import data_folder
 
@@ -210,13 +224,7 @@ def _planned(selection: Selection, variants: "Sequence[Choices]", settings: "Set
     offline = decide_offline(files, cards, folder, offline=offline)
     wishes = wishes_of(variants, offline=offline)
     cells, missing = plan(files, cards, wishes, settings, data_dir=folder, offline=offline)
-    missing = [*unavailable, *missing]
-    show_missing(missing)
-    show_data_warnings(cells)
-    show_gated(cards, offline=offline)
-    if selection.strict and missing:
-        raise BenchError(f"--strict was given, and not everything is on this machine (cells: {len(missing)})")
-    return cells
+    return cells, [*unavailable, *missing], cards, offline
 
 
 def _sweep(

@@ -106,7 +106,7 @@ def _member(file: "TaskFile", suite: "Suite", folder: Path | None) -> Member:
 def _gap(file: "TaskFile", folder: Path | None) -> str:
     """Why the data that a run of the task reads cannot be read on this machine; "" where they can."""
     from bench.inputs.data import load_split
-    from bench.inputs.task_data import Role
+    from bench.types import Role
 
     roles: tuple[Role, ...] = ("test", "exemplars") if file.task.exemplars else ("test",)
     try:

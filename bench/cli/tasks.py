@@ -17,9 +17,8 @@ if TYPE_CHECKING:
     from bench.inputs.choices import Choices
     from bench.inputs.data import Split
     from bench.inputs.task import TaskFile
-    from bench.inputs.task_data import Role
     from bench.scoring.asking import Asking
-    from bench.types import Item, ScoreRequest
+    from bench.types import Item, Role, ScoreRequest
 
 
 @click.group()

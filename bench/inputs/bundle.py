@@ -14,8 +14,8 @@ from bench.folders import display
 from bench.inputs.cards import CardFile
 from bench.inputs.data import Split, load_split
 from bench.inputs.task import TaskFile
-from bench.inputs.task_data import Role
 from bench.inputs.weights import NO_TRUST, RemoteWeights, Weights, fetch, find_weights
+from bench.types import Role
 from bench.wording import size
 
 SUMS = "SHA256SUMS"

@@ -20,9 +20,9 @@ from bench.inputs.readers import Place, read_rows_of
 from bench.inputs.row_error import RowError
 from bench.inputs.rows import missing_columns
 from bench.inputs.task import TaskFile
-from bench.inputs.task_data import Columns, FilesData, HubData, Reading, Role, Sample
+from bench.inputs.task_data import Columns, FilesData, HubData, Reading, Sample
 from bench.inputs.where import where_of
-from bench.types import Item
+from bench.types import Item, Role
 from bench.wording import counted
 
 COMMON_FORM = Columns(id="id")

@@ -3,8 +3,6 @@
 import errno
 import os
 import threading
-import urllib.error
-import urllib.request
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
@@ -33,6 +31,9 @@ def hub_reachable(seconds: float = PROBE_SECONDS) -> bool:
 
 
 def _hub_answers(seconds: float) -> bool:
+    import urllib.error
+    import urllib.request
+
     request = urllib.request.Request(_endpoint(), method="HEAD")  # noqa: S310 (the user's own setting)
     try:
         with urllib.request.urlopen(request, timeout=seconds):  # noqa: S310

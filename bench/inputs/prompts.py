@@ -4,17 +4,17 @@ import random
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
-from typing import Literal
-
-from jinja2 import StrictUndefined, TemplateSyntaxError, meta
-from jinja2 import Template as JinjaTemplate
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Literal
 
 from bench.errors import BenchError, Unavailable, named_line, there_are
 from bench.inputs.draw import rank
 from bench.types import Item, Message
 from bench.wording import counted
+
+if TYPE_CHECKING:
+    from jinja2 import Template as JinjaTemplate
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 ExemplarChoice = Literal["fixed", "per_question", "first", "lm_eval", "lm_eval_spare"]
 ChosenExemplars = ExemplarChoice | tuple[str, ...]
@@ -26,10 +26,6 @@ LM_EVAL_SEED = 1234
 VARIABLES = frozenset({"question", "options", "group"})
 """The variables of a template: the question, (letter, option) pairs, and the group. Never the answer."""
 
-_ENVIRONMENT = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
-# A prompt depends on its item alone: no randomness, and no globals such as range().
-_ENVIRONMENT.globals.clear()
-del _ENVIRONMENT.filters["random"]
 _IN_SYSTEM = frozenset({"group"})
 """The variables of a system text, which stands before the exemplars: nothing of the question itself."""
 _SINGLE_BRACE = re.compile(r"(?<![{%])\{ *(question|options|group|option|letter) *\}(?!\})")
@@ -70,20 +66,42 @@ def is_template(text: str) -> bool:
     return "{{" in text or "{%" in text
 
 
+@cache
+def _environment() -> "ImmutableSandboxedEnvironment":
+    from jinja2 import StrictUndefined  # here: a command that reads results asks nothing
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
+    # A prompt depends on its item alone: no randomness, and no globals such as range().
+    environment.globals.clear()
+    del environment.filters["random"]
+    return environment
+
+
 def _checked(source: str, extra: Collection[str] | None = ()) -> tuple[list[str], set[str] | None]:
     """A template's syntax error, or its undefined variables; and the variables that it uses, None without
     syntax.
     """
-    try:
-        _ENVIRONMENT.compile(source)
-        used = meta.find_undeclared_variables(_ENVIRONMENT.parse(source))
-    except TemplateSyntaxError as error:
-        return [f"line {error.lineno} of the template: {error.message}"], None
-    except Exception as error:  # noqa: BLE001 (a stranger's template: any error is a mistake in it)
-        return [f"the template cannot be read: {named_line(error)}"], None
+    used = _variables(source)
+    if isinstance(used, str):
+        return [used], None
     known = VARIABLES | set(extra or ())
     unknown = sorted(used - known) if extra is not None else []
-    return [f"undefined variable '{name}'{there_are(name, known)}" for name in unknown], used
+    return [f"undefined variable '{name}'{there_are(name, known)}" for name in unknown], set(used)
+
+
+@lru_cache(maxsize=64)  # the runs of a task hold the same template
+def _variables(source: str) -> frozenset[str] | str:
+    """The variables that a template uses, or what is wrong with it."""
+    from jinja2 import TemplateSyntaxError, meta
+
+    try:
+        _environment().compile(source)
+        return frozenset(meta.find_undeclared_variables(_environment().parse(source)))
+    except TemplateSyntaxError as error:
+        return f"line {error.lineno} of the template: {error.message}"
+    except Exception as error:  # noqa: BLE001 (a stranger's template: any error is a mistake in it)
+        return f"the template cannot be read: {named_line(error)}"
 
 
 def render(source: str, item: Item) -> str:
@@ -111,8 +129,8 @@ def _rendered(key: str, source: str, item: Item, values: Mapping[str, object]) -
 
 
 @lru_cache(maxsize=64)
-def _template(source: str) -> JinjaTemplate:
-    return _ENVIRONMENT.from_string(source)
+def _template(source: str) -> "JinjaTemplate":
+    return _environment().from_string(source)
 
 
 @dataclass(frozen=True, slots=True)

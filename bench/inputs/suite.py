@@ -12,7 +12,7 @@ from bench.folders import display, named_files, yaml_files
 
 
 def _weights(raw: Any) -> Any:
-    """A plain list of names as `{name: 1}`."""
+    """A plain list of names as `{name: 1}`; for a field of tasks and weights."""
     if not isinstance(raw, (list, dict)) or not raw:
         raise ValueError("write a list of tasks, or an object of tasks and weights: {medqa: 2, pubmedqa: 1}")
     if isinstance(raw, dict):
@@ -27,6 +27,8 @@ def _weights(raw: Any) -> Any:
 
 
 Weight = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
+TaskWeights = Annotated[dict[str, Weight], BeforeValidator(_weights)]
+"""Tasks with the weight of each; in a file, a list of names, too."""
 
 
 class Suite(Strict):
@@ -35,7 +37,7 @@ class Suite(Strict):
     name: Name
     title: str
     description: str = ""
-    tasks: Annotated[dict[str, Weight], BeforeValidator(_weights)]
+    tasks: TaskWeights
 
 
 def read_suite(path: Path) -> Suite:

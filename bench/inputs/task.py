@@ -9,17 +9,15 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from bench.config import Name, Strict, check_name, read_yaml
 from bench.errors import there_are
+from bench.inputs.generate import Generate
 from bench.inputs.prompts import Template
 from bench.inputs.task_data import Data
 from bench.inputs.task_values import (
     ExemplarCount,
     MetricName,
-    NewTokens,
     PromptTemplate,
-    SampleCount,
     Shown,
     SystemText,
-    Temperature,
     checked_template,
 )
 from bench.types import ViewName
@@ -47,27 +45,6 @@ class Scoring(Strict):
     def _view_is_scored(self) -> Self:
         if VIEWS.get(self.view).needs_letters and not self.letters:
             raise ValueError(f"the view '{self.view}' needs letters: true; choose a text view")
-        return self
-
-
-class Generate(Strict):
-    """How the model is asked to reason and answer in words, and where generation stops.
-
-    `temperature` 0 is greedy decoding. With `samples` above 1 the most common answer counts
-    (self-consistency), which needs a temperature.
-    """
-
-    prompt: PromptTemplate
-    system: SystemText = ""
-    max_new_tokens: NewTokens = 256
-    stop: tuple[Annotated[str, Field(min_length=1)], ...] = ()
-    temperature: Temperature = 0.0
-    samples: SampleCount = 1
-
-    @model_validator(mode="after")
-    def _samples_differ(self) -> Self:
-        if self.samples > 1 and not self.temperature:
-            raise ValueError("samples above 1 need a temperature above 0: greedy samples are all the same")
         return self
 
 

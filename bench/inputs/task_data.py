@@ -10,8 +10,8 @@ from bench.config import Strict
 from bench.errors import did_you_mean
 from bench.inputs.odd_rows import OddKind, RowRules
 from bench.inputs.prompts import VARIABLES
+from bench.types import Role
 
-Role = Literal["test", "train", "exemplars"]
 ROLES: tuple[Role, ...] = ("test", "train", "exemplars")
 AnswerForm = Literal["name", "index", "text"]
 """How an answer points at an option: by its name or letter, by its number, or by its text."""

@@ -14,8 +14,7 @@ from bench.inputs.exemplars import describe_exemplars, task_exemplars
 from bench.inputs.items import content_of
 from bench.inputs.prompts import render, system_text
 from bench.inputs.task import TaskFile, read_task
-from bench.inputs.task_data import Role
-from bench.types import Item
+from bench.types import Item, Role
 from bench.wording import counted
 
 UNBALANCED = 1.5

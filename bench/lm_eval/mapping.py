@@ -13,7 +13,6 @@ from bench.inputs.data import Split, load_split
 from bench.inputs.exemplars import task_exemplars
 from bench.inputs.prompts import NO_EXEMPLARS, Exemplars
 from bench.inputs.task import Task, TaskFile
-from bench.inputs.task_data import Role
 from bench.lm_eval.documents import all_texts
 from bench.lm_eval.files import Sample
 from bench.results.identity import identity
@@ -23,7 +22,7 @@ from bench.scoring.asking import Asking, score_request
 from bench.scoring.metrics import installed_metrics, measure
 from bench.scoring.record import ModelOutput, Record
 from bench.scoring.recording import ViewScores
-from bench.types import Item, ScoreRequest, ViewName
+from bench.types import Item, Role, ScoreRequest, ViewName
 from bench.views import LETTER, TEXT, VIEWS, OptionScores, best
 
 AROUND = 20

@@ -1,27 +1,26 @@
 """Runs as comparisons need them: all answers and scores in memory, texts read from disk on demand."""
 
 import hashlib
-import multiprocessing
 import os
 from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import BenchError, FileError, Mistake
 from bench.folders import display
-from bench.results.provenance import usable_cores
 from bench.results.result import DoneResult, Unsuccessful
 from bench.results.store import existing, read_run
 from bench.scoring.record import ParseStatus, Record
 from bench.types import Texts, ViewName
+
+if TYPE_CHECKING:
+    from concurrent.futures import ProcessPoolExecutor
 
 UNREAD = "-"
 """Stands for an answer that could not be read."""
@@ -115,10 +114,22 @@ def read_answered(results: Path, texts: Texts = "full") -> list[AnyRun | FileErr
     Unless `texts` is `full`, records are read without questions, prompts and replies. Raises a
     UsageError where there is no such folder.
     """
-    paths = sorted(existing(results).rglob("result.json"))
+    return read_files(results, result_files(results), texts)
+
+
+def result_files(results: Path) -> list[Path]:
+    """Every `result.json` below the folder, sorted; raises a UsageError where there is no such folder."""
+    walk = os.walk(existing(results))
+    return sorted(Path(folder, "result.json") for folder, _, names in walk if "result.json" in names)
+
+
+def read_files(results: Path, paths: Sequence[Path], texts: Texts = "full") -> list[AnyRun | FileError]:
+    """The runs of these `result_files`, as `read_answered` gives them."""
     read = partial(_read, results, "full" if texts == "full" else "answers")
     if len(paths) < MANY:
         return [read(path) for path in paths]
+    from concurrent.futures.process import BrokenProcessPool
+
     try:
         with workers() as pool:
             return list(pool.map(read, paths, chunksize=8))
@@ -126,8 +137,13 @@ def read_answered(results: Path, texts: Texts = "full") -> list[AnyRun | FileErr
         raise BenchError("a process that reads runs was killed from outside; is memory short?") from error
 
 
-def workers(**initial: object) -> ProcessPoolExecutor:
+def workers(**initial: object) -> "ProcessPoolExecutor":
     """A pool with a process per core, at most eight; spawned, because not every system can fork safely."""
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+
+    from bench.results.provenance import usable_cores
+
     spawn = multiprocessing.get_context("spawn")
     return ProcessPoolExecutor(min(8, usable_cores()), mp_context=spawn, **initial)  # type: ignore[arg-type]
 

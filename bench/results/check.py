@@ -1,6 +1,7 @@
 """Checking a results folder: the state of every run, and what is wrong with which file."""
 
 import math
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -59,8 +60,8 @@ class Entry:
 
 def run_folders(results: Path) -> list[Path]:
     """Every folder that holds a file of a run, sorted by path."""
-    names = "result.json", "records.jsonl", NAME
-    return sorted({path.parent for name in names for path in results.rglob(name)})
+    names = {"result.json", "records.jsonl", NAME}
+    return sorted(Path(folder) for folder, _, files in os.walk(results) if not names.isdisjoint(files))
 
 
 def entries(results: Path) -> Iterator[Entry]:

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from bench.config import Strict
@@ -159,6 +158,8 @@ def lock_cell(results: Path, cell_id: str) -> Generator[None]:
 
     Raises CellLocked where another process works on the cell, and a StoreError where no lock can be made.
     """
+    from filelock import FileLock, Timeout
+
     locks = results / LOCKS
     with writing(locks):
         if not locks.is_dir():

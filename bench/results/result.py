@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, TypeAdapter, model_validator
 
 from bench.config import Name, Strict
-from bench.inputs.data import Split
 from bench.inputs.model_card import ModelCard
 from bench.inputs.odd_rows import OddKind, OddRows, odd_warnings
-from bench.inputs.task import Task
-from bench.inputs.task_data import Role
 from bench.results.variant import Variant
 from bench.scoring.metrics import Metrics
-from bench.types import LimitOrder, Texts, ViewName
+from bench.types import LimitOrder, Role, Texts, ViewName
+
+if TYPE_CHECKING:
+    from bench.inputs.data import Split
+    from bench.inputs.task import Task
 
 SCHEMA_VERSION = 6
 """Raised when a field changes its meaning or name; `upgrade.py` reads older files."""
@@ -34,7 +35,7 @@ class TaskFacts(Strict):
     system: str = ""
 
 
-def task_facts(task: Task) -> TaskFacts:
+def task_facts(task: "Task") -> TaskFacts:
     """The facts that a result records about its task."""
     keys = {"name", "version", "title", "description", "notice", "license", "prompt", "system"}
     return TaskFacts(sha256=task.digest(), view=task.scoring.view, **task.model_dump(include=keys))
@@ -60,7 +61,7 @@ class SplitFacts(Strict):
         return [*odd_warnings(self.odd), *self.notes]
 
 
-def split_facts(split: Split) -> SplitFacts:
+def split_facts(split: "Split") -> SplitFacts:
     """The facts that a result records about a split."""
     return SplitFacts(
         split=split.name,
@@ -129,6 +130,8 @@ class Latency(Strict):
     questions: int
     p50: float
     p95: float
+    seconds: tuple[float, ...] = Field(default=(), exclude_if=lambda seconds: not seconds)
+    """Those of each question, ascending; only where questions were asked alone, and not in older files."""
 
 
 class Cost(Strict):

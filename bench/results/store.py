@@ -8,10 +8,8 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import Any, cast
 
-from filelock import FileLock
 from pydantic import ValidationError
 
 from bench.errors import BenchError, FileError, Mistake, UsageError
@@ -70,6 +68,8 @@ def writing(where: Path) -> Generator[None]:
 
 def check_writable(results: Path) -> None:
     """Raises a UsageError where the results folder cannot be written, before anything is computed."""
+    from tempfile import TemporaryFile
+
     try:
         results.mkdir(parents=True, exist_ok=True)
         with TemporaryFile(dir=results):
@@ -113,6 +113,8 @@ def write_run(
 
     Nothing is written if `unless()`, called with the lock, is true. Raises a StoreError.
     """
+    from filelock import FileLock
+
     with writing(results / folder):
         make_folder(results, folder)
         with FileLock(results / ".lock"):

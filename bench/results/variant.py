@@ -7,8 +7,8 @@ from pydantic import Field
 
 from bench.config import Strict
 from bench.inputs.adapter import AdapterFacts
+from bench.inputs.generate import Generate
 from bench.inputs.prompts import ChosenExemplars
-from bench.inputs.task import Generate
 from bench.inputs.task_values import Shown
 from bench.types import Dtype, PromptStyle, Quantization, Value
 

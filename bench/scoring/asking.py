@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from bench.inputs.generate import Generate
 from bench.inputs.prompts import NO_EXEMPLARS, Exemplars, Template, answer_text, chat_messages, plain_prompt
-from bench.inputs.task import Generate, Task
+from bench.inputs.task import Task
 from bench.types import GenerateRequest, Item, Message, PromptStyle, ScoreRequest
 
 BARE_CHARACTERS = 1000

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.stats.paired import power
-from bench.stats.ranking import ALPHA, POWER, holm, mcnemar_all
+from bench.stats.ranking import ALPHA, POWER, holm, mcnemar_all, won_by
 
 ENUMERATED = 5000
 """Up to this many outcomes, a distribution over several tasks is computed exactly."""
@@ -75,8 +75,7 @@ def across(
     of k_t^2 (won_t + lost_t - (won_t - lost_t)^2 / n_t) / n_t^2.
     """
     questions = np.array([each.shape[1] for each in right], dtype=np.float64)
-    ones = [each.astype(np.float64) for each in right]
-    won = np.stack([each @ (1.0 - each).T for each in ones], axis=-1)  # [i, j, t]: i is right and j is not
+    won = np.stack([won_by(each) for each in right], axis=-1)  # [i, j, t]: i is right and j is not
     lost = won.transpose(1, 0, 2)
     each = worth(questions, chance, weights)
     variance = (won + lost - (won - lost) ** 2 / questions) @ each**2
@@ -84,7 +83,7 @@ def across(
     p = np.ones((models, models))
     rows, columns = np.triu_indices(models, 1)
     p[rows, columns] = p[columns, rows] = difference_p(won[rows, columns], lost[rows, columns], each)
-    correct = np.stack([each.sum(axis=1) for each in ones], axis=-1)
+    correct = np.stack([each.sum(axis=1) for each in right], axis=-1).astype(np.float64)
     return Across(
         scores=score(correct, questions, chance, weights),
         difference=_rounded((won - lost) @ each),
@@ -125,10 +124,16 @@ def difference_p(
 def _normal_p(
     distance: NDArray[np.float64], variance: NDArray[np.float64], step: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    from scipy.special import erfc
+    spread = np.sqrt(np.where(variance > 0.0, variance, 1.0))
+    return _both_tails(np.maximum(0.0, distance - step) / spread)
 
-    spread = np.sqrt(2.0 * np.where(variance > 0.0, variance, 1.0))
-    return erfc(np.maximum(0.0, distance - step) / spread)
+
+def _both_tails(deviations: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The probability that a normal variable is at least so many standard deviations from its mean.
+
+    Of a negative number, twice the probability that it is above it.
+    """
+    return np.array([math.erfc(each) for each in (deviations / math.sqrt(2.0)).tolist()])
 
 
 def _enumerated_p(distance: float, differ: NDArray[np.float64], each: NDArray[np.float64]) -> float:
@@ -150,34 +155,38 @@ def _fair(number: int) -> NDArray[np.float64]:
 
 
 def guessing_p(
-    correct: NDArray[np.float64], options: Sequence[Sequence[int]], each: NDArray[np.float64]
+    correct: NDArray[np.float64],
+    options: Sequence[Sequence[int]],
+    each: NDArray[np.float64],
+    *,
+    worse: bool = False,
 ) -> NDArray[np.float64]:
     """The two-sided p that a model guesses, twice the probability of its score or more, for each: (models,).
+
+    With `worse`, twice the probability of its score or less.
 
     `correct`, (models, tasks), are numbers of right answers, `options` for each task the number of options
     of each question, and `each`, (tasks,), what a right answer is worth. Exact for one task (a sum of
     binomials, one for each number of options); for several normal, with half of the largest step as
     correction for continuity.
     """
-    from scipy.special import ndtr
-
     if len(options) == 1:
-        tails = _guessing_tails(options[0])
-        return np.minimum(1.0, 2.0 * tails[correct[:, 0].astype(int)])
+        tails, number = _guessing_tails(options[0]), correct[:, 0].astype(int)
+        return np.clip(2.0 * (1.0 - tails[number + 1] if worse else tails[number]), 0.0, 1.0)
     rates = [1.0 / np.array(each, dtype=np.float64) for each in options]
     means = np.array([rate.sum() for rate in rates])
     variance = np.array([(rate * (1.0 - rate)).sum() for rate in rates]) @ each**2
-    distance = (correct - means) @ each - each.max() / 2
-    return np.minimum(1.0, 2.0 * ndtr(-distance / math.sqrt(variance)))
+    distance = (correct - means) @ each * (-1 if worse else 1) - each.max() / 2
+    return np.minimum(1.0, _both_tails(distance / math.sqrt(variance)))
 
 
 def _guessing_tails(options: Sequence[int]) -> NDArray[np.float64]:
-    """The probability that guessing answers at least k questions right, for k from 0: (questions + 1,)."""
+    """The probability that guessing answers at least k questions right, for k from 0: (questions + 2,)."""
     distribution = np.ones(1)
     for number in sorted(set(options)):
         first, kept = power(np.array([1.0 - 1.0 / number, 1.0 / number]), options.count(number))
         distribution = np.convolve(distribution, np.concatenate([np.zeros(first), kept]))
-    padded = np.zeros(len(options) + 1)
+    padded = np.zeros(len(options) + 2)
     padded[: len(distribution)] = distribution
     return np.cumsum(padded[::-1])[::-1]
 
@@ -195,3 +204,15 @@ def may_be_best(compared: Across, members: Sequence[int]) -> list[int]:
     better = (adjusted <= ALPHA) & (compared.difference[np.ix_(members, members)] > 0)
     beaten: list[bool] = np.any(better, axis=0).tolist()
     return [member for member, is_beaten in zip(members, beaten, strict=True) if not is_beaten]
+
+
+def widening(models: int) -> float:
+    """By how much the margin grows of a difference to the best model, which was chosen out of so many.
+
+    The best of equal models is better by chance on the answers that it is chosen by. The method of
+    Bonferroni: the 95 % interval becomes one of 1 - 5 % / `models`. 1 for a single model.
+
+    >>> widening(10)
+    1.432...
+    """
+    return NormalDist().inv_cdf(1 - ALPHA / (2 * models)) / _CONFIDENT

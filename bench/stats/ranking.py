@@ -31,12 +31,11 @@ class Ranking:
 def rank(right: NDArray[np.bool_]) -> Ranking:
     """Rank models by which questions each answered right: (models, questions), at least one of each."""
     models, questions = right.shape
-    ones = right.astype(np.float64)  # counts exactly, and its matrix product is fast
-    won = ones @ (1.0 - ones).T  # [i, j]: questions that i answered right and j did not
-    p = mcnemar_all(won, won.T)
-    adjusted = np.ones_like(p)
+    won = won_by(right)
+    adjusted = np.ones_like(won)
     rows, columns = np.triu_indices(models, 1)
-    adjusted[rows, columns] = adjusted[columns, rows] = holm(p[rows, columns])
+    p = mcnemar_all(won[rows, columns], won[columns, rows])
+    adjusted[rows, columns] = adjusted[columns, rows] = holm(p)
     better = (adjusted <= ALPHA) & (won > won.T)  # [i, j]: i is significantly better than j
     return Ranking(
         adjusted=adjusted,
@@ -46,16 +45,40 @@ def rank(right: NDArray[np.bool_]) -> Ranking:
     )
 
 
+def won_by(right: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """[i, j]: on how many questions model i is right and model j is not, (models, models)."""
+    ones = right.astype(np.float32)  # counts exactly up to 16 million, and its matrix product is fast
+    both = (ones @ ones.T).astype(np.float64)
+    return np.diag(both)[:, None] - both
+
+
 def mcnemar_all(only_first: NDArray[np.float64], only_second: NDArray[np.float64]) -> NDArray[np.float64]:
     """The two-sided p of McNemar's exact test (McNemar 1947) for many pairs at once.
 
     The arguments are the numbers of questions that only one model of a pair answered right. They and the
     result have any shape, the same for all. `bench.stats.paired.mcnemar` is the same for one pair.
     """
-    from scipy.stats import binom
+    fewer = np.minimum(only_first, only_second).astype(np.int64)
+    discordant = (only_first + only_second).astype(np.int64)
+    counts = np.bincount(discordant.ravel())
+    tails = [_lower_tails(number) for number in np.flatnonzero(counts).tolist()]
+    starts = np.zeros(len(counts), dtype=np.int64)
+    starts[counts > 0] = np.cumsum([0, *map(len, tails)])[:-1]
+    return np.minimum(1.0, 2.0 * np.concatenate([np.zeros(0), *tails])[starts[discordant] + fewer])
 
-    fewer, discordant = np.minimum(only_first, only_second), only_first + only_second
-    return np.minimum(1.0, 2.0 * binom.cdf(fewer, discordant, 0.5))
+
+def _lower_tails(throws: int) -> NDArray[np.float64]:
+    """The probability of at most k heads in fair throws, for k from 0 to half of them: (throws // 2 + 1,).
+
+    Each term of the distribution is the one above it times a ratio below 1, from the middle down, and all
+    add up to 1 by symmetry: no term is rounded to more than a few last digits. Importing scipy.stats for
+    this takes longer than all of `bench pick`.
+    """
+    half = throws // 2
+    heads = np.arange(half, 0, -1)
+    terms = np.concatenate([np.ones(1), np.cumprod(heads / (throws - heads + 1))])  # from `half` heads down
+    total = 2.0 * terms.sum() - (1.0 if throws % 2 == 0 else 0.0)
+    return np.cumsum(terms[::-1]) / total
 
 
 def holm(p: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -29,10 +29,13 @@ def ask_alone(cell: Cell, engine: Engine, answered: Collection[str]) -> Iterator
             yield time.perf_counter() - start
 
 
-def latency(seconds: Iterator[float] | Sequence[float]) -> Latency | None:
-    """Percentiles by linear interpolation (`statistics.quantiles`, inclusive); None for no values."""
+def latency(seconds: Iterator[float] | Sequence[float], *, kept: bool = False) -> Latency | None:
+    """Percentiles by linear interpolation (`statistics.quantiles`, inclusive); None for no values.
+
+    `kept` is whether the result also has the seconds of each question.
+    """
     values = sorted(seconds)
     if not values:
         return None
     cuts = statistics.quantiles(values, n=20, method="inclusive") if len(values) > 1 else values * 19
-    return Latency(questions=len(values), p50=cuts[9], p95=cuts[18])
+    return Latency(questions=len(values), p50=cuts[9], p95=cuts[18], seconds=tuple(values) if kept else ())

@@ -160,7 +160,8 @@ def _with_latency(
 ) -> DoneResult:
     """Measure the latency of a finished run, and store it in the result."""
     answered = {record.question_id for record in records if record.parse_status != "prompt_too_long"}
-    cost = result.cost.model_copy(update={"alone": latency(ask_alone(cell, engine, answered))})
+    alone = latency(ask_alone(cell, engine, answered), kept=True)
+    cost = result.cost.model_copy(update={"alone": alone})
     engine.close()
     more = result.model_copy(update={"cost": cost})
     rewrite(results, cell.folder, more)

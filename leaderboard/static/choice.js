@@ -2,9 +2,8 @@
 "use strict";
 
 (() => {
-  const { ALPHA, NORMAL_975, TO_POWER, sum, dot, ...tests } = self.benchStatistics;
+  const { ALPHA, NORMAL_975, TO_POWER, sum, isLess, ...tests } = self.benchStatistics;
   const { over, unknown } = self.benchWording;
-  const COSTS = ["memory", "p50", "p95", "disk", "joules"];
 
   // `data` is `benchData.choice`; see leaderboard/choice_data.py.
   function open(data) {
@@ -78,8 +77,8 @@
   // The models with a run of one of the tasks, by name. The first run counts where only one can.
   function candidates(data, tasks) {
     const made = data.models.flatMap((model, index) => {
-      const runs = tasks.flatMap(({ name }) => model.runs[name] ?? []);
-      return runs.length ? [candidate(data, model, runs, index)] : [];
+      const measured = tasks.map(({ name }) => name).filter((name) => name in model.runs);
+      return measured.length ? [candidate(model, measured, index)] : [];
     });
     const names = made.map(({ model }) => `${model.title} (${model.variant})`);
     const times = new Map();
@@ -92,84 +91,93 @@
 
   const byName = (first, second) => (first.name < second.name ? -1 : Number(first.name > second.name));
 
-  function candidate(data, model, runs, index) {
-    const { id, title, licence, baseline, command } = { ...model, ...runs[0] };
-    const needs = { licence };
-    for (const cost of COSTS) {
-      const known = runs.map((run) => run[cost]).filter((value) => value != null);
-      needs[cost] = known.length === runs.length ? Math.max(...known) : null;
-    }
-    const machines = [...new Set(runs.map(({ machine }) => data.machines[machine]))];
-    const leak = runs.some((run) => run.leak);
-    return { index, name: "", model: { ...model, id, title, command }, needs, machines, leak, baseline };
+  function candidate(model, tasks, index) {
+    const runs = tasks.map((task) => model.runs[task]);
+    const { id, title, licence, languages, command, baseline } = { ...model, ...runs[0] };
+    const facts = { ...model, id, title, licence, languages, command };
+    return { index, name: "", model: facts, tasks, runs, leak: runs.some(({ leak }) => leak), baseline };
+  }
+
+  // What a model needs: the most of its runs, or of those on one machine. Size on disk depends on none.
+  function costsOf(data, { model, tasks, runs }, machine) {
+    const place = data.machines.indexOf(machine);
+    const here = runs.map((run) =>
+      machine ? [run, ...(run.elsewhere ?? [])].find((each) => each.machine === place) : run,
+    );
+    const most = (all, cost) => {
+      const values = all.map((run) => run?.[cost] ?? null);
+      return values.includes(null) ? null : Math.max(...values);
+    };
+    const needs = { licence: model.licence, languages: model.languages, disk: most(runs, "disk") };
+    for (const cost of ["memory", "p50", "p95", "joules"]) needs[cost] = most(here, cost);
+    needs.weights = most(here, "model_bytes");
+    const measured = here.filter(Boolean);
+    return {
+      needs,
+      here,
+      machines: [...new Set(measured.map((run) => data.machines[run.machine]))],
+      elsewhere: tasks.filter((_, at) => !here[at]),
+    };
   }
 
   function compare(data, models, tasks, weights, bothOf) {
     const each = tests.worth(tasks, tasks.map(({ name }) => weights[name]));
-    const chance = dot(tasks.map((task) => task.chance * task.questions), each);
     const correct = models.map(({ model }) => tasks.map(({ name }) => model.runs[name].correct));
     const both = tasks.map(({ name }) => bothOf(name));
     const scores = correct.map((right) =>
       tests.rounded(sum(right.map((count, at) => (count - tasks[at].chance * tasks[at].questions) * each[at]))),
     );
 
-    // How many questions of each task only the first, and only the second of two models answered right.
-    function discordant(first, second) {
-      const pair = models[first].index * data.models.length + models[second].index;
-      const [won, lost] = [[], []];
-      both.forEach((counts, task) => {
-        won.push(correct[first][task] - counts[pair]);
-        lost.push(correct[second][task] - counts[pair]);
-      });
-      return [won, lost];
-    }
-
-    function margin(first, second) {
-      const [won, lost] = discordant(first, second);
-      const variances = won.map((count, task) => {
-        const spread = count + lost[task] - (count - lost[task]) ** 2 / tasks[task].questions;
-        return spread * each[task] ** 2;
-      });
-      return NORMAL_975 * Math.sqrt(Math.max(0, sum(variances)));
-    }
-
-    const p = new Float64Array(models.length ** 2).fill(1);
-    for (let first = 0; first < models.length; first++)
-      for (let second = first + 1; second < models.length; second++)
-        p[first * models.length + second] = p[second * models.length + first] = tests.differenceP(
-          ...discordant(first, second),
-          each,
-        );
+    const difference = (first, second) =>
+      tests.rounded(sum(each.map((one, at) => one * (correct[first][at] - correct[second][at]))));
+    const pairs = comparePairs(data, models, tasks, correct, both, each);
     return {
+      ...pairs,
       scores,
-      p: (first, second) => p[first * models.length + second],
-      difference: (first, second) =>
-        tests.rounded(dot(discordant(first, second)[0], each) - dot(discordant(first, second)[1], each)),
-      margin,
+      difference,
       guessing: tests.guessingP(correct, tasks, each),
-      detectable: detectable(models, margin),
+      detectable: detectable(models, pairs.margin),
+    };
+  }
+
+  // The p of each two models, and half of the 95 % interval of their difference.
+  function comparePairs(data, models, tasks, correct, both, each) {
+    const testOf = tests.differenceTest(each);
+    const p = new Float64Array(models.length ** 2).fill(1);
+    const margins = new Float64Array(models.length ** 2);
+    const [won, lost] = [each.slice(), each.slice()]; // questions of each task that only one answered right
+    for (let first = 0; first < models.length; first++)
+      for (let second = first + 1; second < models.length; second++) {
+        const pair = models[first].index * data.models.length + models[second].index;
+        let variance = 0;
+        for (let task = 0; task < tasks.length; task++) {
+          won[task] = correct[first][task] - both[task][pair];
+          lost[task] = correct[second][task] - both[task][pair];
+          const spread = (won[task] - lost[task]) ** 2 / tasks[task].questions;
+          variance += (won[task] + lost[task] - spread) * each[task] ** 2;
+        }
+        const [one, other] = [first * models.length + second, second * models.length + first];
+        p[one] = p[other] = testOf(won, lost);
+        margins[one] = margins[other] = NORMAL_975 * Math.sqrt(Math.max(0, variance));
+      }
+    return {
+      p: (first, second) => p[first * models.length + second],
+      margin: (first, second) => margins[first * models.length + second],
     };
   }
 
   // The median over all pairs of models; null for a single one.
   function detectable(models, margin) {
     const own = models.flatMap(({ baseline }, at) => (baseline ? [] : [at]));
-    const margins = own.flatMap((first, at) => own.slice(at + 1).map((second) => margin(first, second)));
-    return margins.length ? Math.min(1, tests.median(margins) * TO_POWER) : null;
+    if (own.length < 2) return null;
+    const margins = new Float64Array((own.length * (own.length - 1)) / 2);
+    let pair = 0;
+    for (const first of own) for (const second of own) if (first < second) margins[pair++] = margin(first, second);
+    return Math.min(1, tests.median(margins) * TO_POWER);
   }
 
-  // ---
-
   function choose(data, field, limits, weights) {
-    const scored = field.models.map((each, at) => ({
-      ...each,
-      at,
-      score: field.scores[at],
-      over: over(each.needs, limits, data.permissive),
-      unknown: unknown(each.needs, limits),
-      tied: false,
-    }));
-    for (const each of scored) each.fits = !each.over.length && !each.unknown.length;
+    const scored = field.models.map((each, at) => scoredOf(data, field, limits, each, at));
     const models = scored.filter(({ baseline }) => !baseline);
     const baselines = scored.filter(({ baseline }) => baseline);
     const answer = answerOf(field, models, baselines);
@@ -191,6 +199,14 @@
       better: betterOf(field, models, baselines, reference),
       detectable: field.detectable ?? null,
     };
+  }
+
+  function scoredOf(data, field, limits, candidate, at) {
+    const costs = costsOf(data, candidate, limits.machine);
+    const beyond = over(costs.needs, limits, data.permissive);
+    const missing = unknown(costs.needs, limits);
+    const fits = !beyond.length && !missing.length;
+    return { ...candidate, ...costs, at, score: field.scores[at], over: beyond, unknown: missing, fits, tied: false };
   }
 
   function answerOf(field, models, baselines) {
@@ -228,22 +244,26 @@
     return members.filter(({ at }) => field.p(at, other) <= limit && field.difference(at, other) > 0);
   }
 
-  function mayBeBest(field, members) {
-    const low = [];
-    members.forEach(({ at: first }, index) => {
-      for (const { at: second } of members.slice(index + 1))
-        if (field.p(first, second) <= ALPHA) low.push([first, second]);
+  // The members that no other is significantly better than, by Holm's method over all pairs of members.
+  function mayBeBest({ p, scores }, members) {
+    const pairs = (members.length * (members.length - 1)) / 2;
+    const low = new Float64Array(pairs);
+    let count = 0;
+    eachPair(members, (first, second) => {
+      if (p(first, second) <= ALPHA) low[count++] = p(first, second);
     });
-    const tested = (members.length * (members.length - 1)) / 2;
-    const limit = tests.holmLimit(low.map(([first, second]) => field.p(first, second)), tested);
-    const significant = low.filter(([first, second]) => field.p(first, second) <= limit);
-    const beaten = new Set(
-      significant.flatMap(([first, second]) => {
-        const difference = field.difference(first, second);
-        return difference > 0 ? [second] : difference < 0 ? [first] : [];
-      }),
-    );
+    const limit = tests.holmLimit(low.subarray(0, count), pairs);
+    const beaten = new Set();
+    eachPair(members, (first, second) => {
+      if (p(first, second) <= limit) beaten.add(scores[first] > scores[second] ? second : first);
+    });
     return members.filter(({ at }) => !beaten.has(at));
+  }
+
+  function eachPair(members, visit) {
+    for (let first = 0; first < members.length; first++)
+      for (let second = first + 1; second < members.length; second++)
+        visit(members[first].at, members[second].at);
   }
 
   const highest = (members) => members.reduce((best, each) => (each.score > best.score ? each : best));
@@ -251,12 +271,8 @@
   // By memory, then by latency, then by size on disk; what is unknown comes last.
   function cheapest(members) {
     const cost = ({ needs }) => [needs.memory, needs.p50, needs.disk].map((value) => value ?? Infinity);
-    const isCheaper = (first, second) => {
-      const [a, b] = [[...cost(first), -first.score], [...cost(second), -second.score]];
-      const at = a.findIndex((value, index) => value !== b[index]);
-      return at >= 0 && a[at] < b[at];
-    };
-    return members.reduce((best, each) => (isCheaper(each, best) ? each : best));
+    const key = (each) => [...cost(each), -each.score];
+    return members.reduce((best, each) => (isLess(key(each), key(best)) ? each : best));
   }
 
   // null where nothing fits, or where the best of all fits or is of no use itself.
@@ -266,7 +282,10 @@
     const best = highest(useful);
     if (best.fits) return null;
     const pair = [best.at, reference.at];
-    return { best, difference: field.difference(...pair), margin: field.margin(...pair) };
+    field.best ??= new Set(mayBeBest(field, models).map(({ at }) => at));
+    const rivals = models.filter(({ at, fits }) => field.best.has(at) && !fits).length;
+    const margin = field.margin(...pair) * tests.widening(Math.max(1, rivals));
+    return { best, difference: field.difference(...pair), margin };
   }
 
   // The cheapest model over the limits that is of use, and significantly better than the reference.

@@ -9,7 +9,12 @@
   const TO_POWER = 1 + 0.8416212335729144 / NORMAL_975; // 80 % power; see bench/board/choice.py
 
   const sum = (values) => values.reduce((total, value) => total + value, 0);
-  const dot = (first, second) => first.reduce((total, value, at) => total + value * second[at], 0);
+
+  // Whether one list of values comes before another, by the first value in which they differ.
+  function isLess(first, second) {
+    const at = first.findIndex((value, index) => value !== second[index]);
+    return at >= 0 && first[at] < second[at];
+  }
 
   function memoised(make) {
     const kept = new Map();
@@ -33,14 +38,23 @@
     return chances.map((chance) => chance / total);
   });
 
-  // Two-sided p of McNemar's exact test, by the larger number of discordant pairs: index 0 is an even split.
-  const mcnemarTails = memoised((discordant) => {
-    let below = 0;
-    return binomial(discordant, 0.5)
-      .slice(0, Math.floor(discordant / 2) + 1)
-      .map((chance) => Math.min(1, 2 * (below += chance)));
-  });
-  const mcnemar = (won, lost) => mcnemarTails(won + lost)[Math.min(won, lost)];
+  // The chance of an even split of fair throws, or of the nearest with fewer heads.
+  const evens = [1];
+  function evenSplit(throws) {
+    const pairs = throws >> 1;
+    for (let at = evens.length; at <= pairs; at++) evens.push((evens[at - 1] * (2 * at - 1)) / (2 * at));
+    return throws % 2 ? (evens[pairs] * throws) / (pairs + 1) / 2 : evens[pairs];
+  }
+
+  // The two-sided p of McNemar's exact test: twice the smaller tail of a fair coin.
+  function mcnemar(won, lost) {
+    const [throws, fewer] = [won + lost, Math.min(won, lost)];
+    let chance = evenSplit(throws);
+    for (let at = throws >> 1; at > fewer; at--) chance *= at / (throws - at + 1);
+    let tail = chance;
+    for (let at = fewer; at > 0 && tail + chance > tail; at--) tail += chance *= at / (throws - at + 1);
+    return Math.min(1, 2 * tail);
+  }
 
   // The complementary error function for x >= 0: its series (7.1.6) and continued fraction (7.1.14) of
   // Abramowitz and Stegun 1964, to about 13 digits.
@@ -65,6 +79,27 @@
     return x > 0 ? 1 - half : half;
   }
 
+  // By how much the margin grows of a difference to the best of so many models, by Bonferroni: the normal
+  // quantile of 1 - ALPHA / (2 models), by Newton's method, to that of 1 - ALPHA / 2.
+  const widening = memoised((models) => {
+    let quantile = NORMAL_975;
+    for (let step = 1, turn = 0; Math.abs(step) > 1e-14 && turn < 100; turn++) {
+      const density = Math.exp((-quantile * quantile) / 2) / Math.sqrt(2 * Math.PI);
+      step = (normalTail(-quantile) - ALPHA / 2 / models) / density;
+      quantile += step;
+    }
+    return quantile / NORMAL_975;
+  });
+
+  // The 95 % score interval of a proportion (Wilson 1927).
+  function wilson(successes, trials) {
+    const [rate, z] = [successes / trials, NORMAL_975];
+    const centre = rate + (z * z) / (2 * trials);
+    const half = z * Math.sqrt((rate * (1 - rate)) / trials + (z * z) / (4 * trials * trials));
+    const scale = 1 + (z * z) / trials;
+    return [Math.max(0, (centre - half) / scale), Math.min(1, (centre + half) / scale)];
+  }
+
   // What one right answer adds to the score, by task.
   function worth(tasks, weights) {
     const total = sum(weights);
@@ -77,17 +112,23 @@
     return (whole - scaled === 0.5 && whole % 2 ? whole - 1 : whole) / 1e12 + 0;
   }
 
-  // The two-sided p that two models have equal scores; `won` and `lost` are by task.
-  function differenceP(won, lost, each) {
+  // The two-sided p that two models have equal scores, as a function of `won` and `lost`, by task.
+  function differenceTest(each) {
     if (each.every((one) => Math.abs(one - each[0]) <= ROUNDING * each[0]))
-      return mcnemar(sum(won), sum(lost));
-    const differ = won.map((count, at) => count + lost[at]);
-    const distance = Math.abs(dot(won, each) - dot(lost, each));
-    if (differ.reduce((outcomes, count) => outcomes * (count + 1), 1) <= ENUMERATED)
-      return enumeratedP(distance, differ, each);
-    const step = Math.max(...each.filter((_, at) => differ[at]));
-    const variance = sum(differ.map((count, at) => count * each[at] ** 2));
-    return erfc(Math.max(0, distance - step) / Math.sqrt(2 * variance));
+      return (won, lost) => mcnemar(sum(won), sum(lost));
+    return (won, lost) => {
+      const differ = won.map((count, at) => count + lost[at]);
+      let [outcomes, distance, variance, step] = [1, 0, 0, 0];
+      differ.forEach((count, at) => {
+        outcomes *= count + 1;
+        distance += (won[at] - lost[at]) * each[at];
+        variance += count * each[at] ** 2;
+        if (count) step = Math.max(step, each[at]);
+      });
+      distance = Math.abs(distance);
+      if (outcomes <= ENUMERATED) return enumeratedP(distance, differ, each);
+      return erfc(Math.max(0, distance - step) / Math.sqrt(2 * variance));
+    };
   }
 
   function enumeratedP(distance, differ, each) {
@@ -131,13 +172,16 @@
     return product;
   }
 
-  // The largest p that is significant by Holm's method among `tests` tests, -1 where none is. `values` has
-  // at least those that are at most ALPHA.
+  // The p up to which tests are significant by Holm's method. With so many already rejected, those are
+  // rejected that are at most ALPHA / the rest, until there are no more. `values` has at least the p that
+  // are at most ALPHA of all `tests`.
   function holmLimit(values, tests) {
-    let limit = -1;
-    for (const [at, p] of Float64Array.from(values).sort().entries()) {
-      if (p * (tests - at) > ALPHA) break;
-      limit = p;
+    let [limit, before] = [0, -1];
+    for (let rejected = 0; rejected !== before; ) {
+      [limit, before] = [ALPHA / (tests - rejected), rejected];
+      rejected = 0;
+      for (let at = 0; at < values.length; at++) if (values[at] <= limit) rejected++;
+      if (rejected === tests) return ALPHA;
     }
     return limit;
   }
@@ -148,6 +192,6 @@
   }
 
   self.benchStatistics = {
-    ALPHA, NORMAL_975, TO_POWER, sum, dot, multiply, mcnemar, erfc, worth, rounded, differenceP, guessingP, holmLimit, median,
+    ALPHA, NORMAL_975, TO_POWER, sum, isLess, multiply, mcnemar, erfc, worth, rounded, differenceTest, guessingP, holmLimit, median, widening, wilson,
   };
 })();

@@ -3,6 +3,8 @@
 
 (() => {
   const SPACE = "\u202f";
+  const NAMED = 3; // how many models a line names at most
+  const ROOM = 160; // into how many characters the names of a line have to fit, unless it is a single one
   const ROUNDS_UP = 0.99951; // from this share on, three digits of the smaller unit would be 1e+03
 
   // As Python formats: to `digits` decimals, an exact half to the even digit.
@@ -49,9 +51,13 @@
   // ["a", "b", "c"] -> "a, b and c".
   const join = (words) => [words.slice(0, -1).join(", "), ...words.slice(-1)].filter(Boolean).join(" and ");
 
-  // At most three names, and how many more there are.
-  const listed = (names) =>
-    join(names.length > 3 ? [...names.slice(0, 3), `${names.length - 3} more`] : names);
+  // The first names, and how many more there are.
+  function listed(names) {
+    const shown = [];
+    for (const name of names.slice(0, NAMED))
+      if (!shown.length || shown.join("").length + name.length <= ROOM) shown.push(name);
+    return join(shown.length < names.length ? [...shown, `${names.length - shown.length} more`] : shown);
+  }
 
   // A limit's name, its text around the value, what has to be measured for it, and the value's text.
   const COSTS = [
@@ -61,6 +67,8 @@
     ["disk", "on disk", "size on disk", size],
     ["joules", "for one answer", "energy", joules],
   ];
+
+  const LANGUAGES = "languages"; // stands in unknown() for a card that states no languages
 
   const isPermissive = (licence) => licence.toLowerCase() === "permissive";
 
@@ -74,13 +82,16 @@
       if (!(isPermissive(limit) ? permissive.includes(licence) : licence === limit))
         words.push(`the licence ${needs.licence}`);
     }
+    const absent = (limits.languages ?? []).filter((language) => !needs.languages.includes(language));
+    if (needs.languages.length && absent.length) words.push(`no support for ${join(absent)}`);
     return words;
   }
 
-  // What was not measured although there is a limit on it.
+  // What is not known although there is a limit on it.
   function unknown(needs, limits) {
     const missing = COSTS.filter(([name]) => limits[name] != null && needs[name] == null);
-    return [...new Set(missing.map(([, , measured]) => measured))];
+    const words = missing.map(([, , measured]) => measured);
+    return [...new Set(limits.languages?.length && !needs.languages.length ? [...words, LANGUAGES] : words)];
   }
 
   const values = (costs) =>
@@ -88,15 +99,21 @@
       ([name, text, , format]) => `${format(costs[name])} ${text}`,
     );
 
-  // "4 GB of memory and 500 ms for one answer"; "" without limits.
+  // "within 4 GB of memory and 500 ms for one answer and with a permissive licence"; "" without limits.
   function describeLimits(limits) {
-    const words = values(limits);
+    const [costs, terms] = [values(limits), []];
     if (limits.licence)
-      words.push(isPermissive(limits.licence) ? "a permissive licence" : `the licence ${limits.licence}`);
-    return join(words);
+      terms.push(isPermissive(limits.licence) ? "a permissive licence" : `the licence ${limits.licence}`);
+    if (limits.languages?.length) terms.push(`support for ${join(limits.languages)}`);
+    const parts = [costs.length ? `within ${join(costs)}` : "", terms.length ? `with ${join(terms)}` : ""];
+    return parts.filter(Boolean).join(" and ");
   }
 
   const describeNeeds = ({ memory, p50 }) => join(values({ memory, p50 }));
+
+  // "8.9 GB, 1.4 s": in a list of models.
+  const describeCosts = ({ memory, p50 }) =>
+    [memory == null ? "" : size(memory), p50 == null ? "" : latency(p50)].filter(Boolean).join(", ");
 
   const BYTES = { b: 1, kb: 1e3, mb: 1e6, gb: 1e9, tb: 1e12, kib: 2 ** 10, mib: 2 ** 20, gib: 2 ** 30, tib: 2 ** 40 };
   const SECONDS = { ms: 0.001, s: 1, min: 60 };
@@ -121,7 +138,7 @@
   }
 
   self.benchWording = {
-    SPACE, fixed, size, number, latency, percent, points, counted, join, listed, over, unknown, describeLimits,
-    describeNeeds, readLimit,
+    NAMED, LANGUAGES, fixed, size, number, latency, percent, points, counted, join, listed, over, unknown, describeLimits,
+    describeNeeds, describeCosts, readLimit,
   };
 })();

@@ -6,18 +6,36 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from bench.board.board import make_board
+from bench.board.board import Row, make_board
+from bench.board.candidates import Candidate
 from bench.board.choice import CheapestOfBest, Choice, NothingMeasured, OneBest, UseNone, choose
 from bench.board.choice_facts import facts_of
 from bench.board.choice_words import sentence, support, to_measure, way
-from bench.board.limits import Limits, describe_limits, over, read_bytes, read_joules, read_seconds, unknown
+from bench.board.headroom import answers_within
+from bench.board.limits import (
+    Limits,
+    Needs,
+    describe_limits,
+    over,
+    read_bytes,
+    read_joules,
+    read_seconds,
+    unknown,
+)
 from bench.errors import UsageError
 from bench.inputs.cards import all_cards
 from bench.results.answers import Answered, read_answered
+from bench.results.result import Latency
+from bench.stats.intervals import wilson
+from bench.sweeps.latency import latency
 from conftest import ROOT
 
 QUESTIONS, MB = 100, 10**6
+HERE, THERE = "here, 2 cores, 25.3 GB", "there, 2 cores, 25.3 GB"
+LATER = "2099-01-01T00:00:00+00:00"
 
 
 @pytest.fixture(scope="module")
@@ -44,18 +62,22 @@ def played(
     joules: float | None = None,
     weights: str = "commit",
     imported: str = "",
+    languages: tuple[str, ...] = ("en",),
+    identity: str = "",
+    finished: str = "2026-01-01T00:00:00+00:00",
+    seconds: tuple[float, ...] = (),
+    gpu: int | None = None,
 ) -> Answered:
     """A run with `correct` questions right, from number `first` on; by default models differ least."""
     result = base.result
     card = {"name": name, "title": name.title(), "architecture": architecture, "license": licence}
-    card |= {"trained_on": trained_on}
-    alone = (
-        p50 and result.cost.batched and result.cost.batched.model_copy(update={"p50": p50, "p95": 2 * p50})
-    )
+    card |= {"trained_on": trained_on, "languages": languages}
+    alone = Latency(questions=20, p50=p50, p95=2 * p50, seconds=seconds) if p50 else None
+    alone = latency(seconds, kept=True) if seconds else alone
     command = f"bench run --models {name} --tasks {task} --dtype bfloat16 --fresh"
     facts = result.cell.model_copy(
         update={
-            "id": f"{weights[:3]}{imported[:3]}-{name}-{task}",
+            "id": f"{weights[:3]}{imported[:3]}-{name}-{task}{identity}",
             "weights": weights,
             "task": result.cell.task.model_copy(update={"name": task}),
             "model": result.cell.model.model_copy(update=card),
@@ -63,9 +85,14 @@ def played(
         }
     )
     cost = result.cost.model_copy(
-        update={"peak_memory_bytes": memory, "alone": alone or None, "joules": joules}
+        update={
+            "peak_memory_bytes": memory,
+            "peak_device_memory_bytes": gpu,
+            "alone": alone,
+            "joules": joules,
+        }
     )
-    where = result.provenance.model_copy(update={"processor": processor})
+    where = result.provenance.model_copy(update={"processor": processor, "finished": finished})
     changed = result.model_copy(
         update={"cell": facts, "cost": cost, "provenance": where, "imported": imported}
     )
@@ -111,7 +138,7 @@ def test_of_those_that_cannot_be_told_apart_the_cheapest_is_taken(base: Answered
     assert [each.candidate.first.model_name for each in choice.answer.others] == ["large", "small"]
     text = said(choice)
     assert "Use Middle (bfloat16-chat): of 4 measured, 3 may be the best and cannot be told apart" in text
-    assert "Cannot be told apart from it: Large (bfloat16-chat) (5 GB of memory and 100 ms" in text
+    assert "Cannot be told apart from it: Large (bfloat16-chat) (5 GB, 100 ms)" in text
 
 
 def test_a_cheap_model_that_is_not_better_than_guessing_is_never_taken(base: Answered) -> None:
@@ -123,15 +150,15 @@ def test_a_cheap_model_that_is_not_better_than_guessing_is_never_taken(base: Ans
     assert [each.candidate.first.model_name for each in choice.answer.unproven] == ["cheap"]
     text = said(choice)
     assert "of 2 measured, it is the only one shown to be better than guessing and the best baseline" in text
-    assert "May be as good, but is not shown to be better" in text
-    assert "Cheap (bfloat16-chat) (1 B of memory and 100 ms for one answer)." in text
+    assert "May be as good, but not shown to be better" in text
+    assert "Cheap (bfloat16-chat) (1 B, 100 ms)." in text
 
 
 def test_where_no_model_is_better_than_guessing_none_is_to_be_used(base: Answered) -> None:
     choice = chosen([played(base, "low", 25), played(base, "lucky", 30)], Limits(memory=4000 * MB))
     assert isinstance(choice.answer, UseNone)
     assert said(choice).startswith(
-        "Use none of these for this: no model that stays within 4 GB of memory is significantly better than "
+        "Use none of these for this: no model measured within 4 GB of memory is significantly better than "
         "guessing.\nThe best of 2 is Lucky (bfloat16-chat), "
     )
 
@@ -169,7 +196,7 @@ def test_the_price_of_the_limits_and_what_would_change_the_answer_are_said(base:
         f"Your limits cost {points} against Large (bfloat16-chat), which needs 8.9 GB of memory and 1.4 s"
         in text
     )
-    assert "The answer would change for Middle (bfloat16-chat), with 6 GB of memory." in text
+    assert "The answer would change for Middle (bfloat16-chat) (6 GB of memory)." in text
     assert (
         "Over the limits: Large (bfloat16-chat) (8.9 GB of memory and 1.4 s for one answer), Middle"
         not in text
@@ -257,8 +284,8 @@ def test_where_nothing_fits_the_cheapest_of_use_is_named(base: Answered) -> None
     assert choice.answer == NothingMeasured()
     assert choice.price is None
     text = said(choice)
-    assert text.startswith("Nothing that was measured on one is known to stay within 100 MB of memory.")
-    assert "The cheapest that is of use is Large (bfloat16-chat), with 900 MB of memory." in text
+    assert text.startswith("Nothing was measured on one within 100 MB of memory.")
+    assert "The cheapest that is of use is Large (bfloat16-chat) (900 MB of memory)." in text
 
 
 def test_models_are_ranked_only_on_tasks_that_all_have(base: Answered) -> None:
@@ -274,12 +301,15 @@ def test_models_are_ranked_only_on_tasks_that_all_have(base: Answered) -> None:
     assert choice.fitting[0].score == pytest.approx((0.75 * 0.5 + 0.25 * 0.6 - chance) / (1 - chance))
     assert choice.tasks == {"one": 0.75, "two": 0.25}
     assert to_measure(choice) == [
-        ("Holed (bfloat16-chat) lacks two", "bench run --models holed --tasks two --dtype bfloat16 --latency")
+        (
+            "task two with Holed (bfloat16-chat)",
+            "bench run --models holed --tasks two --dtype bfloat16 --latency",
+        )
     ]
     nobody = chosen(runs, one=1.0, three=1.0)
     assert nobody.answer == NothingMeasured()
     assert sentence(nobody) == (
-        "No model was measured on all 2 tasks (one and three); of three, there is no run of a model."
+        "No model was measured on both tasks (one and three); of three, there is no run of a model."
     )
 
 
@@ -293,10 +323,12 @@ def test_a_model_whose_latency_is_unknown_does_not_fit_and_the_command_is_given(
     choice = chosen([played(base, "model", 80, p50=None)], Limits(p50=0.5))
     assert choice.answer == NothingMeasured()
     assert [each.unknown for each in choice.unclear] == [("latency",)]
-    assert "Not known to be within the limits: Model (bfloat16-chat) (latency not measured)." in said(choice)
+    assert said(choice) == (
+        "Nothing was measured on one within 500 ms for one answer: no model's latency was measured."
+    )
     assert to_measure(choice) == [
         (
-            "Model (bfloat16-chat), latency",
+            "latency of Model (bfloat16-chat)",
             "bench run --models model --tasks one --dtype bfloat16 --latency",
         )
     ]
@@ -342,18 +374,18 @@ def test_models_without_a_run_have_one_command(base: Answered) -> None:
 
 def test_costs_of_several_machines_are_said_to_be(base: Answered) -> None:
     runs = [played(base, "here", 80), played(base, "there", 40, processor="another")]
-    assert "Costs are from 2 machines (another, " in said(chosen(runs))
-    assert "Costs are from" not in said(chosen(runs[:1]))
+    assert (
+        "Memory and times are from 2 machines and cannot be compared (another, 2 cores, 25.3 GB; processor, "
+        "2 cores, 25.3 GB); choose one of them by --machine." in said(chosen(runs))
+    )
+    assert "machine" not in said(chosen(runs[:1]))
 
 
 def test_of_equal_variants_on_one_task_the_newest_counts(base: Answered) -> None:
-    old, new = played(base, "model", 40), played(base, "model", 80)
-    cell = new.result.cell.model_copy(update={"id": "newer"})
-    where = new.result.provenance.model_copy(update={"finished": "2099-01-01T00:00:00+00:00"})
-    new = replace(new, result=new.result.model_copy(update={"cell": cell, "provenance": where}))
+    old, new = played(base, "model", 40), played(base, "model", 80, identity="-new", finished=LATER)
     for runs in ([old, new], [new, old]):
         [scored] = chosen(runs).fitting
-        assert scored.candidate.first.cell.id == "newer"
+        assert scored.candidate.first.cell.id.endswith("-new")
 
 
 @pytest.mark.parametrize(
@@ -382,7 +414,10 @@ def test_a_need_that_equals_its_limit_is_within(base: Answered) -> None:
 def test_limits_are_said_as_they_were_given() -> None:
     limits = Limits(memory=4 * 10**9, p50=0.5, disk=10**9, licence="permissive")
     text = describe_limits(limits).replace("\u202f", " ")
-    assert text == "4 GB of memory, 500 ms for one answer, 1 GB on disk and a permissive licence"
+    assert text == (
+        "within 4 GB of memory, 500 ms for one answer and 1 GB on disk and with a permissive licence"
+    )
+    assert describe_limits(Limits(languages=("de", "en"))) == "with support for de and en"
     assert describe_limits(Limits()) == ""
 
 
@@ -407,3 +442,166 @@ def test_models_that_had_practice_are_named(base: Answered) -> None:
     runs = [played(base, "tuned", 80, trained_on=("one",)), played(base, "other", 80)]
     assert "Tuned on this task's training questions: Tuned (bfloat16-chat)." in said(chosen(runs))
     assert "raining questions" not in said(chosen(runs[1:]))
+
+
+def test_with_a_machine_only_its_costs_count_and_accuracy_counts_from_anywhere(base: Answered) -> None:
+    """The newest run is from the other machine: it gives the accuracy, and the older one here the costs."""
+    runs = [
+        played(base, "both", 40, processor="here", memory=500 * MB, p50=0.2),
+        played(base, "both", 80, processor="there", memory=MB, p50=0.9, identity="-new", finished=LATER),
+        played(base, "away", 60, processor="there"),
+    ]
+    for order in (runs, runs[::-1]):
+        choice = chosen(order, Limits(p50=0.5, machine=HERE))
+        [fits] = choice.fitting
+        assert fits.candidate.first.metrics.accuracy == runs[1].result.metrics.accuracy
+        assert (fits.candidate.needs.memory, fits.candidate.needs.p50) == (500 * MB, 0.2)
+        assert fits.candidate.rows["one"].answers.right.sum() == 80
+        assert choice.machines == (HERE,)
+    assert [each.candidate.first.model_name for each in choice.unclear] == ["away"]
+    text = said(choice)
+    assert f"Memory, times and energy are those measured on this machine: {HERE}." in text
+    assert "the limits: Away (bfloat16-chat) (latency not measured on this machine)." in text
+    assert to_measure(choice) == [
+        (
+            "latency on this machine of Away (bfloat16-chat)",
+            "bench run --models away --tasks one --dtype bfloat16 --latency --fresh",
+        )
+    ]
+    elsewhere = chosen(runs, Limits(p50=0.95, machine=THERE))
+    assert {each.candidate.needs.p50 for each in elsewhere.fitting} == {0.9, 0.1}
+
+
+def test_a_run_elsewhere_says_nothing_of_memory_but_its_size_on_disk_counts(base: Answered) -> None:
+    run = played(base, "away", 60, processor="there")
+    [scored] = chosen([run], Limits(machine=HERE)).fitting
+    assert scored.candidate.needs.memory is None
+    assert scored.candidate.needs.disk == run.result.cost.weights_bytes
+    assert "unknown: no run of these tasks is from this machine, here" in said(
+        chosen([run], Limits(machine=HERE))
+    )
+
+
+def test_a_model_that_ran_one_of_two_tasks_here_is_to_run_the_other_here(base: Answered) -> None:
+    runs = [
+        played(base, "model", 60, processor="here"),
+        played(base, "model", 60, task="two", processor="there"),
+    ]
+    choice = chosen(runs, Limits(memory=4000 * MB, machine=HERE), one=1.0, two=1.0)
+    assert [each.unknown for each in choice.unclear] == [("memory",)]
+    [(what, command)] = to_measure(choice)
+    assert what == "memory on this machine of Model (bfloat16-chat)"
+    assert command == "bench run --models model --tasks two --dtype bfloat16 --latency --fresh"
+    assert sentence(choice).endswith(": no model's memory was measured on this machine.")
+
+
+def test_of_many_models_without_latency_one_sentence_and_one_command_speak(base: Answered) -> None:
+    runs = [played(base, f"model{n:02}", 40 + n, p50=None) for n in range(40)]
+    choice = chosen(runs, Limits(p50=0.5))
+    assert said(choice).splitlines()[0] == (
+        "Nothing was measured on one within 500 ms for one answer: no model's latency was measured."
+    )
+    assert "Model00" not in said(choice)
+    assert to_measure(choice) == [
+        (
+            "latency of 40 models; this is for the first 3",
+            "bench run --models model39,model38,model37 --tasks one --dtype bfloat16 --latency",
+        )
+    ]
+
+
+def test_languages_are_a_limit_and_a_card_that_states_none_is_not_known_to_fit(base: Answered) -> None:
+    runs = [
+        played(base, "both", 60, languages=("de", "en")),
+        played(base, "english", 80, languages=("en",)),
+        played(base, "silent", 70, languages=()),
+    ]
+    choice = chosen(runs, Limits(languages=("de", "en")))
+    assert [each.candidate.first.model_name for each in choice.fitting] == ["both"]
+    assert [each.over for each in choice.beyond] == [("no support for de",)]
+    assert [each.unknown for each in choice.unclear] == [("languages",)]
+    text = said(choice)
+    assert "it is the only one measured with support for de and en, " in text
+    assert "the limits: Silent (bfloat16-chat) (languages not stated in its card)." in text
+    assert to_measure(choice) == []
+    alone = sentence(chosen(runs[2:], Limits(languages=("de",))))
+    assert alone == "Nothing was measured on one with support for de."
+
+
+def test_how_many_answers_were_within_the_limit_is_said_with_its_interval(base: Answered) -> None:
+    seconds = tuple(0.1 + 0.02 * n for n in range(20))  # up to 480 ms
+    run = played(base, "model", 80, seconds=seconds)
+    choice = chosen([run], Limits(p50=0.4, p95=0.47))
+    text = said(choice)
+    assert (
+        "Answered within 400 ms: 16 of 20 questions asked one at a time; of all questions, 58 % to 92 % with "
+        "95 % confidence." in text
+    )
+    assert "Answered within 470 ms: 19 of 20 questions" in text
+    low, high = wilson(16, 20).low, wilson(16, 20).high
+    [first, second] = json.loads(json.dumps(facts_of(choice)))["within"]
+    assert first["interval"] == {"low": pytest.approx(low), "high": pytest.approx(high)}
+    assert (first["limit"], first["least"], first["most"], first["questions"]) == (0.4, 16, 16, 20)
+    assert second["least"] == 19
+    assert "Answered within" not in said(chosen([run]))
+
+
+def test_of_several_tasks_the_slowest_tells_how_many_answers_were_within_the_limit(base: Answered) -> None:
+    slow, fast = (0.1,) * 15 + (0.9,) * 5, (0.1,) * 20
+    runs = [played(base, "model", 80, seconds=fast), played(base, "model", 80, task="two", seconds=slow)]
+    choice = chosen(runs, Limits(p50=0.5), one=1.0, two=1.0)
+    assert "15 of 20 questions asked one at a time on two, the slowest task; of all" in said(choice)
+
+
+def test_an_older_result_with_two_percentiles_tells_at_least_how_many(base: Answered) -> None:
+    run = played(base, "model", 80, p50=0.2)  # p95 is 400 ms
+    assert "Answered within 400 ms: at least 19 of 20 questions" in said(chosen([run], Limits(p95=0.4)))
+    assert "Answered within 399 ms: at least 10 of 20 questions" in said(chosen([run], Limits(p50=0.399)))
+    within = answers_within(chosen([run]).fitting[0].candidate, 0.399)
+    assert within is not None
+    assert (within.least, within.most) == (10, 19)
+    assert (within.interval.low, within.interval.high) == (wilson(10, 20).low, wilson(19, 20).high)
+
+
+@given(st.lists(st.integers(1, 50), min_size=1, max_size=40), st.integers(0, 50))
+def test_what_two_percentiles_tell_always_holds(base: Answered, milliseconds: list[int], whole: int) -> None:
+    seconds, limit = [each / 1000 for each in milliseconds], (whole + 0.5) / 1000
+    measured = latency(seconds)
+    row = Row(base, "")
+    cost = base.result.cost.model_copy(update={"alone": measured})
+    needs = Needs(None, None, None, None, None, "")
+    result = base.result.model_copy(update={"cost": cost})
+    within = answers_within(Candidate("model", {"one": row}, {"one": result}, needs), limit)
+    assert within is not None
+    assert within.least <= sum(each <= limit for each in seconds) <= within.most
+
+
+def test_memory_is_said_with_its_headroom_and_the_weights_in_it(base: Answered) -> None:
+    run = played(base, "model", 80, memory=1700 * MB)
+    assert base.result.cost.model_bytes == 269_030_272
+    assert (
+        "Peak memory of the whole process: 1.7 GB of 4 GB, 2.3 GB of headroom. The weights take 269 MB of it."
+        " Another runtime may need less." in said(chosen([run], Limits(memory=4000 * MB)))
+    )
+    assert "Peak memory of the whole process: 1.7 GB. The weights" in said(chosen([run]))
+    gpu = chosen([played(base, "model", 80, memory=1700 * MB, gpu=600 * MB)])
+    assert "Peak memory on the GPU: 600 MB. The weights" in said(gpu)
+    assert "Peak memory" not in said(chosen([played(base, "model", 80, memory=None)]))
+
+
+def test_a_price_within_its_margin_is_not_said_to_be_one(base: Answered) -> None:
+    runs = [played(base, "small", 60, memory=MB), played(base, "large", 63, memory=9000 * MB, first=50)]
+    text = said(chosen(runs, Limits(memory=10 * MB)))
+    assert "These questions do not show that your limits cost anything: 4.0 points (±" in text
+
+
+def test_the_margin_of_the_price_grows_with_the_models_that_may_be_best(base: Answered) -> None:
+    """Bonferroni: of four that may be best, the 95 % interval is one of 98.75 %."""
+    small = played(base, "small", 40, memory=MB)
+    large = [played(base, f"large{n}", 80 + n, memory=9000 * MB, first=n) for n in range(4)]
+    low = played(base, "low", 30, memory=9000 * MB)
+    one, four = (chosen([small, low, *each], Limits(memory=10 * MB)).price for each in (large[3:], large))
+    assert one is not None
+    assert four is not None
+    assert four.best.candidate.name == one.best.candidate.name
+    assert four.margin / one.margin == pytest.approx(2.4977 / 1.95996, rel=1e-4)

@@ -1,6 +1,7 @@
 """`bench pick`: the answer on the committed results and on played ones, and what is wrong usage."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,12 +24,16 @@ def test_on_the_committed_results_none_is_to_be_used(bench: Bench) -> None:
     assert result.exit_code == 0
     first, second, *rest = plain(result.stdout).splitlines()
     assert first == (
-        "Use none of these for this: no model that stays within 4 GB of memory and 500 ms for one answer is "
+        "Use none of these for this: no model measured within 4 GB of memory and 500 ms for one answer is "
         "significantly better than guessing."
     )
     assert second.startswith("The best of 4 is SmolLM2 135M Instruct")
     assert any(line.startswith(" Model that fits") and "One answer" in line for line in rest)
-    assert [line for line in rest if "(bfloat16-chat-generate) lacks medqa: bench run " in line]
+    assert [
+        line
+        for line in rest
+        if "task medqa with SmolLM2 135M Instruct (from Q4_1) (bfloat16-chat-generate): bench run " in line
+    ]
     assert len([line for line in rest if line.startswith(" SmolLM2")]) == 4
 
 
@@ -72,6 +77,8 @@ def test_a_suite_gives_the_weights_and_tasks_add_to_it(bench: Bench, quiz: Path,
         (("--latency", "fast"), "bench: --latency: 'fast' is no limit; write a number above 0 with its unit"),
         (("--energy", "2GB"), "bench: --energy: '2GB' is no limit; "),
         (("--license", "mti"), "bench: --license: no model has the licence 'mti' (there are apache"),
+        (("--language", "xx"), "bench: --language: no model states 'xx' (there are en)"),
+        (("--machine", "abacus"), "bench: --machine: no run is from a machine named 'abacus' (there are"),
         (("--tasks", "medq"), "bench: no task with runs is named 'medq'; did you mean 'medqa'? (there are"),
         (("--suite", "medicine"), "bench: no suite is named 'medicine'"),
     ],
@@ -90,3 +97,40 @@ def test_a_folder_without_runs_is_one_sentence(bench: Bench, project: Path) -> N
         2,
         "bench: there are no runs in results (bench run --help)\n",
     )
+
+
+def test_this_machine_is_the_one_that_runs_are_of(bench: Bench, quiz: Path, project: Path) -> None:
+    """Another processor is another machine; then one has to say more than a part that both share."""
+    add_fake(project, "played")
+    assert bench("run", "-m", "played", "-t", quiz.stem).exit_code == 0
+    here = json.loads(bench("pick", "--machine", "this", "--json").stdout)["limits"]["machine"]
+    [path] = (project / "results").rglob("result.json")
+    raw = json.loads(path.read_text("utf-8"))
+    assert here.startswith(f"{raw['provenance']['processor']}, {raw['provenance']['cores']} cores, ")
+    assert json.loads(bench("pick", "--machine", "any", "--json").stdout)["limits"]["machine"] == ""
+
+    add_fake(project, "other")
+    assert bench("run", "-m", "other", "-t", quiz.stem).exit_code == 0
+    raw["provenance"]["processor"] = "Abacus"
+    path.write_text(json.dumps(raw), encoding="utf-8")
+    text = json.loads(bench("pick", "--machine", "abacus", "--json").stdout)["limits"]["machine"]
+    assert text.startswith("Abacus, ")
+    both = bench("pick", "--machine", " cores")
+    assert both.exit_code == 2
+    assert both.stderr.startswith("bench: --machine: ' cores' is more than one machine (Abacus, ")
+    assert both.stderr.endswith("); write more of the name\n")
+
+
+def test_where_no_run_is_of_this_machine_it_says_so(bench: Bench, project: Path) -> None:
+    shutil.copytree(ROOT / "results" / "medqa_sample", project / "results" / "medqa_sample")
+    for path in (project / "results").rglob("result.json"):
+        raw = json.loads(path.read_text("utf-8"))
+        raw["provenance"]["processor"] = "Abacus"
+        path.write_text(json.dumps(raw), encoding="utf-8")
+    lines = plain(bench("pick", "--latency", "500ms", "--machine", "this").stdout).splitlines()
+    assert lines[0] == (
+        "Nothing was measured on medqa_sample within 500 ms for one answer: no model's latency was measured "
+        "on this machine."
+    )
+    assert lines[2].startswith("Memory, times and energy are unknown: no run of these tasks is from this ma")
+    assert all(line.endswith(" --latency --fresh") for line in lines if "latency on this machine of" in line)

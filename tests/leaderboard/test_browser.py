@@ -4,9 +4,7 @@ import csv
 import hashlib
 import io
 import json
-import shutil
 import threading
-from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from itertools import combinations
@@ -15,73 +13,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from bench.board.facts import names_of
 from bench.board.pairs import describe_pair
-from bench.inputs.cards import all_cards
 from bench.results.answers import Answered, read_answered
 from bench.stats.paired import paired
+from browsing import SAMPLE, listed, looked_at, run_page, task_page, visit
 from conftest import ROOT
 from leaderboard.build import make_site, write_site
 
 pytestmark = pytest.mark.browser
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        path = shutil.which("chromium")
-        yield playwright.chromium.launch(
-            executable_path=path, args=["--no-sandbox", "--disable-background-networking"]
-        )
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The site of the committed results."""
-    out = tmp_path_factory.mktemp("site") / "site"
-    write_site(make_site(ROOT / "results", all_cards()), out)
-    return out
-
-
 def run_of(site: Path) -> Path:
     """The page of the only run."""
     [page] = site.rglob("runs/**/*.html")
     return page
-
-
-def run_page(site: Path) -> Path:
-    return min(site.glob("runs/medqa_sample/smollm2-*/*.html"))
-
-
-def looked_at(site: Path) -> tuple[Path, ...]:
-    """One page of every kind."""
-    questions = site / "questions" / "medqa_sample"
-    own = min(path for path in questions.iterdir() if not path.name.startswith(("index", "list")))
-    model = site / "models" / "smollm2-135m-instruct-q4_1.html"
-    lists = questions / "index.html", questions / "list-1.html"
-    tables = site / "index.html", site / "tasks.html", site / "tasks" / "medqa_sample.html"
-    return *tables, run_page(site), model, site / "compare" / "medqa_sample.html", *lists, own
-
-
-SAMPLE = "section[data-task=medqa_sample]"
-"""Of the task's page."""
-
-
-def task_page(site: Path) -> Path:
-    return site / "tasks" / "medqa_sample.html"
-
-
-def visit(browser: Browser, page: Path, **options: object) -> tuple[Page, list[str], list[str]]:
-    """Open a page from the disk; returns it, what it requested and the console messages."""
-    asked: list[str] = []
-    messages: list[str] = []
-    opened = browser.new_page(**options)
-    opened.on("request", lambda request: asked.append(request.url))
-    opened.on("console", lambda message: messages.append(message.text))
-    opened.goto(page.as_uri())
-    return opened, asked, messages
 
 
 def test_a_page_opens_from_the_disk_with_its_style_and_asks_nobody(browser: Browser, site: Path) -> None:
@@ -174,10 +122,6 @@ def order(page: Page) -> list[str]:
 
 def of(rows: list[dict[str, object]], key: str) -> list[object]:
     return [row[key] for row in rows]
-
-
-def listed(site: Path) -> list[dict[str, object]]:
-    return json.loads((site / "data" / "medqa_sample.json").read_text(encoding="utf-8"))
 
 
 def test_a_table_sorts_by_mouse_and_keyboard_and_a_link_keeps_it(browser: Browser, site: Path) -> None:

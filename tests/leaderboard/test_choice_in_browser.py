@@ -98,6 +98,8 @@ KINDS = {
     "one best": "one",
     "cheapest of the best": "cheapest",
 }
+CARD = "name", "title", "architecture", "license", "trained_on", "languages"
+COST = "peak_memory_bytes", "peak_device_memory_bytes", "weights_bytes", "model_bytes", "joules"
 EACH_TASK = {"small": (37, (3, 4, 5)), "two": (150, (2,)), "four": (100, (4,)), "mixed": (60, (4, 5))}
 """Questions, and the numbers of options that they have."""
 
@@ -128,7 +130,10 @@ def opened(browser: Browser, tmp_path: Path) -> Iterator[Opener]:
     def open_page(tables: Tables) -> Page:
         for name in SCRIPTS:
             shutil.copy(STATIC / name, tmp_path)
-        (tmp_path / "data.js").write_text(script("choice", choice_value(tables)), encoding="utf-8")
+        (tmp_path / "data.js").write_text(
+            script("choice", choice_value(tables, {table.task.name: 1.0 for table in tables})),
+            encoding="utf-8",
+        )
         tags = "".join(f'<script src="{name}"></script>' for name in SCRIPTS)
         (tmp_path / "page.html").write_text(PAGE.format(tags), encoding="utf-8")
         pages.append(browser.new_page())
@@ -192,24 +197,22 @@ def run_of(
     name, number = facts["name"], len(right)
     pick: Callable[..., dict[str, Any]] = lambda *keys: {key: facts[key] for key in keys if key in facts}  # noqa: E731
     alone = facts.get("p50") and result.cost.batched
-    latency = alone and alone.model_copy(update=pick("p50", "p95"))
+    latency = alone and alone.model_copy(update=pick("p50", "p95", "seconds") | {"questions": 20})
     rows = cell.data["test"].model_copy(update={"rows": number})
     accuracy = result.metrics.accuracy.model_copy(update={"total": number})
     command = f"bench run --models {name} --tasks {task} --dtype bfloat16 --fresh"
     cell_update = pick("weights") | {
-        "id": f"{facts.get('weights', 'none')[:4]}{name}-{task}",
+        "id": f"{facts.get('weights', 'none')[:4]}{name}-{task}{facts.get('finished', '')}",
         "task": cell.task.model_copy(update={"name": task, "title": task.title()}),
-        "model": cell.model.model_copy(update=pick("name", "title", "architecture", "license", "trained_on")),
+        "model": cell.model.model_copy(update=pick(*CARD)),
         "data": cell.data | {"test": rows},
         "command": command,
     }
     update = pick("imported") | {
         "cell": cell.model_copy(update=cell_update),
-        "cost": result.cost.model_copy(
-            update=pick("peak_memory_bytes", "weights_bytes", "joules") | {"alone": latency or None}
-        ),
+        "cost": result.cost.model_copy(update=pick(*COST) | {"alone": latency or None}),
         "metrics": result.metrics.model_copy(update={"accuracy": accuracy}),
-        "provenance": result.provenance.model_copy(update=pick("processor")),
+        "provenance": result.provenance.model_copy(update=pick("processor", "finished")),
     }
     answers = replace(base.answers, right=np.array(right, dtype=np.bool_), options=tuple(options), views={})
     return Answered(base.folder / name / task, result.model_copy(update=update), answers)
@@ -225,21 +228,29 @@ def played_model(
     """Runs of a model on the tasks, with the costs and the gaps that boards have."""
     holes = {task for task in options if draw.random() < 0.08 and "architecture" not in facts}
     facts = {"name": name, "title": name.title(), "license": draw.choice(["mit", "MIT", "gemma", ""])} | facts
-    facts["processor"] = draw.choice(["first", "second"])
-    memory, speed = int(draw.lognormal(22, 1)), draw.lognormal(-1, 1.5)
+    facts["processor"] = draw.choice(["first", "second"]).item()
+    facts["languages"] = (("en",), ("en",), ("en", "de"), ())[draw.integers(4)]
+    memory, speed, keeps_seconds = int(draw.lognormal(22, 1)), draw.lognormal(-1, 1.5), draw.random() < 0.5
+    facts["peak_device_memory_bytes"] = memory if draw.random() < 0.3 else None
     runs: list[Answered] = []
     for task, counts in options.items():
         chance = 1 / np.array(counts)
         right = draw.random(len(counts)) < chance + skill * (1 - chance)
-        p50 = None if draw.random() < 0.02 else speed * draw.uniform(1, 2)
+        p50 = None if draw.random() < 0.02 else digits(speed * draw.uniform(1, 2), 3)
+        seconds = np.sort(speed * draw.uniform(0.8, 3, 20)).tolist()
         facts |= {
             "p50": p50,
             "p95": p50 and 2 * p50,
+            "seconds": seconds if keeps_seconds else (),
             "joules": None if draw.random() < 0.1 else 40 * speed * len(counts),
             "weights_bytes": None if draw.random() < 0.02 else memory // 2,
+            "model_bytes": None if draw.random() < 0.1 else memory // 3,
             "peak_memory_bytes": None if draw.random() < 0.02 else int(memory * draw.uniform(1, 1.3)),
         }
         runs += [run_of(base, task, right.tolist(), counts, **facts)] if task not in holes else []
+        if draw.random() < 0.3:  # the same on another machine, and earlier
+            other = {"processor": "third", "finished": "2020-01-01T00:00:00+00:00"}
+            runs.append(run_of(base, task, right[::-1].tolist(), counts, **facts | other))
     return runs
 
 
@@ -260,6 +271,11 @@ def played_board(base: Answered, draw: Generator, skills: Sequence[float]) -> tu
     return make_board(runs, cards, []).tasks
 
 
+def digits(value: float, number: int) -> float:
+    """A value as people type it, with so many significant digits."""
+    return float(f"{value:.{number}g}")
+
+
 def random_limits(draw: Generator, tables: Tables) -> Limits:
     """Each limit in some cases only, near to what the models need, and at times exactly that."""
     needs = [each.needs for each in candidates(tables)]
@@ -269,11 +285,14 @@ def random_limits(draw: Generator, tables: Tables) -> Limits:
         if not known or draw.random() < 0.7:
             return None
         value = known[draw.integers(len(known))] * float(draw.choice([0.5, 1.0, 1.0, 1.7, 3.0]))
-        return int(value) if cost in ("memory", "disk") else value
+        return int(value) if cost in ("memory", "disk") else digits(value, 4)
 
     licence = draw.choice(["", "", "", "permissive", "mit", "Gemma", "none"])
     costs = {cost: limit(cost) for cost in ("memory", "p50", "p95", "disk", "joules")}
-    return Limits(**costs, licence=str(licence))
+    machines = sorted({machine for each in candidates(tables) for machine in each.machines})
+    machine = draw.choice(["", "", "", *machines, "elsewhere"]).item()
+    languages = ((), (), (), (), ("en",), ("de", "en"))[draw.integers(6)]
+    return Limits(**costs, licence=str(licence), languages=languages, machine=machine)
 
 
 def random_weights(draw: Generator, tables: Tables) -> dict[str, float]:

@@ -27,8 +27,8 @@ from lm_eval.utils import (
 )
 
 from bench.board.board import Board, make_board
+from bench.inputs.generate import Generate
 from bench.inputs.model_card import HubSource
-from bench.inputs.task import Generate
 from bench.results.result import DoneResult
 from bench.results.store import Run, read_runs, records_bytes, write_run
 from bench.scoring.metrics import installed_metrics, measure

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import binom, binomtest
 
 from bench.stats import across as module
-from bench.stats.across import across, difference_p, guessing_p, may_be_best, score, worth
+from bench.stats.across import across, difference_p, guessing_p, may_be_best, score, widening, worth
 from bench.stats.paired import mcnemar
 
 CHANCE, WEIGHTS = np.array([0.25, 0.5, 0.2]), np.array([2.0, 1.0, 1.0])
@@ -125,3 +125,50 @@ def test_only_members_are_compared() -> None:
     assert may_be_best(compared, [0, 1, 2]) == [0]
     assert may_be_best(compared, [1, 2]) == [1]
     assert may_be_best(compared, [2]) == [2]
+
+
+@pytest.mark.parametrize(
+    ("gains", "fitting", "needed"),
+    [
+        (np.zeros(2), 1, False),
+        (np.zeros(21), 1, True),
+        (np.zeros(20), 5, True),
+        (np.r_[np.zeros(3), np.full(10, 0.1)], 3, True),
+        (np.r_[np.linspace(-0.15, 0, 5), np.linspace(-0.1, 0.2, 15)], 5, False),
+        (np.r_[np.zeros(19), 0.2], 5, False),
+    ],
+    ids=["one equal", "many equal", "several equal", "equal above", "all differ", "one above"],
+)
+def test_the_price_of_limits_is_in_its_interval_though_the_best_is_chosen_by_the_same_answers(
+    gains: np.ndarray, fitting: int, needed: bool
+) -> None:
+    """On 95 % of the boards with a price, where the first models fit; among equals, not without widening."""
+    draw, covered, without = np.random.default_rng(5), list[bool](), list[bool]()
+    for _ in range(400):
+        compared = boards(draw, (150, 80, 200), np.repeat(gains[:, None], 3, axis=1))
+        best = int(compared.scores.argmax())
+        among = may_be_best(compared, range(fitting))
+        reference = among[int(draw.integers(len(among)))]  # the cheapest, whichever that is
+        if best < fitting:
+            continue  # the limits cost nothing
+        rivals = [each for each in may_be_best(compared, range(len(gains))) if each >= fitting]
+        truth = (gains[best] - gains[reference]) * (WEIGHTS / WEIGHTS.sum() / (1 - CHANCE)).sum()
+        error = abs(compared.difference[best, reference] - truth)
+        covered.append(error <= compared.margin[best, reference] * widening(len(rivals)))
+        without.append(error <= compared.margin[best, reference])
+    assert len(covered) > 150
+    assert np.mean(covered) >= 0.95 - 2 * (0.05 * 0.95 / len(covered)) ** 0.5
+    assert (np.mean(without) < 0.91) == needed
+
+
+def test_guessing_is_also_tested_for_worse_answers() -> None:
+    """Exactly for one task, and by the normal approximation for several."""
+    options = [[4] * 100]
+    each = np.array([0.01])
+    for correct in (0, 15, 25, 100):
+        p = guessing_p(np.array([[float(correct)]]), options, each, worse=True)
+        assert p[0] == pytest.approx(min(1.0, 2 * binom.cdf(correct, 100, 0.25)), abs=1e-12)
+    several, options = np.array([[15.0, 60.0], [35.0, 90.0]]), [[4] * 100, [2] * 150]
+    better, worse = (guessing_p(several, options, np.array([0.01, 0.01]), worse=way) for way in (False, True))
+    assert (better[0], worse[1]) == (1.0, 1.0)
+    assert worse[0] == pytest.approx(better[1])

@@ -4,6 +4,7 @@ import json
 import os
 import random
 import signal
+import statistics
 import subprocess
 import sys
 import time
@@ -381,6 +382,10 @@ def test_latency_is_asked_of_a_finished_run_too(quiz: Path, project: Path) -> No
     assert second.cost.alone is not None
     assert second.cost.alone.questions == 20
     assert 0.01 <= second.cost.alone.p50 <= second.cost.alone.p95
+    assert list(second.cost.alone.seconds) == sorted(second.cost.alone.seconds)
+    assert statistics.median(second.cost.alone.seconds) == pytest.approx(second.cost.alone.p50)
+    assert second.cost.batched is not None
+    assert second.cost.batched.seconds == ()
     [(_, third)] = sweep([cell], results, Terms(latency=True))
     assert third == Skipped(second)
     # Beside the costs of another machine this one's latency would mislead.

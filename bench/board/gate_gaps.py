@@ -1,0 +1,102 @@
+"""What a model was measured to need, and what was not measured, with the command that measures it. Pure."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from bench.board.board import TaskBoard
+from bench.board.candidates import Candidate, candidates
+from bench.board.choice_words import command_to_measure
+from bench.board.gate_names import Subject, Unmeasured
+from bench.board.limits import Limits, Needs, join, over, unknown
+from bench.board.tags import machine_of
+
+_NOTHING = Needs(None, None, None, None, None, "")
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """What was not measured, in words, and the command that measures it; "" where no command does."""
+
+    what: str
+    command: str
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What a model was measured to need on `machines`, and what of it is over a limit, in words."""
+
+    needs: Needs
+    over: tuple[str, ...]
+    machines: tuple[str, ...]
+
+
+def lacking(model: Subject, tasks: Sequence[str], tables: Mapping[str, TaskBoard]) -> tuple[Gap, ...]:
+    """What a model lacks of the tasks, with why its runs do not count where it has some."""
+    if isinstance(model, Unmeasured):
+        return (Gap(f"{model.name} has no run{_apart(model.name, tasks, tables)}", model.command),)
+    if not (missing := model.lacks(tuple(tasks))):
+        return ()
+    why = _apart(model.first.cell.model.name, missing, tables)
+    return (Gap(f"{model.name} lacks {join(missing)}{why}", command_to_measure(model, missing)),)
+
+
+def _apart(name: str, tasks: Sequence[str], tables: Mapping[str, TaskBoard]) -> str:
+    """Why runs of the model are set apart, and which failed; "" where there is none."""
+    card = name.partition("/")[0]
+    shown = [tables[task] for task in tasks if task in tables]
+    reasons = [row.apart for table in shown for row in table.apart if row.result.cell.model.name == card]
+    reasons += ["one failed" for table in shown for each in table.failures if each.result.model_name == card]
+    return f" that counts ({'; '.join(dict.fromkeys(reasons))})" if reasons else ""
+
+
+def spent(
+    limits: Limits,
+    model: Subject,
+    tasks: Sequence[str],
+    tables: Mapping[str, TaskBoard],
+    machines: Collection[str],
+) -> tuple[Spent | None, tuple[Gap, ...]]:
+    """What a model needed on the tasks, and what of it limits ask for and was not measured.
+
+    Only runs on the machines count; the size on disk and the licence are the same on all of them.
+    """
+    gaps = lacking(model, tasks, tables)
+    if isinstance(model, Unmeasured):
+        return None, gaps
+    here = _limited(model, tables, machines)
+    fixed = {"disk": model.needs.disk, "licence": model.needs.licence}
+    needs = replace(here.needs if here else _NOTHING, **fixed)
+    measured = [task for task in tasks if task in model.rows]
+    elsewhere = measured if here is None else here.lacks(measured)
+    missing = unknown(needs, limits)
+    if elsewhere and replace(limits, disk=None, licence="") != Limits():
+        place = join(sorted(machines)) or "this machine"
+        gaps += (
+            Gap(f"{model.name} on {place}", f"{command_to_measure(model, elsewhere)} (on that machine)"),
+        )
+    elif missing == ("energy",):
+        gaps += (Gap(f"{model.name}, energy{_energy_note(model)}", ""),)
+    elif missing:
+        gaps += (Gap(f"{model.name}, {join(missing)}", command_to_measure(model, measured)),)
+    return Spent(needs, over(needs, limits), tuple(sorted(here.machines if here else ()))), gaps
+
+
+def _limited(
+    model: Candidate, tables: Mapping[str, TaskBoard], machines: Collection[str]
+) -> Candidate | None:
+    """The model with its runs on the tables' tasks and these machines only; None where it has none."""
+    ids = {row.result.cell.id for row in model.rows.values()}
+
+    def kept(table: TaskBoard) -> TaskBoard:
+        rows = (row for row in table.rows if row.result.cell.id in ids)
+        return replace(
+            table, rows=tuple(row for row in rows if machine_of(row.result.provenance) in machines)
+        )
+
+    return next(iter(candidates([kept(table) for table in tables.values()])), None)
+
+
+def _energy_note(model: Candidate) -> str:
+    """Why energy could not be measured; "" where that is not known."""
+    notes = [note for row in model.rows.values() if (note := row.result.cost.joules_note)]
+    return f" ({notes[0]})" if notes else ""

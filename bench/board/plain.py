@@ -1,0 +1,35 @@
+"""A variant in the words of a first screen: "4-bit, 5 solved examples". Pure."""
+
+from collections.abc import Iterator
+
+from bench.results.variant import Variant
+
+_BITS = {
+    "float32": "32-bit", "float16": "16-bit", "bfloat16": "16-bit", "int8": "8-bit", "fp8": "8-bit",
+    "nf4": "4-bit", "fp4": "4-bit", "int4": "4-bit", "mxfp4": "4-bit",
+}  # fmt: skip
+
+
+def plain_words(variant: Variant) -> tuple[str, ...]:
+    """How the model was run, a phrase each; the exact terms are in `Variant.slug`."""
+    return tuple(_words(variant))
+
+
+def _words(variant: Variant) -> Iterator[str]:
+    quantized = variant.quantize if variant.quantize != "none" else variant.weights_format
+    if bits := quantized or variant.dtype:
+        yield _BITS.get(bits, bits)
+    if variant.adapter:
+        yield "tuned here"
+    if variant.prompt == "chat":
+        yield "chat prompt"
+    if variant.exemplars:
+        yield f"{variant.exemplars} solved example{'' if variant.exemplars == 1 else 's'}"
+        if variant.which_exemplars:
+            yield variant.which_exemplars
+    if variant.generate:
+        samples = variant.generate.samples
+        yield "writes its answer" + (f", best of {samples}" if samples > 1 else "")
+    if runner := variant.program or variant.engine:
+        yield runner
+    yield from (f"{name} {value}" for name, value in variant.more.items())

@@ -1,0 +1,176 @@
+"""What the board's words mean: the source of the page "How it is measured", which heads link to."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """`name` is a column's name or a word of its own; `plain` is for everybody, `exact` for a reviewer."""
+
+    name: str
+    title: str
+    plain: str
+    exact: str = ""
+
+
+ACCURACY = (
+    Term(
+        "accuracy",
+        "Accuracy",
+        "The share of the questions that a model answered right.",
+        "A question without a readable answer counts as wrong and is listed. Nothing is cut to fit: a prompt "
+        "that is too long for a model is no answer, and is counted as such.",
+    ),
+    Term(
+        "interval",
+        "95 % interval",
+        "Where the accuracy would probably lie on many more questions of this kind.",
+        "Wilson's score interval. Of a difference between two models on the same questions: the 95 % "
+        "interval of the paired bootstrap, computed without drawing samples.",
+    ),
+    Term(
+        "rank",
+        "Rank",
+        "The places that a model may have. A range means that the questions cannot tell it from others.",
+        "McNemar's exact test on every pair of rows, with Holm's correction over the whole table, at 5 %. "
+        "The best place is one more than the number of rows that are significantly better.",
+    ),
+    Term(
+        "above_chance",
+        "Above chance",
+        "How far the accuracy is on the way from guessing (0 %) to all right (100 %).",
+        "(accuracy - guessing) / (1 - guessing), where guessing is the mean of 1 / number of options.",
+    ),
+    Term(
+        "score",
+        "Score",
+        "The mean over the tasks of the way from guessing to all right.",
+        "Weighted by the board's weights, equal ones by default. Only models with a run of every chosen task "
+        "are ranked; one that lacks a task is listed with what it lacks. Cost is never part of the score.",
+    ),
+    Term(
+        "view",
+        "View",
+        "How an answer is read from a model: by the letter it prefers, by the text it prefers, or from what "
+        "it writes.",
+        "Each task names the view that ranks. One pass over a question gives the log-probabilities for all "
+        "views; no view is used in place of another.",
+    ),
+)
+
+COSTS = (
+    Term(
+        "peak_memory_bytes",
+        "Memory",
+        "The most memory that the whole program took while it answered.",
+        "Peak resident memory of the process, or of the device where the model ran on one. It is that of "
+        "one engine: another runtime may take less.",
+    ),
+    Term(
+        "weights_in_memory_bytes",
+        "Weights in memory",
+        "The part of the memory that the model itself takes.",
+        "Parameters and buffers after loading and quantising, scales included.",
+    ),
+    Term(
+        "weights_on_disk_bytes",
+        "On disk",
+        "The size of the model's files.",
+        "The files that were read, not a number of parameters times a number of bytes.",
+    ),
+    Term(
+        "seconds_alone_p50",
+        "One answer (p50)",
+        "Half of all answers took at most this long, with one question asked at a time.",
+        "The median over a sample of the questions, prompt and answer together, after a warm-up "
+        "(bench run --latency).",
+    ),
+    Term(
+        "seconds_alone_p95",
+        "95 of 100 answers (p95)",
+        "95 of 100 answers took at most this long, with one question asked at a time.",
+        "The 95th percentile of the same sample.",
+    ),
+    Term(
+        "questions_per_second",
+        "Questions a second",
+        "How many questions were answered in a second when many were asked at once.",
+        "Questions divided by the time of scoring in batches, loading excluded.",
+    ),
+    Term("joules", "Energy", "The energy of the whole run.", "The processor's or the device's own counter."),
+    Term(
+        "parameters", "Parameters", "How many numbers the model consists of.", "As its publisher states them."
+    ),
+    Term(
+        "precision",
+        "Precision",
+        "How many bits each number has: 16-bit is usual, 4-bit and 8-bit take less memory.",
+        "The data type of the weights: bfloat16, float16 or float32, or the quantisation: int8, nf4, fp4.",
+    ),
+)
+
+MODELS = (
+    Term(
+        "title",
+        "Model",
+        "A model, and in which way it was run: its variant.",
+        "A variant is precision, prompt, solved examples, adapter and way of answering together.",
+    ),
+    Term(
+        "exemplars",
+        "Solved examples",
+        "Questions with their answers that the model was shown before each question.",
+        "Exemplars (few-shot), drawn once from the task's own split, the same for every model.",
+    ),
+    Term(
+        "tuned",
+        "Tuned here",
+        "The model was trained a little further on questions of this kind, on this machine.",
+        "LoRA or all weights; questions of the test are removed from the training data first.",
+    ),
+    Term(
+        "baseline",
+        "Baseline",
+        "A program without a language model, such as always giving the most frequent letter. A model that is "
+        "not better than it is of no use for the task.",
+    ),
+    Term("licence", "Licence", "What you may do with the model, by its publisher's word."),
+    Term("finished", "Date", "When the run was finished."),
+)
+
+CHOICE = (
+    Term(
+        "limits",
+        "Limits",
+        "The most that a model may need. A model is within all of them, or it does not fit.",
+        "What was not measured does not fit. Of several tasks, the highest need counts.",
+    ),
+    Term(
+        "choice",
+        "Which model is named",
+        "The best that fits. Where several cannot be told apart, the cheapest of them. Where none is better "
+        "than guessing and than the best baseline: none.",
+        "Differences are paired by question and stratified by task; Holm's correction over all pairs of "
+        "models that fit, at 5 %. Cheapest is least memory, then the shortest answer, then smallest files.",
+    ),
+    Term(
+        "detectable",
+        "Smallest difference",
+        "A difference between two models that is smaller than this will usually not show on these questions.",
+        "The difference that 80 of 100 such sets of questions show at 5 %.",
+    ),
+    Term(
+        "estimate",
+        "Estimate",
+        "A number that was not measured here, worked out from what was. It is always marked as one.",
+        "From the size of the model's files and from rates measured on this machine, with an interval.",
+    ),
+)
+
+SECTIONS = {
+    "How good": ACCURACY,
+    "What it costs": COSTS,
+    "What was run": MODELS,
+    "Which to use": CHOICE,
+}
+TERMS = {term.name: term for terms in SECTIONS.values() for term in terms}
