@@ -189,7 +189,7 @@
   }
 
   self.benchStatistics = {
-    ALPHA, NORMAL_975, TO_POWER, sum, multiply, isLess, mcnemar, erfc, worth, rounded, differenceTest, guessingP, holmLimit,
+    ALPHA, NORMAL_975, TO_POWER, sum, isLess, multiply, mcnemar, erfc, worth, rounded, differenceTest, guessingP, holmLimit,
     median, widening, wilson,
   };
 })();
