@@ -27,6 +27,7 @@ def compare_page(content: Content, path: str) -> str:
         for table in tables
         for contrasts in [contrasts_on(table)]
     ]
-    across = contrasts_across(tables, {table.task.name: 1.0 for table in tables})
+    weights = content.site.board.weights
+    across = contrasts_across(tables, {table.task.name: weights[table.task.name] for table in tables})
     chart = across and forest(across, ACROSS, f"over {len(tables)} tasks")
     return content.render(PAGE, path, tables=tables, each_task=each_task, across=across, across_chart=chart)

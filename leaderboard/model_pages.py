@@ -7,6 +7,9 @@ from pathlib import Path
 from bench.board.board import Board, Row, TaskBoard
 from bench.board.changes import Change
 from bench.board.descent import is_base
+from bench.board.profile import Profile, profile_of, standings_of
+from bench.board.profile_charts import NO_LEVELS, Levels, letters_chart, subjects_chart
+from bench.board.row_chart import RowChart
 from bench.inputs.model_card import ModelCard
 from bench.scoring.metrics import Rate
 from bench.types import ViewName
@@ -19,6 +22,20 @@ class ModelOnTask:
     table: TaskBoard
     rows: tuple[Row, ...]
     changes: tuple[tuple[Change, Path], ...]
+    levels: Levels
+
+    @property
+    def lead(self) -> Row:
+        """The model's best comparable row on the task, else its first."""
+        return self.rows[0]
+
+    @property
+    def letters_chart(self) -> RowChart:
+        return letters_chart(self.lead)
+
+    @property
+    def subjects_chart(self) -> RowChart | None:
+        return subjects_chart(self.lead, self.levels)
 
     @property
     def groups(self) -> list[tuple[str, list[Rate | None]]]:
@@ -60,6 +77,7 @@ class ModelPage:
 
     card: ModelCard
     page: str
+    profile: Profile
     tasks: tuple[ModelOnTask, ...]
     base: ModelCard | None
     tuned: tuple[ModelCard, ...]
@@ -71,6 +89,7 @@ def page_of_model(name: str) -> str:
 
 def model_pages(board: Board) -> list[ModelPage]:
     """A page for every model that has a finished run, by name."""
+    standings = standings_of(board.tasks, board.weights)
     tasks: dict[str, list[ModelOnTask]] = {}
     cards: dict[str, ModelCard] = {}
     for table in board.tasks:
@@ -78,13 +97,16 @@ def model_pages(board: Board) -> list[ModelPage]:
         for row in (*table.rows, *table.apart):
             rows_of.setdefault(row.result.cell.model.name, []).append(row)
         for name, rows in rows_of.items():
-            tasks.setdefault(name, []).append(ModelOnTask(table, tuple(rows), _changes_of(table, name)))
+            levels = standings.levels.get(table.task.name, NO_LEVELS)
+            on_task = ModelOnTask(table, tuple(rows), _changes_of(table, name), levels)
+            tasks.setdefault(name, []).append(on_task)
             cards.setdefault(name, rows[0].result.cell.model)
     tuned = [cards[name] for name in sorted(cards) if cards[name].base]
     return [
         ModelPage(
             card=cards[name],
             page=page_of_model(name),
+            profile=profile_of(name, standings),
             tasks=tuple(tasks[name]),
             base=_base(cards[name], cards.values()),
             tuned=tuple(card for card in tuned if is_base(cards[name], card)),

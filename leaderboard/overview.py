@@ -1,5 +1,6 @@
 """The overview across tasks: the answer within usual limits, and a heat map of models by tasks. Pure."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ from bench.board.choice_words import sentence, support, to_measure
 from bench.board.limits import Limits
 from bench.board.plain import plain_words
 from bench.board.score_frontier import ScoreFrontier, score_frontier
+from bench.board.shades import shade
 from bench.stats.ranking import chance_corrected
 from bench.wording import DASH, counted, latency, size
 from leaderboard.model_pages import page_of_model
@@ -17,8 +19,6 @@ from leaderboard.site import Content
 
 PRESETS = (4, 8, 16)
 """Memory in GB."""
-STEPS = (0.05, 0.25, 0.5, 0.75)
-"""Where a heat map's shades change, as shares of the way from guessing to all right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ def overview_of(content: Content) -> Overview | None:
         shared=shared,
         licences=tuple(sorted({each.needs.licence for each in everyone if not each.is_baseline})),
         machines=tuple(sorted({machine for each in everyone for machine in each.machines})),
-        drawing=score_frontier(choice.fitting),
+        drawing=score_frontier(choice.fitting, _short_names(choice.fitting, shared)),
     )
 
 
@@ -138,6 +138,15 @@ def _tied(choice: Choice) -> set[Candidate]:
 def _shared(models: Sequence[Candidate]) -> tuple[str, ...]:
     words = [plain_words(each.first.cell.variant) for each in models]
     return tuple(word for word in (words[0] if len(words) > 1 else ()) if all(word in own for own in words))
+
+
+def _short_names(models: Sequence[Scored], shared: Sequence[str]) -> list[str]:
+    """The titles; of models with one title, how each was run."""
+    cells = [each.candidate.first.cell for each in models]
+    times = Counter(cell.model.title for cell in cells)
+    words = [", ".join(word for word in plain_words(cell.variant) if word not in shared) for cell in cells]
+    pairs = zip(cells, words, strict=True)
+    return [own if own and times[cell.model.title] > 1 else cell.model.title for cell, own in pairs]
 
 
 def _groups(
@@ -202,7 +211,7 @@ def _cell(share: float | None, way: float | None) -> Cell:
     if share is None or way is None:
         return Cell(DASH, "none")
     text = f"{100 * share:.0f}".replace("-", "\u2212")
-    return Cell("0" if text == "\u22120" else text, f"l{sum(way >= step for step in STEPS)}")
+    return Cell("0" if text == "\u22120" else text, shade(way))
 
 
 def _costs(candidate: Candidate) -> tuple[str, ...]:

@@ -18,8 +18,8 @@ FOOT = 40
 LONGEST = 44
 """Characters of a name that are shown; the middle of a longer one is left out."""
 
-MarkKind = Literal["best", "median", "truth"]
-GuideKind = Literal["zero", "chance"]
+MarkKind = Literal["best", "median", "chance", "truth"]
+GuideKind = Literal["zero"]
 
 
 @dataclass(frozen=True, slots=True)

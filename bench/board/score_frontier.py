@@ -19,6 +19,7 @@ class ScorePoint:
     """A model in the drawing; `label` is where its name begins, None where it has no room."""
 
     scored: Scored
+    name: str
     x: float
     y: float
     efficient: bool
@@ -36,15 +37,16 @@ class ScoreFrontier:
     guessing: float
 
 
-def score_frontier(models: Sequence[Scored]) -> ScoreFrontier | None:
-    """None unless the memory of two models is known."""
-    known = [(each, memory) for each in models if (memory := each.candidate.needs.memory)]
+def score_frontier(models: Sequence[Scored], names: Sequence[str]) -> ScoreFrontier | None:
+    """With a short name for each; None unless the memory of two models is known."""
+    named = zip(models, names, strict=True)
+    known = [(each, name, memory) for each, name in named if (memory := each.candidate.needs.memory)]
     if len(known) < 2:
         return None
-    costs = [math.log10(memory) for _, memory in known]
+    costs = [math.log10(memory) for _, _, memory in known]
     first, last = min(costs) - 0.08, max(costs) + 0.08
-    low = min(0.0, *(each.score for each, _ in known)) - 0.03
-    high = min(1.0, max(each.score for each, _ in known) + 0.06)
+    low = min(0.0, *(each.score for each, _, _ in known)) - 0.03
+    high = min(1.0, max(each.score for each, _, _ in known) + 0.06)
 
     def across(memory: float) -> float:
         share = (math.log10(memory) - first) / (last - first)
@@ -53,10 +55,10 @@ def score_frontier(models: Sequence[Scored]) -> ScoreFrontier | None:
     def up(score: float) -> float:
         return round(TOP + (high - score) / (high - low) * (HEIGHT - TOP - BOTTOM), 1)
 
-    best = efficient([(memory, each.score) for each, memory in known])
+    best = efficient([(memory, each.score) for each, _, memory in known])
     points = [
-        ScorePoint(each, across(memory), up(each.score), is_best)
-        for (each, memory), is_best in zip(known, best, strict=True)
+        ScorePoint(each, name, across(memory), up(each.score), is_best)
+        for (each, name, memory), is_best in zip(known, best, strict=True)
     ]
     step = 0.2 if high - low > 0.5 else 0.1 if high - low > 0.2 else 0.05
     marks = [step * n for n in range(math.ceil(low / step), math.floor(high / step) + 1)]
@@ -92,7 +94,7 @@ def _labelled(points: Sequence[ScorePoint]) -> tuple[ScorePoint, ...]:
 
 def _beside(point: ScorePoint) -> Iterator[tuple[float, float, float, float]]:
     """Boxes (left, top, right, bottom) for its name that are in the drawing, the nearest first."""
-    wide = LETTER * len(point.scored.candidate.first.cell.model.title)
+    wide = LETTER * len(point.name)
     for up in (0, -12, 12, -24, 24):
         for left in (point.x + 8, point.x - 8 - wide, point.x - wide / 2):
             box = left, point.y - LINE / 2 + up, left + wide, point.y + LINE / 2 + up

@@ -5,7 +5,7 @@
 
 (() => {
   const { ALPHA, NORMAL_975, TO_POWER, mcnemar, median, multiply } = self.benchStatistics;
-  const { fixed, points } = self.benchWording;
+  const { fixed, points, commas } = self.benchWording;
   const [NOTHING, CLOSE] = [1e-18, 1e-12];
   const MOST = 4; // models beside the reference
   const LONG = 60; // a longer list is folded
@@ -53,7 +53,7 @@
 
   // The smallest difference that so many questions show; see bench/stats/ranking.py.
   function detectable(questions, differ) {
-    if (!differ) return 1;
+    if (!differ) return null;
     const power = NORMAL_975 * (TO_POWER - 1);
     let difference = NORMAL_975 * TO_POWER * Math.sqrt(differ / questions);
     for (let step = 0; step < 20; step++)
@@ -75,7 +75,7 @@
   function describePair(first, second, both, lost, won, neither) {
     const contrast = contrastOf(both, lost, won, neither);
     return (
-      `${verdict(first, second, contrast)}: ${both + lost} and ${both + won} right of ${contrast.total}; ` +
+      `${verdict(first, second, contrast)}: ${commas(both + lost)} and ${commas(both + won)} right of ${commas(contrast.total)}; ` +
       `second minus first: ${describe(contrast, "McNemar's p")}.`
     );
   }
@@ -85,6 +85,11 @@
     const [better, worse] = difference > 0 ? [second, first] : [first, second];
     return `${better} is significantly better than ${worse}`;
   }
+
+  const describeDetectable = (least) =>
+    least === null
+      ? "This test set shows no difference between the two: both were right on the same questions."
+      : `This test set can show differences of at least ${fixed(100 * least, 1)} points, in 80 of 100 cases.`;
 
   const describe = ({ difference, low, high, p }, name) =>
     `${points(difference)} points (95 % ${points(low)} to ${points(high)}), ${name} = ${formatP(p)}`;
@@ -101,7 +106,7 @@
     return [place, ticks];
   }
 
-  self.benchCompare = { describePair, detectable, holm };
+  self.benchCompare = { describePair, describeDetectable, detectable, holm };
   const page = document.getElementById("compare");
   const choice = self.benchData?.choice;
   if (!page || !choice) return;
@@ -194,8 +199,7 @@
     const missing = [wanted, ...ids].filter((id) => id && placeOf(runs, id) < 0);
     one("[role=status]").textContent =
       lines(missing, (id) => `There is no comparable run ${id} here. `) + headline(runs[own].name, pairs);
-    one(".detectable").textContent =
-      `This test set can show differences of at least ${fixed(100 * field.shown(pairs), 1)} points.`;
+    one(".detectable").textContent = describeDetectable(field.shown(pairs));
     draw(pairs, runs[own].name);
     one("#contrasts tbody").innerHTML = lines(pairs, tableRow);
     count(field, own, pairs);

@@ -5,7 +5,7 @@
 //   drawing.show(points, { limits: { memory: 4e9 }, floor: 0 });
 //
 // A point is { id, name, page, quality, low, high, costs: { memory, p50, p95, disk, parameters, joules },
-// state, facts }. `low` and `high` may be left out. `state` is "chosen", "tied", "fits" or "over"; `facts`
+// state, facts, label }. `low`, `high` and `label`, a short name, may be left out. `state` is "chosen", "tied", "fits" or "over"; `facts`
 // is the text of its card. `floor` is the quality of guessing.
 "use strict";
 
@@ -153,12 +153,12 @@
           return tries.flatMap((up) => [place.x + 8, place.x - 8 - wide, place.x - wide / 2].map((left) => [left, place.y - LINE / 2 + up, left + wide, place.y + LINE / 2 + up]))
             .find((box) => box[0] >= LEFT && box[2] <= width - 2 && box[1] >= 2 && box[3] <= height - BOTTOM && !taken.some((other) => overlap(box, other)));
         };
-        let text = place.name;
+        let text = place.label || place.name;
         let box = find(text, important ? [0, -14, 14, -26, 26] : [0]);
         if (!box && important) {
           text = String(numbered.length + 1);
           box = find(text, [0, -14, 14, -26, 26]);
-          if (box) numbered.push(`${text} ${place.name}`);
+          if (box) numbered.push(`${text} ${place.label || place.name}`);
         }
         if (!box) return [];
         taken.push(box);

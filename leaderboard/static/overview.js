@@ -184,13 +184,17 @@
   }
 
   function draw({ fitting, beyond, unclear, limits, answer: { chosen } }) {
+    const titles = data.models.map(({ title }) => title);
     const points = [...fitting, ...beyond, ...unclear].map((each) => {
       const { index, model, needs, score } = each;
       const costs = COSTS.map(([cost, format]) => needs[cost] != null && cost !== "p95" && format(needs[cost]));
       const facts = [`Score ${minus(fixed(100 * score))}`, ...costs, needs.licence].filter(Boolean).join(", ");
       const state = each === chosen || index === chosen?.index ? "chosen" : each.tied ? "tied" : each.fits ? "fits" : "over";
+      const words = rows.get(index).querySelector("th small:not(.over)")?.textContent;
+      const label = titles.filter((title) => title === model.title).length > 1 ? words : "";
+      const name = words ? `${model.title}, ${words}` : model.title;
       const quality = score;
-      return { id: index, name: model.title, page: model.page, quality, costs: { ...needs, parameters: model.parameters }, state, facts };
+      return { id: index, name, label: label || model.title, page: model.page, quality, costs: { ...needs, parameters: model.parameters }, state, facts };
     });
     drawing.show(points, { limits, floor: 0 });
   }

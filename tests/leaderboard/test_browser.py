@@ -7,18 +7,12 @@ import json
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from itertools import combinations
 from pathlib import Path
 
-import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
-from bench.board.facts import names_of
-from bench.board.pairs import describe_pair
-from bench.results.answers import Answered, read_answered
-from bench.stats.paired import paired
 from browsing import SAMPLE, listed, looked_at, run_page, task_page, visit
 from conftest import ROOT
 from leaderboard.build import make_site, write_site
@@ -100,9 +94,9 @@ def test_the_board_is_whole_without_scripts(browser: Browser, site: Path) -> Non
     # What scripts choose among stands there too: every view, and every run compared with the first.
     page.click(f"{SAMPLE} >> text=Accuracy by view: every way to read an answer")
     assert page.locator(f"{SAMPLE} details.views tbody tr").count() == len(listed(site))
-    page.click(f"{SAMPLE} >> text=Compare any two")
-    assert page.locator("#two").is_hidden()
-    assert page.locator("main table >> nth=-1").locator("tbody tr").count() == len(listed(site)) - 1
+    page.click(f"{SAMPLE} >> text=Compare models")
+    assert page.locator("#compare").is_hidden()
+    assert page.locator("#table-medqa_sample tbody tr").count() == len(listed(site)) - 1
 
 
 def test_a_question_opens_by_keyboard(browser: Browser, site: Path) -> None:
@@ -266,62 +260,6 @@ def test_what_is_taken_away_is_the_view_that_is_shown(browser: Browser, site: Pa
     for row, rank in zip(rows, ranks, strict=True):
         best, worst = row["rank_best"], row["rank_worst"]
         assert rank == (f"{best}–{worst}" if best != worst else str(best))
-
-
-@pytest.mark.parametrize(
-    ("lost", "won"), [(0, 4), (0, 5), (1, 3), (1, 6), (3, 1), (0, 0), (2, 40), (0, 60), (300, 310), (7, 7)]
-)
-def test_p_has_the_digits_that_python_gives_it(browser: Browser, tmp_path: Path, lost: int, won: int) -> None:
-    """Two runs that differ on so many questions, on a page of their own."""
-    same = 8
-    kept = {
-        "questions": [[f"q{n}", "q.html"] for n in range(lost + won + same)],
-        "truth": "A" * (lost + won + same),
-        "runs": [
-            ["1", "One", "A" * lost + "B" * won + "A" * same],
-            ["2", "Two", "B" * lost + "A" * (won + same)],
-        ],
-    }
-    script = (ROOT / "leaderboard" / "static" / "compare.js").read_text(encoding="utf-8")
-    cells = '<td class="number"></td>' * 4
-    (tmp_path / "page.html").write_text(
-        f"""<section id="two" data-task="t"><form>
-        <select id="first"></select><select id="second"></select></form>
-        <p role="status"></p><table><tr>{cells}</tr></table><div class="onlys"></div></section>
-        <script>self.benchData = {{"answers/t": {json.dumps(kept)}}};{script}</script>""",
-        encoding="utf-8",
-    )
-    page, _, messages = visit(browser, tmp_path / "page.html")
-    right = [np.array([one == "A" for one in run[2]]) for run in kept["runs"]]
-    assert page.locator("[role=status]").inner_text() == describe_pair("One", "Two", paired(*right))
-    assert messages == []
-
-
-def test_any_two_are_compared_in_the_words_and_numbers_of_the_terminal(browser: Browser, site: Path) -> None:
-    page, asked, messages = visit(browser, site / "compare" / "medqa_sample.html")
-    address = page.url.partition("?")[0]
-    rows = {run.result.cell.id: run for run in read_answered(ROOT / "results") if isinstance(run, Answered)}
-    ids = [str(row["run"]) for row in listed(site)]
-    names = dict(zip(ids, names_of([rows[run].result.cell for run in ids]), strict=True))
-    for first, second in combinations(ids, 2):
-        page.goto(f"{address}?first={first[:10]}&second={second[:10]}")
-        pair = paired(rows[first].right, rows[second].right)
-        sentence = describe_pair(names[first], names[second], pair)
-        assert page.locator("#two [role=status]").inner_text() == sentence
-        counts = [int(text) for text in page.locator("#two td.number").all_inner_texts()]
-        assert counts == [pair.both, pair.only_first, pair.only_second, pair.neither]
-    alone = page.locator("#two details >> nth=0")
-    assert alone.locator("li").count() == pair.only_first
-    alone.locator("a >> nth=0").click()
-    page.wait_for_url("**/questions/medqa_sample/*.html")
-    page.go_back()
-    page.select_option("#second", label=names[ids[0]])
-    assert f"second={ids[0][:10]}" in page.url
-    page.goto(run_page(site).as_uri())
-    page.click("text=Compare it")
-    page.wait_for_url(f"**second={ids[0][:10]}")
-    assert all(url.startswith("file://") for url in asked)
-    assert messages == []
 
 
 HOSTILE = "</script><script>window.ran=1</script><img src=x onerror=window.ran=1>\u202etxet\x00\u0007"
