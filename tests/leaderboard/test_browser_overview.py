@@ -97,7 +97,7 @@ def test_without_scripts_the_answers_for_usual_limits_are_those_of_the_terminal(
     assert [text.partition(". ")[2] for text in presets] == [sentence(board.choice(each)) for each in limits]
     assert page.locator("#fit").is_hidden()
     assert page.locator("#heat [data-model]:visible").count() == 42
-    assert page.locator("#heat thead a:visible").count() == 8
+    assert page.locator("#heat .task a:visible").count() == 8
     assert page.locator("#heat thead button, .scripted:visible").count() == 0
 
 
