@@ -73,6 +73,7 @@
   function asCsv(table) {
     const cell = ({ dataset, textContent }) => {
       let text = (dataset.value ?? textContent).trim().replace(/\s+/g, " ");
+      if (/^−[\d.]+$/.test(text)) text = text.replace("−", "-");
       if (/^[=+\-@]/.test(text) && !/^[+-][\d.]+$/.test(text)) text = `'${text}`;
       return /[",]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
     };
