@@ -110,7 +110,8 @@ def test_a_letter_that_is_right_too_often_is_a_warning(bench: Bench, anatomy: Pa
     write_lines(anatomy.parent / "test.jsonl", [*rows, ITEMS[0] | {"id": "q4", "question": "Who?"}])
     result = bench("tasks", "validate", "anatomy")
     assert (
-        "warning: answers are unbalanced: always giving the most common letter scores 66.7\u202f%" in result.stdout
+        "warning: answers are unbalanced: always giving the most common letter scores 66.7\u202f%"
+        in result.stdout
     )
 
 

@@ -279,7 +279,8 @@ def test_a_headline_says_which_models_are_best() -> None:
     near = finished(400, 297, "Near", 1_000_000_000)
     poor = finished(400, 100, "Poor", 500_000_000)
     assert headline_of(best, near, poor) == (
-        "Best and Near are best, with no significant difference between them; Near needs 25\u202f% of the memory."
+        "Best and Near are best, with no significant difference between them; "
+        "Near needs 25\u202f% of the memory."
     )
     assert headline_of(best, poor) == "Best is best, by a significant margin."
     guess = finished(400, 298, "Guess", 1, kind="baseline")
