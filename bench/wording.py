@@ -36,7 +36,7 @@ def cut(text: str, most: int = 20_000) -> str:
 
 def percent(value: float, digits: int = 1) -> str:
     """0.277 -> "27.7 %" with a narrow no-break space."""
-    return f"{value * 100:.{digits}f}\u202f%"
+    return f"{value * 100:.{digits}f}\u202f%".replace("-", MINUS)
 
 
 def points(share: float) -> str:

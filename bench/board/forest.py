@@ -13,7 +13,7 @@ from bench.board.row_chart import ChartRow, Guide, RowChart, Tick, places, steps
 from bench.stats.across import across, shown_by
 from bench.stats.paired import Paired, paired
 from bench.stats.ranking import holm
-from bench.wording import points
+from bench.wording import MINUS, points
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +144,9 @@ def forest(contrasts: Contrasts, name: str, where: str) -> RowChart:
         )
         for each in contrasts.others
     )
-    texts = [(value, f"{100 * value:+.3g}" if value else "0") for value in steps(low, high)]
+    texts = [
+        (value, f"{100 * value:+.3g}".replace("-", MINUS) if value else "0") for value in steps(low, high)
+    ]
     return RowChart(
         name=name,
         title=f"Every model less {contrasts.reference}, {where}",

@@ -71,7 +71,7 @@ def build(
     count = write_site(site, out)
     for text in site.board.damaged:
         click.echo(f"not shown: {text}", err=True)
-    click.echo(f"{count} files for {len(site.runs)} runs; open {(out / 'index.html').resolve()}")
+    click.echo(f"{count:,} files for {len(site.runs):,} runs; open {(out / 'index.html').resolve()}")
 
 
 def _with_slash(url: str) -> str:
@@ -217,7 +217,7 @@ def _contents(built: "Built") -> Iterator[str]:
     """The number and size of the files, and the largest of them."""
     largest = sorted(built.files, key=lambda name: (-len(built.files[name]), name))[:3]
     names = ", ".join(f"{name} ({size(len(built.files[name]))})" for name in largest)
-    yield f"{built.folder}: {len(built.files)} files, {size(built.bytes)}; largest: {names}"
+    yield f"{built.folder}: {len(built.files):,} files, {size(built.bytes)}; largest: {names}"
 
 
 def _changes(sending: "Sending") -> Iterator[str]:

@@ -65,11 +65,11 @@ class PlainLines:
             case Loading(done=done, total=total, slug=slug):
                 self.quarters[key] = 4 * done // total
                 more = f", resuming after {done}" if done else ""
-                click.echo(f"{head}: {total} items, {slug}{more}", err=True)
+                click.echo(f"{head}: {total:,} items, {slug}{more}", err=True)
             case Scored(done=done, total=total):
                 if 4 * done // total > quarter and done < total:
                     self.quarters[key] = 4 * done // total
-                    click.echo(f"{head}: {done} of {total} items", err=True)
+                    click.echo(f"{head}: {done:,} of {total:,} items", err=True)
             case Prepared():
                 self.quarters[key] = 0
                 click.echo(f"{head}: {describe_prepared(event)}", err=True)

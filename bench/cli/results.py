@@ -43,10 +43,10 @@ def list_runs(*, results: Path, as_json: bool) -> None:
     table.add_column("right", justify="right")
     table.add_column("finished")
     for row in rows:
-        right = f"{row['right']}/{row['questions']}" if row["right"] is not None else ""
+        right = f"{row['right']:,}/{row['questions']:,}" if row["right"] is not None else ""
         state = ", ".join(filter(None, [row["state"], row["origin"]]))
         if row["answered"]:
-            state += f", {row['answered']} of {row['questions']} answered"
+            state += f", {row['answered']:,} of {row['questions']:,} answered"
         words = [str(row[key] or "") for key in ("task", "model", "variant")]
         table.add_row((row["id"] or "")[:10], *words, state, right, row["finished"] or "")
     stdout().print(table)

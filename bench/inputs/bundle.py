@@ -50,7 +50,7 @@ def make_bundle(
     try:
         for task in tasks:
             rows = _put_task(out, task, data_dir=data_dir, offline=offline)
-            yield f"task {task.task.name}: {rows} questions"
+            yield f"task {task.task.name}: {rows:,} questions"
         for card in cards:
             try:
                 put = _put_model(out, card, offline=offline)

@@ -20,8 +20,8 @@ def check_records(result: DoneResult, records: Sequence[Record], path: Path) -> 
     stored, measured = result.metrics, measure(records, {})
     correct, total = measured.accuracy.correct, measured.accuracy.total
     if (stored.accuracy.correct, stored.accuracy.total) != (correct, total):
-        says = f"says {stored.accuracy.correct} of {stored.accuracy.total}"
-        text = f"{says}, its records say {correct} of {total}"
+        says = f"says {stored.accuracy.correct:,} of {stored.accuracy.total:,}"
+        text = f"{says}, its records say {correct:,} of {total:,}"
         _wrong(path, "metrics.accuracy", text)
     if stored.accuracy != measured.accuracy or (stored.statuses and _counts(stored) != _counts(measured)):
         _wrong(path, "metrics", "not what its records give")
@@ -31,7 +31,7 @@ def faults(cell: CellFacts, records: Sequence[Record]) -> Iterator[str]:
     """What is wrong with the records of a cell: their number, repeated questions, contradictory answers."""
     expected = cell.limit or cell.data["test"].rows
     if len(records) != expected:
-        yield f"{len(records)} records, but {expected} questions were asked"
+        yield f"{len(records):,} records, but {expected:,} questions were asked"
     counts = Counter(record.question_id for record in records)
     if repeated := sorted(id_ for id_, count in counts.items() if count > 1):
         yield f"answered more than once: {', '.join(repeated[:3])}"

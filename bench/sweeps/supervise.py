@@ -161,9 +161,8 @@ def _reason(death: Death, cell: Cell, terms: Terms) -> str:
     if death.exit.timed_out:
         reason = f"not finished after {terms.timeout:g} s (--timeout)"
         if death.answered:
-            return (
-                f"{reason}: {death.answered} of {len(cell.items)} answered; run the same command to continue"
-            )
+            share = f"{death.answered:,} of {len(cell.items):,} answered"
+            return f"{reason}: {share}; run the same command to continue"
         return f"{reason}, with no answers yet: allow more time"
     if death.was_killed and death.kills == 0:
         return "killed from outside (signal 9), not by the system for memory"

@@ -102,7 +102,7 @@
     const step = [1, 2, 5, 10, 20].map((size) => size * power).find((size) => (high - low) / size < 6);
     const ticks = [];
     for (let at = Math.ceil(low / step - 1e-9); at <= Math.floor(high / step + 1e-9); at++)
-      ticks.push([place(at * step), at ? (at > 0 ? "+" : "") + Number((100 * at * step).toPrecision(3)) : "0"]);
+      ticks.push([place(at * step), at ? (at > 0 ? "+" : "−") + Math.abs(Number((100 * at * step).toPrecision(3))) : "0"]);
     return [place, ticks];
   }
 

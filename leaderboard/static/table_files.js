@@ -26,17 +26,16 @@
       .join("");
   }
 
-  // `shown` gives pairs of a run's id and the columns that the view changes.
+  // `shown` gives pairs of a run's id and the columns that the view changes; null is the table as it is.
   function mount(place, name, shown) {
     for (const link of place.querySelectorAll("a[download]")) {
       const make = link.dataset.form === "csv" ? csv : (rows) => JSON.stringify(rows, null, 1) + "\n";
       link.addEventListener("click", async (event) => {
         const pairs = shown();
-        if (!pairs) return; // all of the table as it is: the site's own file
         event.preventDefault();
         const all = await load(name, place.dataset.src);
         const byRun = new Map(all.map((row) => [row.run, row]));
-        const rows = pairs.map(([run, changed]) => ({ ...byRun.get(run), ...changed }));
+        const rows = pairs ? pairs.map(([run, changed]) => ({ ...byRun.get(run), ...changed })) : all;
         const once = document.createElement("a");
         once.href = URL.createObjectURL(new Blob([make(rows, all)], { type: link.type }));
         once.download = link.download;

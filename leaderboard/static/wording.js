@@ -44,7 +44,7 @@
     return `${Math.floor(whole / 60)}${SPACE}min ${whole % 60}${SPACE}s`;
   }
 
-  const percent = (share, digits = 1) => `${fixed(share * 100, digits)}${SPACE}%`;
+  const percent = (share, digits = 1) => `${fixed(share * 100, digits)}${SPACE}%`.replace("-", "−");
   const points = (share) => (share < 0 ? "" : "+") + fixed(100 * share, 1).replace("-", "−");
   const counted = (value, thing) => `${commas(value)} ${thing}${value === 1 ? "" : "s"}`;
   const joules = (value) => `${number(value)}${SPACE}J`;

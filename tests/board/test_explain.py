@@ -97,7 +97,7 @@ def test_lines_fit_a_terminal_of_80_columns(committed: Explanation) -> None:
     lines = explain_lines(committed, ["an input of estimates " * 9])
     assert max(map(len, lines)) < 80
     text = " ".join(" ".join(lines).replace("\u202f", " ").split())
-    assert "354 of 1273 right (27.8 %), guessing 25.0 %, so 3.7 % of the way" in text
+    assert "354 of 1,273 right (27.8 %), guessing 25.0 %, so 3.7 % of the way" in text
     assert "11 pairs more, with a larger p (--json lists them)" in text
 
 

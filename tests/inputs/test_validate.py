@@ -17,7 +17,7 @@ def test_a_right_task_is_proved_and_its_majority_baseline_told(bench: Bench, ana
     assert "ok, 3 items, 3 distinct prompts" in result.stdout
     write_lines(anatomy.parent / "test.jsonl", ITEMS[:1])
     assert "ok, 1 item, 1 distinct prompt\n" in bench("tasks", "validate", "anatomy").stdout
-    assert "answers: A 1, B 1, C 1; the most common one is right for 33.3%" in result.stdout
+    assert "answers: A 1, B 1, C 1; the most common one is right for 33.3\u202f%" in result.stdout
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,8 @@ def test_a_letter_that_is_right_too_often_is_a_warning(bench: Bench, anatomy: Pa
     write_lines(anatomy.parent / "test.jsonl", [*rows, ITEMS[0] | {"id": "q4", "question": "Who?"}])
     result = bench("tasks", "validate", "anatomy")
     assert (
-        "warning: answers are unbalanced: always giving the most common letter scores 66.7%" in result.stdout
+        "warning: answers are unbalanced: always giving the most common letter scores 66.7\u202f%"
+        in result.stdout
     )
 
 

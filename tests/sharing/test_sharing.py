@@ -171,7 +171,7 @@ def test_the_hub_reads_each_variant_of_a_model_with_its_accuracy() -> None:
     [chat, plain] = [next(one for one in written if one.value == value) for value in (19.0, 25.0)]
     assert chat.date == "2026-11-23T16:23:28Z"
     assert chat.notes.startswith("bfloat16, chat template, 0-shot, likeliest option by view: letter")
-    assert "95 % interval 12.5% to 27.8% of 100 questions" in chat.notes
+    assert "95 % interval 12.5\u202f% to 27.8\u202f% of 100 questions" in chat.notes
     assert "plain prompt" in plain.notes
     assert len({one.notes for one in written}) == 3
 

@@ -370,7 +370,7 @@ def test_a_quick_tuning_is_scored_beside_the_untouched_model_and_used_again(
     assert [type(event) for event in again] == [Skipped, Skipped]
     [change] = changes([run for run in read_answered(results) if isinstance(run, Answered)])
     assert change.name == "LoRA"
-    assert describe_change(change).startswith(f"LoRA: {before.metrics.accuracy.value:.1%} → ")
+    assert describe_change(change).startswith(f"LoRA: {100 * before.metrics.accuracy.value:.1f}\u202f% → ")
     assert "tuning took" in describe_change(change)
 
 
