@@ -2,10 +2,8 @@
 
 import re
 import typing
-from collections import deque
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, cast
@@ -13,15 +11,12 @@ from typing import Annotated, Any, TypeVar, cast
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
-from yaml.composer import Composer
-from yaml.constructor import SafeConstructor
-from yaml.resolver import Resolver
 
 from bench.errors import FileError, Mistake, did_you_mean
 from bench.folders import display, is_file, read_text
 from bench.value_words import expected, is_of_value, shown
+from bench.yaml_text import Location, lines_of, read_yaml_text
 
-Location = tuple[str | int, ...]
 M = TypeVar("M", bound=BaseModel)
 V = TypeVar("V")
 
@@ -33,37 +28,6 @@ class Strict(BaseModel):
     """Base of every model read from a file: frozen, and unknown keys are mistakes."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class _Loader(Composer, SafeConstructor, Resolver):
-    """Safe YAML in which only true and false are booleans (`no` is Norwegian), and no dates.
-
-    It reads the events of a text.
-    """
-
-    def __init__(self, events: Sequence[yaml.Event]) -> None:
-        Composer.__init__(self)
-        SafeConstructor.__init__(self)
-        Resolver.__init__(self)
-        self._events = deque(events)
-
-    def check_event(self, *choices: type[yaml.Event]) -> bool:
-        return bool(self._events) and (not choices or isinstance(self._events[0], choices))
-
-    def peek_event(self) -> yaml.Event | None:
-        return self._events[0] if self._events else None
-
-    def get_event(self) -> yaml.Event | None:
-        return self._events.popleft() if self._events else None
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: [pair for pair in pairs if not pair[0].endswith((":bool", ":timestamp"))]
-    for first, pairs in Resolver.yaml_implicit_resolvers.items()
-}
-_BOOLEAN = ("tag:yaml.org,2002:bool", re.compile("^(?:true|false)$"))
-for _first in "tf":
-    _Loader.yaml_implicit_resolvers[_first] = [*_Loader.yaml_implicit_resolvers.get(_first, []), _BOOLEAN]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,33 +64,18 @@ def read_yaml(path: Path, model: type[M], *, may_include: bool = False) -> M:
 def _load(path: Path) -> _File:
     text, file = read_text(path), display(path)
     try:
-        events = _events(text)
-        _refuse_traps(events, file)
-        loader = _Loader(events)
-        node = loader.get_single_node()
-        lines = {} if node is None else dict(_lines(node, ()))
-        twice = [] if node is None else list(_repeated(node, ()))
-        raw: object = None if node is None else loader.construct_document(node)
+        read = read_yaml_text(text, file)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 0
         raise FileError([Mistake(file, line, "", f"not YAML: {error.problem}")]) from error
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise FileError([Mistake(file, 0, "", f"not YAML: {error}")]) from error
-    if not isinstance(raw, dict):
+    if not isinstance(read.value, dict):
         raise FileError([Mistake(file, 1, "", "expected keys and values")])
-    repeated = tuple(Mistake(file, line, ".".join(map(str, loc)), "given twice") for loc, line in twice)
-    return _File(file, lines, cast("dict[str, Any]", raw), repeated)
-
-
-def _events(text: str) -> list[yaml.Event]:
-    """The events of a YAML text, by libyaml where PyYAML has it: that is ten times as fast.
-
-    What libyaml refuses is read in Python, so messages are the same everywhere.
-    """
-    if yaml.__with_libyaml__:
-        with suppress(yaml.YAMLError):
-            return list(yaml.parse(text, Loader=yaml.CSafeLoader))
-    return list(yaml.parse(text, Loader=yaml.SafeLoader))
+    repeated = tuple(
+        Mistake(file, line, ".".join(map(str, key)), "given twice") for key, line in read.repeated
+    )
+    return _File(file, read.lines, cast("dict[str, Any]", read.value), repeated)
 
 
 def _included(path: Path) -> Iterator[_File]:
@@ -180,44 +129,7 @@ def check_name(name: str, path: Path) -> None:
 
 def line_of(path: Path, key: Location) -> int:
     """The line of a key in a valid YAML file, from 1; 0 where the key is missing."""
-    node = _Loader(_events(read_text(path))).get_single_node()
-    return 0 if node is None else dict(_lines(node, ())).get(key, 0)
-
-
-def _refuse_traps(events: Iterable[yaml.Event], file: str) -> None:
-    """Refuse aliases (ten lines can expand to gigabytes), tags, and lone surrogates (not valid in UTF-8)."""
-    for event in events:
-        line = event.start_mark.line + 1 if event.start_mark else 0
-        if isinstance(event, yaml.AliasEvent):
-            raise FileError([Mistake(file, line, "", f"aliases (*{event.anchor}) are not supported")])
-        if isinstance(event, (yaml.ScalarEvent, yaml.CollectionStartEvent)) and event.tag not in (None, "!"):
-            raise FileError([Mistake(file, line, "", f"tags ({event.tag}) are not supported")])
-        if isinstance(event, yaml.ScalarEvent) and any("\ud800" <= c <= "\udfff" for c in event.value):
-            raise FileError([Mistake(file, line, "", "has half a surrogate pair")])
-
-
-def _children(node: yaml.Node, at: Location) -> Iterator[tuple[Location, int, yaml.Node]]:
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            yield (*at, str(key.value)), key.start_mark.line + 1, value
-    elif isinstance(node, yaml.SequenceNode):
-        for index, value in enumerate(node.value):
-            yield (*at, index), value.start_mark.line + 1, value
-
-
-def _lines(node: yaml.Node, at: Location) -> Iterator[tuple[Location, int]]:
-    for place, line, child in _children(node, at):
-        yield place, line
-        yield from _lines(child, place)
-
-
-def _repeated(node: yaml.Node, at: Location) -> Iterator[tuple[Location, int]]:
-    seen: set[Hashable] = set()
-    for place, line, child in _children(node, at):
-        if place in seen:
-            yield place, line
-        seen.add(place)
-        yield from _repeated(child, place)
+    return lines_of(read_text(path)).get(key, 0)
 
 
 def _mistakes(

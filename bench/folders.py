@@ -12,7 +12,7 @@ BUILT_IN = Path(__file__).resolve().parent
 
 
 def cache_folder() -> Path:
-    """Where converted weights and quick adapters go: BENCH_CACHE_DIR, else `slm-bench` in the user cache."""
+    """For weights, quick adapters and answers: BENCH_CACHE_DIR, else `slm-bench` in the user cache."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(os.environ.get("BENCH_CACHE_DIR") or Path(base) / "slm-bench")
 

@@ -35,8 +35,26 @@ PublishedTexts = Literal[Texts, "none"]
 """Which texts a site shows: `none` shows totals and no single question."""
 
 
+ReadStatus = Literal["parsed", "no_answer", "several_answers", "unfinished"]
+"""Whether an answer was read from a reply, and if not, why."""
+
 Role = Literal["test", "train", "exemplars"]
 """What a split is for."""
+
+
+@dataclass(frozen=True, slots=True)
+class CacheShape:
+    """The keys and values that a model keeps of each token: in a layer, `heads` x `head_size` numbers each.
+
+    `windowed` are further layers, which keep at most `window` tokens.
+    """
+
+    layers: int
+    heads: int
+    head_size: int
+    windowed: int = 0
+    window: int = 0
+
 
 Extra = str | tuple[str, ...]
 """The value of an extra column: a text or a list of texts."""

@@ -1,12 +1,18 @@
 """Numbers and sizes as people read them. What is not known is a dash, never a zero."""
 
 DASH = "—"
+MINUS = "−"
 _ROUNDS_UP = 0.99951
 """From this share on, three digits of the smaller unit would be 1e+03."""
 
 
 def or_dash(value: object) -> str:
     return DASH if value is None or value == "" else str(value)
+
+
+def whole(value: int) -> str:
+    """1273 -> "1,273"."""
+    return f"{value:,}"
 
 
 def counted(value: int, thing: str) -> str:
@@ -34,8 +40,8 @@ def percent(value: float, digits: int = 1) -> str:
 
 
 def points(share: float) -> str:
-    """0.0123 -> "+1.2", in percentage points."""
-    return f"{100 * share:+.1f}"
+    """0.0123 -> "+1.2", -0.0123 -> "−1.2", in percentage points."""
+    return f"{100 * share:+.1f}".replace("-", MINUS)
 
 
 def plain_points(share: float) -> str:

@@ -1,43 +1,21 @@
-"""How the board grows: python docs/board_scale.py MODELS [QUESTIONS] [FOLDER].
+"""How the board grows: python docs/board_scale.py MODELS [QUESTIONS [FOLDER]] [--tasks N].
 
-The tests' fake engine answers made-up questions through the path of real cells, all in this process. Then
-the site is built in a process of its own, whose time and memory are measured, and opened in Chromium where
-that is installed.
+Runs are played (docs/played_runs.py), all in this process. Then the site is built in a process of its own,
+whose time and memory are measured, and opened in Chromium where that is installed.
 """
 
-import json
-import random
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from argparse import ArgumentParser
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
+from played_runs import play
+from playwright.sync_api import Browser, Page, sync_playwright
 
-from bench.cells.plan import plan
-from bench.cells.wish import Wish
-from bench.inputs.cards import CardFile
-from bench.inputs.choices import Choices
-from bench.inputs.model_card import ModelCard
-from bench.inputs.task import read_task
-from bench.results.store import begin
-from bench.sweeps.events import Terms
-from bench.sweeps.work import work
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "plugin"))  # the fake engine
-
-TASK = """\
-name: scale
-version: 1
-title: Scale
-license: CC0-1.0
-data: {files: {test: test.jsonl}, columns: {id: id, group: group}}
-prompt: "{{ question }}"
-metrics: [accuracy]
-"""
 BUILD = """\
 import resource, sys, time
 start = time.perf_counter()
@@ -63,82 +41,77 @@ SORT = """\
   return performance.now() - start;
 }
 """
+LIMIT = """\
+(text) => {
+  const start = performance.now();
+  const memory = document.getElementById("memory");
+  memory.value = text;
+  memory.dispatchEvent(new Event("change", { bubbles: true }));
+  document.body.offsetHeight;
+  return performance.now() - start;
+}
+"""
+FIRST = (
+    "() => document.querySelector('#heat [data-model], table.board tbody tr').getBoundingClientRect().bottom"
+)
 
 
-class Unheard:
-    """The sweep's end of the pipe, where nobody listens."""
-
-    def send(self, _event: object) -> None: ...
-
-    def close(self) -> None: ...
-
-
-def questions(number: int, path: Path) -> None:
-    draw = random.Random(0)
-    words = [f"word{n}" for n in range(2000)]
-    with path.open("w", encoding="utf-8") as file:
-        for n in range(number):
-            row = {
-                "id": f"q{n:04d}",
-                "question": " ".join(draw.choices(words, k=110)),
-                "options": [" ".join(draw.choices(words, k=6)) for _ in range(4)],
-                "answer": draw.randrange(4),
-                "group": f"group {n % 12}",
-            }
-            file.write(json.dumps(row) + "\n")
+def opened(page: Page, path: Path) -> float:
+    """Milliseconds until all is loaded and laid out: the middle of five."""
+    taken: list[float] = []
+    for _ in range(5):
+        page.goto(path.as_uri())
+        taken.append(page.evaluate(LOOK))
+    return statistics.median(taken)
 
 
 def look(site: Path) -> None:
-    """How long pages take in a browser: until all is loaded and laid out, and to sort the table."""
+    """How long pages take in a browser."""
     chromium = shutil.which("chromium")
     if chromium is None:
         print("chromium is not installed, so no page was opened")
         return
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        look_at_index(browser, site / "index.html")
         page = browser.new_page()
-        question = min((site / "questions" / "scale").glob("[0-9a-f]*.html"))
-        for name, path in (("index", site / "index.html"), ("a question", question)):
-            taken: list[float] = []
-            for _ in range(5):
-                page.goto(path.as_uri())
-                taken.append(page.evaluate(LOOK))
+        question = min(site.glob("questions/*/[0-9a-f]*.html"))
+        task = min(site.glob("tasks/*.html"))
+        for name, path in (("a task's page", task), ("a question", question)):
             size = path.stat().st_size / 1e3
-            print(f"{name}: {size:.0f} kB, opens in {statistics.median(taken):.0f} ms (of 5, the middle)")
-            if name == "index":
-                print(f"index: sorted in {page.evaluate(SORT):.0f} ms")
+            print(f"{name}: {size:.0f} kB, opens in {opened(page, path):.0f} ms (of 5, the middle)")
+            if path == task:
+                print(f"a task's page: sorted in {page.evaluate(SORT):.0f} ms")
         browser.close()
 
 
-def main(models: int, number: int, place: Path) -> None:
-    questions(number, place / "test.jsonl")
-    (place / "scale.yaml").write_text(TASK, encoding="utf-8")
-    task = read_task(place / "scale.yaml")
-    draw = random.Random(1)
-    cards = [
-        CardFile(
-            card=ModelCard.model_validate(
-                {
-                    "name": f"model-{n:04d}",
-                    "title": f"Model {n}",
-                    "family": f"family-{n % 9}",
-                    "license": "mit",
-                    "architecture": "decoder",
-                    "parameters": draw.randrange(10**8, 4 * 10**9),
-                    "engine": "fake",
-                    "settings": {"accuracy": draw.uniform(0.2, 0.7)},
-                }
-            ),
-            path=task.path,
+def look_at_index(browser: Browser, index: Path) -> None:
+    """On a desk, and on a telephone whose processor is slowed four times."""
+    scripts = sum(path.stat().st_size for path in index.parent.glob("*.js"))
+    data = (index.parent / "data" / "choice.js").stat().st_size
+    own = index.stat().st_size
+    print(f"index: {own / 1e3:.0f} kB, its data {data / 1e3:.0f} kB, all scripts {scripts / 1e3:.0f} kB")
+    for width, height, slower in ((1440, 900, 1), (360, 780, 4)):
+        page = browser.new_page(viewport={"width": width, "height": height})
+        session = page.context.new_cdp_session(page)
+        session.send("Emulation.setCPUThrottlingRate", {"rate": slower})
+        milliseconds = opened(page, index)
+        screens = page.evaluate("document.documentElement.scrollHeight") / height
+        first = page.evaluate(FIRST)
+        limits = [page.evaluate(LIMIT, text) for text in ("4 GB", "8 GB", "2 GB", "16 GB", "1 GB", "3 GB")]
+        print(
+            f"index at {width} px, processor {slower} x slower: opens in {milliseconds:.0f} ms, "
+            f"a limit in {statistics.median(limits[1:]):.0f} ms (the first in {limits[0]:.0f} ms), "
+            f"{screens:.1f} screens, the first model ends at {first:.0f} of {height} px"
         )
-        for n in range(models)
-    ]
-    cells, _ = plan([task], cards, [Wish(Choices())], data_dir=None, offline=True)
-    begin(place / "results")
+        page.close()
+
+
+def main(models: int, questions: int, tasks: int, place: Path) -> None:
     start = time.perf_counter()
-    for cell in cells:
-        work(cell, place / "results", Terms(), Unheard())
-    print(f"{models} models x {number} questions answered in {time.perf_counter() - start:.1f} s")
+    runs = play(models, questions, tasks, place)
+    taken = time.perf_counter() - start
+    print(f"{models} models x {questions} questions x {tasks} tasks: {runs} runs played in {taken:.1f} s")
     words = [sys.executable, "-c", BUILD, str(place / "results"), str(place / "site")]
     print(subprocess.run(words, check=True, capture_output=True, text=True).stdout.strip())
     size = sum(path.stat().st_size for path in (place / "site").rglob("*") if path.is_file())
@@ -147,9 +120,14 @@ def main(models: int, number: int, place: Path) -> None:
 
 
 if __name__ == "__main__":
-    amounts = [*map(int, sys.argv[1:3]), 1273][:2]
-    if len(sys.argv) > 3:
-        main(*amounts, Path(sys.argv[3]))
+    parser = ArgumentParser(description=__doc__)
+    parser.add_argument("models", type=int)
+    parser.add_argument("questions", type=int, nargs="?", default=1273)
+    parser.add_argument("folder", type=Path, nargs="?")
+    parser.add_argument("--tasks", type=int, default=1)
+    given = parser.parse_args()
+    if given.folder:
+        main(given.models, given.questions, given.tasks, given.folder)
     else:
         with tempfile.TemporaryDirectory() as folder:
-            main(*amounts, Path(folder))
+            main(given.models, given.questions, given.tasks, Path(folder))

@@ -1,8 +1,8 @@
 """How long `bench pick` takes on many runs: python docs/pick_speed.py [MODELS] [TASKS] [FOLDER].
 
 The tests' fake engine answers made-up questions through the path of real cells, all in this process; runs
-that FOLDER already holds are not made again. Then each command is timed in processes of its own: once with
-an empty cache folder, and several times after that. What a process does in which time is measured inside one.
+that FOLDER already holds are not made again. Then each command is timed in processes of its own, the first
+one with an empty cache folder. On a busy machine, the processor's time says more than the clock's.
 """
 
 import json
@@ -44,9 +44,9 @@ COMMANDS = ("pick", "pick --memory 4GB --json", "leaderboard show", "results lis
 SPLIT = """\
 import sys, time
 def lap(what, start):
-    print(f"  {what:<34} {1000 * (time.perf_counter() - start):6.0f} ms")
-    return time.perf_counter()
-at = time.perf_counter()
+    print(f"  {what:<34} {1000 * (time.process_time() - start):6.0f} ms")
+    return time.process_time()
+at = lap("Python", 0.0)
 from pathlib import Path
 from bench.cli import main
 import bench.board.choice, bench.board.choice_words, bench.board.reading, bench.inputs.cards
@@ -117,35 +117,34 @@ def play(models: int, number: int, place: Path) -> None:
     print(f"{len(cells)} runs made in {time.perf_counter() - start:.0f} s")
 
 
-def seconds(words: list[str], cache: Path) -> float:
-    start = time.perf_counter()
+def seconds(words: list[str], cache: Path) -> tuple[float, float]:
+    """Of a command: on the clock, and of the processor, which says more on a busy machine."""
+    start, before = time.perf_counter(), os.times()
     subprocess.run(words, check=True, capture_output=True, env=os.environ | {"BENCH_CACHE_DIR": str(cache)})
-    return time.perf_counter() - start
+    after = os.times()
+    used = after.children_user + after.children_system - before.children_user - before.children_system
+    return time.perf_counter() - start, used
 
 
 def main(models: int, number: int, place: Path) -> None:
     if not (place / "results").is_dir():
         play(models, number, place)
-    time.sleep(3)  # runs are kept once their files are two seconds old
+        time.sleep(3)  # files are kept once they are two seconds old
     results = str(place / "results")
-    print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores; {models} models x {number} tasks")
-    for command in COMMANDS:
-        words = [sys.executable, "-m", "bench", *command.split(), "--results", results]
-        with tempfile.TemporaryDirectory() as cache:
-            first = seconds(words, Path(cache))
-            later = [seconds(words, Path(cache)) for _ in range(TIMES)]
-            size = sum(path.stat().st_size for path in Path(cache).rglob("*") if path.is_file())
-        middle, least = statistics.median(later), min(later)
-        print(
-            f"bench {command:<26} first {first:5.2f} s, then {middle:.2f} s (fastest {least:.2f}); "
-            f"cache {size / 1e6:.0f} MB"
-        )
-    with tempfile.TemporaryDirectory() as cache:
-        words = [sys.executable, "-c", SPLIT, results]
-        for _ in range(2):
-            env = os.environ | {"BENCH_CACHE_DIR": cache}
-            done = subprocess.run(words, check=True, capture_output=True, text=True, env=env)
-    print(done.stdout, end="")
+    print(f"{models} models x {number} tasks; load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+    with tempfile.TemporaryDirectory() as folder:
+        cache = Path(folder)
+        for command in (COMMANDS[0], *COMMANDS):
+            first = not any(cache.iterdir())
+            words = [sys.executable, "-m", "bench", *command.split(), "--results", results]
+            taken = [seconds(words, cache) for _ in range(1 if first else TIMES)]
+            clock, processor = (statistics.median(each) for each in zip(*taken, strict=True))
+            when = "the first time" if first else ""
+            print(f"bench {command:<24} {clock:6.2f} s, processor {processor:6.2f} s {when}")
+        size = sum(path.stat().st_size for path in cache.rglob("*") if path.is_file())
+        print(f"cache {size / 1e6:.0f} MB; the processor's time of bench pick by its parts:")
+        words, env = [sys.executable, "-c", SPLIT, results], os.environ | {"BENCH_CACHE_DIR": folder}
+        print(subprocess.run(words, check=True, capture_output=True, text=True, env=env).stdout, end="")
 
 
 if __name__ == "__main__":

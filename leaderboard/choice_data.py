@@ -26,6 +26,8 @@ _OF_MODEL = ("title", "licence", "languages", "baseline", "command")
 def choice_value(tables: Sequence[TaskBoard], weights: Mapping[str, float]) -> Values:
     """The tasks, and every model and variant with its runs: what `bench.board.choice.choose` reads.
 
+    `weights` are those of the board's tasks by name.
+
     Memory and disk are bytes, latencies seconds, energy is joules an answer. `right` has a bit for each
     question, the first in the highest bit of the first byte (`numpy.packbits`), in base64. What is unknown
     is left out. `asked` is how many questions were asked alone, and `seconds` are those of each. A machine

@@ -9,6 +9,7 @@ from html import unescape
 from html.parser import HTMLParser
 
 from bench.board.exporting import no_formula
+from bench.wording import MINUS
 from leaderboard.lone_pages import STATIC
 from leaderboard.pages import pages_of, renderer
 from leaderboard.site import Content
@@ -100,5 +101,6 @@ class _Rows(HTMLParser):
     def handle_endtag(self, tag: str) -> None:
         if tag in ("td", "th") and self.text is not None:
             text = " ".join((self.value if self.value is not None else "".join(self.text)).split())
-            self.rows[-1].append(text if _NUMBER.fullmatch(text) else str(no_formula(text)))
+            plain = text.replace(MINUS, "-")
+            self.rows[-1].append(plain if _NUMBER.fullmatch(plain) else str(no_formula(text)))
             self.text = None

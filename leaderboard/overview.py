@@ -10,6 +10,7 @@ from bench.board.choice_words import sentence, support, to_measure
 from bench.board.limits import Limits
 from bench.board.plain import plain_words
 from bench.board.score_frontier import ScoreFrontier, score_frontier
+from bench.board.shades import shade
 from bench.stats.ranking import chance_corrected
 from bench.wording import DASH, counted, latency, size
 from leaderboard.model_pages import page_of_model
@@ -17,8 +18,6 @@ from leaderboard.site import Content
 
 PRESETS = (4, 8, 16)
 """Memory in GB."""
-STEPS = (0.05, 0.25, 0.5, 0.75)
-"""Where a heat map's shades change, as shares of the way from guessing to all right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +75,7 @@ class Overview:
     groups: tuple[Group, ...]
     shared: tuple[str, ...]
     licences: tuple[str, ...]
+    machines: tuple[str, ...]
     drawing: ScoreFrontier | None
 
 
@@ -97,6 +97,7 @@ def overview_of(content: Content) -> Overview | None:
         groups=_groups(choice, tables, candidates(content.site.board.tasks), shared),
         shared=shared,
         licences=tuple(sorted({each.needs.licence for each in everyone if not each.is_baseline})),
+        machines=tuple(sorted({machine for each in everyone for machine in each.machines})),
         drawing=score_frontier(choice.fitting),
     )
 
@@ -200,7 +201,7 @@ def _cell(share: float | None, way: float | None) -> Cell:
     if share is None or way is None:
         return Cell(DASH, "none")
     text = f"{100 * share:.0f}".replace("-", "\u2212")
-    return Cell("0" if text == "\u22120" else text, f"l{sum(way >= step for step in STEPS)}")
+    return Cell("0" if text == "\u22120" else text, shade(way))
 
 
 def _costs(candidate: Candidate) -> tuple[str, ...]:

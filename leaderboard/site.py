@@ -13,9 +13,12 @@ from bench.board import facts
 from bench.board.board import Board, Row, TaskBoard
 from bench.board.changes import describe_change
 from bench.board.citing import citation
-from bench.board.columns import columns_of, filter_words, known
+from bench.board.columns import columns_of, filter_words, has_values, known
 from bench.board.frontier import frontiers
 from bench.board.pairs import row_names
+from bench.board.subjects import subjects
+from bench.board.terms import SECTIONS
+from bench.board.variants import rows_apart, rows_by_model
 from bench.results.answers import AnyRun
 from bench.stats.metrics import metric_title
 from bench.types import PublishedTexts
@@ -23,6 +26,9 @@ from bench.views import view_title
 from leaderboard.long_lists import LongLists
 from leaderboard.model_pages import ModelPage, model_pages, page_of_model
 from leaderboard.question_pages import Listing, Question, listings, questions_of
+
+EXPLAINED = frozenset(term.name for terms in SECTIONS.values() for term in terms)
+"""What the page "How it is measured" explains; heads of columns link to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +106,8 @@ def root_of(path: str) -> str:
 def _site_nav(content: Content) -> list[tuple[str, str]]:
     """The pages that every page links to, each a title and a path."""
     compare = [("Compare", "compare.html")] if content.has_comparison else []
-    return [
-        ("Overview", "index.html"),
-        ("Tasks", "tasks.html"),
-        *compare,
-        ("How it is measured", "measured.html"),
-    ]
+    first = [("Overview", "index.html"), ("Tasks", "tasks.html")]
+    return [*first, *compare, ("How it is measured", "measured.html")]
 
 
 def content_of(site: Site) -> Content:
@@ -153,13 +155,14 @@ def _environment(options: Options) -> Environment:
     )
     functions: tuple[Callable[..., Any], ...] = (
         wording.percent, wording.count, wording.cut, wording.size, wording.number, wording.seconds,
-        wording.or_dash, wording.short_digest, wording.points, wording.plain_points, citation,
+        wording.or_dash, wording.short_digest, wording.points, wording.plain_points, wording.whole, citation,
         facts.estimate, metric_title, view_title, facts.status_name, facts.unanswered,
         facts.different_answers, facts.costs, facts.circumstances, facts.failure_reason,
-        describe_change, filter_words, known, row_names, page_of, page_of_model, page_of_task, frontiers,
+        describe_change, filter_words, has_values, known, row_names, page_of, page_of_model, page_of_task,
+        frontiers, rows_apart, rows_by_model, subjects,
     )  # fmt: skip
     filters: dict[str, Any] = {function.__name__: function for function in functions}
-    values: dict[str, Any] = {"options": options, "columns_of": cache(columns_of)}
+    values: dict[str, Any] = {"options": options, "columns_of": cache(columns_of), "EXPLAINED": EXPLAINED}
     environment.filters.update(filters)
     environment.globals.update(values)
     return environment

@@ -74,9 +74,9 @@ def datasets_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "datasets-cache")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Converted weights of this test session alone: a stale conversion cannot make a test pass."""
+    """Converted weights and answers of this test session alone: stale ones cannot make a test pass."""
     folder = tmp_path_factory.mktemp("cache")
     os.environ["BENCH_CACHE_DIR"] = str(folder)
     yield folder

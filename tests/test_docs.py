@@ -30,6 +30,7 @@ from click.testing import Result
 from pydantic import BaseModel
 
 from bench import errors
+from bench.board.policy import Policy
 from bench.cli import main
 from bench.inputs.data import load_split
 from bench.inputs.model_card import ModelCard
@@ -259,6 +260,14 @@ def test_every_key_and_every_choice_of_a_sweep_file_is_explained_and_no_other() 
 
 def test_every_key_of_a_suite_is_explained_and_no_other() -> None:
     assert explained("docs/sweeps.md", "key of a suite") == keys(Suite)
+
+
+def test_every_key_of_a_policy_is_explained_and_no_other() -> None:
+    every = keys(Policy)
+    assert explained("docs/gate.md", "key") == {key for key in every if "." not in key}
+    of_requirements = {key.removeprefix("requirements.") for key in every if "." in key}
+    assert explained("docs/gate.md", "key of a requirement") == of_requirements
+    assert {"not_worse_than", "each_task", "p95"} < of_requirements
 
 
 def test_everything_that_is_kept_of_an_answer_is_explained() -> None:

@@ -96,6 +96,8 @@ class TaskBoard:
     """The smallest difference of two rows that so many questions show with 80 % power."""
     by_view: Mapping[ViewName, tuple[Standing, ...]] = field(default_factory=dict)
     """The rows' standings if answers were read by that view; empty where there is one view only."""
+    headlines: Mapping[ViewName, str] = field(default_factory=dict)
+    """The headline if answers were read by that view; empty where there is one view only."""
     data_warnings: tuple[str, ...] = ()
     """What a reader should know about the questions' rows, a sentence each."""
     changes: tuple[tuple[Change, Path], ...] = ()
@@ -191,6 +193,7 @@ def _ranked(table: TaskBoard) -> TaskBoard:
         headline=ranked.headline + _leaks(rows),
         detectable=ranked.detectable,
         by_view=ranked.by_view,
+        headlines={view: text + _leaks(rows) for view, text in ranked.headlines.items()},
         changes=made,
     )
 
@@ -246,8 +249,8 @@ def _row(run: Answered, main: CellFacts) -> Row:
 
 def _apart(cell: CellFacts, main: CellFacts) -> str:
     if cell.limit is not None:
-        which = f"{cell.limit} drawn" if cell.limit_order == "drawn" else f"the first {cell.limit}"
-        return f"partial run: {which} of {cell.data['test'].rows} questions"
+        which = f"{cell.limit:,} drawn" if cell.limit_order == "drawn" else f"the first {cell.limit:,}"
+        return f"partial run: {which} of {cell.data['test'].rows:,} questions"
     if are_comparable(cell, main):
         return ""
     if cell.task.version != main.task.version:

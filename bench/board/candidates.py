@@ -1,5 +1,6 @@
 """The models that one can choose from: a model in one variant, with its runs of several tasks. Pure."""
 
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -34,8 +35,12 @@ class Candidate:
 
     @property
     def machines(self) -> frozenset[str]:
-        """The hardware on which its costs were measured."""
-        return frozenset(hardware(result.provenance) for result in self.costs.values())
+        """The hardware on which its memory and times were measured."""
+        return frozenset(
+            hardware(result.provenance)
+            for result in self.costs.values()
+            if memory(result) is not None or result.cost.alone is not None
+        )
 
     def lacks(self, tasks: Sequence[str]) -> tuple[str, ...]:
         """Those of the tasks that it has no comparable run of."""
@@ -118,3 +123,17 @@ def joules_per_answer(result: DoneResult) -> float | None:
     """The energy of one answer; None where it was not measured."""
     joules = result.cost.joules
     return None if joules is None else joules / result.metrics.accuracy.total
+
+
+def command_words(candidate: Candidate, tasks: Sequence[str], *, fresh: bool) -> tuple[str, ...]:
+    """The command of one of its runs, with other tasks, and with latency; an import is not changed.
+
+    A run that is finished is only repeated with `--fresh`.
+    """
+    words = shlex.split(candidate.first.cell.command)
+    if candidate.first.imported:
+        return tuple(words)
+    words = [word for word in words if word not in ("--fresh", "--latency")]
+    if "--tasks" in words:
+        words[words.index("--tasks") + 1] = ",".join(tasks)
+    return (*words, "--latency", *(("--fresh",) if fresh else ()))

@@ -12,7 +12,7 @@ from bench.results.answers import Answered
 from bench.results.result import CellFacts, DoneResult
 from bench.results.variant import Variant
 from bench.stats.paired import Paired, paired
-from bench.wording import size
+from bench.wording import percent, points, size
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +76,14 @@ def _name_of_change(before: Variant, after: Variant) -> str:
 def describe_change(change: Change) -> str:
     """The change in a sentence: accuracies, the paired difference with its interval and p, the cost."""
     before, after = (result.metrics.accuracy.value for result in (change.before, change.after))
-    text = f"{change.name}: {before:.1%} → {after:.1%}, {format_difference(change.paired)}"
+    text = f"{change.name}: {percent(before)} → {percent(after)}, {format_difference(change.paired)}"
     return "; ".join([text, *_costs(change)])
 
 
 def format_difference(pair: Paired) -> str:
     """The difference in percentage points, with its interval and p."""
-    difference, low, high = (100 * x for x in (pair.difference, pair.interval.low, pair.interval.high))
-    return f"{difference:+.1f} points (95 % {low:+.1f} to {high:+.1f}), McNemar's p = {pair.p:.2g}"
+    difference, low, high = map(points, (pair.difference, pair.interval.low, pair.interval.high))
+    return f"{difference} points (95 % {low} to {high}), McNemar's p = {pair.p:.2g}"
 
 
 def _machine(result: DoneResult) -> tuple[str, str]:
@@ -101,8 +101,8 @@ def _costs(change: Change) -> Iterator[str]:
 def _costs_of_quantising(change: Change) -> Iterator[str]:
     before, after = change.before.cost, change.after.cost
     if before.model_bytes and after.model_bytes:
-        share = after.model_bytes / before.model_bytes
-        yield f"weights in memory {size(before.model_bytes)} → {size(after.model_bytes)} ({share:.0%})"
+        share = percent(after.model_bytes / before.model_bytes, 0)
+        yield f"weights in memory {size(before.model_bytes)} → {size(after.model_bytes)} ({share})"
     same_machine = _machine(change.before) == _machine(change.after)
     if before.items_per_second and after.items_per_second and same_machine:
         yield f"{after.items_per_second / before.items_per_second:.2f} times the speed"

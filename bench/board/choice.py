@@ -90,8 +90,9 @@ class Choice:
 
     `fitting`, `beyond` and `unclear` are the models with a run of every task, best first: within the
     limits, over one, or without a measurement that a limit asks for. `holes` lack a task. `baselines` have
-    every task. `better` is the cheapest model over the limits that is significantly better than the answer.
-    `detectable` is the smallest difference of two scores that so many questions usually show.
+    every task. `better` is the cheapest model over the limits that is of use, and significantly better
+    than the chosen one. `detectable` is the smallest difference of two scores that so many questions
+    usually show.
     """
 
     tasks: Mapping[str, float]
@@ -260,14 +261,13 @@ def _price(field: _Field, answer: Answer) -> Price | None:
 
 
 def _better(field: _Field, answer: Answer) -> Scored | None:
-    """The cheapest model over the limits that is of use, and significantly better than the reference."""
+    """The cheapest model over the limits that is of use, and significantly better than the chosen one."""
     beyond = [at for at in field.where(baseline=False) if field.scored[at].over]
-    useful, _ = _useful(field, beyond)
-    reference = _reference(field, answer)
-    if useful and reference is not None:
-        better = _better_than(field, np.array(useful), reference)
-        useful = [at for at, is_better in zip(useful, better.tolist(), strict=True) if is_better]
-    return min((field.scored[at] for at in useful), key=_cost, default=None)
+    better, _ = _useful(field, beyond)
+    if better and isinstance(answer, OneBest | CheapestOfBest):
+        is_better = _better_than(field, np.array(better), field.scored.index(answer.chosen))
+        better = [at for at, is_one in zip(better, is_better.tolist(), strict=True) if is_one]
+    return min((field.scored[at] for at in better), key=_cost, default=None)
 
 
 def _detectable(field: _Field) -> float | None:

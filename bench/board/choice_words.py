@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Iterator, Sequence
 
-from bench.board.candidates import Candidate
+from bench.board.candidates import Candidate, command_words
 from bench.board.choice import CheapestOfBest, Choice, NothingMeasured, OneBest, Scored, UseNone
 from bench.board.descent import LEAK
 from bench.board.headroom import describe_headroom
@@ -18,24 +18,22 @@ ROOM = 160
 
 def sentence(choice: Choice) -> str:
     """The answer."""
-    measured, number = _measured(choice.limits), len(choice.fitting)
+    measured, number = _measured(choice.limits), f"{len(choice.fitting):,}"
     match choice.answer:
         case NothingMeasured():
             return _nothing(choice)
         case UseNone(bar=bar):
             return f"Use none of these for this: no model {measured} is significantly better than {bar}."
-        case OneBest(chosen=chosen) if number == 1:
+        case OneBest(chosen=chosen) if len(choice.fitting) == 1:
             return f"Use {_name(chosen)}: it is the only one {measured}, {way(chosen.score)}."
         case OneBest(chosen=chosen):
             return f"Use {_name(chosen)}: it is the best of {number} {measured}, {way(chosen.score)}."
         case CheapestOfBest(chosen=chosen, others=()):
-            proven = "it is the only one shown to be better than guessing and the best baseline"
+            proven = f"it is the only one shown to be better than {_bar(choice)}"
             return f"Use {_name(chosen)}: of {number} {measured}, {proven}, {way(chosen.score)}."
         case CheapestOfBest(chosen=chosen, others=others):
-            return (
-                f"Use {_name(chosen)}: of {number} {measured}, {len(others) + 1} may be the best and "
-                f"cannot be told apart, and it is the cheapest of them, {way(chosen.score)}."
-            )
+            cheapest = f"it is the cheapest of {len(others) + 1} that cannot be told apart from the best"
+            return f"Use {_name(chosen)}: {cheapest} of {number} {measured}, {way(chosen.score)}."
 
 
 def way(score: float) -> str:
@@ -97,51 +95,40 @@ def _gaps(choice: Choice) -> Iterator[tuple[str, Candidate, tuple[str, ...]]]:
         costs = [word for word in each.unknown if word not in ("energy", LANGUAGES)]
         elsewhere = tuple(task for task in tasks if task not in candidate.costs)
         if costs:
-            words = _command(candidate, elsewhere or tasks, fresh=bool(elsewhere))
+            words = command_words(candidate, elsewhere or tasks, fresh=bool(elsewhere))
             yield f"{join(costs)}{_on_this(machine)} of", candidate, words
     for each in choice.holes:
         lacking = each.lacks(tasks)
         noun = "task" if len(lacking) == 1 else "tasks"
-        yield f"{noun} {_listed(lacking)} with", each, _command(each, lacking, fresh=False)
-
-
-def command_to_measure(candidate: Candidate, tasks: Sequence[str]) -> str:
-    """The command of one of its runs, with other tasks, and with latency."""
-    return shlex.join(_command(candidate, tasks, fresh=False))
-
-
-def _command(candidate: Candidate, tasks: Sequence[str], *, fresh: bool) -> tuple[str, ...]:
-    """The command of one of its runs, with other tasks, and with latency; an import is not changed.
-
-    A run that is finished is only repeated with `--fresh`.
-    """
-    words = shlex.split(candidate.first.cell.command)
-    if candidate.first.imported:
-        return tuple(words)
-    words = [word for word in words if word not in ("--fresh", "--latency")]
-    if "--tasks" in words:
-        words[words.index("--tasks") + 1] = ",".join(tasks)
-    return (*words, "--latency", *(("--fresh",) if fresh else ()))
+        yield f"{noun} {_listed(lacking)} with", each, command_words(each, lacking, fresh=False)
 
 
 def _nothing(choice: Choice) -> str:
-    tasks = tuple(choice.tasks)
-    number = "both" if len(tasks) == 2 else f"all {len(tasks)}"
-    where = tasks[0] if len(tasks) == 1 else f"{number} tasks ({_listed(tasks)})"
+    tasks, limited = tuple(choice.tasks), describe_limits(choice.limits)
+    where = tasks[0] if len(tasks) == 1 else "both tasks" if len(tasks) == 2 else f"all {len(tasks)} tasks"
     if choice.beyond or choice.unclear:
-        reason = f": {_none_known(choice)}" if _none_known(choice) else ""
-        return f"Nothing was measured on {where} {describe_limits(choice.limits)}{reason}."
+        reason = _reason(choice)
+        return f"Nothing was measured on {where} {limited}{': ' if reason else ''}{reason}."
     missing = [task for task in tasks if all(task not in each.rows for each in choice.holes)]
     rest = f"; of {_listed(missing)}, there is no run of a model" if choice.holes and missing else ""
     return f"No model was measured on {where}{rest}."
 
 
-def _none_known(choice: Choice) -> str:
-    """ "no model's latency was measured", where no model fits for this one reason; else ""."""
+def _reason(choice: Choice) -> str:
+    """ "no model's latency was measured": why nothing fits, where measuring one thing may help; else ""."""
     unknown = {each.unknown for each in choice.unclear}
-    if choice.fitting or choice.beyond or len(unknown) != 1 or LANGUAGES in choice.unclear[0].unknown:
+    if choice.fitting or len(unknown) != 1 or LANGUAGES in choice.unclear[0].unknown:
         return ""
-    return f"no model's {join(choice.unclear[0].unknown)} was measured{_on_this(choice.limits.machine)}"
+    what, here = join(choice.unclear[0].unknown), _on_this(choice.limits.machine)
+    if not choice.beyond:
+        return f"no model's {what} was measured{here}"
+    over = f"{counted(len(choice.beyond), 'model')} {'is' if len(choice.beyond) == 1 else 'are'} over a limit"
+    return f"{over}, and the {what} of {len(choice.unclear):,} was not measured{here}"
+
+
+def _bar(choice: Choice) -> str:
+    """What a model has to be better than to be of use."""
+    return "guessing and the best baseline" if choice.baselines else "guessing"
 
 
 def _measured(limits: Limits) -> str:
@@ -164,12 +151,20 @@ def _with_needs(scored: Scored) -> str:
 
 def _listed(names: Sequence[str]) -> str:
     """The first of the names, and how many more there are."""
-    shown: list[str] = []
-    for name in names[:NAMED]:
-        if not shown or sum(map(len, shown)) + len(name) <= ROOM:
-            shown.append(name)
+    shown = _first(names)
     rest = len(names) - len(shown)
-    return join([*shown, f"{rest} more"] if rest else shown)
+    return join([*shown, f"{rest:,} more"] if rest else shown)
+
+
+def _first(names: Sequence[str]) -> list[str]:
+    """As many of the names as a line names."""
+    shown: list[str] = []
+    room = ROOM
+    for name in names[:NAMED]:
+        room -= len(name)
+        if not shown or room >= 0:
+            shown.append(name)
+    return shown
 
 
 def _others(choice: Choice) -> Iterator[str]:
@@ -178,7 +173,7 @@ def _others(choice: Choice) -> Iterator[str]:
             if others:
                 yield f"Cannot be told apart from it: {_costs(others)}."
             if unproven:
-                what = "May be as good, but not shown to be better than guessing and the best baseline"
+                what = f"May be as good, but not shown to be better than {_bar(choice)}"
                 yield f"{what}: {_costs(unproven)}."
         case _:
             pass
@@ -212,26 +207,32 @@ def _price(choice: Choice) -> Iterator[str]:
     if price:
         shown = price.difference > price.margin
         what = "Your limits cost" if shown else "These questions do not show that your limits cost anything:"
-        amount = f"{points(price.difference).lstrip('+')} points (±{100 * price.margin:.1f})"
+        amount = f"{_points(price.difference)} points (±{_points(price.margin)})"
         yield f"{what} {amount} against {_with_needs(price.best)}."
     elif limited and isinstance(choice.answer, OneBest | CheapestOfBest):
         yield "Your limits cost nothing: the best of all measured models is within them."
 
 
+def _points(value: float) -> str:
+    return points(value).lstrip("+")
+
+
 def _change(choice: Choice) -> Iterator[str]:
-    """What would change the answer."""
-    nothing = isinstance(choice.answer, NothingMeasured)
+    """What would change the answer: what the next better model needs."""
+    is_chosen = isinstance(choice.answer, OneBest | CheapestOfBest)
+    better = "significantly better" if is_chosen else f"significantly better than {_bar(choice)}"
     if choice.better:
-        what = "The cheapest that is of use is" if nothing else "The answer would change for"
-        yield f"{what} {_name(choice.better)} ({join(choice.better.over)})."
-    elif describe_limits(choice.limits) and choice.beyond and not nothing:
-        yield "No model over the limits is significantly better."
+        missing = _not_known(choice.better, choice.limits.machine)
+        name = f"{_name(choice.better)} ({missing})" if missing else _name(choice.better)
+        yield f"To get a model that is {better}, allow {join(choice.better.over)}: {name}."
+    elif choice.beyond:
+        yield f"No model over the limits is {better}."
 
 
 def _detectable(choice: Choice) -> Iterator[str]:
     if choice.detectable is not None:
         yield (
-            f"These questions usually show differences of at least {100 * choice.detectable:.1f} points "
+            f"These questions usually show differences of at least {_points(choice.detectable)} points "
             "(100 points are from guessing to all right)."
         )
 
@@ -243,9 +244,10 @@ def _machines(choice: Choice) -> Iterator[str]:
     elif machine:
         yield f"Memory, times and energy are unknown: no run of these tasks is from this machine, {machine}."
     elif number > 1:
-        names = "; ".join([*choice.machines[:NAMED], *(["…"] if number > NAMED else [])])
+        names = _first(choice.machines)
+        listed = "; ".join(names if len(names) == number else [*names, f"{number - len(names)} more"])
         yield (
-            f"Memory and times are from {number} machines and cannot be compared ({names}); choose one of "
+            f"Memory and times are from {number} machines and cannot be compared ({listed}); choose one of "
             "them by --machine."
         )
 
@@ -254,7 +256,7 @@ def _outside(choice: Choice) -> Iterator[str]:
     if choice.beyond:
         each = [f"{_name(scored)} ({join(scored.over)})" for scored in choice.beyond]
         yield f"Over the limits: {_listed(each)}."
-    if choice.unclear and not _none_known(choice):
+    if choice.unclear and not _reason(choice):
         each = [f"{_name(scored)} ({_not_known(scored, choice.limits.machine)})" for scored in choice.unclear]
         yield f"Not known to be within the limits: {_listed(each)}."
 

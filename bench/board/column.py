@@ -42,6 +42,7 @@ class Column:
     for people; left out, it is the value. `short_title` and `short_text` are the terminal's, where they
     differ. In the page's addresses the column is called `sort_key`, or its name; pressing its head sorts
     with the highest first if `highest_first`. An `optional` column is left out where no row has a value.
+    The page shows an `extra` column where the reader chooses it.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Column:
     sort_key: str = ""
     highest_first: bool = False
     optional: bool = False
+    extra: bool = False
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z][a-z0-9_]*", self.name):

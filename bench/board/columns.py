@@ -12,7 +12,7 @@ from bench.errors import BenchError
 from bench.plugins import Registry
 from bench.types import ViewName
 from bench.views import VIEWS, view_title
-from bench.wording import count, number, or_dash, percent, size
+from bench.wording import count, latency, number, or_dash, percent, size
 
 _SIZES = ((2 * 10**8, "below 200M"), (10**9, "200M to 1B"), (4 * 10**9, "1B to 4B"))
 
@@ -40,11 +40,11 @@ def _own_columns(kind: TableKind) -> Iterator[Column]:
 
 def known(columns: Sequence[Column], rows: Sequence[Measured]) -> list[Column]:
     """The columns without the optional ones of which no row has a value."""
-    return [
-        column
-        for column in columns
-        if not column.optional or any(column.value(row) is not None for row in rows)
-    ]
+    return [column for column in columns if not column.optional or has_values(column, rows)]
+
+
+def has_values(column: Column, rows: Sequence[Measured]) -> bool:
+    return any(column.value(row) is not None for row in rows)
 
 
 def filter_words(table: TaskBoard) -> list[tuple[Column, list[str]]]:
@@ -64,7 +64,7 @@ def _rank_key(row: Measured) -> int | None:
 
 def _interval(row: Measured) -> str:
     rate = row.result.metrics.accuracy
-    return f"{percent(rate.low)} – {percent(rate.high)}"
+    return f"{rate.low * 100:.1f}–{percent(rate.high)}"
 
 
 def _short_interval(row: Measured) -> str:
@@ -79,7 +79,7 @@ def _variant(row: Measured) -> str:
 
 def _right(row: Measured) -> str:
     rate = row.result.metrics.accuracy
-    return f"{rate.correct}/{rate.total}"
+    return f"{rate.correct:,}/{rate.total:,}"
 
 
 def _tuned(row: Measured) -> str:
@@ -123,7 +123,6 @@ ACCURACY = Column(
     lambda row: row.result.metrics.accuracy.value,
     lambda row: percent(row.result.metrics.accuracy.value),
     number=True,
-    short_text=lambda row: f"{row.result.metrics.accuracy.value:.1%}",
     highest_first=True,
 )
 INTERVAL = Column(
@@ -137,9 +136,10 @@ ABOVE_CHANCE = Column(
     lambda row: row.standing and row.standing.above_chance,
     lambda row: percent(row.standing.above_chance) if row.standing else or_dash(None),
     number=True,
-    short_text=lambda row: f"{row.standing.above_chance:.1%}" if row.standing else or_dash(None),
 )
-RIGHT = Column("right", "Right", lambda row: row.result.metrics.accuracy.correct, _right, number=True)
+RIGHT = Column(
+    "right", "Right", lambda row: row.result.metrics.accuracy.correct, _right, number=True, extra=True
+)
 QUESTIONS = Column("questions", "Questions", lambda row: row.result.metrics.accuracy.total)
 PARAMETERS = Column(
     "parameters",
@@ -149,7 +149,7 @@ PARAMETERS = Column(
     number=True,
 )
 SIZE_CLASS = Column("size", "Size", _size_class)
-PRECISION = Column("precision", "Precision", lambda row: row.result.cell.variant.precision)
+PRECISION = Column("precision", "Precision", lambda row: row.result.cell.variant.precision, extra=True)
 PRECISION_CLASS = Column("precision", "Precision", _precision_class)
 TUNED = Column(
     "tuned",
@@ -168,6 +168,7 @@ SPEED = Column(
     short_title="items/s",
     sort_key="speed",
     highest_first=True,
+    extra=True,
 )
 MEMORY = Column(
     "peak_memory_bytes",
@@ -192,8 +193,24 @@ DISK = Column(
     lambda row: size(row.result.cost.weights_bytes),
     number=True,
     sort_key="disk",
+    extra=True,
 )
-ALONE = Column("seconds_alone_p50", "Alone", lambda row: row.result.cost.alone and row.result.cost.alone.p50)
+ALONE = Column(
+    "seconds_alone_p50",
+    "One answer (p50)",
+    lambda row: row.result.cost.alone and row.result.cost.alone.p50,
+    lambda row: latency(row.result.cost.alone.p50) if row.result.cost.alone else or_dash(None),
+    number=True,
+    sort_key="p50",
+)
+ALONE_P95 = Column(
+    "seconds_alone_p95",
+    "95 of 100 (p95)",
+    lambda row: row.result.cost.alone and row.result.cost.alone.p95,
+    lambda row: latency(row.result.cost.alone.p95) if row.result.cost.alone else or_dash(None),
+    number=True,
+    sort_key="p95",
+)
 JOULES = Column("joules", "Energy in joules", lambda row: row.result.cost.joules)
 LICENCE = Column("licence", "Licence", lambda row: row.result.cell.model.license)
 HARDWARE = Column("hardware", "Hardware", lambda row: row.result.provenance.machine)
@@ -204,6 +221,7 @@ FINISHED = Column(
     lambda row: row.result.provenance.finished[:10],
     sort_key="date",
     highest_first=True,
+    extra=True,
 )
 IMPORTED = Column("imported", "Imported", lambda row: row.result.imported or None)
 RUN = Column("run", "Run", lambda row: row.result.cell.id)
@@ -213,14 +231,15 @@ _TABLES: dict[TableKind, tuple[Column, ...]] = {
         TASK, RANK_BEST, RANK_WORST, MODEL, TITLE, VARIANT, FAMILY, VIEW,
         ACCURACY, LOW, HIGH, ABOVE_CHANCE, RIGHT, QUESTIONS,
         PARAMETERS, PRECISION, TUNED, EXEMPLARS, PROMPT,
-        SPEED, MEMORY, HELD, DISK, ALONE, JOULES,
+        SPEED, MEMORY, HELD, DISK, ALONE, ALONE_P95, JOULES,
         LICENCE, HARDWARE, FINISHED, IMPORTED, RUN,
     ),
     "terminal": (RANK, TITLE, VARIANT, ACCURACY, INTERVAL, ABOVE_CHANCE, SPEED, MEMORY),
     "sweep": (MODEL, VARIANT, ACCURACY, INTERVAL, RIGHT, SPEED, MEMORY),
     "paper": (RANK, TITLE, VARIANT, ACCURACY, INTERVAL, SPEED, MEMORY),
     "page": (
-        RANK, TITLE, ACCURACY, INTERVAL, PARAMETERS, PRECISION, SPEED, MEMORY, DISK, LICENCE, FINISHED,
+        RANK, TITLE, ACCURACY, INTERVAL, PARAMETERS, MEMORY, ALONE, ALONE_P95, LICENCE,
+        RIGHT, PRECISION, SPEED, DISK, FINISHED,
     ),
     "variants": (RANK, ACCURACY, INTERVAL, SPEED, MEMORY, HELD),
     "filters": (FAMILY, SIZE_CLASS, PRECISION_CLASS, TUNED, LICENCE, HARDWARE),

@@ -31,7 +31,7 @@ def _models(estimates: Estimates) -> Iterator[str]:
     if more:
         yield f"Not measured here, estimated: {', and '.join(more)}."
     for command in commands(may_fit[:NAMED]):
-        yield f"To measure: {command}"
+        yield f"  {command}"
 
 
 def _without(estimates: Estimates) -> Iterator[str]:
@@ -81,7 +81,8 @@ def _fit(fit: Fit) -> Iterator[str]:
     how = f"{setting.task}, {setting.dtype or 'no dtype'}, {counted(len(fit.models), 'model')}"
     memory = fit.memory
     yield (
-        f"{how}: memory is {size(round(memory.intercept))} + {memory.slope:.2f} × weights in memory "
+        f"{how}: memory is {size(round(memory.intercept))} + {memory.slope:.2f} × weights in memory"
+        f"{' + keys and values' if fit.kept and fit.kept.high else ''} "
         f"(error {percent(memory.error)})"
     )
     if fit.p50:

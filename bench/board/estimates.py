@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.board.board import TaskBoard
-from bench.board.candidates import Candidate, candidates, hardware
+from bench.board.candidates import Candidate, candidates, command_words, hardware
 from bench.board.choice import Choice
-from bench.board.fits import Fit, Setting, Weights, costs_of, few, fits, setting_of, tokens_of
+from bench.board.fits import Fit, Setting, Weights, costs_of, few, fits, kept_bytes, setting_of, tokens_of
 from bench.board.limits import Limits, Needs, over
 from bench.inputs.file_sizes import FileSize
 from bench.inputs.model_card import ModelCard
@@ -52,20 +52,24 @@ class Estimates:
     reason: str = ""
 
 
+Part = tuple[Fit, Weights, float | None, float | None]
+"""A fit, weights in memory, mean tokens of a prompt and bytes of keys and values: what `costs_of` takes."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Subject:
-    """A model to estimate: its parts by task are a fit, the weights in memory and the mean prompt."""
+    """A model to estimate: its parts by task are what `costs_of` takes."""
 
     name: str
     card: ModelCard
     basis: str
     disk: int | None
     command: str
-    parts: tuple[tuple[Fit, Weights, float | None], ...]
+    parts: tuple[Part, ...]
 
 
-NO_SIZE = "the size of their files in 16 or 32 bits is not known (download_bytes and parameters in the card)"
-TOO_LARGE = "they are more than four times as large as the largest model that ran"
+NO_SIZE = "the size of files in 16 or 32 bits is not known (download_bytes and parameters in a card)"
+TOO_LARGE = "more than four times as large as the largest model that ran"
 OTHERWISE = "too few models ran there in the same way"
 
 
@@ -120,13 +124,13 @@ def _never_ran(
     """A model of a card, in the plain setting in which most models ran; else why it cannot be estimated."""
     if size is None:
         return card.name, NO_SIZE
-    parts: list[tuple[Fit, Weights, float | None]] = []
+    parts: list[Part] = []
     for task in tasks:
         plain = [fit for fit in known.values() if _is_plain(fit.setting, task, card)]
         if not plain:
             return card.name, OTHERWISE
         fit = max(plain, key=lambda each: (len(each.models), -each.setting.exemplars))
-        parts.append((fit, _in_memory(size, fit.setting), None))
+        parts.append((fit, _in_memory(size, fit.setting), None, None))
     command = shlex.join(["bench", "run", "--models", card.name, "--tasks", ",".join(tasks), "--latency"])
     return card.name, _Subject(card.title, card, "the size of its files", size.bytes, command, tuple(parts))
 
@@ -145,27 +149,19 @@ def _ran_elsewhere(
     candidate: Candidate, known: Mapping[Setting, Fit], tasks: Sequence[str]
 ) -> tuple[str, _Subject | str]:
     """A model with runs on another machine only, which tell the size of its weights in memory."""
-    parts: list[tuple[Fit, Weights, float | None]] = []
+    parts: list[Part] = []
     for task in tasks:
         if (row := candidate.rows.get(task)) is None:
             continue
         fit, held = known.get(setting_of(row.result)), row.result.cost.model_bytes
         if fit is None or held is None:
             return candidate.name, OTHERWISE
-        parts.append((fit, Weights(held, held), tokens_of(row.result)))
+        parts.append((fit, Weights(held, held), tokens_of(row.result), kept_bytes(row.result)))
     cell, basis = candidate.first.cell, f"its run on {hardware(candidate.first.provenance)}"
-    command = _again(cell.command, tasks)
+    command = shlex.join(command_words(candidate, tasks, fresh=True))
     return candidate.name, _Subject(
         candidate.name, cell.model, basis, candidate.needs.disk, command, tuple(parts)
     )
-
-
-def _again(command: str, tasks: Sequence[str]) -> str:
-    """The command of a run, for these tasks, with latency."""
-    words = [word for word in shlex.split(command) if word not in ("--fresh", "--latency")]
-    if "--tasks" in words:
-        words[words.index("--tasks") + 1] = ",".join(tasks)
-    return shlex.join([*words, "--latency", "--fresh"])
 
 
 def _estimated(subject: _Subject, limits: Limits) -> Estimated | str:
@@ -189,7 +185,7 @@ def _estimated(subject: _Subject, limits: Limits) -> Estimated | str:
         name=subject.name,
         model=subject.card.name,
         basis=subject.basis,
-        weights=max((weights for _, weights, _ in subject.parts), key=lambda each: each.bytes),
+        weights=max((part[1] for part in subject.parts), key=lambda each: each.bytes),
         memory=memory,
         p50=p50,
         p95=p95,

@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 
 from bench.board.explain import CostSource, Explanation, ModelPart, Pair, TaskPart, Test
-from bench.wording import latency, percent, size
+from bench.wording import latency, percent, plain_points, points, size
 
 WIDTH = 79
 PAIRS = 10
@@ -46,7 +46,8 @@ def _model(model: ModelPart) -> Iterator[str]:
 def _score(part: TaskPart) -> str:
     share = percent(part.right / part.questions)
     return (
-        f"{part.task}, weight {percent(part.weight, 0)}: {part.right} of {part.questions} right ({share}), "
+        f"{part.task}, weight {percent(part.weight, 0)}: "
+        f"{part.right:,} of {part.questions:,} right ({share}), "
         f"guessing {percent(part.guessing)}, so {percent(part.way)} of the way; run {part.run}"
     )
 
@@ -77,7 +78,7 @@ def _pairs(pairs: Sequence[Pair]) -> Iterator[str]:
     shown = sorted(pairs, key=lambda pair: pair.test.p)[:PAIRS]
     yield from _wrapped("Compared on the same questions, in points of the score (first minus second):", 0)
     for pair in shown:
-        amount = f"{100 * pair.difference:+.1f} (±{100 * pair.margin:.1f})"
+        amount = f"{points(pair.difference)} (±{plain_points(pair.margin)})"
         yield from _wrapped(f"{pair.first} and {pair.second}: {amount}, {_test(pair.test)}", 2)
     if len(pairs) > PAIRS:
         yield f"  {len(pairs) - PAIRS} pairs more, with a larger p (--json lists them)"

@@ -53,7 +53,7 @@ def as_markdown(table: TaskBoard) -> str:
         _pipes(_RULES[_alignment(column)] for column in columns),
     ]
     lines += [_pipes(_escaped(column.format(row)) for column in columns) for row in table.rows]
-    note = f"{table.items} questions, {table.task.name} version {table.task.version}; ranks are ranges."
+    note = f"{table.items:,} questions, {table.task.name} version {table.task.version}; ranks are ranges."
     return "\n".join([*lines, "", f"{note} {_escaped(table.task.notice)}".rstrip(), ""])
 
 

@@ -81,7 +81,7 @@ def costs(cost: Cost) -> list[tuple[str, str]]:
 def _latencies(measured: Latency | None) -> str:
     if measured is None:
         return DASH
-    return f"{latency(measured.p50)} and {latency(measured.p95)} ({measured.questions} questions)"
+    return f"{latency(measured.p50)} and {latency(measured.p95)} ({measured.questions:,} questions)"
 
 
 def circumstances(where: Provenance) -> list[tuple[str, str]]:

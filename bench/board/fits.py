@@ -12,10 +12,13 @@ from bench.board.standing import memory
 from bench.inputs.engine_rules import Architecture
 from bench.results.result import DoneResult
 from bench.stats.prediction import LEAST, Line, Predicted, fit_line
-from bench.types import Dtype
+from bench.types import CacheShape, Dtype
 
 REACH = 4.0
 """Up to this many times the bytes of the largest measured model, costs are estimated."""
+
+_NUMBER: dict[Dtype | None, int] = {"bfloat16": 2, "float16": 2}
+"""Bytes of a key's or value's number, where it is not 4."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +47,15 @@ class Fit:
 
     `memory` is bytes by bytes; `p50` and `p95` are seconds by bytes x tokens of a prompt, None where too few
     have them. `tokens` is the median of the prompts' mean lengths, `largest` the bytes of the largest model.
+    `kept` are the median, least and most bytes of keys and values, and `memory` is without them; None where
+    they are not known of all runs.
     """
 
     setting: Setting
     models: tuple[str, ...]
     largest: int
     tokens: float
+    kept: Predicted | None
     memory: Line
     p50: Line | None
     p95: Line | None
@@ -70,6 +76,31 @@ class Weights:
 
     bytes: int
     least: int
+
+
+def cache_bytes(shape: CacheShape, tokens: float, longest: float, dtype: Dtype | None) -> float:
+    """The bytes of keys and values of `tokens` tokens in rows of `longest`.
+
+    2 x bytes of a number x layers x heads x size of a head, of layers with a window for min(window, longest)
+    of each row.
+    """
+    held = shape.layers + shape.windowed * min(1.0, shape.window / longest if longest else 0.0)
+    return 2 * _NUMBER.get(dtype, 4) * held * shape.heads * shape.head_size * tokens
+
+
+def kept_bytes(result: DoneResult) -> float | None:
+    """The keys and values that a run kept; None where its result does not say.
+
+    Scoring keeps those of the exemplars, at most a prompt, and writing those of a batch.
+    """
+    setting, longest = setting_of(result), tokens_of(result) or 0.0
+    if not setting.exemplars and not setting.new_tokens:
+        return 0.0
+    shape, batch = result.engine.cache, result.engine.batch_tokens
+    if shape is None or batch is None:
+        return None
+    longest += setting.new_tokens
+    return cache_bytes(shape, batch if setting.new_tokens else longest, longest, setting.dtype)
 
 
 def setting_of(result: DoneResult) -> Setting:
@@ -119,7 +150,11 @@ def fits(results: Iterable[DoneResult]) -> dict[Setting, Fit]:
 
 def _fit(setting: Setting, results: Sequence[DoneResult]) -> Fit | None:
     sizes = [float(result.cost.model_bytes or 0) for result in results]
-    held = fit_line(sizes, [float(memory(result) or 0) for result in results])
+    kept = [kept_bytes(result) for result in results]
+    known = [each for each in kept if each is not None]
+    with_kept = len(known) == len(kept)
+    peaks = [float(memory(result) or 0) for result in results]
+    held = fit_line(sizes, [a - b for a, b in zip(peaks, known, strict=True)] if with_kept else peaks)
     if held is None:
         return None
     timed = [(each, each.cost.alone) for each in results]
@@ -129,22 +164,27 @@ def _fit(setting: Setting, results: Sequence[DoneResult]) -> Fit | None:
         models=tuple(sorted(result.model_name for result in results)),
         largest=int(max(sizes)),
         tokens=median(tokens_of(result) or 0.0 for result in results),
+        kept=Predicted(median(known), min(known), max(known)) if with_kept else None,
         memory=held,
         p50=fit_line(work, [alone.p50 for _, alone in timed if alone]),
         p95=fit_line(work, [alone.p95 for _, alone in timed if alone]),
     )
 
 
-def costs_of(fit: Fit, weights: Weights, tokens: float | None = None) -> Costs | None:
+def costs_of(
+    fit: Fit, weights: Weights, tokens: float | None = None, kept: float | None = None
+) -> Costs | None:
     """The costs of a model with such weights; None where it is far larger than those that were measured.
 
-    `tokens` is the mean length of its prompts, where it is known; else the fit's is taken.
+    `tokens` is the mean length of its prompts, and `kept` are the bytes of its keys and values as by
+    `kept_bytes`; where they are not known, those of the measured models are taken.
     """
+    exact = Predicted(kept, kept, kept) if kept is not None else fit.kept
     if weights.bytes > REACH * fit.largest:
         return None
     length = tokens or fit.tokens
     return Costs(
-        memory=_between(fit.memory, weights.least, weights.bytes),
+        memory=_plus(_between(fit.memory, weights.least, weights.bytes), exact if fit.kept else None),
         p50=fit.p50 and _between(fit.p50, weights.least * length, weights.bytes * length),
         p95=fit.p95 and _between(fit.p95, weights.least * length, weights.bytes * length),
     )
@@ -154,6 +194,12 @@ def _between(line: Line, least: float, most: float) -> Predicted:
     """The value at `most`, with an interval that also holds those for less."""
     upper = line.at(most)
     return Predicted(upper.value, line.at(least).low, upper.high)
+
+
+def _plus(predicted: Predicted, more: Predicted | None) -> Predicted:
+    if more is None:
+        return predicted
+    return Predicted(predicted.value + more.value, predicted.low + more.low, predicted.high + more.high)
 
 
 def few(results: Iterable[DoneResult]) -> str:

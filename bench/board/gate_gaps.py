@@ -1,14 +1,13 @@
 """What a model was measured to need, and what was not measured, with the command that measures it. Pure."""
 
+import shlex
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bench.board.board import TaskBoard
-from bench.board.candidates import Candidate, candidates
-from bench.board.choice_words import command_to_measure
+from bench.board.candidates import Candidate, candidates, command_words, hardware
 from bench.board.gate_names import Subject, Unmeasured
 from bench.board.limits import Limits, Needs, join, over, unknown
-from bench.board.tags import machine_of
 
 _NOTHING = Needs(None, None, None, None, None, "")
 
@@ -37,7 +36,11 @@ def lacking(model: Subject, tasks: Sequence[str], tables: Mapping[str, TaskBoard
     if not (missing := model.lacks(tuple(tasks))):
         return ()
     why = _apart(model.first.cell.model.name, missing, tables)
-    return (Gap(f"{model.name} lacks {join(missing)}{why}", command_to_measure(model, missing)),)
+    return (
+        Gap(
+            f"{model.name} lacks {join(missing)}{why}", shlex.join(command_words(model, missing, fresh=False))
+        ),
+    )
 
 
 def _apart(name: str, tasks: Sequence[str], tables: Mapping[str, TaskBoard]) -> str:
@@ -72,12 +75,17 @@ def spent(
     if elsewhere and replace(limits, disk=None, licence="") != Limits():
         place = join(sorted(machines)) or "this machine"
         gaps += (
-            Gap(f"{model.name} on {place}", f"{command_to_measure(model, elsewhere)} (on that machine)"),
+            Gap(
+                f"{model.name} on {place}",
+                f"{shlex.join(command_words(model, elsewhere, fresh=True))} (on that machine)",
+            ),
         )
     elif missing == ("energy",):
         gaps += (Gap(f"{model.name}, energy{_energy_note(model)}", ""),)
     elif missing:
-        gaps += (Gap(f"{model.name}, {join(missing)}", command_to_measure(model, measured)),)
+        gaps += (
+            Gap(f"{model.name}, {join(missing)}", shlex.join(command_words(model, measured, fresh=False))),
+        )
     return Spent(needs, over(needs, limits), tuple(sorted(here.machines if here else ()))), gaps
 
 
@@ -89,9 +97,7 @@ def _limited(
 
     def kept(table: TaskBoard) -> TaskBoard:
         rows = (row for row in table.rows if row.result.cell.id in ids)
-        return replace(
-            table, rows=tuple(row for row in rows if machine_of(row.result.provenance) in machines)
-        )
+        return replace(table, rows=tuple(row for row in rows if hardware(row.result.provenance) in machines))
 
     return next(iter(candidates([kept(table) for table in tables.values()])), None)
 

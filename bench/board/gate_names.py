@@ -5,10 +5,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.board.board import TaskBoard
-from bench.board.candidates import Candidate
+from bench.board.candidates import Candidate, hardware
 from bench.board.limits import PERMISSIVE
 from bench.board.policy import Costs, Policy, Requirement, reference_of
-from bench.board.tags import machine_of
 from bench.config import Location
 from bench.errors import there_are
 
@@ -133,12 +132,12 @@ def _machine_problems(
 ) -> Iterator[Problem]:
     names = machines(tables)
     chosen = chosen_machines(policy.machine, names, known.here)
-    if not chosen and policy.machine != THIS_MACHINE:
+    if not chosen and policy.machine not in ("", THIS_MACHINE):
         yield ("machine",), f"no run was made on '{policy.machine}'{there_are(policy.machine, names)}"
     limited = [each for each in policy.requirements if isinstance(each, Costs) and each.depend_on_machine]
     if not limited or not isinstance(model, Candidate):
         return
-    used = {machine_of(row.result.provenance) for task, row in model.rows.items() if task in weights}
+    used = {hardware(row.result.provenance) for task, row in model.rows.items() if task in weights}
     if len(used & chosen) > 1:
         what = f"{model.name} was run on {len(used & chosen)} machines ({'; '.join(sorted(used & chosen))})"
         yield (
@@ -149,7 +148,7 @@ def _machine_problems(
 
 def machines(tables: Sequence[TaskBoard]) -> set[str]:
     """The machines of all rows."""
-    return {machine_of(row.result.provenance) for table in tables for row in table.rows}
+    return {hardware(row.result.provenance) for table in tables for row in table.rows}
 
 
 def chosen_machines(name: str, names: Collection[str], here: str) -> frozenset[str]:

@@ -7,7 +7,7 @@ from bench.board.gate import Decision, Finding, Tested
 from bench.board.gate_evidence import Evidence
 from bench.board.gate_gaps import Spent
 from bench.board.gate_names import Subject, Unmeasured
-from bench.board.limits import Limits, describe_limits, join
+from bench.board.limits import Limits, Needs, join, over
 from bench.board.policy import Better, Costs, Equivalent, LeastAccuracy, MostUnread, NotWorse, Requirement
 from bench.wording import counted, percent, points
 
@@ -63,7 +63,7 @@ def claims(requirement: Requirement) -> tuple[str, str]:
         case MostUnread(unread_at_most=share):
             return f"less than {_percent(share)} unread", f"more than {_percent(share)} unread"
         case Costs():
-            return f"within {describe_limits(requirement.limits)}", "over a limit"
+            return f"within {join(_values(requirement.limits, requirement.limits))}", "over a limit"
 
 
 def _points(margin: float) -> str:
@@ -98,21 +98,30 @@ def _estimate(evidence: Evidence, reference: Subject | None) -> str:
 
 def _spent(requirement: Costs, spent: Spent) -> str:
     """What was measured of the costs that have a limit."""
-    needs, limits = spent.needs, requirement.limits
-    known = Limits(
-        memory=needs.memory if limits.memory is not None else None,
-        p50=needs.p50 if limits.p50 is not None else None,
-        p95=needs.p95 if limits.p95 is not None else None,
-        disk=needs.disk if limits.disk is not None else None,
-        joules=needs.joules if limits.joules is not None else None,
-        licence=needs.licence if limits.licence else "",
+    limits = requirement.limits
+    words = join(_values(spent.needs, limits)) or "nothing was measured"
+    where = f" on {join(spent.machines)}" if requirement.depend_on_machine and spent.machines else ""
+    rest = f"over: {join(spent.over)}" if spent.over else f"limits: {join(_values(limits, limits))}"
+    return f"{words}{where}; {rest}"
+
+
+def _values(costs: Limits | Needs, limits: Limits) -> list[str]:
+    """Those of the costs that have a limit, in the words of `bench.board.limits.over`."""
+
+    def none_if(limit: float | None) -> int | None:
+        return None if limit is None else 0
+
+    allowed = Limits(
+        memory=none_if(limits.memory),
+        p50=none_if(limits.p50),
+        p95=none_if(limits.p95),
+        disk=none_if(limits.disk),
+        joules=none_if(limits.joules),
     )
-    words = [describe_limits(known) or "nothing was measured"]
-    if requirement.depend_on_machine and spent.machines:
-        words.append(f"on {join(spent.machines)}")
-    return f"{' '.join(words)}; {'over' if spent.over else 'limits'}: " + (
-        join(spent.over) if spent.over else describe_limits(limits)
-    )
+    known = Needs(costs.memory, costs.p50, costs.p95, costs.disk, costs.joules, "")
+    is_any = costs.licence.casefold() == "permissive"
+    licence = "a permissive licence" if is_any else f"the licence {costs.licence}" if limits.licence else ""
+    return [*over(known, allowed), *filter(None, [licence])]
 
 
 def _undecided(decision: Decision) -> Iterator[str]:

@@ -72,16 +72,17 @@ def describe_headroom(candidate: Candidate, limits: Limits) -> list[str]:
 
 
 def _times(candidate: Candidate, limits: Limits) -> Iterator[str]:
+    several = len(candidate.rows) > 1
     for limit in dict.fromkeys((limits.p50, limits.p95)):
         within = None if limit is None else answers_within(candidate, limit)
         if within is not None:
-            number = f"{within.least}" if within.least == within.most else f"at least {within.least}"
-            task = f" on {within.task}, the slowest task" if len(candidate.rows) > 1 else ""
+            at_least = "at least " if several or within.least < within.most else ""
+            asked = f"{at_least}{within.least} of {within.questions} questions asked one at a time"
             share = f"{percent(within.interval.low, 0)} to {percent(within.interval.high, 0)}"
-            asked = f"{number} of {within.questions} questions asked one at a time{task}"
+            where = " on each task" if several else ""
             yield (
-                f"Answered within {latency(within.limit)}: {asked}; of all questions, {share} "
-                f"with {percent(0.95, 0)} confidence."
+                f"Answered within {latency(within.limit)}: {asked}{where}; of all questions, {share} with "
+                f"{percent(0.95, 0)} confidence."
             )
 
 

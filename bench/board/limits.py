@@ -66,6 +66,8 @@ _COSTS: tuple[tuple[str, str, str, Callable[..., str]], ...] = (
     ("joules", "{} for one answer", "energy", _joules),
 )
 """A limit's name, its text around the value, what has to be measured for it, and the value's text."""
+LONGEST = 80
+"""Characters of a description of limits."""
 LANGUAGES = "languages"
 """Stands in `unknown` for a card that states no languages."""
 
@@ -100,7 +102,10 @@ def unknown(needs: Needs, limits: Limits) -> tuple[str, ...]:
 
 
 def describe_limits(limits: Limits) -> str:
-    """ "within 4 GB of memory and 500 ms for one answer and with a permissive licence"; "" without limits."""
+    """ "within 4 GB of memory and 500 ms for one answer and with a permissive licence"; "" without limits.
+
+    Longer than `LONGEST`, it is "within all of your limits".
+    """
     terms: list[str] = []
     if limits.licence:
         terms.append(
@@ -110,7 +115,8 @@ def describe_limits(limits: Limits) -> str:
         terms.append(f"support for {join(limits.languages)}")
     costs = _values(limits)
     parts = f"within {join(costs)}" if costs else "", f"with {join(terms)}" if terms else ""
-    return " and ".join(filter(None, parts))
+    text = " and ".join(filter(None, parts))
+    return text if len(text) <= LONGEST else "within all of your limits"
 
 
 def describe_needs(needs: Needs) -> str:

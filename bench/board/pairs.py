@@ -28,14 +28,14 @@ def reason_not_comparable(first: Answered, second: Answered) -> str:
 
 def describe_pair(first: str, second: str, pair: Paired) -> str:
     """The difference in a sentence, with its interval and p; `static/compare.js` says the same."""
-    right = f"{pair.both + pair.only_first} and {pair.both + pair.only_second} right"
+    right = f"{pair.both + pair.only_first:,} and {pair.both + pair.only_second:,} right"
     total = pair.both + pair.only_first + pair.only_second + pair.neither
     if pair.p > SIGNIFICANT:
         verdict = f"No significant difference between {first} and {second}"
     else:
         better, worse = (second, first) if pair.difference > 0 else (first, second)
         verdict = f"{better} is significantly better than {worse}"
-    return f"{verdict}: {right} of {total}; second minus first: {format_difference(pair)}."
+    return f"{verdict}: {right} of {total:,}; second minus first: {format_difference(pair)}."
 
 
 def describe_detectable(pair: Paired) -> str:

@@ -112,7 +112,14 @@ class Costs(_Requirement):
 
     @property
     def limits(self) -> Limits:
-        return Limits(self.memory, self.latency, self.p95, self.disk, self.energy, self.license)
+        return Limits(
+            memory=self.memory,
+            p50=self.latency,
+            p95=self.p95,
+            disk=self.disk,
+            joules=self.energy,
+            licence=self.license,
+        )
 
     @property
     def depend_on_machine(self) -> bool:

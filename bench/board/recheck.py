@@ -1,6 +1,6 @@
 """Whether what a run says holds where it was run again, on some of its questions. Pure."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from bench.board.board import are_comparable
@@ -30,6 +30,15 @@ class Times:
     memory: int | None
     p50: float | None
     p95: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """A repetition: its answers, as far as they were given in time, its costs, and the hardware it ran on."""
+
+    records: tuple[Record, ...]
+    times: Times
+    machine: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,22 +75,14 @@ def reason_not_repeated(before: CellFacts, now: CellFacts) -> str:
     return ""
 
 
-def recheck(
-    before: DoneResult,
-    answers: Mapping[str, Record],
-    now: DoneResult,
-    records: Sequence[Record],
-    limits: Limits,
-) -> Recheck:
+def recheck(before: DoneResult, answers: Mapping[str, Record], again: Again, limits: Limits) -> Recheck:
     """Compare a run with its repetition; `answers` are the run's records by question id."""
-    pairs = [(answers[record.question_id], record) for record in records]
-    different = [
-        (old, new) for old, new in pairs if old.model_output.final_answer != new.model_output.final_answer
-    ]
+    pairs = [(answers[record.question_id], record) for record in again.records]
+    different = [(old, new) for old, new in pairs if _answer(old) != _answer(new)]
     margin = ROUNDING[before.cell.variant.dtype or "float32"]
     ties = [pair for pair in different if _is_tie(*pair, before, margin)]
-    here = hardware(before.provenance) == hardware(now.provenance)
-    old, new = _times(before), _times(now)
+    here = hardware(before.provenance) == again.machine
+    old, new = times_of(before), again.times
     wrong = [*_answers(before, len(pairs), len(different) - len(ties)), *_costs(old, new, limits, here=here)]
     return Recheck(
         task=before.cell.task.name,
@@ -97,7 +98,12 @@ def recheck(
     )
 
 
-def _times(result: DoneResult) -> Times:
+def _answer(record: Record) -> str | None:
+    return record.model_output.final_answer
+
+
+def times_of(result: DoneResult) -> Times:
+    """The costs of a run that a check compares."""
     alone = result.cost.alone
     return Times(memory(result), alone and alone.p50, alone and alone.p95)
 

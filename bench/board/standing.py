@@ -11,6 +11,7 @@ from bench.results.answers import Answers
 from bench.results.result import DoneResult
 from bench.stats.ranking import Ranking, chance_corrected, detectable, median_differ, rank
 from bench.types import ViewName
+from bench.wording import percent
 
 FRUGAL = 0.67
 """The headline names a model that needs at most this share of the best one's memory."""
@@ -42,17 +43,22 @@ class Standings:
     detectable: float
     headline: str
     by_view: Mapping[ViewName, tuple[Standing, ...]]
+    headlines: Mapping[ViewName, str]
+    """The headline if answers were read by that view."""
 
 
 def standings(results: Sequence[DoneResult], answers: Sequence[Answers], chance: float) -> Standings:
     """Rank the rows on the questions that all were asked; there must be at least one row."""
     right = np.array([each.right for each in answers])
     ranking = rank(right)
+    rows = _standings(right, ranking, chance)
+    by_view = dict(_by_view(results, answers, chance))
     return Standings(
-        rows=_standings(right, ranking, chance),
+        rows=rows,
         detectable=detectable(right.shape[1], median_differ(ranking)),
-        headline=headline(results, ranking),
-        by_view=dict(_by_view(results, answers, chance)),
+        headline=headline(results, rows),
+        by_view=by_view,
+        headlines={view: headline(results, rows) for view, rows in by_view.items()},
     )
 
 
@@ -62,13 +68,13 @@ def _by_view(
     """The standings by each view that all rows can be read in, where there are several."""
     views: dict[ViewName, None] = {view: None for each in answers for view in each.views}
     for view in views if len(views) > 1 else ():
-        right = [_right_by(view, *row) for row in zip(results, answers, strict=True)]
+        right = [right_by(view, *row) for row in zip(results, answers, strict=True)]
         known = [row for row in right if row is not None]
         if len(known) == len(right):
             yield view, _standings(np.array(known), rank(np.array(known)), chance)
 
 
-def _right_by(view: ViewName, result: DoneResult, answers: Answers) -> NDArray[np.bool_] | None:
+def right_by(view: ViewName, result: DoneResult, answers: Answers) -> NDArray[np.bool_] | None:
     """Which questions a row has right by that view: baselines and written answers are the same in each."""
     if result.cell.model.is_baseline or result.cell.variant.generate:
         return answers.right
@@ -83,10 +89,11 @@ def _standings(right: NDArray[np.bool_], ranking: Ranking, chance: float) -> tup
     )
 
 
-def headline(results: Sequence[DoneResult], ranking: Ranking) -> str:
+def headline(results: Sequence[DoneResult], rows: Sequence[Standing]) -> str:
     """Which models are best, and which of several needs much less memory."""
-    top = [result for result, best in zip(results, ranking.best, strict=True) if best == 1]
-    leader = max(top, key=lambda result: result.metrics.accuracy.value)
+    pairs = [(result, row.accuracy) for result, row in zip(results, rows, strict=True) if row.best == 1]
+    top = [result for result, _ in sorted(pairs, key=lambda pair: -pair[1])]
+    leader = top[0]
     baselines = [result for result in top if _is_baseline(result)]
     models = [result for result in top if not _is_baseline(result)]
     if all(_is_baseline(result) for result in results):
@@ -100,8 +107,7 @@ def headline(results: Sequence[DoneResult], ranking: Ranking) -> str:
     elif len(top) == 1:
         return f"{_name(leader, results)} is best, by a significant margin."
     else:
-        by_accuracy = sorted(models, key=lambda result: -result.metrics.accuracy.value)
-        names = _join([_name(result, results) for result in by_accuracy])
+        names = _join([_name(result, results) for result in models])
         text = f"{names} are best, with no significant difference between them"
     return f"{text}{_frugal(leader, models, results)}."
 
@@ -122,7 +128,7 @@ def _frugal(leader: DoneResult, models: Sequence[DoneResult], results: Sequence[
         return ""
     size, least = min(sizes, key=lambda pair: pair[0])
     share = size / most
-    return f"; {_name(least, results)} needs {share:.0%} of the memory" if share <= FRUGAL else ""
+    return f"; {_name(least, results)} needs {percent(share, 0)} of the memory" if share <= FRUGAL else ""
 
 
 def memory(result: DoneResult) -> int | None:

@@ -148,7 +148,10 @@ def _table(decision: "Decision") -> "Table":
 
     from bench.board.gate_words import reasons
 
-    table = Table("Requirement", "State", box=None, header_style="bold")
+    title = decision.policy.title or None
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, header_style="bold")
+    table.add_column("Requirement")
+    table.add_column("State", no_wrap=True)
     table.add_column("Reason", overflow="fold")
     for finding in decision.findings:
         table.add_row(finding.requirement.name, finding.state, "\n".join(reasons(finding)))

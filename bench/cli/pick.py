@@ -196,7 +196,10 @@ def _machine(name: str, board: "Board") -> str:
     wanted = name.casefold()
     if wanted in ("", "any"):
         return ""
-    origins = [row.result.provenance for table in board.tasks for row in table.rows]
+    results = [row.result for table in board.tasks for row in table.rows]
+    # Baselines never run on a GPU, so they would make two machines of one.
+    models = [result for result in results if not result.cell.model.is_baseline] or results
+    origins = [result.provenance for result in models if result.provenance.machine != "unknown"]
     if wanted == "this":
         names = {hardware(origin) for origin in origins if machine_of(origin) == this_machine()}
         if not names:
@@ -225,7 +228,7 @@ def _show(choice: "Choice") -> None:
         stdout().print(_table(choice.fitting))
     gaps = to_measure(choice)
     for what, command in gaps[:GAPS]:
-        click.echo(f"not measured: {what}: {command}")
+        click.echo(f"not measured: {what}\n  {command}")
     if len(gaps) > GAPS:
         click.echo(f"not measured: {len(gaps) - GAPS} more (--json lists them)")
 

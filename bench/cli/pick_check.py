@@ -17,9 +17,11 @@ if TYPE_CHECKING:
     from bench.board.candidates import Candidate
     from bench.board.choice import Choice
     from bench.board.limits import Limits
-    from bench.board.recheck import Recheck
-    from bench.cells.cell import Cell
+    from bench.board.recheck import Again, Recheck
+    from bench.cells.cell import Cell, Planned
     from bench.results.result import DoneResult
+    from bench.sweeps.events import Event
+    from bench.sweeps.sweep import Watch
 
 SECONDS = 120.0
 """About how long a check takes, over all tasks."""
@@ -86,9 +88,12 @@ def _cell(row: "Row", limit: int | None, seconds: float, data_dir: Path | None) 
         raise CannotCheckError(f"its run is {row.result.origin}, and cannot be repeated here")
     if "--include-path" in words or set(FLAGS_OF_CODE).intersection(words):
         raise CannotCheckError(f"its run needs folders or code of your own: {facts.command}")
-    params = run.make_context("run", _without_data_dir(words)).params
-    named = {name: params[name] for name in ("models", "tasks", "suite", "include_path", "offline")}
-    selection = Selection(**named, data_dir=data_dir, strict=False)
+    # With its parent, because click keeps the help option that a command is first parsed with.
+    parent = click.get_current_context()
+    params = run.make_context("run", _without_data_dir(words), parent=parent).params
+    # Offline, because a check of two minutes downloads nothing.
+    named = {name: params[name] for name in ("models", "tasks", "suite", "include_path")}
+    selection = Selection(**named, data_dir=data_dir, offline=True, strict=False)
     asked = min(limit or facts.data["test"].rows, questions_within(row.result, seconds))
     settings = Settings(limit=asked, seed=params["seed"])
     cells, missing, _, _ = plan_selected(selection, params["choices"].variants(), settings)
@@ -128,24 +133,55 @@ def _recheck(row: "Row", cell: "Cell", limits: "Limits", seconds: float) -> "Rec
     """Run the cell with latency, and compare it with the run."""
     from bench.board.recheck import recheck
     from bench.cli.progress import progress
-    from bench.results.store import find_run
     from bench.sweeps.events import Terms
     from bench.sweeps.executor import LOCAL
     from bench.sweeps.sweep import run_sweep
 
     terms = Terms(fresh=True, timeout=seconds, latency=True)
+    fewer = f"fewer questions take less time: --limit {max(1, len(cell.items) // 2)}"
     with TemporaryDirectory(prefix="bench-check-") as folder, progress([cell]) as watch:
-        results = Path(folder)
-        ended = run_sweep([cell], results, terms, LOCAL, watch)
-        # Where the time was over only while latency was measured, the answers are there.
-        again = find_run(results, cell.folder, cell.id)
+        ended = run_sweep([cell], Path(folder), terms, LOCAL, _unless_failed(watch))
+        again = _again(Path(folder), cell, row.result)
     if again is None:
         reasons = [result.reason for result in ended if result.status != "done"]
-        fewer = f"fewer questions take less time: --limit {max(1, len(cell.items) // 2)}"
         raise CannotCheckError(f"{', '.join(reasons)}; {fewer}")
-    assert again.result.status == "done"
+    if (limits.p50 or limits.p95) and again.times.p50 is None:
+        raise CannotCheckError(f"the time of one answer was not measured within {seconds:g} s; {fewer}")
     answers = {record.question_id: record for record in row.answers.records()}
-    return recheck(row.result, answers, again.result, again.records, limits)
+    return recheck(row.result, answers, again, limits)
+
+
+def _unless_failed(watch: "Watch") -> "Watch":
+    """A failure is in the verdict; a check that runs out of time is none."""
+
+    def show(cell: "Planned", event: "Event") -> None:
+        if getattr(event, "status", "") != "failed":
+            watch(cell, event)
+
+    return show
+
+
+def _again(results: Path, cell: "Cell", before: "DoneResult") -> "Again | None":
+    """What the cell did, as far as it came in its time; None where it answered nothing."""
+    from bench.board.candidates import hardware
+    from bench.board.recheck import Again, Times, times_of
+    from bench.results.journal import NAME, read_journal
+    from bench.results.machine import has_accelerator, machine_of, this_machine
+    from bench.results.store import find_run
+
+    if run := find_run(results, cell.folder, cell.id):
+        assert run.result.status == "done", "find_run gives finished runs"
+        return Again(run.records, times_of(run.result), hardware(run.result.provenance))
+    unfinished = read_journal(results / cell.folder / NAME)
+    if unfinished is None or not unfinished.batches:
+        return None
+    here = this_machine()
+    machine = hardware(before.provenance) if machine_of(before.provenance) == here else here
+    peaks = [batch.peak_memory_bytes for batch in unfinished.batches if batch.peak_memory_bytes]
+    records = tuple(record for batch in unfinished.batches for record in batch.records)
+    # Batches know the memory of the process, and not that of an accelerator.
+    memory = None if has_accelerator() else max(peaks, default=None)
+    return Again(records, Times(memory, None, None), machine)
 
 
 def show_check(checked: Checked) -> None:
@@ -162,9 +198,7 @@ def show_check(checked: Checked) -> None:
         table.add_row(f"{each.task}: questions", str(each.total), str(each.asked))
         table.add_row(f"{each.task}: same answers", "", f"{each.equal} of {each.asked}")
         if each.ties:
-            table.add_row(
-                f"{each.task}: other answers with equal scores, but for rounding", "", str(each.ties)
-            )
+            table.add_row(f"{each.task}: other, of equal score", "", str(each.ties))
         table.add_row(f"{each.task}: memory", size(each.before.memory), size(each.now.memory))
         for name, before, now in (
             ("one answer", each.before.p50, each.now.p50),

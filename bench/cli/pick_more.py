@@ -9,6 +9,7 @@ import click
 
 from bench.cli import options
 from bench.cli.pick_check import Checked, facts_of_check
+from bench.errors import UsageError
 
 if TYPE_CHECKING:
     from bench.board.board import Board
@@ -61,7 +62,12 @@ def more_flags(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def supplement(board: "Board", choice: "Choice", cards: "Sequence[CardFile]", more: More) -> Supplement:
-    """Estimates of the models that did not run on this machine, and the explanation."""
+    """Estimates of the models that did not run on this machine, and the explanation.
+
+    Raises a UsageError for an option of the check without it.
+    """
+    if more.limit and not more.check:
+        raise UsageError("--limit needs --check")
     from bench.board.estimates import estimates
     from bench.board.explain import explain
     from bench.inputs.file_sizes import file_size
@@ -75,11 +81,13 @@ def supplement(board: "Board", choice: "Choice", cards: "Sequence[CardFile]", mo
 
 
 def _here(board: "Board") -> str:
-    """The `hardware` of this machine; "" where it has no run."""
+    """The `hardware` of all runs, else of this machine; "" where it has no run."""
     from bench.board.candidates import hardware
     from bench.results.machine import machine_of, this_machine
 
     origins = [row.result.provenance for table in board.tasks for row in table.rows]
+    if len({hardware(origin) for origin in origins}) == 1:  # asking this machine takes a while
+        return hardware(origins[0])
     return next((hardware(origin) for origin in origins if machine_of(origin) == this_machine()), "")
 
 

@@ -128,13 +128,13 @@ def _outcome(event: Result | Skipped | Busy | Retry | BeyondPositions) -> str:
         case Skipped(result=result):
             rate, where = result.metrics.accuracy, result.provenance
             when = f"{where.finished[:10]}, {where.machine}"
-            return f"done before ({when}): {rate.correct} of {rate.total} right; --fresh reruns it"
+            return f"done before ({when}): {rate.correct:,} of {rate.total:,} right; --fresh reruns it"
         case FailedResult() | CannotRunResult():
             return f"failed: {event.reason}"
         case DoneResult():
             rate, spent = event.metrics.accuracy, event.cost.scoring_seconds
             assert spent is not None, "a sweep measures what it runs"
-            return f"{rate.correct} of {rate.total} right in {spent:.1f} s{_unanswered(event)}"
+            return f"{rate.correct:,} of {rate.total:,} right in {spent:.1f} s{_unanswered(event)}"
 
 
 def _unanswered(result: DoneResult) -> str:

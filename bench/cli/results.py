@@ -8,6 +8,7 @@ import click
 
 from bench.cli import options
 from bench.errors import FileError, Mistake, UsageError
+from bench.wording import percent
 
 if TYPE_CHECKING:
     from bench.results.check import Entry
@@ -30,10 +31,11 @@ def list_runs(*, results: Path, as_json: bool) -> None:
     from rich.table import Table
 
     from bench.cli.console import stdout
+    from bench.results.answers_cache import cached_results
     from bench.results.check import entries
     from bench.results.store import existing
 
-    rows = [_row(entry) for entry in entries(existing(results))]
+    rows = [_row(entry) for entry in entries(existing(results), cached_results(results))]
     if as_json:
         click.echo(json.dumps(rows, indent=1))
         return
@@ -99,9 +101,10 @@ def _show_done(result: "DoneResult") -> None:
     if result.origin:
         click.echo(result.origin)
     rate = result.metrics.accuracy
-    click.echo(f"{rate.correct} of {rate.total} right: {rate.value:.1%} ({rate.low:.1%} to {rate.high:.1%})")
+    interval = f"({percent(rate.low)} to {percent(rate.high)})"
+    click.echo(f"{rate.correct:,} of {rate.total:,} right: {percent(rate.value)} {interval}")
     for view, by_view in result.metrics.views.items():
-        click.echo(f"  {view_title(view):<37} {by_view.value:.1%}")
+        click.echo(f"  {view_title(view):<37} {percent(by_view.value)}")
     click.echo("cost, measured during scoring")
     for name, value in facts.costs(result.cost):
         click.echo(f"  {name:<37} {value}")

@@ -193,7 +193,7 @@ def _validate(path: Path, folder: Path | None, name: str = "", *, offline: bool)
     """Check a task and print what was found; returns the exit code. `name` is shown instead of the path."""
     from bench.folders import display
     from bench.inputs.validate import prove
-    from bench.wording import counted
+    from bench.wording import counted, percent
 
     name = name or display(path)
     try:
@@ -207,7 +207,7 @@ def _validate(path: Path, folder: Path | None, name: str = "", *, offline: bool)
     answers = ", ".join(f"{letter} {count}" for letter, count in proof.answers.items())
     prompts = counted(proof.prompts, "distinct prompt")
     click.echo(f"{name}: ok, {counted(proof.items, 'item')}, {prompts}")
-    click.echo(f"  answers: {answers}; the most common one is right for {proof.majority:.1%}")
+    click.echo(f"  answers: {answers}; the most common one is right for {percent(proof.majority)}")
     for role, source in proof.sources.items():
         shown = f"{proof.exemplars} ({source})" if role == "exemplars" and proof.exemplars else source
         click.echo(f"  {role}: {shown}")

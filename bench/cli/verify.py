@@ -8,7 +8,7 @@ import click
 from bench.cli import options
 from bench.cli.choices import ChoiceCommand, choice_flags
 from bench.errors import UsageError
-from bench.wording import size
+from bench.wording import percent, size
 
 if TYPE_CHECKING:
     from bench.cells.cell import Cell
@@ -127,10 +127,11 @@ def _show_tables(result: "Verification") -> None:
 
     console = stdout()
     shots = f", {result.exemplars} exemplars" if result.exemplars else ""
-    console.print(f"{result.model} on {result.items} of {result.task}{shots}, {result.dtype}, {result.path}")
+    asked = f"{result.items:,} of {result.task}{shots}"
+    console.print(f"{result.model} on {asked}, {result.dtype}, {result.path}")
     views = Table("view", "largest difference", "same answer", box=None, header_style="bold")
     for view, check in result.views.items():
-        views.add_row(view, f"{check.max_difference:.2g}", f"{check.agree}/{check.items}")
+        views.add_row(view, f"{check.max_difference:.2g}", f"{check.agree:,}/{check.items:,}")
     console.print(views)
     work = Table(box=None, header_style="bold")
     for name in ("work", "ours", "lm-eval", "times as fast"):
@@ -143,5 +144,5 @@ def _show_tables(result: "Verification") -> None:
     console.print(f"all views take {result.all_views_to_letters:.2f} times the letters alone")
     console.print(
         f"matrix products: {result.matmul_flops / 1e9:,.0f} GFLOP/s on this machine, "
-        f"{result.rate_share:.0%} of that in the letters' linear layers"
+        f"{percent(result.rate_share, 0)} of that in the letters' linear layers"
     )

@@ -11,6 +11,7 @@ from bench.engines.loading import best_dtype, device_name, quieten
 from bench.engines.memory import free_memory_bytes
 from bench.errors import one_line
 from bench.types import Quantization
+from bench.wording import percent
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ def _quantizations() -> Iterator[tuple[Quantization, str]]:
             quantized = _quantize(layer, kind).to(device_name())
             outputs = quantized(inputs.to(device_name())).float().cpu()
             error = float((outputs - expected).norm() / expected.norm())
-            yield kind, "" if error < 0.5 else f"wrong by {error:.0%}"
+            yield kind, "" if error < 0.5 else f"wrong by {percent(error, 0)}"
         except Exception as error:  # noqa: BLE001 (whatever the library or the driver raises)
             yield kind, one_line(error)
 

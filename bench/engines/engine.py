@@ -8,6 +8,7 @@ from bench.inputs.adapter import Adapter
 from bench.inputs.model_card import ModelCard
 from bench.inputs.weights import NO_TRUST, Trust
 from bench.types import (
+    CacheShape,
     Dtype,
     Encoded,
     GenerateRequest,
@@ -104,6 +105,16 @@ class WithPositions(Protocol):
     @property
     def positions(self) -> int | None:
         """The tokens that the model was made for; None where longer ones are refused, or nothing is known."""
+        ...
+
+
+@runtime_checkable
+class WithCache(Protocol):
+    """An engine whose model may keep keys and values of tokens."""
+
+    @property
+    def cache_shape(self) -> CacheShape | None:
+        """What it keeps of a token; None for a model without, or with one of another kind."""
         ...
 
 

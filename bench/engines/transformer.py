@@ -8,11 +8,13 @@ from typing import Any
 from bench.engines import causal, chat, seq2seq, writing
 from bench.engines.auto_class import tower_bytes
 from bench.engines.fitting import check_tokens, rotary_positions, vocabulary_size
+from bench.engines.keys_and_values import cache_shape
 from bench.engines.long_rows import by_length, forget_lengths, frequency_border, to_write, within
 from bench.engines.packing import Path
 from bench.engines.quantizing import footprint, keep_unpacked
 from bench.engines.tokenizing import encode_causal, encode_prompt, encode_seq2seq
 from bench.types import (
+    CacheShape,
     Encoded,
     GenerateRequest,
     Message,
@@ -52,6 +54,10 @@ class TransformerEngine:
     @property
     def positions(self) -> int | None:
         return rotary_positions(self.model)
+
+    @property
+    def cache_shape(self) -> CacheShape | None:
+        return cache_shape(self.model)
 
     @property
     def tower_bytes(self) -> int | None:

@@ -15,7 +15,7 @@ from bench.inputs.items import content_of
 from bench.inputs.prompts import render, system_text
 from bench.inputs.task import TaskFile, read_task
 from bench.types import Item, Role
-from bench.wording import counted
+from bench.wording import counted, percent
 
 UNBALANCED = 1.5
 """Warn when the most common letter has more than this many times an even share of the answers."""
@@ -168,6 +168,6 @@ def _warnings(file: TaskFile, items: Sequence[Item], most: float) -> Iterator[st
     if letter := one_letter(items):
         yield f"every question has the answer {letter}: a model that always gives it scores 100 %"
     elif most > UNBALANCED * even:
-        yield f"answers are unbalanced: always giving the most common letter scores {most:.1%}"
+        yield f"answers are unbalanced: always giving the most common letter scores {percent(most)}"
     if len(counts) > 1:
         yield f"items have {counts[0]} to {counts[-1]} options"

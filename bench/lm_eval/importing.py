@@ -165,7 +165,7 @@ def _keep(
         return Outcome("differs", text)
     write_run(results, folder, result, records_bytes(records))
     rate = result.metrics.accuracy
-    text = "; ".join([f"{rate.correct} of {rate.total} right", *notes])
+    text = "; ".join([f"{rate.correct:,} of {rate.total:,} right", *notes])
     return Outcome("imported", f"{results / folder}: {text}")
 
 

@@ -7,6 +7,7 @@ and its modification time are the same, unless the clock was set back. What publ
 the files.
 """
 
+import gc
 import hashlib
 import io
 import time
@@ -56,10 +57,9 @@ class _Entry(Strict):
 
 
 class _Index(Strict):
-    """`version` is that of the program, and `results` the folder whose runs these are."""
+    """`version` is that of the program."""
 
     version: str
-    results: str
     entries: tuple[_Entry, ...]
 
 
@@ -78,8 +78,7 @@ def read_cached(results: Path) -> list[AnyRun | FileError]:
     paths = result_files(results)
     stamps = {path: _stamp(path) for path in paths}  # before the files are read
     now = time.time_ns()
-    kept = _load(results)
-    known = {path: kept[path] for path in paths if path in kept and kept[path].stamp == stamps[path]}
+    known = {path: kept for path, kept in _load(results).items() if kept.stamp == stamps.get(path)}
     others = [path for path in paths if path not in known]
     fresh = dict(zip(others, read_files(results, others), strict=True))
     new = {
@@ -90,6 +89,12 @@ def read_cached(results: Path) -> list[AnyRun | FileError]:
     if new:
         _save(results, known | new)
     return [known[path].run if path in known else fresh[path] for path in paths]
+
+
+def cached_results(results: Path) -> dict[Path, DoneResult]:
+    """The finished runs that the cache has and that have not changed since, by folder. Nothing is kept."""
+    kept = _load(results).items()
+    return {path.parent: each.run.result for path, each in kept if each.stamp == _stamp(path)}
 
 
 def cache_file(results: Path) -> Path:
@@ -122,7 +127,7 @@ def _version() -> str:
 def _save(results: Path, kept: Mapping[Path, _Kept]) -> None:
     runs = [each.run for each in kept.values()]
     entries = tuple(_entry(each) for each in kept.values())
-    index = _Index(version=_version(), results=str(results.resolve()), entries=entries)
+    index = _Index(version=_version(), entries=entries)
     arrays = {name: np.concatenate([_numbers(run.answers, name) for run in runs]) for name in _EACH}
     views = [bits for run in runs for bits in run.answers.views.values()]
     arrays["views"] = np.concatenate([np.zeros(0, dtype=np.bool_), *views])
@@ -165,15 +170,21 @@ def _numbers(answers: Answers, name: str) -> NDArray[Any]:
 
 def _load(results: Path) -> dict[Path, _Kept]:
     """What is kept, by the path of its `result.json`; empty where nothing is, or nothing that can be used."""
+    collects = gc.isenabled()
+    gc.disable()  # to look through the values of a thousand runs for garbage takes as long as to make them
     try:
         with np.load(cache_file(results), allow_pickle=False) as file:
             index = _Index.model_validate_json(file["index"].tobytes())
-            if (index.version, index.results) != (_version(), str(results.resolve())):
+            if index.version != _version():
                 return {}
             arrays = {name: file[name] for name in (*_EACH, "views", "scores")}
         return dict(_read(results, index.entries, arrays))
     except Exception:  # noqa: BLE001 (a damaged file may raise anything)
         return {}
+    finally:
+        gc.freeze()
+        if collects:
+            gc.enable()
 
 
 def _read(results: Path, entries: Sequence[_Entry], arrays: Arrays) -> Iterator[tuple[Path, _Kept]]:

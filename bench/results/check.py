@@ -2,10 +2,11 @@
 
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, cast
 
 from bench.errors import FileError
@@ -58,15 +59,26 @@ class Entry:
         return "failed" if self.result else "unfinished"
 
 
-def run_folders(results: Path) -> list[Path]:
-    """Every folder that holds a file of a run, sorted by path."""
-    names = {"result.json", "records.jsonl", NAME}
-    return sorted(Path(folder) for folder, _, files in os.walk(results) if not names.isdisjoint(files))
+def run_folders(results: Path, *, without_result: bool = False) -> list[Path]:
+    """Every folder that holds a file of a run, sorted by path, or those that have no `result.json`."""
+    walk = (
+        (folder, {"result.json", "records.jsonl", NAME} & {*files}) for folder, _, files in os.walk(results)
+    )
+    return sorted(
+        Path(folder) for folder, names in walk if names and not (without_result and "result.json" in names)
+    )
 
 
-def entries(results: Path) -> Iterator[Entry]:
-    """Every run. Summaries are read; of records only the digest is checked."""
-    return (entry_of(results, folder) for folder in run_folders(results))
+def entries(results: Path, known: Mapping[Path, DoneResult] = MappingProxyType({})) -> Iterator[Entry]:
+    """Every run. Summaries are read, and of records only the digest is checked.
+
+    Those of `known`, by the run's folder, are taken as they are.
+    """
+    for folder in run_folders(results):
+        if folder in known:
+            yield Entry(folder.relative_to(results), known[folder], read_journal(folder / NAME))
+        else:
+            yield entry_of(results, folder)
 
 
 def entry_of(results: Path, folder: Path) -> Entry:

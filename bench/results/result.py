@@ -10,7 +10,7 @@ from bench.inputs.model_card import ModelCard
 from bench.inputs.odd_rows import OddKind, OddRows, odd_warnings
 from bench.results.variant import Variant
 from bench.scoring.metrics import Metrics
-from bench.types import LimitOrder, Role, Texts, ViewName
+from bench.types import CacheShape, LimitOrder, Role, Texts, ViewName
 
 if TYPE_CHECKING:
     from bench.inputs.data import Split
@@ -167,7 +167,8 @@ class EngineFacts(Strict):
     """`path` is `packed`, `shared`, `plain` or ""; `batch_tokens` is the size of the last batch in tokens.
 
     `pickle` and `code` are whether the weights were pickles, or ran their own code. `positions` are those
-    that the model was made for, where prompts were longer; else it is not in the file.
+    that the model was made for, where prompts were longer; else it is not in the file. `cache` are the
+    keys and values that the model keeps, in runs that keep them: with exemplars or written replies.
     """
 
     path: str
@@ -175,6 +176,7 @@ class EngineFacts(Strict):
     pickle: bool = False
     code: bool = False
     positions: int | None = Field(default=None, exclude_if=lambda positions: positions is None)
+    cache: CacheShape | None = Field(default=None, exclude_if=lambda cache: cache is None)
 
 
 def _date(text: str) -> str:

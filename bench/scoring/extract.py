@@ -7,11 +7,9 @@ that names no answer, or two, has none. `reply.py` finds where options are named
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from bench.scoring.reply import VERB, Reply, labelled, named, pattern, plain_reply, skip
-
-ReadStatus = Literal["parsed", "no_answer", "several_answers", "unfinished"]
+from bench.types import ReadStatus
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from bench.config import Strict
-from bench.scoring.extract import ReadStatus
-from bench.types import LETTERS, Extra, ViewName
+from bench.types import LETTERS, Extra, ReadStatus, ViewName
 from bench.views import best
 
 ParseStatus = Literal["scored", "prompt_too_long", "same_tokens"] | ReadStatus

@@ -23,6 +23,7 @@ from bench.sharing.export import (
     hub_data_set,
     hub_model,
 )
+from bench.wording import percent
 
 _READ_ME = """\
 ---
@@ -96,7 +97,7 @@ def _entries(results: Sequence[DoneResult], publisher: Publisher) -> dict[str, l
 def _entry(result: DoneResult, data_set: str, publisher: Publisher) -> EvalResultEntry:
     """The accuracy in percent, as the hub's leaderboards show it. Only the hub can issue a verify token."""
     rate = result.metrics.accuracy
-    interval = f"95 % interval {rate.low:.1%} to {rate.high:.1%} of {rate.total} questions"
+    interval = f"95 % interval {percent(rate.low)} to {percent(rate.high)} of {rate.total:,} questions"
     return EvalResultEntry(
         dataset_id=data_set,
         task_id=result.cell.task.name,

@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 
 from bench.cells.cell import CannotRun, Cell
-from bench.engines.engine import Engine, WithPositions, WithTowers
+from bench.engines.engine import Engine, WithCache, WithPositions, WithTowers
 from bench.engines.kinds import open_engine, prepare
 from bench.engines.memory import peak_device_memory_bytes, peak_memory_bytes
 from bench.errors import BenchError, named_line
@@ -205,12 +205,14 @@ def _engine_facts(
     new_tokens = cell.asking.generate.max_new_tokens if cell.asking.generate else 0
     longest = max((record.prompt_tokens or 0 for record in scored), default=0) + new_tokens
     positions = engine.positions if isinstance(engine, WithPositions) else None
+    keeps = bool(cell.asking.generate or cell.variant.exemplars)
     return EngineFacts(
         path=engine.path,
         batch_tokens=sizes[-1] if sizes else None,
         pickle=pickled,
         code=cell.opening.trust.code,
         positions=positions if positions and longest > positions else None,
+        cache=engine.cache_shape if keeps and isinstance(engine, WithCache) else None,
     )
 
 

@@ -1,15 +1,45 @@
-// Sorts and filters the rows of a table that is complete without this file. No request, no storage:
-// the state is in the address, so a link shows what its sender saw.
+// A task's table, which is complete without this file: sorts, filters, folds, chooses columns and views, and
+// ticks rows to compare. No request, no storage: the state is in the address, so a link shows what its
+// sender saw.
 "use strict";
 
 (() => {
   const parameters = new URLSearchParams(location.search);
+  const MOST = 5;
 
   function remember(key, value) {
     if (value) parameters.set(key, value);
     else parameters.delete(key);
     const state = parameters.toString();
     history.replaceState(null, "", (state ? `?${state}` : location.pathname) + location.hash);
+  }
+
+  function make(tag, properties = {}, ...children) {
+    const node = Object.assign(document.createElement(tag), properties);
+    node.append(...children);
+    return node;
+  }
+
+  // A table with its parts. A model is a tbody, whose first row is the model's best variant.
+  function open(section) {
+    const table = section.querySelector("table.board");
+    const form = section.querySelector("form.filters");
+    const heads = [...table.tHead.rows[0].cells];
+    const bodies = [...table.tBodies];
+    const rows = bodies.flatMap((body) => [...body.rows]);
+    const column = Object.fromEntries(heads.map((head) => [head.dataset.name, head.cellIndex]));
+    const status = form.querySelector("[role=status]");
+    const board = { section, table, form, heads, bodies, rows, column, name: section.dataset.task };
+    bodies.forEach((body, at) => (body.place = at));
+    for (const row of rows) {
+      const title = row.parentNode.rows[0].cells[column.title];
+      const own = row.cells[column.title];
+      row.words = `${title.dataset.value} ${own.textContent}`.toLowerCase().replace(/\s+/g, " ");
+    }
+    board.say = (text) => (status.textContent = text);
+    board.key = (name) => `${board.name}.${name}`;
+    board.title = (row) => row.cells[column.title].querySelector("a").textContent.trim();
+    return board;
   }
 
   function valueOf(row, column) {
@@ -24,237 +54,228 @@
     return down ? -order : order;
   }
 
-  function sort(table, column, down) {
-    const body = table.tBodies[0];
-    const rows = [...body.rows].map((row) => [valueOf(row, column), row]);
-    rows.forEach(([, row], at) => (row.place ??= at)); // ties keep this order, so an address gives one order
-    rows.sort((a, b) => compare(a[0], b[0], down) || a[1].place - b[1].place);
-    body.append(...rows.map(([, row]) => row));
-    for (const head of table.tHead.rows[0].cells) {
-      if (head.cellIndex === column) head.setAttribute("aria-sort", down ? "descending" : "ascending");
-      else head.removeAttribute("aria-sort");
-    }
-  }
-
-  // A menu for narrow screens, where the heads of the table are hidden.
-  function makeOrder(form, heads, name) {
-    const [place, label, select] = ["span", "label", "select"].map((tag) => document.createElement(tag));
+  // Sorting: by the first row of a model that the filters leave. Ties keep the first order.
+  function makeSorting(board) {
+    const { table, heads, bodies, form, key } = board;
     const sortable = heads.filter((head) => head.dataset.key);
-    place.className = "narrow-only";
-    label.htmlFor = select.id = `${name}-order`;
-    label.textContent = "Sort by";
-    select.append(new Option("original order", ""));
-    select.append(...sortable.map((head) => new Option(head.textContent.trim(), head.dataset.key)));
-    select.addEventListener("change", () => {
-      const head = sortable.find((cell) => cell.dataset.key === select.value);
-      if (head) head.querySelector("button").click();
-    });
-    place.append(label, select);
-    form.append(place);
-  }
-
-  function makeSortable(form, table, name, say) {
-    const heads = [...table.tHead.rows[0].cells];
-    for (const head of heads) {
-      if (!head.dataset.key) continue;
-      const button = document.createElement("button");
-      button.type = "button";
-      button.append(...head.childNodes);
-      head.append(button);
-      button.addEventListener("click", () => {
-        // Numbers that are good when high start from the top.
-        const first = head.dataset.first === "down";
-        const now = head.getAttribute("aria-sort");
-        const down = now ? now === "ascending" : first;
-        sort(table, head.cellIndex, down);
-        remember(`${name}.sort`, (down ? "-" : "") + head.dataset.key);
-        say(`Sorted by ${button.textContent.trim()}, ${down ? "highest" : "lowest"} first.`);
-      });
-    }
-    makeOrder(form, heads, name);
-    const wanted = parameters.get(`${name}.sort`);
-    const key = wanted && wanted.replace(/^-/, "");
-    const head = heads.find((cell) => cell.dataset.key && cell.dataset.key === key);
-    if (head) sort(table, head.cellIndex, wanted.startsWith("-"));
-    // Sorts again after values have changed: as the reader chose, else by accuracy.
-    return () => {
-      const now = heads.find((cell) => cell.hasAttribute("aria-sort"));
-      if (now) sort(table, now.cellIndex, now.getAttribute("aria-sort") === "descending");
-      else sort(table, heads.findIndex((cell) => cell.dataset.key === "accuracy"), true);
-    };
-  }
-
-  function makeFilters(form, table, name, say) {
-    const chips = form.querySelector(".chips");
-    const selects = [...form.querySelectorAll("select")];
-    const rows = [...table.tBodies[0].rows];
+    const select = make("select", { id: `${board.name}-order` });
+    const turn = make("button", { type: "button", className: "chip" });
+    let [by, down] = [null, false];
 
     function apply() {
-      const chosen = selects.filter((select) => select.value);
-      for (const row of rows) {
-        row.hidden = !chosen.every((select) => row.dataset[select.name] === select.value);
+      const at = by ? by.cellIndex : board.column.accuracy;
+      const turned = by ? down : true;
+      const first = (body) => [...body.rows].find((row) => row.fits) || body.rows[0];
+      const pairs = bodies.map((body) => [valueOf(first(body), at), body]);
+      pairs.sort((a, b) => compare(a[0], b[0], turned) || a[1].place - b[1].place);
+      if (pairs.some(([, body], place) => table.tBodies[place] !== body)) table.append(...pairs.map(([, body]) => body));
+      for (const head of heads) {
+        if (head === by) head.setAttribute("aria-sort", down ? "descending" : "ascending");
+        else head.removeAttribute("aria-sort");
       }
-      const left = rows.filter((row) => !row.hidden).length;
-      chips.replaceChildren(...chosen.map(chip));
-      for (const select of selects) remember(`${name}.${select.name}`, select.value);
-      say(chosen.length ? `${left} of ${rows.length} rows shown.` : "");
+      select.value = by ? by.dataset.key : "";
+      turn.textContent = turned ? "↓ highest first" : "↑ lowest first";
+      turn.disabled = !by;
     }
 
-    function chip(select) {
-      const button = document.createElement("button");
-      button.type = "button";
-      button.className = "chip";
-      button.textContent = `${select.labels[0].textContent}: ${select.value} ×`;
-      button.setAttribute("aria-label", `Remove: ${select.labels[0].textContent} ${select.value}`);
+    function choose(head, downwards) {
+      [by, down] = [head, downwards];
+      apply();
+      remember(key("sort"), by ? (down ? "-" : "") + by.dataset.key : "");
+      if (by) board.say(`Sorted by ${by.firstElementChild.textContent}, ${down ? "highest" : "lowest"} first.`);
+    }
+
+    // Numbers that are good when high start from the top.
+    const starts = (head) => head.dataset.first === "down";
+    for (const head of sortable) {
+      const button = make("button", { type: "button" });
+      button.append(...head.querySelectorAll(":scope > span"));
+      head.prepend(button);
+      button.addEventListener("click", () => choose(head, head === by ? !down : starts(head)));
+    }
+    select.append(new Option("accuracy, as ranked", ""), ...sortable.map((head) => new Option(head.firstElementChild.textContent, head.dataset.key)));
+    select.addEventListener("change", () => {
+      const head = sortable.find((cell) => cell.dataset.key === select.value) || null;
+      choose(head, head ? starts(head) : false);
+    });
+    turn.addEventListener("click", () => choose(by, !down));
+    const label = make("label", { htmlFor: select.id, textContent: "Sort by" });
+    form.append(make("span", { className: "narrow-only" }, label, select, " ", turn));
+    const wanted = parameters.get(key("sort")) || "";
+    by = sortable.find((head) => head.dataset.key === wanted.replace(/^-/, "")) || null;
+    down = wanted.startsWith("-");
+    board.sorted = () => by !== null;
+    return apply;
+  }
+
+  // Folding: a model's button shows its variants and what else is known of it.
+  function makeFolding(board, changed) {
+    board.table.classList.add("folding");
+    for (const row of board.rows) {
+      const variants = row.classList.contains("variant") ? 0 : row.parentNode.rows.length - 1;
+      const more = variants ? ` and ${variants} more variant${variants > 1 ? "s" : ""}` : "";
+      const button = make("button", { type: "button", className: "open", textContent: variants ? `+${variants}` : "" });
+      button.setAttribute("aria-expanded", "false");
+      button.setAttribute("aria-label", `Details${more} of ${board.title(row)}`);
+      const toggle = () => {
+        button.setAttribute("aria-expanded", String(row.classList.toggle("opened")));
+        if (variants) changed();
+      };
+      button.addEventListener("click", toggle);
+      row.querySelector(".named").prepend(button);
+      // On a phone the whole line is the button.
+      row.addEventListener("click", (event) => {
+        if (getComputedStyle(row).display === "grid" && !event.target.closest("a, button, input, .rest") && !getSelection().toString()) toggle();
+      });
+    }
+  }
+
+  function makeFilters(board, changed) {
+    const { form, rows, bodies, key } = board;
+    const fields = [...form.querySelectorAll("[name]")];
+    const chips = form.querySelector(".chips");
+    const nothing = make("p", { className: "nothing", hidden: true });
+    const titleOf = (field) => field.labels[0].textContent;
+    board.table.parentNode.before(nothing);
+
+    function fits(row) {
+      return fields.every(({ name, value }) => !value || (name === "text" ? row.words.includes(value.trim().toLowerCase()) : row.dataset[name] === value));
+    }
+
+    // Which rows are shown: those that fit, without the variants of a folded model whose first row is shown.
+    board.show = () => {
+      for (const body of bodies) {
+        const [first] = body.rows;
+        for (const row of body.rows) row.hidden = !row.fits || (row !== first && first.fits && !first.classList.contains("opened"));
+        body.hidden = [...body.rows].every((row) => row.hidden);
+      }
+    };
+
+    function apply() {
+      for (const row of rows) row.fits = fits(row);
+      board.show();
+      const chosen = fields.filter((field) => field.value);
+      const left = bodies.filter((body) => !body.hidden).length;
+      chips.replaceChildren(...chosen.map(chip));
+      for (const field of fields) remember(key(field.name), field.value);
+      board.say(chosen.length ? `${left} of ${bodies.length} models shown.` : "");
+      nothing.hidden = board.table.parentNode.hidden = false;
+      nothing.hidden = left > 0;
+      board.table.parentNode.hidden = !left;
+      if (!left) nothing.replaceChildren(`No model has ${chosen.map((field) => `${titleOf(field).toLowerCase()} “${field.value}”`).join(" and ")}. `, clear());
+      board.filtered = chosen.length > 0;
+      changed();
+    }
+
+    function clear() {
+      const button = make("button", { type: "button", className: "chip", textContent: "Show all models" });
       button.addEventListener("click", () => {
-        select.value = "";
+        for (const field of fields) field.value = "";
         apply();
-        select.focus();
+        fields[0].focus();
       });
       return button;
     }
 
-    for (const select of selects) {
-      const wanted = parameters.get(`${name}.${select.name}`);
-      if (wanted && [...select.options].some((option) => option.value === wanted)) select.value = wanted;
-      select.addEventListener("change", apply);
+    function chip(field) {
+      const button = make("button", { type: "button", className: "chip", textContent: `${titleOf(field)}: ${field.value} ×` });
+      button.setAttribute("aria-label", `Remove: ${titleOf(field)} ${field.value}`);
+      button.addEventListener("click", () => {
+        field.value = "";
+        apply();
+        field.focus();
+      });
+      return button;
+    }
+
+    for (const field of fields) {
+      const wanted = parameters.get(key(field.name));
+      if (wanted && (!field.options || [...field.options].some((option) => option.value === wanted))) field.value = wanted;
+      field.addEventListener("input", apply);
     }
     form.addEventListener("submit", (event) => event.preventDefault());
     form.hidden = false;
-    apply();
-    return rows;
+    const folded = form.querySelector(".filter-set");
+    if (folded && matchMedia("(max-width: 46rem)").matches) folded.open = [...folded.querySelectorAll("select")].some((select) => select.value);
+    return apply;
   }
 
-  // Downloads have the rows that are shown, in the order that is shown.
-  function makeDownloads(place, table, name) {
-    const shown = (all) => {
-      const byRun = new Map(all.map((row) => [row.run, row]));
-      const rows = [...table.tBodies[0].rows].filter((row) => !row.hidden);
-      return rows.map((row) => ({ ...byRun.get(row.dataset.run), ...row.changed }));
-    };
-
-    function csv(rows, all) {
-      const names = Object.keys(all[0] || {});
-      const cell = (value) => {
-        let text = value === null || value === undefined ? "" : String(value);
-        if (typeof value === "string" && /^[=+\-@]/.test(text)) text = `'${text}`;
-        return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  // Which columns are shown; the address names those that are not as they are at first.
+  function makeColumns(board) {
+    const { heads, table, rows, key, form } = board;
+    const turned = new Set((parameters.get(key("columns")) || "").split(","));
+    const choice = make("details", { className: "chooser" }, make("summary", { textContent: "Columns" }));
+    const list = choice.appendChild(make("div"));
+    for (const head of heads) {
+      const { name } = head.dataset;
+      if (["rank", "title", "accuracy"].includes(name)) continue;
+      const box = make("input", { type: "checkbox", checked: head.classList.contains("extra") === turned.has(name) });
+      const show = () => {
+        for (const row of [table.tHead.rows[0], ...rows]) row.cells[head.cellIndex].hidden = !box.checked;
       };
-      return [names, ...rows.map((row) => names.map((key) => row[key]))]
-        .map((line) => line.map(cell).join(",") + "\r\n")
-        .join("");
-    }
-
-    for (const link of place.querySelectorAll("a[download]")) {
-      const make = link.dataset.form === "csv" ? csv : (rows) => JSON.stringify(rows, null, 1) + "\n";
-      link.addEventListener("click", async (event) => {
-        event.preventDefault();
-        const all = await data(name, place.dataset.src);
-        const file = new Blob([make(shown(all), all)], { type: link.type });
-        const once = document.createElement("a");
-        once.href = URL.createObjectURL(file);
-        once.download = link.download;
-        once.click();
-        setTimeout(() => URL.revokeObjectURL(once.href), 1000);
+      box.addEventListener("change", () => {
+        show();
+        turned[turned.has(name) ? "delete" : "add"](name);
+        remember(key("columns"), [...turned].filter(Boolean).join(","));
       });
+      list.append(make("label", {}, box, ` ${(head.querySelector("button > span, :scope > span") || head).textContent}`));
+      if (!box.checked) show();
     }
+    form.querySelector(".chips").before(choice);
   }
 
-  // Loads a script, as a page that was opened from the disk may not read other files.
-  function data(name, source) {
-    return new Promise((resolve, reject) => {
-      if (self.benchData && self.benchData[name]) return resolve(self.benchData[name]);
-      const script = document.createElement("script");
-      script.src = source;
-      script.addEventListener("load", () => resolve(self.benchData[name]));
-      script.addEventListener("error", reject);
-      document.head.append(script);
+  // Rows that are ticked can be compared, two to five of them.
+  function makeTicks(board) {
+    const words = make("span");
+    const link = make("a", { textContent: "Compare" });
+    const none = make("button", { type: "button", className: "chip", textContent: "None" });
+    const tray = make("p", { className: "tray", hidden: true }, words, " ", link, " ", none);
+    const boxes = board.rows.map((row) => {
+      const box = make("input", { type: "checkbox", className: "tick", row });
+      box.setAttribute("aria-label", `Compare ${board.title(row)}`);
+      row.querySelector(".named").lastElementChild.before(box);
+      box.addEventListener("change", show);
+      return box;
     });
-  }
-
-  // Another view: accuracy, interval and rank as the table of views has them.
-  function makeViews(views, byRow, section, form, table, name, say, sortAgain) {
-    const heads = [...views.tHead.rows[0].cells].slice(1);
-    const select = document.createElement("select");
-    select.id = `${name}-view`;
-    select.append(...heads.map((head) => new Option(head.textContent, head.dataset.view)));
-    const label = document.createElement("label");
-    label.htmlFor = select.id;
-    label.textContent = "Answer read by";
-    const place = document.createElement("span");
-    place.append(label, select);
-    form.prepend(place);
-    const own = section.dataset.view;
 
     function show() {
-      const column = heads.findIndex((head) => head.dataset.view === select.value) + 1;
-      for (const row of table.tBodies[0].rows) {
-        showView(row, byRow.get(row).cells[column]);
-        for (const tag of row.querySelectorAll(".own-view")) tag.hidden = select.value !== own;
-        row.changed = select.value === own ? {} : changedColumns(row, byRow.get(row).cells[column]);
-      }
-      say(`Answers are read by ${select.selectedOptions[0].textContent}.`);
-      remember(`${name}.view`, select.value === own ? "" : select.value);
-      sortAgain();
+      const ticked = boxes.filter((box) => box.checked);
+      for (const box of boxes) box.disabled = !box.checked && ticked.length >= MOST;
+      tray.hidden = !ticked.length;
+      link.hidden = ticked.length < 2;
+      words.textContent = ticked.length < 2 ? `1 ticked: tick up to ${MOST} to compare them.` : `${ticked.length} ticked.`;
+      const runs = ticked.map(({ row }) => row.dataset.run.slice(0, 10)).join(",");
+      link.href = `${board.section.dataset.compare}?runs=${runs}&task=${encodeURIComponent(board.name)}`;
     }
 
-    const wanted = parameters.get(`${name}.view`);
-    select.value = heads.some((head) => head.dataset.view === wanted) ? wanted : own;
-    select.addEventListener("change", show);
-    if (select.value !== own) show();
-  }
-
-  // What the view changes in a downloaded row.
-  function changedColumns(row, cell) {
-    const { right, low, high, best, worst } = numbersOf(cell);
-    const { chance } = row.closest("section").dataset;
-    const accuracy = right / row.dataset.questions;
-    const short = (share) => Number(share.toFixed(4));
-    return {
-      view: cell.closest("table").tHead.rows[0].cells[cell.cellIndex].dataset.view,
-      rank_best: Number(best),
-      rank_worst: Number(worst),
-      accuracy: short(accuracy),
-      low: short(low / 100),
-      high: short(high / 100),
-      above_chance: short((accuracy - chance) / (1 - chance)),
-      right: Number(right),
-    };
-  }
-
-  function numbersOf(cell) {
-    const [right, share, , low, , high, , best, worst] = cell.dataset.numbers.split(/[ \u202f]/);
-    return { right, share, low, high, best, worst };
-  }
-
-  function showView(row, cell) {
-    const { right, share, low, high, best, worst } = numbersOf(cell);
-    const total = row.dataset.questions;
-    const [rank, , accuracy, drawn] = row.cells;
-    rank.textContent = best === worst ? best : `${best}–${worst}`;
-    rank.dataset.value = best * 10000 + Number(worst);
-    accuracy.dataset.value = right / total;
-    const count = accuracy.querySelector(".small");
-    count.textContent = `${right}/${total}`;
-    accuracy.firstElementChild.replaceChildren(`${share}\u202f% `, count);
-    drawn.querySelector(".small").textContent = `${low}\u202f% – ${high}\u202f%`;
-    drawn.querySelector(".span").setAttribute("d", `M${low} 8H${high}`);
-    drawn.querySelector(".value").setAttribute("d", `M${(100 * right) / total} 3V13`);
+    none.addEventListener("click", () => {
+      for (const box of boxes) box.checked = false;
+      show();
+      boxes[0].focus();
+    });
+    tray.setAttribute("role", "status");
+    board.table.parentNode.after(tray);
   }
 
   for (const section of document.querySelectorAll("section[data-task]")) {
-    const table = section.querySelector("table.board");
-    const form = section.querySelector("form.filters");
-    if (!table || !form) continue;
-    const name = section.dataset.task;
-    const status = form.querySelector("[role=status]");
-    const say = (text) => (status.textContent = text);
-    const views = section.querySelector("details.views table");
-    // Both tables have the same order here; sorting changes that of one of them.
-    const byRow = views && new Map([...table.tBodies[0].rows].map((row, at) => [row, views.tBodies[0].rows[at]]));
-    makeFilters(form, table, name, say);
-    const sortAgain = makeSortable(form, table, name, say);
-    if (views) makeViews(views, byRow, section, form, table, name, say, sortAgain);
-    makeDownloads(section.querySelector(".take"), table, name);
+    if (!section.querySelector("table.board") || !section.querySelector("form.filters")) continue;
+    const board = open(section);
+    const draw = self.benchTaskDrawing ? self.benchTaskDrawing(board) : () => {};
+    let sort = () => {};
+    const changed = () => {
+      sort();
+      draw();
+    };
+    makeFolding(board, () => board.show());
+    makeTicks(board);
+    makeColumns(board);
+    const filter = makeFilters(board, changed);
+    const sorting = makeSorting(board);
+    sort = sorting;
+    const view = self.benchTaskView(board, parameters, remember, changed);
+    filter();
+    const all = () => !view.changes() && !board.filtered && !board.sorted();
+    const shown = () => [...board.table.tBodies].flatMap((body) => [...body.rows]).filter((row) => row.fits).map((row) => [row.dataset.run, row.changed]);
+    self.benchTableFiles.mount(section.querySelector(".take"), board.name, () => (all() ? null : shown()));
   }
 })();

@@ -111,7 +111,7 @@
     const needs = { licence: model.licence, languages: model.languages, disk: most(runs, "disk") };
     for (const cost of ["memory", "p50", "p95", "joules"]) needs[cost] = most(here, cost);
     needs.weights = most(here, "model_bytes");
-    const measured = here.filter(Boolean);
+    const measured = here.filter((run) => run && (run.memory ?? run.p50) != null);
     return {
       needs,
       here,
@@ -196,7 +196,7 @@
       unmeasured: field.unmeasured,
       machines: [...new Set(models.flatMap(({ machines }) => machines))].sort(),
       price: priceOf(field, models, baselines, reference),
-      better: betterOf(field, models, baselines, reference),
+      better: betterOf(field, models, baselines, answer.chosen),
       detectable: field.detectable ?? null,
     };
   }
@@ -288,11 +288,12 @@
     return { best, difference: field.difference(...pair), margin };
   }
 
-  // The cheapest model over the limits that is of use, and significantly better than the reference.
-  function betterOf(field, models, baselines, reference) {
-    let [useful] = usefulOf(field, models.filter((each) => each.over.length), baselines);
-    if (useful.length && reference) useful = betterThan(field, useful, reference);
-    return useful.length ? cheapest(useful) : null;
+  // The cheapest model over the limits that is of use, and significantly better than the chosen one.
+  function betterOf(field, models, baselines, chosen) {
+    const beyond = models.filter((each) => each.over.length);
+    const [useful] = usefulOf(field, beyond, baselines);
+    const better = useful.length && chosen ? betterThan(field, useful, chosen) : useful;
+    return better.length ? cheapest(better) : null;
   }
 
   self.benchChoice = { open, readLimit: self.benchWording.readLimit };

@@ -2,18 +2,17 @@
 "use strict";
 
 (() => {
-  const { NAMED, LANGUAGES, fixed, percent, points, counted, join, listed, ...words } = self.benchWording;
+  const { NAMED, LANGUAGES, percent, points, counted, commas, join, listed, firstOf, ...words } = self.benchWording;
   const { size, latency, describeLimits, describeNeeds, describeCosts } = words;
   const { isLess, wilson } = self.benchStatistics;
   const LEAK = "Tuned on this task's training questions";
-  const PROVEN = "shown to be better than guessing and the best baseline";
 
   // The answer, as text before the chosen model's name, that model or null, and text after it.
   function sentenceParts(choice) {
     const { answer, fitting, limits } = choice;
     const limited = describeLimits(limits);
     const measured = limited ? `measured ${limited}` : "measured";
-    const [number, { chosen }] = [fitting.length, answer];
+    const [number, { chosen }] = [commas(fitting.length), answer];
     switch (answer.kind) {
       case "nothing":
         return [nothing(choice), null, ""];
@@ -22,18 +21,20 @@
         return [`Use none of these for this: ${text}`, null, ""];
       }
       case "one": {
-        const what = number === 1 ? "the only one" : `the best of ${number}`;
+        const what = fitting.length === 1 ? "the only one" : `the best of ${number}`;
         return ["Use ", chosen, `: it is ${what} ${measured}, ${way(chosen.score)}.`];
       }
       default: {
         const tied = answer.others.length + 1;
-        const what = answer.others.length
-          ? `${tied} may be the best and cannot be told apart, and it is the cheapest of them`
-          : `it is the only one ${PROVEN}`;
-        return ["Use ", chosen, `: of ${number} ${measured}, ${what}, ${way(chosen.score)}.`];
+        const proven = `: of ${number} ${measured}, it is the only one shown to be better than ${barOf(choice)}`;
+        const cheapest = `: it is the cheapest of ${tied} that cannot be told apart from the best of ${number}`;
+        return ["Use ", chosen, `${tied > 1 ? `${cheapest} ${measured}` : proven}, ${way(chosen.score)}.`];
       }
     }
   }
+
+  // What a model has to be better than to be of use.
+  const barOf = ({ baselines }) => (baselines.length ? "guessing and the best baseline" : "guessing");
 
   function sentence(choice) {
     const [before, model, after] = sentenceParts(choice);
@@ -48,23 +49,25 @@
   function nothing(choice) {
     const { tasks, beyond, unclear, holes, limits } = choice;
     const names = Object.keys(tasks);
-    const number = names.length === 2 ? "both" : `all ${names.length}`;
-    const where = names.length === 1 ? names[0] : `${number} tasks (${listed(names)})`;
+    const several = names.length === 2 ? "both tasks" : `all ${names.length} tasks`;
+    const where = names.length === 1 ? names[0] : several;
     if (beyond.length || unclear.length) {
-      const reason = noneKnown(choice) && `: ${noneKnown(choice)}`;
-      return `Nothing was measured on ${where} ${describeLimits(limits)}${reason}.`;
+      const reason = reasonOf(choice);
+      return `Nothing was measured on ${where} ${describeLimits(limits)}${reason && `: ${reason}`}.`;
     }
     const missing = names.filter((task) => holes.every(({ model }) => !(task in model.runs)));
     const rest = holes.length && missing.length ? `; of ${listed(missing)}, there is no run of a model` : "";
     return `No model was measured on ${where}${rest}.`;
   }
 
-  // "no model's latency was measured", where no model fits for this one reason; else "".
-  function noneKnown({ fitting, beyond, unclear, limits }) {
-    const reasons = new Set(unclear.map(({ unknown }) => join(unknown)));
-    const isOne = !fitting.length && !beyond.length && reasons.size === 1;
-    if (!isOne || unclear[0].unknown.includes(LANGUAGES)) return "";
-    return `no model's ${join(unclear[0].unknown)} was measured${onThis(limits)}`;
+  // "no model's latency was measured": why nothing fits, where measuring one thing may help; else "".
+  function reasonOf({ fitting, beyond, unclear, limits }) {
+    const isOne = new Set(unclear.map(({ unknown }) => join(unknown))).size === 1;
+    if (fitting.length || !isOne || unclear[0].unknown.includes(LANGUAGES)) return "";
+    const what = join(unclear[0].unknown);
+    if (!beyond.length) return `no model's ${what} was measured${onThis(limits)}`;
+    const over = `${counted(beyond.length, "model")} ${beyond.length === 1 ? "is" : "are"} over a limit`;
+    return `${over}, and the ${what} of ${commas(unclear.length)} was not measured${onThis(limits)}`;
   }
 
   const onThis = ({ machine }) => (machine ? " on this machine" : "");
@@ -78,12 +81,12 @@
   const costs = (models) =>
     listed(models.map(({ name, needs }) => `${name} (${describeCosts(needs) || "cost unknown"})`));
 
-  function others({ answer }) {
-    if (answer.kind !== "cheapest") return [];
-    const lines = answer.others.length ? [`Cannot be told apart from it: ${costs(answer.others)}.`] : [];
-    return answer.unproven.length
-      ? [...lines, `May be as good, but not ${PROVEN}: ${costs(answer.unproven)}.`]
-      : lines;
+  function others(choice) {
+    const { kind, others: rest, unproven } = choice.answer;
+    if (kind !== "cheapest") return [];
+    const lines = rest.length ? [`Cannot be told apart from it: ${costs(rest)}.`] : [];
+    const what = `May be as good, but not shown to be better than ${barOf(choice)}`;
+    return unproven.length ? [...lines, `${what}: ${costs(unproven)}.`] : lines;
   }
 
   // The best of those that are of no use.
@@ -101,13 +104,13 @@
     return asked.flatMap((limit) => {
       const within = answersWithin(chosen, limit);
       if (!within) return [];
-      const { questions, least, most, task } = within;
-      const number = least === most ? least : `at least ${least}`;
-      const where = chosen.here.length > 1 ? ` on ${task}, the slowest task` : "";
+      const { questions, least, most } = within;
+      const isSeveral = chosen.here.length > 1;
+      const number = `${isSeveral || least < most ? "at least " : ""}${least} of ${questions}`;
       const share = `${percent(wilson(least, questions)[0], 0)} to ${percent(wilson(most, questions)[1], 0)}`;
       return [
-        `Answered within ${latency(limit)}: ${number} of ${questions} questions asked one at a time${where}; ` +
-          `of all questions, ${share} with ${percent(0.95, 0)} confidence.`,
+        `Answered within ${latency(limit)}: ${number} questions asked one at a time` +
+          `${isSeveral ? " on each task" : ""}; of all questions, ${share} with ${percent(0.95, 0)} confidence.`,
       ];
     });
   }
@@ -145,9 +148,11 @@
     return [`Peak memory ${whose}: ${size(needs.memory)}${spare}.${weights} Another runtime may need less.`];
   }
 
+  const plain = (share) => points(share).replace("+", "");
+
   function price({ price: cost, limits, answer }) {
     if (cost) {
-      const amount = `${points(cost.difference).replace(/^\+/, "")} points (±${fixed(100 * cost.margin, 1)})`;
+      const amount = `${plain(cost.difference)} points (±${plain(cost.margin)})`;
       const needs = describeNeeds(cost.best.needs);
       const isShown = cost.difference > cost.margin;
       const what = isShown ? "Your limits cost" : "These questions do not show that your limits cost anything:";
@@ -158,21 +163,19 @@
       : [];
   }
 
-  // What would change the answer.
-  function change({ better, limits, answer, beyond }) {
-    const isNothing = answer.kind === "nothing";
-    if (better) {
-      const what = isNothing ? "The cheapest that is of use is" : "The answer would change for";
-      return [`${what} ${better.name} (${join(better.over)}).`];
-    }
-    return describeLimits(limits) && beyond.length && !isNothing
-      ? ["No model over the limits is significantly better."]
-      : [];
+  // What would change the answer: what the next better model needs.
+  function change(choice) {
+    const { better, limits, answer, beyond } = choice;
+    const what = answer.chosen ? "significantly better" : `significantly better than ${barOf(choice)}`;
+    if (!better) return beyond.length ? [`No model over the limits is ${what}.`] : [];
+    const missing = notKnown(better, limits);
+    const name = missing ? `${better.name} (${missing})` : better.name;
+    return [`To get a model that is ${what}, allow ${join(better.over)}: ${name}.`];
   }
 
   function detectable({ detectable: least }) {
     if (least === null) return [];
-    const shown = `${fixed(100 * least, 1)} points (100 points are from guessing to all right)`;
+    const shown = `${plain(least)} points (100 points are from guessing to all right)`;
     return [`These questions usually show differences of at least ${shown}.`];
   }
 
@@ -181,9 +184,10 @@
     if (machine && all.length) return [`${costs} those measured on this machine: ${machine}.`];
     if (machine) return [`${costs} unknown: no run of these tasks is from this machine, ${machine}.`];
     if (all.length < 2) return [];
-    const names = [...all.slice(0, NAMED), ...(all.length > NAMED ? ["…"] : [])].join("; ");
+    const names = firstOf(all);
+    const listing = [...names, ...(names.length < all.length ? [`${all.length - names.length} more`] : [])];
     const what = `Memory and times are from ${all.length} machines and cannot be compared`;
-    return [`${what} (${names}); choose one of them by --machine.`];
+    return [`${what} (${listing.join("; ")}); choose one of them by --machine.`];
   }
 
   // The models that had practice for a task which others had not.
@@ -194,7 +198,7 @@
 
   function outside(choice) {
     const over = choice.beyond.map((each) => `${each.name} (${join(each.over)})`);
-    const unclear = noneKnown(choice) ? [] : choice.unclear;
+    const unclear = reasonOf(choice) ? [] : choice.unclear;
     const unknown = unclear.map((each) => `${each.name} (${notKnown(each, choice.limits)})`);
     return [
       ...(over.length ? [`Over the limits: ${listed(over)}.`] : []),

@@ -5,7 +5,7 @@
 
 (() => {
   const { ALPHA, NORMAL_975, TO_POWER, mcnemar, median, multiply } = self.benchStatistics;
-  const { fixed, points } = self.benchWording;
+  const { fixed, points, commas } = self.benchWording;
   const [NOTHING, CLOSE] = [1e-18, 1e-12];
   const MOST = 4; // models beside the reference
   const LONG = 60; // a longer list is folded
@@ -75,7 +75,7 @@
   function describePair(first, second, both, lost, won, neither) {
     const contrast = contrastOf(both, lost, won, neither);
     return (
-      `${verdict(first, second, contrast)}: ${both + lost} and ${both + won} right of ${contrast.total}; ` +
+      `${verdict(first, second, contrast)}: ${commas(both + lost)} and ${commas(both + won)} right of ${commas(contrast.total)}; ` +
       `second minus first: ${describe(contrast, "McNemar's p")}.`
     );
   }

@@ -10,7 +10,7 @@
 "use strict";
 
 (() => {
-  const { size, latency, number, SPACE } = self.benchWording;
+  const { size, latency, number } = self.benchWording;
   const count = (value) => (value >= 1e9 ? `${Number((value / 1e9).toPrecision(3))}B` : `${Math.round(value / 1e6)}M`);
   const AXES = {
     memory: ["Peak memory", size],
@@ -18,7 +18,7 @@
     p95: ["95 of 100 answers within", latency],
     disk: ["Size on disk", size],
     parameters: ["Parameters", count],
-    joules: ["Energy of one answer", (value) => `${number(value)}${SPACE}J`],
+    joules: ["Energy of one answer", (value) => `${number(value)}\u202fJ`],
   };
   const [LEFT, RIGHT, TOP, BOTTOM, LINE] = [40, 14, 12, 44, 14];
   const pen = document.createElement("canvas").getContext("2d");

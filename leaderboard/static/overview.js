@@ -34,7 +34,7 @@
 
   // The limits that can be read, and a sentence on each that cannot.
   function read() {
-    const limits = { licence: form.elements.licence.value };
+    const limits = { licence: form.elements.licence.value, machine: form.elements.machine?.value ?? "" };
     const problems = [];
     for (const input of form.querySelectorAll("input")) {
       const { kind } = input.dataset;
@@ -151,10 +151,9 @@
     cell.append(button);
   }
 
-  function fill(row, { needs, score, tied, over = [] }, { limits, answer: { chosen } }) {
+  function fill(row, { index, needs, score, tied, over = [] }, { limits, answer: { chosen } }) {
     const [head, total, ...cells] = row.cells;
-    const isChosen = chosen && rows.get(chosen.index) === row;
-    row.classList.toggle("chosen", Boolean(isChosen));
+    row.classList.toggle("chosen", index === chosen?.index);
     total.textContent = dashed(score, (value) => minus(fixed(100 * value)));
     total.className = score == null ? "none" : `l${STEPS.filter((step) => score >= step).length}`;
     total.classList.toggle("tied", Boolean(tied));
@@ -163,7 +162,7 @@
       const [need, limit] = [needs?.[cost], limits[cost]];
       if (needs) cell.textContent = dashed(need, format);
       cell.classList.toggle("over", limit != null && need > limit);
-      cell.classList.toggle("missing", Boolean(needs) && limit != null && need == null);
+      cell.classList.toggle("missing", Boolean(needs) && !data.models[index].baseline && limit != null && need == null);
     });
     const licence = over.find((words) => words.startsWith("the licence"));
     head.querySelector(".over")?.remove();

@@ -106,11 +106,8 @@
     return tasks.map((task, at) => weights[at] / total / ((1 - task.chance) * task.questions));
   }
 
-  // To 12 decimals, a half to the even one: equal scores stay equal, whatever the order of adding.
-  function rounded(score) {
-    const [scaled, whole] = [score * 1e12, Math.round(score * 1e12)];
-    return (whole - scaled === 0.5 && whole % 2 ? whole - 1 : whole) / 1e12 + 0;
-  }
+  // To 12 decimals: equal scores stay equal, whatever the order of adding. Adding 0 makes -0 to 0.
+  const rounded = (score) => Math.round(score * 1e12) / 1e12 + 0;
 
   // The two-sided p that two models have equal scores, as a function of `won` and `lost`, by task.
   function differenceTest(each) {
@@ -192,6 +189,7 @@
   }
 
   self.benchStatistics = {
-    ALPHA, NORMAL_975, TO_POWER, sum, isLess, multiply, mcnemar, erfc, worth, rounded, differenceTest, guessingP, holmLimit, median, widening, wilson,
+    ALPHA, NORMAL_975, TO_POWER, sum, isLess, multiply, mcnemar, erfc, worth, rounded, differenceTest, guessingP, holmLimit,
+    median, widening, wilson,
   };
 })();

@@ -5,6 +5,7 @@
   const SPACE = "\u202f";
   const NAMED = 3; // how many models a line names at most
   const ROOM = 160; // into how many characters the names of a line have to fit, unless it is a single one
+  const LONGEST = 80; // characters of a description of limits
   const ROUNDS_UP = 0.99951; // from this share on, three digits of the smaller unit would be 1e+03
 
   // As Python formats: to `digits` decimals, an exact half to the even digit.
@@ -15,7 +16,7 @@
     return (value < 0 ? "-" : "") + ((half - 1) / 2 / 10 ** digits).toFixed(digits);
   }
 
-  const commas = (digits) => digits.replace(/\B(?=(\d{3})+$)/g, ",");
+  const commas = (digits) => String(digits).replace(/\B(?=(\d{3})+$)/g, ",");
 
   // Three significant digits without zeros at the end: 1.22, 4, 1e+03.
   function general(value) {
@@ -44,19 +45,27 @@
   }
 
   const percent = (share, digits = 1) => `${fixed(share * 100, digits)}${SPACE}%`;
-  const points = (share) => (share < 0 ? "" : "+") + fixed(100 * share, 1);
-  const counted = (value, thing) => `${commas(String(value))} ${thing}${value === 1 ? "" : "s"}`;
+  const points = (share) => (share < 0 ? "" : "+") + fixed(100 * share, 1).replace("-", "−");
+  const counted = (value, thing) => `${commas(value)} ${thing}${value === 1 ? "" : "s"}`;
   const joules = (value) => `${number(value)}${SPACE}J`;
 
   // ["a", "b", "c"] -> "a, b and c".
   const join = (words) => [words.slice(0, -1).join(", "), ...words.slice(-1)].filter(Boolean).join(" and ");
 
-  // The first names, and how many more there are.
+  // The first of the names, and how many more there are.
   function listed(names) {
-    const shown = [];
-    for (const name of names.slice(0, NAMED))
-      if (!shown.length || shown.join("").length + name.length <= ROOM) shown.push(name);
-    return join(shown.length < names.length ? [...shown, `${names.length - shown.length} more`] : shown);
+    const shown = firstOf(names);
+    const rest = names.length - shown.length;
+    return join(rest ? [...shown, `${commas(rest)} more`] : shown);
+  }
+
+  // As many of the names as a line names.
+  function firstOf(names) {
+    let room = ROOM;
+    return names.slice(0, NAMED).filter((name, at) => {
+      room -= name.length;
+      return !at || room >= 0;
+    });
   }
 
   // A limit's name, its text around the value, what has to be measured for it, and the value's text.
@@ -106,7 +115,8 @@
       terms.push(isPermissive(limits.licence) ? "a permissive licence" : `the licence ${limits.licence}`);
     if (limits.languages?.length) terms.push(`support for ${join(limits.languages)}`);
     const parts = [costs.length ? `within ${join(costs)}` : "", terms.length ? `with ${join(terms)}` : ""];
-    return parts.filter(Boolean).join(" and ");
+    const text = parts.filter(Boolean).join(" and ");
+    return text.length <= LONGEST ? text : "within all of your limits";
   }
 
   const describeNeeds = ({ memory, p50 }) => join(values({ memory, p50 }));
@@ -138,7 +148,7 @@
   }
 
   self.benchWording = {
-    NAMED, LANGUAGES, fixed, size, number, latency, percent, points, counted, join, listed, over, unknown, describeLimits,
+    NAMED, LANGUAGES, fixed, size, number, latency, percent, points, counted, join, listed, firstOf, commas, over, unknown, describeLimits,
     describeNeeds, describeCosts, readLimit,
   };
 })();

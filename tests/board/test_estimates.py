@@ -16,13 +16,15 @@ from bench.board.choice_facts import facts_of
 from bench.board.choice_words import sentence
 from bench.board.estimate_words import estimate_facts, estimate_lines, inputs
 from bench.board.estimates import NO_SIZE, OTHERWISE, TOO_LARGE, Estimates, estimates
-from bench.board.fits import Costs, Fit, Setting, Weights, costs_of, fits, tokens_of
+from bench.board.fits import Costs, Fit, Setting, Weights, cache_bytes, costs_of, fits, kept_bytes, tokens_of
 from bench.board.limits import Limits
 from bench.inputs.cards import CardFile
 from bench.inputs.file_sizes import FileSize, file_size
 from bench.inputs.model_card import ModelCard
+from bench.inputs.task import Generate
 from bench.results.answers import Answered, AnyRun, read_answered
 from bench.results.result import RESULT, DoneResult
+from bench.types import CacheShape
 from conftest import ROOT
 from tiny import save_causal, tiny_card
 
@@ -110,7 +112,7 @@ def test_a_model_that_did_not_run_is_named_with_its_interval_and_the_command(
     first, command = text_of(made).splitlines()
     assert first.startswith("Not measured here, estimated: New about 1.1")
     assert first.endswith(": may fit.")
-    assert command == "To measure: bench run --models new --tasks sizes --latency"
+    assert command == "  bench run --models new --tasks sizes --latency"
     assert "weights in memory, by the size of its files" in "\n".join(inputs(made))
 
 
@@ -132,7 +134,7 @@ def test_three_are_named_and_the_rest_is_counted(answered: list[Answered]) -> No
     lines = text_of(estimated(answered, Limits(memory=1050 * MB), sizes)).splitlines()
     assert [line[30:32] for line in lines[:3]] == ["M5", "M4", "M3"]
     assert lines[3].startswith("Not measured here, estimated: 2 more may fit, and 3 are probably beyond")
-    assert lines[4] == "To measure: bench run --models m5,m4,m3 --tasks sizes --latency"
+    assert lines[4] == "  bench run --models m5,m4,m3 --tasks sizes --latency"
     assert len(lines) == 5
 
 
@@ -149,7 +151,7 @@ def test_what_cannot_be_estimated_is_counted_with_the_reason(answered: list[Answ
     made = estimated(answered, Limits(), {"huge": FileSize(40_000 * MB, 2)}, "unknown")
     assert made.models == ()
     assert made.without == {TOO_LARGE: ("huge",), NO_SIZE: ("unknown",)}
-    assert "Not estimated: 1 model: they are more than four times as large" in text_of(made)
+    assert "Not estimated: 1 model: more than four times as large" in text_of(made)
 
 
 def test_too_few_models_give_no_estimate_and_say_how_many_it_takes(answered: list[Answered]) -> None:
@@ -205,7 +207,54 @@ def test_runs_side_by_side_and_with_other_threads_say_nothing(measured: list[Don
         *(changed(each, jobs=2) for each in measured),
         *(changed(each, threads=7) for each in measured[:9]),
     ]
-    assert only(fits([*others, *measured])).memory.slope == only(fits(measured)).memory.slope
+    assert only(fits([*measured, *others])).memory.slope == only(fits(measured)).memory.slope
+
+
+SHAPE = CacheShape(layers=10, heads=4, head_size=64)
+
+
+def test_keys_and_values_are_layers_x_heads_x_size_of_a_head_within_the_window() -> None:
+    assert cache_bytes(SHAPE, 1000, 100, "bfloat16") == 2 * 2 * 10 * 4 * 64 * 1000
+    assert cache_bytes(SHAPE, 1000, 100, "float32") == 2 * cache_bytes(SHAPE, 1000, 100, "bfloat16")
+    windowed = CacheShape(layers=2, heads=4, head_size=64, windowed=8, window=25)
+    assert cache_bytes(windowed, 1000, 100, "bfloat16") == 2 * 2 * (2 + 8 * 0.25) * 4 * 64 * 1000
+    assert cache_bytes(windowed, 1000, 20, "bfloat16") == cache_bytes(SHAPE, 1000, 20, "bfloat16")
+
+
+def with_replies(result: DoneResult, shape: CacheShape | None) -> DoneResult:
+    """As if it had written replies: 12,288 tokens a batch, with the keys and values in its memory."""
+    generate = Generate(prompt="x", max_new_tokens=100)
+    variant = result.cell.variant.model_copy(update={"generate": generate})
+    cell = result.cell.model_copy(update={"variant": variant})
+    engine = result.engine.model_copy(update={"batch_tokens": 12288, "cache": shape})
+    kept = cache_bytes(shape, 12288, 244, "bfloat16") if shape else 0.0
+    peak = int((result.cost.peak_memory_bytes or 0) + kept)
+    cost = result.cost.model_copy(update={"peak_memory_bytes": peak})
+    return result.model_copy(update={"cell": cell, "engine": engine, "cost": cost})
+
+
+def test_keys_and_values_of_a_run_are_added_to_the_line_of_the_others(measured: list[DoneResult]) -> None:
+    """The measured models keep little, and the one that ran elsewhere has ten times the layers."""
+    fit = only(fits(with_replies(each, SHAPE) for each in measured[:23]))
+    deep = with_replies(measured[23], CacheShape(layers=100, heads=4, head_size=64))
+    size, peak = deep.cost.model_bytes or 0, deep.cost.peak_memory_bytes or 0
+    kept = kept_bytes(deep)
+    assert kept == pytest.approx(2 * 2 * 100 * 4 * 64 * 12288)
+    known = costs_of(fit, Weights(size, size), tokens_of(deep), kept)
+    unknown = costs_of(fit, Weights(size, size), tokens_of(deep))
+    assert known is not None
+    assert unknown is not None
+    assert known.memory.value == pytest.approx(peak, rel=0.05)
+    assert unknown.memory.value < 0.7 * peak
+
+
+def test_without_keys_and_values_in_the_results_the_line_is_of_all_memory(
+    measured: list[DoneResult],
+) -> None:
+    results = [with_replies(each, None) for each in measured]
+    assert kept_bytes(results[0]) is None
+    assert only(fits(results)).kept is None
+    assert kept_bytes(measured[0]) == 0.0  # scored without exemplars, it keeps none
 
 
 def only(made: dict[Setting, Fit]) -> Fit:

@@ -67,7 +67,22 @@ def test_the_tests_are_those_that_the_answer_rests_on(base: Answered) -> None:
     assert len(made.pairs) == 6
     pair = next(pair for pair in made.pairs if pair.first[0] + pair.second[0] == "AC")
     assert pair.test.p == pytest.approx(mcnemar(30, 0))
+    clearest = min(made.pairs, key=lambda pair: pair.test.p).test
+    assert clearest.adjusted / clearest.p == pytest.approx(6)
     assert (made.models[-1].guessing.tests, made.models[-1].guessing.adjusted > 0.05) == (4, True)
+
+
+def test_models_are_tested_against_the_best_baseline(base: Answered) -> None:
+    runs = [played(base, "a", 70), played(base, "b", 66)]
+    runs += [played(base, name, right, architecture="baseline") for name, right in (("low", 20), ("top", 45))]
+    tables = make_board(runs, [], []).tasks
+    first, second = explain(tables, choose(tables, {"one": 1.0}, Limits())).models
+    assert first.baseline is not None
+    assert second.baseline is not None
+    assert (first.baseline.against, first.baseline.tests) == ("Top", 2)
+    assert first.baseline.p / mcnemar(25, 0) == pytest.approx(1)
+    assert second.baseline.p / mcnemar(21, 0) == pytest.approx(1)
+    assert first.baseline.adjusted / first.baseline.p == pytest.approx(2)
 
 
 def test_a_model_measured_elsewhere_only_has_no_costs(base: Answered) -> None:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from bench.board.candidates import hardware
 from bench.board.limits import Limits
-from bench.board.recheck import Recheck, reason_not_repeated, recheck
+from bench.board.recheck import Again, Recheck, reason_not_repeated, recheck, times_of
 from bench.results.answers import Answered, read_answered
 from bench.results.result import DoneResult
 from bench.scoring.record import Record
@@ -41,7 +42,8 @@ def again(
     times = {name: cost.pop(name) for name in ("p50", "p95") if name in cost}
     update = {**cost, "alone": alone and alone.model_copy(update=times)}
     now = run.result.model_copy(update={"cost": run.result.cost.model_copy(update=update)})
-    return recheck(run.result, by_id(run), now, records, limits)
+    made = Again(tuple(records), times_of(now), hardware(now.provenance))
+    return recheck(run.result, by_id(run), made, limits)
 
 
 def by_id(run: Answered) -> Mapping[str, Record]:

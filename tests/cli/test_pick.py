@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,7 @@ def test_on_the_committed_results_none_is_to_be_used(bench: Bench) -> None:
     assert [
         line
         for line in rest
-        if "task medqa with SmolLM2 135M Instruct (from Q4_1) (bfloat16-chat-generate): bench run " in line
+        if "task medqa with SmolLM2 135M Instruct (from Q4_1) (bfloat16-chat-generate)" in line
     ]
     assert len([line for line in rest if line.startswith(" SmolLM2")]) == 4
 
@@ -133,4 +134,32 @@ def test_where_no_run_is_of_this_machine_it_says_so(bench: Bench, project: Path)
         "on this machine."
     )
     assert lines[2].startswith("Memory, times and energy are unknown: no run of these tasks is from this ma")
-    assert all(line.endswith(" --latency --fresh") for line in lines if "latency on this machine of" in line)
+    commands = [after for line, after in pairwise(lines) if "latency on this machine of" in line]
+    assert commands
+    assert all(command.endswith(" --latency --fresh") for command in commands)
+
+
+def test_a_run_that_cannot_be_read_is_named_and_the_others_are_chosen_from(
+    bench: Bench, project: Path
+) -> None:
+    shutil.copytree(ROOT / "results" / "medqa_sample", project / "results" / "medqa_sample")
+    path = next((project / "results").rglob("*nf4*/result.json"))
+    path.write_text("{", encoding="utf-8")
+    result = bench("pick", "--memory", "4GB")
+    assert result.exit_code == 0
+    assert result.stdout.startswith("Use none of these for this: ")
+    [line] = result.stderr.splitlines()
+    assert line.startswith("not read: results/medqa_sample/smollm2-135m-instruct-q4_1/bfloat16-nf4-chat-")
+    assert "not read" not in bench("pick", "--memory", "4GB", *COMMITTED).stderr
+
+
+def test_a_machine_with_a_gpu_is_one_though_baselines_do_not_use_it(bench: Bench, project: Path) -> None:
+    shutil.copytree(ROOT / "results" / "medqa_sample", project / "results" / "medqa_sample")
+    for path in (project / "results").rglob("smollm2*/*/result.json"):
+        raw = json.loads(path.read_text("utf-8"))
+        raw["provenance"]["device"] = "Abacus GPU"
+        path.write_text(json.dumps(raw), encoding="utf-8")
+    facts = json.loads(bench("pick", "--machine", "xeon", "--json").stdout)
+    assert facts["limits"]["machine"].endswith(" GB, Abacus GPU")
+    assert facts["machines"] == [facts["limits"]["machine"]]
+    assert all(model["needs"]["memory"] for model in facts["fitting"])

@@ -42,11 +42,11 @@ def rewritten(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
 @pytest.mark.usefixtures("cache")
 def test_the_statement_is_run_again_and_holds(bench: Bench, copied: Path, project: Path) -> None:
     before = contents(project)
-    result = bench("pick", "--memory", "4GB", "--check", "--limit", "6", "--json")
+    result = bench("pick", "--memory", "4GB", "--check", "--limit", "3", "--json")
     facts = json.loads(result.stdout)
     check, (task,) = facts["check"], facts["check"]["tasks"]
     assert (result.exit_code, check["verdict"]) == (0, "holds")
-    assert (task["asked"], task["total"], task["equal"] + task["ties"]) == (6, 100, 6)
+    assert (task["asked"], task["total"], task["equal"] + task["ties"]) == (3, 100, 3)
     assert task["now"]["memory"] == pytest.approx(task["before"]["memory"], rel=0.1)
     assert task["now"]["p50"] > 0
     assert contents(project) == before
@@ -64,11 +64,11 @@ def test_other_answers_and_a_limit_that_is_not_kept_do_not_hold(bench: Bench, co
         record["model_output"]["final_answer"] = "ABCD"[lowest]
         record["is_correct"] = record["answer_gt"] == "ABCD"[lowest]
     forge(copied, records)
-    result = bench("pick", "--latency", "2ms", "--check", "--limit", "6")
+    result = bench("pick", "--latency", "2ms", "--check", "--limit", "3")
     assert result.exit_code == 1
     last = result.stdout.replace("\u202f", " ").splitlines()[-1]
     assert last.startswith("The statement does not hold here: ")
-    assert "questions of medqa_sample are answered differently; one answer takes " in last
+    assert "3 of 3 questions of medqa_sample are answered differently; one answer takes " in last
     assert last.endswith(", and the limit is 2.00 ms.")
 
 
@@ -144,6 +144,11 @@ def test_code_of_others_is_not_run_without_being_asked(bench: Bench, copied: Pat
 def test_where_nothing_is_chosen_there_is_nothing_to_check(bench: Bench) -> None:
     text = verdict(bench("pick", "--memory", "1MB", "--check"))
     assert text == "The statement cannot be checked here: no model was chosen."
+
+
+def test_a_limit_without_a_check_is_refused(bench: Bench) -> None:
+    result = bench("pick", "--limit", "5", "--results", str(ROOT / "results"))
+    assert (result.exit_code, result.stderr) == (2, "bench: --limit needs --check\n")
 
 
 def test_the_number_of_questions_fits_the_time_of_the_run() -> None:

@@ -27,7 +27,7 @@ def looked_at(site: Path) -> tuple[Path, ...]:
     model = site / "models" / "smollm2-135m-instruct-q4_1.html"
     lists = questions / "index.html", questions / "list-1.html"
     tables = site / "index.html", site / "tasks.html", task_page(site)
-    return *tables, run_page(site), model, site / "compare.html", *lists, own
+    return *tables, run_page(site), model, site / "compare.html", site / "measured.html", *lists, own
 
 
 def visit(browser: Browser, page: Path, **options: object) -> tuple[Page, list[str], list[str]]:

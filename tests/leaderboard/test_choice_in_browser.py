@@ -27,7 +27,7 @@ from bench.results.answers import Answered, read_answered
 from bench.stats.across import across, guessing_p, worth
 from conftest import ROOT
 from leaderboard.choice_data import choice_value
-from leaderboard.pages import STATIC
+from leaderboard.lone_pages import STATIC
 from leaderboard.scripts import script
 
 pytestmark = pytest.mark.browser
@@ -130,10 +130,8 @@ def opened(browser: Browser, tmp_path: Path) -> Iterator[Opener]:
     def open_page(tables: Tables) -> Page:
         for name in SCRIPTS:
             shutil.copy(STATIC / name, tmp_path)
-        (tmp_path / "data.js").write_text(
-            script("choice", choice_value(tables, {table.task.name: 1.0 for table in tables})),
-            encoding="utf-8",
-        )
+        weights = {table.task.name: 1.0 for table in tables}
+        (tmp_path / "data.js").write_text(script("choice", choice_value(tables, weights)), encoding="utf-8")
         tags = "".join(f'<script src="{name}"></script>' for name in SCRIPTS)
         (tmp_path / "page.html").write_text(PAGE.format(tags), encoding="utf-8")
         pages.append(browser.new_page())
@@ -227,7 +225,11 @@ def played_model(
 ) -> list[Answered]:
     """Runs of a model on the tasks, with the costs and the gaps that boards have."""
     holes = {task for task in options if draw.random() < 0.08 and "architecture" not in facts}
-    facts = {"name": name, "title": name.title(), "license": draw.choice(["mit", "MIT", "gemma", ""])} | facts
+    facts = {
+        "name": name,
+        "title": name.title(),
+        "license": draw.choice(["mit", "Apache-2.0", "gemma", ""]),
+    } | facts
     facts["processor"] = draw.choice(["first", "second"]).item()
     facts["languages"] = (("en",), ("en",), ("en", "de"), ())[draw.integers(4)]
     memory, speed, keeps_seconds = int(draw.lognormal(22, 1)), draw.lognormal(-1, 1.5), draw.random() < 0.5
@@ -247,6 +249,9 @@ def played_model(
             "model_bytes": None if draw.random() < 0.1 else memory // 3,
             "peak_memory_bytes": None if draw.random() < 0.02 else int(memory * draw.uniform(1, 1.3)),
         }
+        if "imported" in facts:  # other programs report neither
+            facts |= {"processor": "fourth", "p50": None, "peak_memory_bytes": None}
+            facts["peak_device_memory_bytes"] = None
         runs += [run_of(base, task, right.tolist(), counts, **facts)] if task not in holes else []
         if draw.random() < 0.3:  # the same on another machine, and earlier
             other = {"processor": "third", "finished": "2020-01-01T00:00:00+00:00"}
@@ -268,7 +273,10 @@ def played_board(base: Answered, draw: Generator, skills: Sequence[float]) -> tu
     runs += played_model(base, draw, options, "imported", 0.5, imported="lm-eval 0.4.9")
     runs += played_model(base, draw, options, "model0", 0.3, weights="other")  # a namesake
     cards = [file.card for file in all_cards()][: int(draw.integers(0, 6))]
-    return make_board(runs, cards, []).tasks
+    cards += [run.result.cell.model for run in runs[:: len(runs) // 3]]  # of models that have runs
+    cards = list({card.name: card for card in cards}.values())
+    tables = make_board(runs, cards, []).tasks
+    return tuple(tables[at] for at in draw.permutation(len(tables)))
 
 
 def digits(value: float, number: int) -> float:
@@ -336,10 +344,11 @@ def test_scores_and_probabilities_are_pythons(
     tables = played_board(base, draw, [0.0, 0.02, 0.2, 0.22, 0.5, 0.55, 0.9, 0.95])
     compared = opened(tables).evaluate(COMPARE, weights)
     used = [table for table in tables if table.task.name in weights]
+    names = [table.task.name for table in used]
     complete = [each for each in candidates(used) if not each.lacks(tuple(weights))]
     assert compared["names"] == [each.name for each in complete]
-    right = [np.array([each.rows[name].answers.right for each in complete]) for name in sorted(weights)]
-    chance, shares = np.array([table.chance for table in used]), np.array([*weights.values()])
+    right = [np.array([each.rows[name].answers.right for each in complete]) for name in names]
+    chance, shares = np.array([table.chance for table in used]), np.array([weights[name] for name in names])
     expected = across(right, chance, shares)
     worths = worth(np.array([float(len(each[0])) for each in right]), chance, shares)
     correct = np.stack([each.sum(axis=1) for each in right], axis=-1).astype(np.float64)

@@ -313,7 +313,7 @@ def test_costs_count_on_the_machine_that_the_policy_names(base: Answered) -> Non
     assert states(partly) == ["not measured"]
     assert not_measured(partly)[0] == (
         "new (bfloat16-chat) on fast, 2 cores",
-        "bench run --models new --tasks two --latency (on that machine)",
+        "bench run --models new --tasks two --latency --fresh (on that machine)",
     )
     assert states(decided(policy_of(limit, machine="this"), runs)) == ["not measured"]
     assert states(decided(policy_of(limit, machine="this", model="other"), runs)) == ["met"]
