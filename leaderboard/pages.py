@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from markupsafe import Markup
-
 from bench.board.board import Row, TaskBoard
 from bench.board.exporting import as_csv, as_json, as_latex, as_markdown, row_values
 from bench.errors import BenchError
@@ -21,8 +19,8 @@ from leaderboard.lone_pages import MEASURED, NOT_FOUND, STATIC_FILES
 from leaderboard.overview import overview_of
 from leaderboard.page_kind import PageKind
 from leaderboard.question_pages import prompts
-from leaderboard.scripts import answers_script, script
-from leaderboard.site import Content, page_of_task, root_of
+from leaderboard.scripts import answers_script, script, texts_script
+from leaderboard.site import Content, page_of_task
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +105,20 @@ def _answers(content: Content, path: str) -> str:
     return answers_script(content.tables[task], content.questions(task))
 
 
+def _texts_paths(content: Content) -> Iterator[str]:
+    return (f"data/texts/{task}.js" for task in _tables_with_questions(content) if _has_texts(content, task))
+
+
+def _has_texts(content: Content, task: str) -> bool:
+    """Whether the words of the questions are published; a run may have been stripped of them."""
+    return content.site.options.texts == "full" and bool(content.questions(task)[0].record.question)
+
+
+def _texts(content: Content, path: str) -> str:
+    task = PurePosixPath(path).stem
+    return texts_script(content.tables[task], content.questions(task))
+
+
 def _tables_with_questions(content: Content) -> Iterator[str]:
     if content.shows_questions:
         yield from (task for task, table in content.tables.items() if table.rows)
@@ -124,7 +136,16 @@ def _list_paths(content: Content) -> Iterator[str]:
 def _list(content: Content, path: str) -> str:
     table = _table_of(content, path)
     listing = content.lists(table.task.name)[path]
-    return content.render("questions.html", path, table=table, listing=listing)
+    groups = {question.record.group for question in content.questions(table.task.name)}
+    return content.render(
+        "questions.html",
+        path,
+        table=table,
+        listing=listing,
+        explores=path == next(iter(content.lists(table.task.name))),
+        groups=sorted(filter(None, groups)),
+        has_texts=_has_texts(content, table.task.name),
+    )
 
 
 def _question_paths(content: Content) -> Iterator[str]:
@@ -157,11 +178,9 @@ def _run(content: Content, path: str) -> str:
         cell = None if isinstance(run.result, CannotRunResult) else run.result.cell
         return content.render("failed.html", path, result=run.result, cell=cell)
     cell, row = run.result.cell, content.rows[run.result.cell.id]
-    task, tally = cell.task.name, Markup()
+    task = cell.task.name
     others = 0 if row.apart else len(content.tables[task].rows) - 1
-    if content.shows_questions and not row.apart:
-        tally = content.long_lists.tally(task, content.questions(task), row, root_of(path))
-    values = {"row": row, "result": row.result, "cell": cell, "letters": _letters(row), "tally": tally}
+    values = {"row": row, "result": row.result, "cell": cell, "letters": _letters(row)}
     return content.render("run.html", path, others=others, **values)
 
 
@@ -188,6 +207,7 @@ _OWN = {
     "data": PageKind(_data_paths, _data),
     "choice": PageKind(lambda _: ["data/choice.js"], _choice),
     "answers": PageKind(_answers_paths, _answers),
+    "texts": PageKind(_texts_paths, _texts),
     "compare": PageKind(compare_paths, compare_page),
     "list": PageKind(_list_paths, _list),
     "question": PageKind(_question_paths, _question),

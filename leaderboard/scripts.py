@@ -7,18 +7,40 @@ from bench.board.board import TaskBoard
 from bench.board.pairs import row_names
 from leaderboard.question_pages import Question
 
+SEARCHED = 20_000
+"""As many characters of a question are searched."""
+
 
 def answers_script(table: TaskBoard, questions: Sequence[Question]) -> str:
-    """Every row's answers, for `static/compare.js`."""
+    """Every row's answers, for `static/compare.js` and `static/questions.js`.
+
+    A run is its id, its name, a letter for each question and whether it is a baseline.
+    """
+    groups = sorted({question.record.group for question in questions if question.record.group})
     names = zip(table.rows, row_names(table), strict=True)
-    value = {
+    value: dict[str, object] = {
         "questions": [
             [question.record.question_id, question.page.rpartition("/")[2]] for question in questions
         ],
         "truth": table.rows[0].answers.truth if table.rows else "",
-        "runs": [[row.result.cell.id, name, row.answers.chosen] for row, name in names],
+        "runs": [
+            [row.result.cell.id, name, row.answers.chosen, int(row.result.cell.model.is_baseline)]
+            for row, name in names
+        ],
     }
+    if groups:
+        places = {group: place for place, group in enumerate(groups)}
+        of = [places.get(question.record.group or "", -1) for question in questions]
+        value["groups"] = {"names": groups, "of": of}
     return script(f"answers/{table.task.name}", value)
+
+
+def texts_script(table: TaskBoard, questions: Sequence[Question]) -> str:
+    """The words of every question, its options behind it, a line each: what a search looks in."""
+    words = [
+        "\n".join((question.record.question, *question.record.options))[:SEARCHED] for question in questions
+    ]
+    return script(f"texts/{table.task.name}", words)
 
 
 def script(name: str, value: object) -> str:
