@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from bench.board.board import Row, TaskBoard
-from bench.board.exporting import as_csv, as_json, row_values
+from bench.board.exporting import as_csv, as_json, as_latex, as_markdown, row_values
 from bench.errors import BenchError
 from bench.plugins import Registry
 from bench.results.answers import Answered
@@ -72,7 +72,7 @@ def _picture_paths(content: Content) -> Iterator[str]:
 
 def _data_paths(content: Content) -> Iterator[str]:
     for task in content.tables:
-        yield from (f"data/{task}{ending}" for ending in (".csv", ".json", ".js"))
+        yield from (f"data/{task}{ending}" for ending in (".csv", ".json", ".tex", ".md", ".js"))
 
 
 def _data(content: Content, path: str) -> str:
@@ -83,6 +83,10 @@ def _data(content: Content, path: str) -> str:
             return as_csv(rows)
         case ".json":
             return as_json(rows)
+        case ".tex":
+            return as_latex(content.tables[task])
+        case ".md":
+            return as_markdown(content.tables[task])
         case _:
             return script(task, row_values(rows))
 

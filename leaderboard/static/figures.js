@@ -73,8 +73,9 @@
   function asCsv(table) {
     const cell = ({ dataset, textContent }) => {
       let text = (dataset.value ?? textContent).trim().replace(/\s+/g, " ");
-      if (/^−[\d.]+$/.test(text)) text = text.replace("−", "-");
-      if (/^[=+\-@]/.test(text) && !/^[+-][\d.]+$/.test(text)) text = `'${text}`;
+      const plain = text.replace("\u2212", "-");
+      if (/^[+-]?[\d.]+$/.test(plain)) text = plain;
+      else if (/^[=+\-@]/.test(text)) text = `'${text}`;
       return /[",]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
     };
     const rows = [...table.rows].filter((row) => !row.hidden);

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from bench.board.reading import read_board
 from bench.results.answers import Answered, read_answered
 from bench.stats.paired import paired
 from bench.stats.ranking import holm
-from bench.wording import points
+from bench.wording import MINUS, points
 from browsing import listed, run_page, visit
 from conftest import ROOT
 from leaderboard.lone_pages import STATIC
@@ -213,6 +214,12 @@ def test_a_run_or_a_task_that_is_not_there_is_said_and_the_rest_is_shown(
         (site / "data" / "answers" / "hidden.js").rename(site / "data" / "answers" / "medqa.js")
 
 
+def as_number(text: str) -> str:
+    """A number with the sign that programs read."""
+    plain = text.replace(MINUS, "-")
+    return plain if re.fullmatch(r"[+-]?[\d.]+", plain) else text
+
+
 def test_a_drawing_is_taken_away_as_svg_png_and_csv(browser: Browser, site: Path) -> None:
     page, _, messages = visit(browser, site / "compare.html", accept_downloads=True)
     shown(page)
@@ -253,7 +260,7 @@ def test_a_drawing_is_taken_away_as_svg_png_and_csv(browser: Browser, site: Path
         "rows => rows.map((row) => [...row.cells].map((cell) => cell.textContent.trim()))"
     )
     assert [[cell.removeprefix("'") for cell in row] for row in rows] == [
-        [" ".join(cell.split()) for cell in row] for row in cells
+        [as_number(" ".join(cell.split())) for cell in row] for row in cells
     ]
     assert messages == []
 

@@ -15,7 +15,7 @@ from click.testing import Result
 from bench.board.citing import citation
 from bench.board.forest import contrasts_on
 from bench.board.reading import read_board
-from bench.wording import points
+from bench.wording import MINUS, points
 from conftest import ROOT
 from leaderboard.standalone import read_styles, standalone
 
@@ -62,7 +62,7 @@ def test_the_csv_of_a_figure_equals_the_table_of_its_numbers(figures: Path) -> N
         others = contrasts_on(table).others
         assert [row["Model"] for row in rows] == [each.name for each in others]
         for row, each in zip(rows, others, strict=True):
-            assert row["Difference in points"] == points(each.difference)
+            assert row["Difference in points"] == points(each.difference).replace(MINUS, "-")
             interval = f"{points(each.low)} to {points(each.high)}"
             assert row["95 % interval"].removeprefix("'") == interval
             assert (row["p"], row["p by Holm"]) == (f"{each.p:.2g}", f"{each.adjusted:.2g}")
