@@ -478,7 +478,7 @@ def test_partial_runs_are_shown_with_their_numbers_and_marked(
     [row] = [line for line in lines if line[:1] == ["chance"]]
     assert row[1:4] == ["baseline,", "2", "drawn"]
     assert row[5] == "%"
-    assert row[6].endswith("/2")
+    assert row[7].endswith("/2")
     bench("run", "-m", "majority", "-t", "anatomy")
     shown = bench("leaderboard", "show").stdout
     assert shown.startswith("Anatomy   ")
