@@ -300,19 +300,20 @@ def test_costs_count_on_the_machine_that_the_policy_names(base: Answered) -> Non
     limit = {"name": "quick", "latency": "500ms"}
     [(key, text)] = wrong(policy_of(limit, tasks=["one", "two"]), runs)
     assert key == "machine"
-    assert text.startswith("new (bfloat16-chat) was run on 2 machines (fast, 2 cores; slow, 2 cores), and ")
+    machines = "fast, 2 cores, 25.3 GB; slow, 2 cores, 25.3 GB"
+    assert text.startswith(f"new (bfloat16-chat) was run on 2 machines ({machines}), and ")
     assert text.endswith("'quick' limits what it needs: write machine: and one of them")
     assert wrong(policy_of(limit, tasks=["one"]), runs) == []
     assert wrong(policy_of({"name": "n", "disk": "1GB"}, tasks=["one", "two"]), runs) == []
-    assert wrong(policy_of(limit, machine="slwo, 2 cores"), runs)[0][1].startswith(
-        "no run was made on 'slwo, 2 cores'; did you mean 'slow, 2 cores'?"
+    assert wrong(policy_of(limit, machine="slwo, 2 cores, 25.3 GB"), runs)[0][1].startswith(
+        "no run was made on 'slwo, 2 cores, 25.3 GB'; did you mean 'slow, 2 cores, 25.3 GB'?"
     )
     assert states(decided(policy_of(limit, machine="fast"), runs)) == ["met"]
     assert states(decided(policy_of(limit, machine="slow", tasks=["two"]), runs)) == ["violated"]
     partly = decided(policy_of(limit, machine="fast", tasks=["one", "two"]), runs)
     assert states(partly) == ["not measured"]
     assert not_measured(partly)[0] == (
-        "new (bfloat16-chat) on fast, 2 cores",
+        "new (bfloat16-chat) on fast, 2 cores, 25.3 GB",
         "bench run --models new --tasks two --latency --fresh (on that machine)",
     )
     assert states(decided(policy_of(limit, machine="this"), runs)) == ["not measured"]
