@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from decimal import ROUND_CEILING, Context
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bench.board.board import Row, TaskBoard
 from bench.board.candidates import Candidate, candidates, hardware, joules_per_answer
@@ -23,7 +24,9 @@ _OF_MODEL = ("title", "licence", "languages", "baseline", "command")
 """What a run repeats only where it is not that of the model's first run."""
 
 
-def choice_value(tables: Sequence[TaskBoard], weights: Mapping[str, float]) -> Values:
+def choice_value(
+    tables: Sequence[TaskBoard], weights: Mapping[str, float], *, with_answers: bool = True
+) -> Values:
     """The tasks, and every model and variant with its runs: what `bench.board.choice.choose` reads.
 
     `weights` are those of the board's tasks by name.
@@ -33,22 +36,35 @@ def choice_value(tables: Sequence[TaskBoard], weights: Mapping[str, float]) -> V
     is left out. `asked` is how many questions were asked alone, and `seconds` are those of each. A machine
     is its place in `machines`, and a card without a run its place in `cards`. A run has in `elsewhere` the
     costs of the newest run that is the same on another machine.
+
+    Without answers there are totals only: `both` in place of `right`. It has by task how many questions
+    each two models have both right, for the pairs on and above the diagonal.
     """
     machines = sorted({hardware(row.result.provenance) for table in tables for row in table.rows})
     models = candidates(tables)
     on_machines = zip(*[candidates(tables, machine) for machine in machines], strict=True)
     cards = {card.name: card.title for table in tables for card in table.unmeasured}
     places = {name: place for place, name in enumerate(cards)}
+    both = {} if with_answers else {"both": {table.task.name: _both(table, models) for table in tables}}
     return {
         "tasks": [_task(table, weights[table.task.name]) for table in tables],
         "unmeasured": {table.task.name: [places[card.name] for card in table.unmeasured] for table in tables},
         "models": [
-            _model(model, on_machine, machines) for model, on_machine in zip(models, on_machines, strict=True)
+            _model(model, on_machine, machines, with_answers=with_answers)
+            for model, on_machine in zip(models, on_machines, strict=True)
         ],
+        **both,
         "cards": list(cards.items()),
         "machines": machines,
         "permissive": sorted(PERMISSIVE),
     }
+
+
+def _both(table: TaskBoard, models: Sequence[Candidate]) -> list[int]:
+    rows = [model.rows.get(table.task.name) for model in models]
+    number = len(table.rows[0].answers.right) if table.rows else 0
+    right = np.array([row.answers.right if row else np.zeros(number) for row in rows], dtype=np.float64)
+    return [int(value) for value in (right @ right.T)[np.triu_indices(len(models))]]
 
 
 def _task(table: TaskBoard, weight: float) -> Values:
@@ -64,7 +80,9 @@ def _task(table: TaskBoard, weight: float) -> Values:
     }
 
 
-def _model(model: Candidate, on_machine: Sequence[Candidate], machines: Sequence[str]) -> Values:
+def _model(
+    model: Candidate, on_machine: Sequence[Candidate], machines: Sequence[str], *, with_answers: bool
+) -> Values:
     """`on_machine` is the model with its costs on each of the machines."""
     cell = model.first.cell
     first = _of_model(model.first)
@@ -82,7 +100,8 @@ def _model(model: Candidate, on_machine: Sequence[Candidate], machines: Sequence
         same = [each.costs[task] for each in on_machine if task in each.costs]
         elsewhere = [_costs(result, machines) for result in same if result is not row.result]
         own = {key: value for key, value in _of_model(row.result).items() if first[key] != value}
-        runs[task] = own | _run(row, machines) | _known({"elsewhere": elsewhere})
+        right = {"right": _packed(row.answers.right)} if with_answers else {}
+        runs[task] = own | _run(row, machines) | right | _known({"elsewhere": elsewhere})
     return first | _known(values) | {"runs": runs}
 
 
@@ -100,12 +119,15 @@ def _command(result: DoneResult) -> list[str]:
     return words
 
 
+def _packed(right: NDArray[np.bool_]) -> str:
+    return base64.b64encode(np.packbits(right).tobytes()).decode()
+
+
 def _run(row: Row, machines: Sequence[str]) -> Values:
     accuracy = row.result.metrics.accuracy
     return {
         "id": row.result.cell.id,
         "page": page_of(row.run.folder),
-        "right": base64.b64encode(np.packbits(row.answers.right).tobytes()).decode(),
         "correct": int(row.answers.right.sum()),
         "low": round(accuracy.low, 5),
         "high": round(accuracy.high, 5),

@@ -92,7 +92,8 @@ def _data(content: Content, path: str) -> str:
 
 
 def _choice(content: Content, _path: str) -> str:
-    return script("choice", choice_value(content.site.board.tasks, content.site.board.weights))
+    board = content.site.board
+    return script("choice", choice_value(board.tasks, board.weights, with_answers=content.shows_questions))
 
 
 def _answers_paths(content: Content) -> Iterator[str]:

@@ -8,14 +8,14 @@
   // `data` is `benchData.choice`; see leaderboard/choice_data.py.
   function open(data) {
     const bits = data.models.map(({ runs }) =>
-      Object.fromEntries(Object.entries(runs).map(([task, run]) => [task, bitsOf(run.right)])),
+      Object.fromEntries(Object.entries(data.both ? {} : runs).map(([task, run]) => [task, bitsOf(run.right)])),
     );
     const counts = {};
     const fields = new Map();
 
     // For all pairs of models with a run of the task: questions that both answered right.
     function bothOf(task) {
-      return (counts[task] ??= bothRight(bits.map((each) => each[task])));
+      return (counts[task] ??= data.both ? whole(data.both[task], data.models.length) : bothRight(bits.map((each) => each[task])));
     }
 
     function fieldOf(weights) {
@@ -25,6 +25,15 @@
     }
 
     return { data, fieldOf, choose: (limits, weights) => choose(data, fieldOf(weights), limits, weights) };
+  }
+
+  // The pairs on and above the diagonal -> all pairs.
+  function whole(triangle, models) {
+    const both = new Uint32Array(models * models);
+    for (let first = 0, at = 0; first < models; first++)
+      for (let second = first; second < models; second++)
+        both[first * models + second] = both[second * models + first] = triangle[at++];
+    return both;
   }
 
   // Base64 -> 32 questions a number.
