@@ -242,6 +242,19 @@ def test_a_model_over_the_limits_changes_the_answer_only_where_it_is_significant
     assert (useless.better, useless.price) == (None, None)
 
 
+def test_a_model_is_named_as_better_only_where_allowing_it_changes_the_answer(base: Answered) -> None:
+    """Of 100 questions, 11 more are significant for one pair of models, and not for one of 66 pairs."""
+    runs = [played(base, "cheap", 60, memory=MB)]
+    runs += [played(base, f"other{n}", 60, memory=2 * MB) for n in range(10)]
+    for more, is_better in ((11, False), (20, True)):
+        large = played(base, "large", 60 + more, memory=9000 * MB)
+        within, free = chosen([*runs, large], Limits(memory=10 * MB)), chosen([*runs, large])
+        assert isinstance(within.answer, CheapestOfBest)
+        assert isinstance(free.answer, CheapestOfBest | OneBest)
+        assert (free.answer.chosen.candidate.name != within.answer.chosen.candidate.name) is is_better
+        assert (within.better is not None) is is_better
+
+
 def test_the_smallest_difference_that_is_usually_shown_is_said(base: Answered) -> None:
     """Of 100 questions, 20 tell the two apart: the normal approximation for 80 % power at 5 %."""
     runs = [played(base, "first", 50), played(base, "second", 50, first=10)]
