@@ -91,8 +91,8 @@ class Choice:
     `fitting`, `beyond` and `unclear` are the models with a run of every task, best first: within the
     limits, over one, or without a measurement that a limit asks for. `holes` lack a task. `baselines` have
     every task. `better` is the cheapest model over the limits that would change the answer: of use, and
-    significantly better than the chosen one among all models. `detectable` is the smallest difference of two scores that so many questions
-    usually show.
+    significantly better than the chosen one among all models. `detectable` is the smallest difference of
+    two scores that so many questions usually show.
     """
 
     tasks: Mapping[str, float]
