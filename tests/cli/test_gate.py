@@ -84,7 +84,7 @@ def test_a_comparison_has_the_numbers_of_bench_compare(bench: Bench, project: Pa
         (HEAD + "- {name: n, not_worse_than: tfidf, margin: 0.03}\n", ":4: requirements.0.margin: expected"),
         (HEAD + "- {name: n, not_worse_than: tfidf, margin: 3 %}\n", ":4: requirements.0.margin: expected"),
         (HEAD + "- {name: n, equivalent_to: tfidf}\n", ":4: requirements.0.margin: missing"),
-        (HEAD + CHEAP + CHEAP, ":1: two requirements are named 'cheap'"),
+        (HEAD + CHEAP + CHEAP, ":5: requirements.1.name: two requirements are named 'cheap'"),
         (HEAD.rstrip() + " []\n", ":3: requirements: expected a list of 1 or more values"),
         ("modle: x\n" + HEAD + CHEAP, ":1: modle: unknown key; did you mean 'model'?"),
         (HEAD.replace("tasks: [medqa]\n", "") + CHEAP, ":1: needs either tasks, a list"),
