@@ -106,7 +106,8 @@
       if (!within) return [];
       const { questions, least, most } = within;
       const isSeveral = chosen.here.length > 1;
-      const number = `${isSeveral || least < most ? "at least " : ""}${least} of ${questions}`;
+      const isMore = least < questions && (isSeveral || least < most);
+      const number = `${isMore ? "at least " : ""}${least} of ${questions}`;
       const share = `${percent(wilson(least, questions)[0], 0)} to ${percent(wilson(most, questions)[1], 0)}`;
       return [
         `Answered within ${latency(limit)}: ${number} questions asked one at a time` +

@@ -569,6 +569,8 @@ def test_of_several_tasks_the_slowest_tells_how_many_answers_were_within_the_lim
     runs = [played(base, "model", 80, seconds=fast), played(base, "model", 80, task="two", seconds=slow)]
     choice = chosen(runs, Limits(p50=0.5), one=1.0, two=1.0)
     assert "at least 15 of 20 questions asked one at a time on each task; of all" in said(choice)
+    every = chosen(runs, Limits(p50=1.0), one=1.0, two=1.0)
+    assert "Answered within 1.0 s: 20 of 20 questions asked one at a time on each task" in said(every)
 
 
 def test_an_older_result_with_two_percentiles_tells_at_least_how_many(base: Answered) -> None:
