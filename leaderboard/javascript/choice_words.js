@@ -151,7 +151,7 @@
 
   const plain = (share) => points(share).replace("+", "");
 
-  function price({ price: cost, limits, answer }) {
+  function price({ price: cost, limits, answer, fitting, beyond, unclear }) {
     if (cost) {
       const amount = `${plain(cost.difference)} points (±${plain(cost.margin)})`;
       const needs = describeNeeds(cost.best.needs);
@@ -159,7 +159,8 @@
       const what = isShown ? "Your limits cost" : "These questions do not show that your limits cost anything:";
       return [`${what} ${amount} against ${cost.best.name}${needs && `, which needs ${needs}`}.`];
     }
-    return describeLimits(limits) && answer.chosen
+    const isWithin = answer.chosen && [...beyond, ...unclear].every(({ score }) => score <= fitting[0].score);
+    return describeLimits(limits) && isWithin
       ? ["Your limits cost nothing: the best of all measured models is within them."]
       : [];
   }

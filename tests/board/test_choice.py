@@ -221,6 +221,18 @@ def test_among_more_models_more_is_needed_to_be_better_than_guessing(base: Answe
     assert isinstance(chosen([lucky, *large], fits).answer, OneBest)  # only those that fit count
 
 
+def test_limits_cost_nothing_only_where_no_model_over_them_has_a_higher_score(base: Answered) -> None:
+    """Among seven models, neither 35 nor 36 of 100 questions are significantly more than guessing."""
+    small = played(base, "small", 35)
+    rest = [played(base, f"other{n}", 25, memory=2000 * MB) for n in range(5)]
+    within = Limits(memory=1000 * MB)
+    for correct, costs_nothing in ((36, False), (35, True)):
+        choice = chosen([small, *rest, played(base, "large", correct, memory=2000 * MB)], within)
+        assert isinstance(choice.answer, OneBest)
+        assert choice.price is None
+        assert ("Your limits cost nothing" in said(choice)) is costs_nothing
+
+
 def test_where_none_that_fits_is_of_use_the_price_is_said_too(base: Answered) -> None:
     runs = [played(base, "small", 25, memory=MB), played(base, "large", 90, memory=9000 * MB)]
     choice = chosen(runs, Limits(memory=10 * MB))
