@@ -459,7 +459,7 @@ def test_sizes_and_times_are_read_with_their_units() -> None:
 
 @pytest.mark.parametrize("text", ["", "4", "GB", "-4GB", "0GB", "4 gigs", "4,5GB", "nanGB", "٤GB", "1e999GB"])
 def test_what_is_no_limit_is_one_sentence(text: str) -> None:
-    with pytest.raises(UsageError, match="is no limit; write a number above 0 with its unit, such as 4GB"):
+    with pytest.raises(UsageError, match="is not a limit; write a number above 0 with its unit, such as 4GB"):
         read_bytes(text)
 
 

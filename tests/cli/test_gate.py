@@ -77,8 +77,8 @@ def test_a_comparison_has_the_numbers_of_bench_compare(bench: Bench, project: Pa
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (HEAD + "- {name: n, memory: 4}\n", ":4: requirements.0.memory: '4' is no limit; write a number abo"),
-        (HEAD + "- {name: n, memory: null}\n", ":4: requirements.0.memory: 'None' is no limit; wr"),
+        (HEAD + "- {name: n, memory: 4}\n", ":4: requirements.0.memory: '4' is not a limit; write a number "),
+        (HEAD + "- {name: n, memory: null}\n", ":4: requirements.0.memory: 'None' is not a limit; wr"),
         (HEAD + "- {name: n, latncy: 4s}\n", ":4: requirements.0.latncy: unknown key; did you "),
         (HEAD + "- {name: n}\n", ":4: requirements.0: needs one of not_worse_than, equivalent_to, b"),
         (HEAD + "- {name: n, not_worse_than: tfidf, margin: 0.03}\n", ":4: requirements.0.margin: expected"),
