@@ -254,7 +254,8 @@
   }
 
   // The members that no other is significantly better than, by Holm's method over all pairs of members.
-  function mayBeBest(field, members, limit = pairLimit(field, members)) {
+  function mayBeBest(field, members) {
+    const limit = pairLimit(field, members);
     const beaten = new Set();
     eachPair(members, (first, second) => {
       if (field.p(first, second) <= limit) beaten.add(field.scores[first] > field.scores[second] ? second : first);
@@ -295,8 +296,7 @@
     const best = highest(useful);
     if (best.fits) return null;
     const pair = [best.at, reference.at];
-    field.limit ??= pairLimit(field, models);
-    field.best ??= new Set(mayBeBest(field, models, field.limit).map(({ at }) => at));
+    field.best ??= new Set(mayBeBest(field, models).map(({ at }) => at));
     const rivals = models.filter(({ at, fits }) => field.best.has(at) && !fits).length;
     const margin = field.margin(...pair) * tests.widening(Math.max(1, rivals));
     return { best, difference: field.difference(...pair), margin };
@@ -306,9 +306,10 @@
   // all models, so that it is also better among those that fit once the limits allow it.
   function betterOf(field, models, baselines, chosen) {
     let better = usefulOf(field, models, baselines)[0].filter((each) => each.over.length);
-    if (better.length && chosen) {
+    const isBetter = ({ at, score }) => score > chosen.score && field.p(at, chosen.at) <= field.limit;
+    if (chosen && better.length) {
       field.limit ??= pairLimit(field, models);
-      better = better.filter(({ at }) => field.p(at, chosen.at) <= field.limit && field.difference(at, chosen.at) > 0);
+      better = better.filter(isBetter);
     }
     return better.length ? cheapest(better) : null;
   }

@@ -159,8 +159,8 @@
       const what = isShown ? "Your limits cost" : "These questions do not show that your limits cost anything:";
       return [`${what} ${amount} against ${cost.best.name}${needs && `, which needs ${needs}`}.`];
     }
-    const isWithin = answer.chosen && [...beyond, ...unclear].every(({ score }) => score <= fitting[0].score);
-    return describeLimits(limits) && isWithin
+    const isHigher = ({ score }) => score > fitting[0].score;
+    return describeLimits(limits) && answer.chosen && ![...beyond, ...unclear].some(isHigher)
       ? ["Your limits cost nothing: the best of all measured models is within them."]
       : [];
   }
