@@ -265,13 +265,11 @@
 
   // Up to this p, a difference is significant by Holm's method over all pairs of members.
   function pairLimit({ p }, members) {
-    const pairs = (members.length * (members.length - 1)) / 2;
-    const low = new Float64Array(pairs);
-    let count = 0;
+    const low = [];
     eachPair(members, (first, second) => {
-      if (p(first, second) <= ALPHA) low[count++] = p(first, second);
+      if (p(first, second) <= ALPHA) low.push(p(first, second));
     });
-    return tests.holmLimit(low.subarray(0, count), pairs);
+    return tests.holmLimit(low, (members.length * (members.length - 1)) / 2);
   }
 
   function eachPair(members, visit) {
