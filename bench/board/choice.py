@@ -14,7 +14,7 @@ from bench.board.board import TaskBoard
 from bench.board.candidates import Candidate, candidates
 from bench.board.limits import Limits, over, unknown
 from bench.inputs.model_card import ModelCard
-from bench.stats.across import Across, across, guessing_p, may_be_best, shown_by, widening, worth
+from bench.stats.across import Across, across, beaten_by, guessing_p, may_be_best, shown_by, widening, worth
 from bench.stats.ranking import ALPHA, holm
 
 
@@ -90,9 +90,9 @@ class Choice:
 
     `fitting`, `beyond` and `unclear` are the models with a run of every task, best first: within the
     limits, over one, or without a measurement that a limit asks for. `holes` lack a task. `baselines` have
-    every task. `better` is the cheapest model over the limits that is of use, and significantly better
-    than the chosen one. `detectable` is the smallest difference of two scores that so many questions
-    usually show.
+    every task. `better` is the cheapest model over the limits that would change the answer: of use, and
+    significantly better than the chosen one among all models. `detectable` is the smallest difference of
+    two scores that so many questions usually show.
     """
 
     tasks: Mapping[str, float]
@@ -261,12 +261,16 @@ def _price(field: _Field, answer: Answer) -> Price | None:
 
 
 def _better(field: _Field, answer: Answer) -> Scored | None:
-    """The cheapest model over the limits that is of use, and significantly better than the chosen one."""
-    beyond = [at for at in field.where(baseline=False) if field.scored[at].over]
-    better, _ = _useful(field, beyond)
+    """The cheapest model over the limits that is of use, and significantly better than the chosen one.
+
+    Among all models, so that it is also better among those that fit once the limits allow it.
+    """
+    models = field.where(baseline=False)
+    useful, _ = _useful(field, models)
+    better = [at for at in useful if field.scored[at].over]
     if better and isinstance(answer, OneBest | CheapestOfBest):
-        is_better = _better_than(field, np.array(better), field.scored.index(answer.chosen))
-        better = [at for at, is_one in zip(better, is_better.tolist(), strict=True) if is_one]
+        beats, chosen = beaten_by(field.compared, models), field.scored.index(answer.chosen)
+        better = [at for at in better if beats[models.index(chosen), models.index(at)]]
     return min((field.scored[at] for at in better), key=_cost, default=None)
 
 

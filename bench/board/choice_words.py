@@ -209,8 +209,14 @@ def _price(choice: Choice) -> Iterator[str]:
         what = "Your limits cost" if shown else "These questions do not show that your limits cost anything:"
         amount = f"{_points(price.difference)} points (±{_points(price.margin)})"
         yield f"{what} {amount} against {_with_needs(price.best)}."
-    elif limited and isinstance(choice.answer, OneBest | CheapestOfBest):
+    elif limited and isinstance(choice.answer, OneBest | CheapestOfBest) and _best_fits(choice):
         yield "Your limits cost nothing: the best of all measured models is within them."
+
+
+def _best_fits(choice: Choice) -> bool:
+    """Whether no model has a higher score than the best that fits, be it of use or not."""
+    most = choice.fitting[0].score
+    return all(each.score <= most for each in (*choice.beyond, *choice.unclear))
 
 
 def _points(value: float) -> str:

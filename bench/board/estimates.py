@@ -82,7 +82,10 @@ def estimates(
     are those of files, by model.
     """
     chosen = [table for table in tables if table.task.name in choice.tasks]
-    results = [row.result for table in chosen for row in table.rows]
+    rows = [row.result for table in chosen for row in table.rows]
+    results = [result for result in rows if not result.cell.model.is_baseline]
+    if not results:
+        return Estimates("", reason=few(results))
     where = choice.limits.machine or _machine(results, machine)
     if not where:
         return Estimates("", reason="runs are from several machines: name one with --machine")
@@ -112,7 +115,7 @@ def estimates(
 
 
 def _machine(results: Sequence[DoneResult], preferred: str) -> str:
-    names = {hardware(result.provenance) for result in results if not result.cell.model.is_baseline}
+    names = {hardware(result.provenance) for result in results}
     if preferred in names:
         return preferred
     return names.pop() if len(names) == 1 else ""

@@ -2,12 +2,12 @@
 
 import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bench.board.board import TaskBoard
 from bench.board.candidates import Candidate, hardware
 from bench.board.limits import PERMISSIVE
-from bench.board.policy import Costs, Policy, Requirement, reference_of
+from bench.board.policy import GUESSING, Costs, Policy, Requirement, reference_of
 from bench.config import Location
 from bench.errors import there_are
 
@@ -88,16 +88,24 @@ def problems(
             yield ("tasks", task), f"no task is named '{task}'{there_are(task, known.tasks)}"
     model = find(policy.model, everyone, tuple(weights))
     yield from _model_problems(("model",), policy.model, model, known)
+    names = [requirement.name for requirement in policy.requirements]
     for number, requirement in enumerate(policy.requirements):
         here = "requirements", number
+        if requirement.name in names[:number]:
+            yield (*here, "name"), f"two requirements are named '{requirement.name}'; name each differently"
         key, name = reference_of(requirement)
         if key:
             reference = find(name, everyone, tuple(weights))
-            yield from _model_problems((*here, key), name, reference, known)
+            yield from _model_problems((*here, key), name, reference, _others(key, known))
             if reference == model or name == policy.model:
                 yield (*here, key), "is the model itself; name another one"
         yield from _requirement_problems(here, requirement, weights, known)
     yield from _machine_problems(policy, model, weights, tables, known)
+
+
+def _others(key: str, known: Known) -> Known:
+    """What may stand for another model: guessing, too, where a model may be better than it."""
+    return replace(known, cards=[*known.cards, GUESSING]) if key == "better_than" else known
 
 
 def _requirement_problems(
@@ -111,6 +119,12 @@ def _requirement_problems(
     for task in requirement.tasks or ():
         if task not in weights:
             yield (*here, "tasks"), f"'{task}' is no task of the policy{there_are(task, weights)}"
+    for task in _repeated(requirement.tasks or ()):
+        yield (*here, "tasks"), f"'{task}' is named twice"
+
+
+def _repeated(names: Sequence[str]) -> list[str]:
+    return [name for name in dict.fromkeys(names) if names.count(name) > 1]
 
 
 def _model_problems(key: Location, name: str, model: Subject | str, known: Known) -> Iterator[Problem]:

@@ -101,8 +101,8 @@ def _spent(requirement: Costs, spent: Spent) -> str:
     limits = requirement.limits
     words = join(_values(spent.needs, limits)) or "nothing was measured"
     where = f" on {join(spent.machines)}" if requirement.depend_on_machine and spent.machines else ""
-    rest = f"over: {join(spent.over)}" if spent.over else f"limits: {join(_values(limits, limits))}"
-    return f"{words}{where}; {rest}"
+    over_limit = f"; over: {join(spent.over)}" if spent.over else ""
+    return f"{words}{where}; limits: {join(_values(limits, limits))}{over_limit}"
 
 
 def _values(costs: Limits | Needs, limits: Limits) -> list[str]:
@@ -139,8 +139,8 @@ def _needed(finding: Finding, tested: Tested) -> str:
         return f"{decide}, no number of {like} can be given: what was measured is on the bound."
     claim, contrary = claims(finding.requirement)
     shown = claim if tested.towards == "met" else contrary
-    number = f"{tested.questions:,} {like} ({tested.questions / evidence.questions:.1f} times as many)"
-    return f"{decide}: {number} would show {shown!r} in 80 of 100 cases, if it goes on as measured here."
+    number = f"{tested.questions:,} {like} ({tested.questions / evidence.questions:,.1f} times as many)"
+    return f"{decide}: {number} would show '{shown}' in 80 of 100 cases, if it goes on as measured here."
 
 
 def _detectable(decision: Decision) -> Iterator[str]:

@@ -76,7 +76,8 @@ def _times(candidate: Candidate, limits: Limits) -> Iterator[str]:
     for limit in dict.fromkeys((limits.p50, limits.p95)):
         within = None if limit is None else answers_within(candidate, limit)
         if within is not None:
-            at_least = "at least " if several or within.least < within.most else ""
+            is_more = within.least < within.questions and (several or within.least < within.most)
+            at_least = "at least " if is_more else ""
             asked = f"{at_least}{within.least} of {within.questions} questions asked one at a time"
             share = f"{percent(within.interval.low, 0)} to {percent(within.interval.high, 0)}"
             where = " on each task" if several else ""

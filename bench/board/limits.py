@@ -173,5 +173,5 @@ def _read(text: str, units: dict[str, float] | dict[str, int], examples: str) ->
     factor = units.get(match[2].casefold()) if match else None
     value = float(match[1]) * factor if match and factor else 0.0
     if not 0.0 < value < math.inf:
-        raise UsageError(f"'{text}' is no limit; write a number above 0 with its unit, such as {examples}")
+        raise UsageError(f"'{text}' is not a limit; write a number above 0 with its unit, such as {examples}")
     return value

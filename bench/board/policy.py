@@ -182,13 +182,6 @@ class Policy(Strict):
             raise ValueError("needs either tasks, a list of names, or suite, the name of one")
         return self
 
-    @model_validator(mode="after")
-    def _names_differ(self) -> "Policy":
-        names = [requirement.name for requirement in self.requirements]
-        if twice := [name for number, name in enumerate(names) if name in names[:number]]:
-            raise ValueError(f"two requirements are named '{twice[0]}'")
-        return self
-
 
 def read_policy(path: Path) -> Policy:
     """Read a policy; raises a FileError with all its mistakes."""

@@ -26,7 +26,7 @@ def _weights(raw: Any) -> Any:
     return dict.fromkeys(names, 1.0)
 
 
-Weight = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
+Weight = Annotated[float, Field(gt=0, le=100_000, allow_inf_nan=False, strict=True)]
 TaskWeights = Annotated[dict[str, Weight], BeforeValidator(_weights)]
 """Tasks with the weight of each; in a file, a list of names, too."""
 

@@ -191,18 +191,25 @@ def _guessing_tails(options: Sequence[int]) -> NDArray[np.float64]:
     return np.cumsum(padded[::-1])[::-1]
 
 
-def may_be_best(compared: Across, members: Sequence[int]) -> list[int]:
-    """The members that no other member is significantly better than; `members` index the models compared.
+def beaten_by(compared: Across, members: Sequence[int]) -> NDArray[np.bool_]:
+    """[i, j]: whether member j is significantly better than member i, (members, members).
 
-    Significant at 5 % by Holm's method over all pairs of members, because the best is only known from the
-    same answers: the probability that the truly best member is missing is at most 5 %.
+    Significant at 5 % by Holm's method over all pairs of members; `members` index the models compared.
     """
     p = compared.p[np.ix_(members, members)]
     rows, columns = np.triu_indices(len(members), 1)
     adjusted = np.ones_like(p)
     adjusted[rows, columns] = adjusted[columns, rows] = holm(p[rows, columns])
-    better = (adjusted <= ALPHA) & (compared.difference[np.ix_(members, members)] > 0)
-    beaten: list[bool] = np.any(better, axis=0).tolist()
+    return (adjusted <= ALPHA) & (compared.difference[np.ix_(members, members)] < 0)
+
+
+def may_be_best(compared: Across, members: Sequence[int]) -> list[int]:
+    """The members that no other member is significantly better than, by `beaten_by`.
+
+    It compares all pairs, because the best is only known from the same answers: the probability that the
+    truly best member is missing is at most 5 %.
+    """
+    beaten: list[bool] = np.any(beaten_by(compared, members), axis=1).tolist()
     return [member for member, is_beaten in zip(members, beaten, strict=True) if not is_beaten]
 
 

@@ -254,19 +254,22 @@
   }
 
   // The members that no other is significantly better than, by Holm's method over all pairs of members.
-  function mayBeBest({ p, scores }, members) {
-    const pairs = (members.length * (members.length - 1)) / 2;
-    const low = new Float64Array(pairs);
-    let count = 0;
-    eachPair(members, (first, second) => {
-      if (p(first, second) <= ALPHA) low[count++] = p(first, second);
-    });
-    const limit = tests.holmLimit(low.subarray(0, count), pairs);
+  function mayBeBest(field, members) {
+    const limit = pairLimit(field, members);
     const beaten = new Set();
     eachPair(members, (first, second) => {
-      if (p(first, second) <= limit) beaten.add(scores[first] > scores[second] ? second : first);
+      if (field.p(first, second) <= limit) beaten.add(field.scores[first] > field.scores[second] ? second : first);
     });
     return members.filter(({ at }) => !beaten.has(at));
+  }
+
+  // Up to this p, a difference is significant by Holm's method over all pairs of members.
+  function pairLimit({ p }, members) {
+    const low = [];
+    eachPair(members, (first, second) => {
+      if (p(first, second) <= ALPHA) low.push(p(first, second));
+    });
+    return tests.holmLimit(low, (members.length * (members.length - 1)) / 2);
   }
 
   function eachPair(members, visit) {
@@ -297,11 +300,15 @@
     return { best, difference: field.difference(...pair), margin };
   }
 
-  // The cheapest model over the limits that is of use, and significantly better than the chosen one.
+  // The cheapest model over the limits that is of use, and significantly better than the chosen one: among
+  // all models, so that it is also better among those that fit once the limits allow it.
   function betterOf(field, models, baselines, chosen) {
-    const beyond = models.filter((each) => each.over.length);
-    const [useful] = usefulOf(field, beyond, baselines);
-    const better = useful.length && chosen ? betterThan(field, useful, chosen) : useful;
+    let better = usefulOf(field, models, baselines)[0].filter((each) => each.over.length);
+    const isBetter = ({ at, score }) => score > chosen.score && field.p(at, chosen.at) <= field.limit;
+    if (chosen && better.length) {
+      field.limit ??= pairLimit(field, models);
+      better = better.filter(isBetter);
+    }
     return better.length ? cheapest(better) : null;
   }
 

@@ -106,7 +106,8 @@
       if (!within) return [];
       const { questions, least, most } = within;
       const isSeveral = chosen.here.length > 1;
-      const number = `${isSeveral || least < most ? "at least " : ""}${least} of ${questions}`;
+      const isMore = least < questions && (isSeveral || least < most);
+      const number = `${isMore ? "at least " : ""}${least} of ${questions}`;
       const share = `${percent(wilson(least, questions)[0], 0)} to ${percent(wilson(most, questions)[1], 0)}`;
       return [
         `Answered within ${latency(limit)}: ${number} questions asked one at a time` +
@@ -150,7 +151,7 @@
 
   const plain = (share) => points(share).replace("+", "");
 
-  function price({ price: cost, limits, answer }) {
+  function price({ price: cost, limits, answer, fitting, beyond, unclear }) {
     if (cost) {
       const amount = `${plain(cost.difference)} points (±${plain(cost.margin)})`;
       const needs = describeNeeds(cost.best.needs);
@@ -158,7 +159,8 @@
       const what = isShown ? "Your limits cost" : "These questions do not show that your limits cost anything:";
       return [`${what} ${amount} against ${cost.best.name}${needs && `, which needs ${needs}`}.`];
     }
-    return describeLimits(limits) && answer.chosen
+    const isHigher = ({ score }) => score > fitting[0].score;
+    return describeLimits(limits) && answer.chosen && ![...beyond, ...unclear].some(isHigher)
       ? ["Your limits cost nothing: the best of all measured models is within them."]
       : [];
   }

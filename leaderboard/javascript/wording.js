@@ -143,7 +143,7 @@
     const factor = match && units[(match[2] || usual).toLowerCase()];
     const value = factor ? Number(match[1]) * factor : 0;
     if (!(value > 0 && value < Infinity))
-      return { error: `'${text}' is no limit; write a number above 0 with its unit, such as ${examples}` };
+      return { error: `'${text}' is not a limit; write a number above 0 with its unit, such as ${examples}` };
     return { value: units === BYTES ? Math.floor(value) : value };
   }
 

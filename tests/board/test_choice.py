@@ -221,6 +221,18 @@ def test_among_more_models_more_is_needed_to_be_better_than_guessing(base: Answe
     assert isinstance(chosen([lucky, *large], fits).answer, OneBest)  # only those that fit count
 
 
+def test_limits_cost_nothing_only_where_no_model_over_them_has_a_higher_score(base: Answered) -> None:
+    """Among seven models, neither 35 nor 36 of 100 questions are significantly more than guessing."""
+    small = played(base, "small", 35)
+    rest = [played(base, f"other{n}", 25, memory=2000 * MB) for n in range(5)]
+    within = Limits(memory=1000 * MB)
+    for correct, costs_nothing in ((36, False), (35, True)):
+        choice = chosen([small, *rest, played(base, "large", correct, memory=2000 * MB)], within)
+        assert isinstance(choice.answer, OneBest)
+        assert choice.price is None
+        assert ("Your limits cost nothing" in said(choice)) is costs_nothing
+
+
 def test_where_none_that_fits_is_of_use_the_price_is_said_too(base: Answered) -> None:
     runs = [played(base, "small", 25, memory=MB), played(base, "large", 90, memory=9000 * MB)]
     choice = chosen(runs, Limits(memory=10 * MB))
@@ -240,6 +252,19 @@ def test_a_model_over_the_limits_changes_the_answer_only_where_it_is_significant
     assert "No model over the limits is significantly better." in said(near)
     useless = chosen([small, played(base, "large", 20, memory=9000 * MB)], Limits(memory=10 * MB))
     assert (useless.better, useless.price) == (None, None)
+
+
+def test_a_model_is_named_as_better_only_where_allowing_it_changes_the_answer(base: Answered) -> None:
+    """Of 100 questions, 11 more are significant for one pair of models, and not for one of 66 pairs."""
+    runs = [played(base, "cheap", 60, memory=MB)]
+    runs += [played(base, f"other{n}", 60, memory=2 * MB) for n in range(10)]
+    for more, is_better in ((11, False), (20, True)):
+        large = played(base, "large", 60 + more, memory=9000 * MB)
+        within, free = chosen([*runs, large], Limits(memory=10 * MB)), chosen([*runs, large])
+        assert isinstance(within.answer, CheapestOfBest)
+        assert isinstance(free.answer, CheapestOfBest | OneBest)
+        assert (free.answer.chosen.candidate.name != within.answer.chosen.candidate.name) is is_better
+        assert (within.better is not None) is is_better
 
 
 def test_the_smallest_difference_that_is_usually_shown_is_said(base: Answered) -> None:
@@ -434,7 +459,7 @@ def test_sizes_and_times_are_read_with_their_units() -> None:
 
 @pytest.mark.parametrize("text", ["", "4", "GB", "-4GB", "0GB", "4 gigs", "4,5GB", "nanGB", "٤GB", "1e999GB"])
 def test_what_is_no_limit_is_one_sentence(text: str) -> None:
-    with pytest.raises(UsageError, match="is no limit; write a number above 0 with its unit, such as 4GB"):
+    with pytest.raises(UsageError, match="is not a limit; write a number above 0 with its unit, such as 4GB"):
         read_bytes(text)
 
 
@@ -556,6 +581,8 @@ def test_of_several_tasks_the_slowest_tells_how_many_answers_were_within_the_lim
     runs = [played(base, "model", 80, seconds=fast), played(base, "model", 80, task="two", seconds=slow)]
     choice = chosen(runs, Limits(p50=0.5), one=1.0, two=1.0)
     assert "at least 15 of 20 questions asked one at a time on each task; of all" in said(choice)
+    every = chosen(runs, Limits(p50=1.0), one=1.0, two=1.0)
+    assert "Answered within 1.0 s: 20 of 20 questions asked one at a time on each task" in said(every)
 
 
 def test_an_older_result_with_two_percentiles_tells_at_least_how_many(base: Answered) -> None:

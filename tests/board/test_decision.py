@@ -1,5 +1,6 @@
 """The gate: what each requirement needs to be met, what it does to the verdict, and how often it is wrong."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -353,6 +354,29 @@ def test_other_names_in_requirements_are_checked_too(base: Answered) -> None:
         ("requirements.2.tasks", "'two' is no task of the policy"),
     ]
     assert wrong(policy_of(NOT_WORSE, tasks=["one", "empty"]), runs) == []
+
+
+def test_a_name_near_guessing_and_what_a_policy_repeats_are_mistakes_at_their_place(base: Answered) -> None:
+    runs = [played(base, name, first(240)) for name in ("old", "new")]
+    policy = policy_of(
+        {"name": "a", "better_than": "guesing"}, {"name": "a", "unread_at_most": "1 %", "tasks": ["one"] * 2}
+    )
+    assert [(key, text.split(" (there are")[0]) for key, text in wrong(policy, runs)] == [
+        ("requirements.0.better_than", "no model is named 'guesing'; did you mean 'guessing'?"),
+        ("requirements.1.name", "two requirements are named 'a'; name each differently"),
+        ("requirements.1.tasks", "'one' is named twice"),
+    ]
+
+
+def test_what_is_over_a_limit_stands_beside_the_limit(base: Answered) -> None:
+    decision = decided(policy_of({"name": "cheap", "memory": "1MB"}), [played(base, "new", first(240))])
+    assert "; limits: 1 MB of memory; over: 1 GB of memory" in said(decision)
+
+
+def test_a_claim_is_written_as_text_and_a_number_of_times_with_commas(base: Answered) -> None:
+    policy = policy_of({"name": "right", "accuracy_at_least": "59.9 %"})
+    text = said(decided(policy, [played(base, "new", first(240))]))
+    assert re.search(r"\(\d+,\d{3}\.\d times as many\) would show 'more than 59.9 % right' in", text), text
 
 
 def test_a_run_can_be_named_by_the_beginning_of_its_id(base: Answered) -> None:

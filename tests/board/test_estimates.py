@@ -184,6 +184,14 @@ def test_a_model_that_ran_on_another_machine_is_estimated_by_its_weights(answere
     assert estimated(runs, Limits(), {}).reason == "runs are from several machines: name one with --machine"
 
 
+def test_where_only_baselines_ran_no_machine_is_asked_for(answered: list[Answered]) -> None:
+    result = answered[0].result
+    card = result.cell.model.model_copy(update={"architecture": "baseline"})
+    cell = result.cell.model_copy(update={"model": card})
+    baseline = replace(answered[0], result=result.model_copy(update={"cell": cell}))
+    assert estimated([baseline], Limits(), {}, "other").reason.endswith("on one machine, and there are none")
+
+
 def machine_of(run: Answered) -> str:
     return hardware(run.result.provenance)
 

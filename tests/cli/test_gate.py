@@ -77,14 +77,14 @@ def test_a_comparison_has_the_numbers_of_bench_compare(bench: Bench, project: Pa
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (HEAD + "- {name: n, memory: 4}\n", ":4: requirements.0.memory: '4' is no limit; write a number abo"),
-        (HEAD + "- {name: n, memory: null}\n", ":4: requirements.0.memory: 'None' is no limit; wr"),
+        (HEAD + "- {name: n, memory: 4}\n", ":4: requirements.0.memory: '4' is not a limit; write a number "),
+        (HEAD + "- {name: n, memory: null}\n", ":4: requirements.0.memory: 'None' is not a limit; wr"),
         (HEAD + "- {name: n, latncy: 4s}\n", ":4: requirements.0.latncy: unknown key; did you "),
         (HEAD + "- {name: n}\n", ":4: requirements.0: needs one of not_worse_than, equivalent_to, b"),
         (HEAD + "- {name: n, not_worse_than: tfidf, margin: 0.03}\n", ":4: requirements.0.margin: expected"),
         (HEAD + "- {name: n, not_worse_than: tfidf, margin: 3 %}\n", ":4: requirements.0.margin: expected"),
         (HEAD + "- {name: n, equivalent_to: tfidf}\n", ":4: requirements.0.margin: missing"),
-        (HEAD + CHEAP + CHEAP, ":1: two requirements are named 'cheap'"),
+        (HEAD + CHEAP + CHEAP, ":5: requirements.1.name: two requirements are named 'cheap'"),
         (HEAD.rstrip() + " []\n", ":3: requirements: expected a list of 1 or more values"),
         ("modle: x\n" + HEAD + CHEAP, ":1: modle: unknown key; did you mean 'model'?"),
         (HEAD.replace("tasks: [medqa]\n", "") + CHEAP, ":1: needs either tasks, a list"),

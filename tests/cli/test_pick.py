@@ -74,9 +74,9 @@ def test_a_suite_gives_the_weights_and_tasks_add_to_it(bench: Bench, quiz: Path,
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--memory", "4"), "bench: --memory: '4' is no limit; write a number above 0 with its unit"),
-        (("--latency", "fast"), "bench: --latency: 'fast' is no limit; write a number above 0 with its unit"),
-        (("--energy", "2GB"), "bench: --energy: '2GB' is no limit; "),
+        (("--memory", "4"), "bench: --memory: '4' is not a limit; write a number above 0 with its unit"),
+        (("--latency", "fast"), "bench: --latency: 'fast' is not a limit; write a number above 0 with its"),
+        (("--energy", "2GB"), "bench: --energy: '2GB' is not a limit; "),
         (("--license", "mti"), "bench: --license: no model has the licence 'mti' (there are apache"),
         (("--language", "xx"), "bench: --language: no model states 'xx' (there are en)"),
         (("--machine", "abacus"), "bench: --machine: no run is from a machine named 'abacus' (there are"),

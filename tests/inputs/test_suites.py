@@ -61,6 +61,7 @@ def test_a_plain_list_gives_every_task_the_weight_one(exams: Path, project: Path
         ("tasks:\n  law: 1\n  law: 2\n", "6: tasks.law: given twice"),
         ("tasks: {law: 0}\n", "4: tasks.law: expected a number above 0, not 0"),
         ("tasks: {law: -1}\n", "4: tasks.law: expected a number above 0, not -1"),
+        ("tasks: {law: 1.0e+308}\n", "4: tasks.law: expected a number of 100000 or less, not 1e+308"),
         ("tasks: {law: .inf}\n", "4: tasks.law: expected a finite number"),
         ("tasks: {law: much}\n", "4: tasks.law: expected a number, not 'much'"),
         ("tasks: [3]\n", "4: tasks: 3 is not the name of a task"),

@@ -180,8 +180,8 @@ def test_what_is_over_is_marked_by_a_sign_and_what_may_be_best_by_an_outline(
 @pytest.mark.parametrize(
     ("query", "words"),
     [
-        ("?memory=4+potatoes", "Memory: '4 potatoes' is no limit; write a number above 0 with its unit"),
-        ("?within=-5", "One answer within: '-5' is no limit"),
+        ("?memory=4+potatoes", "Memory: '4 potatoes' is not a limit; write a number above 0 with its unit"),
+        ("?within=-5", "One answer within: '-5' is not a limit"),
         ("?licence=gpl", "No model has the licence 'gpl'."),
         ("?without=nothing", "The task 'nothing' cannot be left out."),
     ],
@@ -192,7 +192,7 @@ def test_what_cannot_be_read_is_told_and_limits_nothing(
     page = opened(browser, board, query)
     assert words in page.locator("[role=alert]").inner_text()
     assert page.locator("#answer").inner_text() == sentence(board.choice())
-    assert page.locator("#fit [aria-invalid=true]").count() == ("is no limit" in words)
+    assert page.locator("#fit [aria-invalid=true]").count() == ("is not a limit" in words)
 
 
 def test_the_last_task_stays_in(browser: Browser, board: Played) -> None:
