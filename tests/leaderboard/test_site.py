@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
+from bench.board.plain import plain_words
 from bench.errors import BenchError
 from bench.inputs.cards import all_cards
 from bench.results.answers import Answered, read_answered
@@ -123,7 +124,7 @@ def test_a_model_s_page_has_its_variants_side_by_side() -> None:
     assert len(runs) > 4
     for run in runs:
         metrics = json.loads((ROOT / "results" / run.folder / "result.json").read_text())["metrics"]
-        assert f">{run.result.cell.variant.slug}</a>" in text
+        assert f">{', '.join(plain_words(run.result.cell.variant))}</a>" in text
         assert f"{100 * metrics['accuracy']['value']:.1f}\u202f%</td>" in text
         for letter, count in metrics["chosen"].items():
             row = re.search(rf'<tr><th scope="row">{letter}</th>.*', text)
