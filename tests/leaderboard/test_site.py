@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -202,3 +203,11 @@ def test_options_without_words_keep_prompts_on_the_disk() -> None:
     assert "not published here" in text
     assert "<summary>The prompt of" not in text
     assert "What it wrote" not in text
+
+
+def test_scores_have_a_true_minus() -> None:
+    content = content_of(make_site(ROOT / "results", []))
+    page = next(page for page in pages_of(content) if fnmatch(page.path, "questions/*_sample/[0-9a-f]*.html"))
+    text = renderer(content)(page).decode()
+    assert re.search(r"\u2212\d+\.\d{3}\b", text)
+    assert not re.search(r"[ >\u00a0]-\d+\.\d{3}\b", text)
