@@ -39,6 +39,11 @@ def percent(value: float, digits: int = 1) -> str:
     return f"{value * 100:.{digits}f}\u202f%".replace("-", MINUS)
 
 
+def score(value: float) -> str:
+    """-1.2544 -> "−1.254", a sum or mean of log-probabilities."""
+    return f"{value:.3f}".replace("-", MINUS)
+
+
 def points(share: float) -> str:
     """0.0123 -> "+1.2", -0.0123 -> "−1.2", in percentage points."""
     return f"{100 * share:+.1f}".replace("-", MINUS)

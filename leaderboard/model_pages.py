@@ -7,6 +7,7 @@ from pathlib import Path
 from bench.board.board import Board, Row, TaskBoard
 from bench.board.changes import Change
 from bench.board.descent import is_base
+from bench.board.plain import plain_words
 from bench.board.profile import Profile, profile_of, standings_of
 from bench.board.profile_charts import NO_LEVELS, Levels, letters_chart, subjects_chart
 from bench.board.row_chart import RowChart
@@ -28,6 +29,15 @@ class ModelOnTask:
     def lead(self) -> Row:
         """The model's best comparable row on the task, else its first."""
         return self.rows[0]
+
+    @property
+    def names(self) -> list[str]:
+        """How each row was run, in plain words; by its slug where words are the same or there are none."""
+        words = [", ".join(plain_words(row.result.cell.variant)) for row in self.rows]
+        slugs = [row.result.cell.variant.slug for row in self.rows]
+        return [
+            text if text and words.count(text) == 1 else slug for text, slug in zip(words, slugs, strict=True)
+        ]
 
     @property
     def letters_chart(self) -> RowChart:

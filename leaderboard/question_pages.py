@@ -13,6 +13,7 @@ from bench.board.board import Row, TaskBoard
 from bench.results.answers import UNREAD
 from bench.scoring.record import ParseStatus, Record
 from bench.types import LETTERS
+from bench.wording import score
 
 PER_PAGE = 50
 """Questions on a page of a list."""
@@ -136,7 +137,7 @@ def answers(table: TaskBoard, question: Question) -> Iterator[Answer]:
 
 def _format_scores(scores: Sequence[float]) -> str:
     pairs = zip(LETTERS, scores, strict=False)
-    return " · ".join([f"{letter}\u00a0{score:.3f}" for letter, score in pairs if not math.isnan(score)])
+    return " · ".join([f"{letter}\u00a0{score(value)}" for letter, value in pairs if not math.isnan(value)])
 
 
 def prompts(table: TaskBoard, question: Question) -> list[tuple[str, list[Row]]]:

@@ -155,7 +155,8 @@ def _environment(options: Options) -> Environment:
     )
     functions: tuple[Callable[..., Any], ...] = (
         wording.percent, wording.count, wording.cut, wording.size, wording.number, wording.seconds,
-        wording.or_dash, wording.short_digest, wording.points, wording.plain_points, wording.whole, citation,
+        wording.or_dash, wording.short_digest, wording.points, wording.plain_points, wording.score,
+        wording.whole, citation,
         facts.estimate, metric_title, view_title, facts.status_name, facts.unanswered,
         facts.different_answers, facts.costs, facts.circumstances, facts.failure_reason,
         describe_change, filter_words, has_values, known, row_names, page_of, page_of_model, page_of_task,

@@ -95,7 +95,11 @@
     const percent = (value) => `${Math.round(100 * value)}\u202f%`;
     for (const part of board.section.querySelectorAll(".other-costs, figure.across .keys")) part.hidden = true;
     const drawing = self.benchFrontier.mount(figure, { quality: "Accuracy", format: percent });
-    let asked = 0;
+    let [asked, limits] = [0];
+    addEventListener("limits", ({ detail }) => {
+      limits = detail;
+      draw();
+    });
 
     function point(row) {
       const cell = (name) => row.cells[board.column[name]];
@@ -109,20 +113,19 @@
         low: ends[0] / 100,
         high: ends[1] / 100,
         costs: Object.fromEntries(Object.entries(costs).map(([axis, name]) => [axis, number(row, name)])),
-        state: cell("rank").dataset.value < 20000 ? "tied" : "fits",
+        state: row.querySelector(".beyond") ? "over" : cell("rank").dataset.value < 20000 ? "tied" : "fits",
         facts: `${cell("accuracy").textContent}, rank ${cell("rank").firstElementChild.textContent}`,
       };
     }
 
     // Once a frame: typing in the search may not wait for the drawing.
-    return () => {
+    function draw() {
       cancelAnimationFrame(asked);
       asked = requestAnimationFrame(() => {
-  const page = self.benchPage;
-
         const rows = board.rows.filter((row) => row.fits && !row.classList.contains("baseline"));
-        drawing.show(rows.map(point), { floor: Number(board.section.dataset.chance) });
+        drawing.show(rows.map(point), { limits, floor: Number(board.section.dataset.chance) });
       });
-    };
+    }
+    return draw;
   };
 })();

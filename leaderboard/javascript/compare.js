@@ -116,6 +116,7 @@
   const models = new Map(); // the model of a run, by the run's id
   for (const model of choice.models) for (const { id } of Object.values(model.runs)) models.set(id, model);
   let chosen = []; // ids of runs; none is all
+  let refused = ""; // a sentence on the address's task
   const safe = (text) => String(text).replace(/[&<>"]/g, (sign) => `&#${sign.charCodeAt()};`);
   const lines = (values, make) => values.map(make).join("");
 
@@ -192,7 +193,8 @@
     pairs.sort((first, second) => second.difference - first.difference || (first.name < second.name ? -1 : 1));
     const missing = [wanted, ...ids].filter((id) => id && placeOf(runs, id) < 0);
     one("[role=status]").textContent =
-      lines(missing, (id) => `There is no comparable run ${id} here. `) + headline(runs[own].name, pairs);
+      refused + lines(missing, (id) => `There is no comparable run ${id} here. `) + headline(runs[own].name, pairs);
+    refused = "";
     one(".detectable").textContent = describeDetectable(field.shown(pairs));
     draw(pairs, runs[own].name);
     one("#contrasts tbody").innerHTML = lines(pairs, tableRow);
@@ -278,7 +280,12 @@
   }
 
   const wanted = asked();
-  if ([...task.options].some(({ value }) => value === wanted.get("task"))) task.value = wanted.get("task");
+  const named = wanted.get("task") ?? task.value;
+  task.value = named;
+  if (task.selectedIndex < 0) {
+    task.selectedIndex = 0;
+    refused = `There is no task ${named} here. `;
+  }
   task.onchange = () => show(reference.value, chosen);
   reference.onchange = () => show(reference.value, chosen);
   add.onchange = () => show(reference.value, [...chosen, add.value]);

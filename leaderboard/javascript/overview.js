@@ -13,7 +13,7 @@
   const heads = [...document.querySelectorAll("#heat .task")];
   const rows = new Map([...document.querySelectorAll("#heat [data-model]")].map((row) => [Number(row.dataset.model), row]));
   const notes = [...document.querySelectorAll("table.board tr[data-run]")];
-  const figure = document.querySelector(".across");
+  const figure = document.querySelector("[data-table=heat]"); // on a board of one task, its table draws
   const GROUPS = ["fitting", "beyond", "unclear", "holes", "baselines"];
   const STEPS = [0.05, 0.25, 0.5, 0.75]; // of leaderboard/overview.py
   const MOST = 100; // rows of a group at first
@@ -167,7 +167,7 @@
   }
 
   // In the table of the only task, a note on each model that does not fit.
-  function note({ beyond, unclear }) {
+  function note({ beyond, unclear, limits }) {
     const [task] = Object.keys(weights);
     const words = new Map();
     for (const { model, over } of beyond) words.set(model.runs[task].id, `over the limits: ${over.join(", ")}`);
@@ -177,6 +177,7 @@
       const text = words.get(row.dataset.run);
       if (text) row.querySelector("th").append(element("span", text, { className: "reason beyond" }));
     }
+    dispatchEvent(new CustomEvent("limits", { detail: limits }));
   }
 
   function draw({ fitting, beyond, unclear, limits, answer: { chosen } }) {

@@ -31,12 +31,13 @@ def looked_at(site: Path) -> tuple[Path, ...]:
 
 
 def visit(browser: Browser, page: Path, **options: object) -> tuple[Page, list[str], list[str]]:
-    """Open a page from the disk; returns it, what it requested and the console messages."""
+    """Open a page from the disk; returns it, what it requested, and messages and errors of its scripts."""
     asked: list[str] = []
     messages: list[str] = []
     opened = browser.new_page(**options)
     opened.on("request", lambda request: asked.append(request.url))
     opened.on("console", lambda message: messages.append(message.text))
+    opened.on("pageerror", lambda error: messages.append(str(error)))
     opened.goto(page.as_uri())
     return opened, asked, messages
 

@@ -66,11 +66,36 @@ def test_axe_finds_nothing(browser: Browser, site: Path, scheme: str, width: int
         page.close()
 
 
-def test_no_page_is_wider_than_a_phone(browser: Browser, site: Path) -> None:
+OPEN_ALL = "document.querySelectorAll('details').forEach((each) => { each.open = true; })"
+
+
+@pytest.mark.parametrize("width", [360, 768, 1100])
+def test_no_page_is_wider_than_the_screen_whatever_is_opened(
+    browser: Browser, site: Path, width: int
+) -> None:
     for path in looked_at(site):
-        page, _, _ = visit(browser, path, viewport={"width": 360, "height": 800})
-        assert page.evaluate("document.documentElement.scrollWidth") <= 360
+        page, _, _ = visit(browser, path, viewport={"width": width, "height": 800})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        page.evaluate(OPEN_ALL)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
         page.close()
+
+
+def test_no_page_is_wider_than_a4_paper(browser: Browser, site: Path) -> None:
+    across = round((210 - 2 * 10) / 25.4 * 96)
+    for path in looked_at(site):
+        page, _, _ = visit(browser, path, viewport={"width": across, "height": 1000})
+        page.emulate_media(media="print")
+        assert page.evaluate("document.documentElement.scrollWidth") <= across, path
+        page.close()
+
+
+def test_drawings_are_seen_in_forced_colours(browser: Browser, site: Path) -> None:
+    page, _, _ = visit(browser, site / "compare.html", forced_colors="active")
+    text = page.evaluate("getComputedStyle(document.body).color")
+    for part in (".charted .span", ".charted circle", ".charted .zero"):
+        drawn = page.locator(part).first
+        assert drawn.evaluate("part => getComputedStyle(part).stroke") == text
 
 
 def test_axe_finds_nothing_in_forced_colours_and_in_print(browser: Browser, site: Path) -> None:

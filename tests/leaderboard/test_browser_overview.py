@@ -318,6 +318,21 @@ def test_a_board_of_one_task_shows_its_table_and_notes_what_does_not_fit(
     assert messages == []
 
 
+def test_the_drawing_of_a_board_of_one_task_follows_its_limits_and_its_filters(
+    browser: Browser, tmp_path: Path
+) -> None:
+    board = played(tmp_path, 6, 80, 1)
+    page, _, messages = visit(browser, board.index)
+    assert page.locator(".across select").count() == 1
+    page.fill("#memory", "1 GB")
+    page.locator(".across rect.within").wait_for()
+    beyond = board.choice(Limits(memory=10**9)).beyond
+    assert page.locator(".across a.over").count() == len(beyond) > 0
+    page.get_by_role("searchbox").fill("nothing has this name")
+    page.locator(".across a").first.wait_for(state="hidden")
+    assert messages == []
+
+
 def test_a_board_without_latency_says_so(browser: Browser, tmp_path: Path) -> None:
     play(6, 40, 2, tmp_path)
     for path in (tmp_path / "results").rglob("result.json"):

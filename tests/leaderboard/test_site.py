@@ -3,11 +3,13 @@
 import json
 import re
 from collections.abc import Callable
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
 from click.testing import Result
 
+from bench.board.plain import plain_words
 from bench.errors import BenchError
 from bench.inputs.cards import all_cards
 from bench.results.answers import Answered, read_answered
@@ -123,7 +125,7 @@ def test_a_model_s_page_has_its_variants_side_by_side() -> None:
     assert len(runs) > 4
     for run in runs:
         metrics = json.loads((ROOT / "results" / run.folder / "result.json").read_text())["metrics"]
-        assert f">{run.result.cell.variant.slug}</a>" in text
+        assert f">{', '.join(plain_words(run.result.cell.variant))}</a>" in text
         assert f"{100 * metrics['accuracy']['value']:.1f}\u202f%</td>" in text
         for letter, count in metrics["chosen"].items():
             row = re.search(rf'<tr><th scope="row">{letter}</th>.*', text)
@@ -201,3 +203,11 @@ def test_options_without_words_keep_prompts_on_the_disk() -> None:
     assert "not published here" in text
     assert "<summary>The prompt of" not in text
     assert "What it wrote" not in text
+
+
+def test_scores_have_a_true_minus() -> None:
+    content = content_of(make_site(ROOT / "results", []))
+    page = next(page for page in pages_of(content) if fnmatch(page.path, "questions/*_sample/[0-9a-f]*.html"))
+    text = renderer(content)(page).decode()
+    assert re.search(r"\u2212\d+\.\d{3}\b", text)
+    assert not re.search(r"[ >\u00a0]-\d+\.\d{3}\b", text)
