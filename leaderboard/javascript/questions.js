@@ -37,8 +37,8 @@
   // The conditions that the form sets, each a function of a question.
   function conditions(state) {
     const [good, bad] = [runOf(state.right), runOf(state.wrong)];
-    const words = (state.search || "").toLowerCase().split(/\s+/).filter(Boolean);
-    const number = (text, other) => (/^\d+$/.test(text ?? "") ? Number(text) : other);
+    const words = state.search.toLowerCase().split(/\s+/).filter(Boolean);
+    const number = (text, other) => (/^\d+$/.test(text) ? Number(text) : other);
     const [least, most] = [number(state.least, 0), number(state.most, runs.length)];
     const all = [({ right }) => right >= least && right <= most];
     if (state.group) all.push(({ group }) => group === state.group);
@@ -53,7 +53,7 @@
 
   function state() {
     const value = (field) => (field.type === "checkbox" ? (field.checked ? "1" : "") : field.value.trim());
-    return Object.fromEntries(fields.map((field) => [field.name, value(field)]).filter(([, text]) => text));
+    return Object.fromEntries(fields.map((field) => [field.name, value(field)]));
   }
 
   function apply() {
@@ -62,7 +62,7 @@
     shown = questions.filter((question) => all.every((holds) => holds(question)));
     shown.sort((first, second) => first.right - second.right || first.at - second.at);
     [place, listed] = [0, PAGE];
-    remember({ ...Object.fromEntries(fields.map((field) => [field.name, ""])), ...now });
+    remember(now);
     status.textContent = shown.length
       ? `${thousands(shown.length)} of ${thousands(questions.length)} questions, from the hardest to the easiest.`
       : "No question is left: widen or remove a filter.";
