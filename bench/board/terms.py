@@ -21,6 +21,7 @@ ACCURACY = (
         "A question without a readable answer counts as wrong and is listed. Nothing is cut to fit: a prompt "
         "that is too long for a model is no answer, and is counted as such.",
     ),
+    Term("right", "Right", "How many questions a model answered right, of how many it was asked."),
     Term(
         "interval",
         "95 % interval",

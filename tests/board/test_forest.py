@@ -16,6 +16,7 @@ from bench.board.row_chart import END, START, ChartRow, steps
 from bench.stats.across import across, shown_by
 from bench.stats.paired import paired
 from bench.stats.ranking import holm
+from bench.wording import MINUS
 from conftest import ROOT
 
 
@@ -90,7 +91,7 @@ def test_the_drawing_has_each_difference_at_its_place_and_marks_what_is_signific
     assert not all(each.is_significant for each in contrasts.others)
     chart = forest(contrasts, "name", "on a task")
     zero = chart.guides[0].at
-    ticks = {float(tick.text): tick.at for tick in chart.ticks}
+    ticks = {float(tick.text.replace(MINUS, "-")): tick.at for tick in chart.ticks}
     scale = (ticks[0.0] - min(ticks.values())) / (0.0 - min(ticks))
     for row, each in zip(chart.rows, contrasts.others, strict=True):
         assert row.at == pytest.approx(zero + 100 * each.difference * scale, abs=0.02)

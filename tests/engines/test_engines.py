@@ -336,7 +336,7 @@ def test_the_embedded_model_is_converted_once_and_answers_as_the_gguf_does(cache
     assert weights is not None
     assert weights.is_gguf
     engine = open_transformers(Opening(file.card, "float32"), weights)
-    [folder] = [path for path in cache_folder().iterdir() if path.is_dir()]
+    [folder] = [path for path in cache_folder().iterdir() if path.is_dir() and path.name != "answers"]
     assert folder.parent == cache
     before = (folder / "model.safetensors").stat().st_mtime_ns
     again = open_transformers(Opening(file.card, "float32"), weights)
