@@ -55,7 +55,7 @@ def check(choice: "Choice", limit: int | None, data_dir: Path | None) -> Checked
         return Checked("", CANNOT_BE_CHECKED, reason="no model was chosen")
     try:
         rows = [candidate.rows[task] for task in choice.tasks]
-        seconds = SECONDS / len(rows)
+        seconds = None if limit else SECONDS / len(rows)
         cells = [_cell(row, limit, seconds, data_dir) for row in rows]
         done = tuple(
             _recheck(row, cell, choice.limits, seconds) for row, cell in zip(rows, cells, strict=True)
@@ -76,7 +76,7 @@ def _checked_model(choice: "Choice") -> "Candidate | None":
             return None
 
 
-def _cell(row: "Row", limit: int | None, seconds: float, data_dir: Path | None) -> "Cell":
+def _cell(row: "Row", limit: int | None, seconds: float | None, data_dir: Path | None) -> "Cell":
     """The cell of a run on some of its questions, from the command that repeats it."""
     from bench.board.recheck import reason_not_repeated
     from bench.cells.cell import CannotRun, Cell, NeedsTuning
@@ -94,7 +94,8 @@ def _cell(row: "Row", limit: int | None, seconds: float, data_dir: Path | None) 
     # Offline, because a check of two minutes downloads nothing.
     named = {name: params[name] for name in ("models", "tasks", "suite", "include_path")}
     selection = Selection(**named, data_dir=data_dir, offline=True, strict=False)
-    asked = min(limit or facts.data["test"].rows, questions_within(row.result, seconds))
+    within = facts.data["test"].rows if seconds is None else questions_within(row.result, seconds)
+    asked = min(limit or within, within)
     settings = Settings(limit=asked, seed=params["seed"])
     cells, missing, _, _ = plan_selected(selection, params["choices"].variants(), settings)
     match cells:
@@ -129,8 +130,8 @@ def questions_within(result: "DoneResult", seconds: float) -> int:
     return max(1, min(total, int(SHARE * left / each)))
 
 
-def _recheck(row: "Row", cell: "Cell", limits: "Limits", seconds: float) -> "Recheck":
-    """Run the cell with latency, and compare it with the run."""
+def _recheck(row: "Row", cell: "Cell", limits: "Limits", seconds: float | None) -> "Recheck":
+    """Run the cell with latency, for at most so long, and compare it with the run."""
     from bench.board.recheck import recheck
     from bench.cli.progress import progress
     from bench.sweeps.events import Terms
@@ -146,7 +147,8 @@ def _recheck(row: "Row", cell: "Cell", limits: "Limits", seconds: float) -> "Rec
         reasons = [result.reason for result in ended if result.status != "done"]
         raise CannotCheckError(f"{', '.join(reasons)}; {fewer}")
     if (limits.p50 or limits.p95) and again.times.p50 is None:
-        raise CannotCheckError(f"the time of one answer was not measured within {seconds:g} s; {fewer}")
+        within = "" if seconds is None else f" within {seconds:g} s"
+        raise CannotCheckError(f"the time of one answer was not measured{within}; {fewer}")
     answers = {record.question_id: record for record in row.answers.records()}
     return recheck(row.result, answers, again, limits)
 

@@ -48,7 +48,7 @@ def more_flags(command: Callable[..., None]) -> Callable[..., None]:
             "--limit",
             type=click.IntRange(1),
             metavar="N",
-            help="With --check: at most N questions of each task. Default: as many as two minutes allow.",
+            help="With --check: N questions of each task, however long that takes; else two minutes' worth.",
         ),
         click.option(
             "--check",
