@@ -31,7 +31,7 @@ scripts:
 # The README's picture, of the committed results, and the one that stands beside links to the page.
 picture: .venv/installed-dev
 	$(BIN)/bench leaderboard build --out build/site
-	$(BIN)/python docs/screenshot.py build/site docs/board.png 1280 light index.html 1700
+	$(BIN)/python docs/screenshot.py build/site docs/board.png 1280 light index.html 900
 	$(BIN)/python docs/screenshot.py build/site docs/card.png 1200 light index.html 630
 
 # docs/cli.md, from the commands' own help, and docs/architectures.md, from tiny models.
