@@ -229,8 +229,8 @@ def _show(choice: "Choice") -> None:
     gaps = to_measure(choice)
     for what, command in gaps[:GAPS]:
         click.echo(f"not measured: {what}\n  {command}")
-    if len(gaps) > GAPS:
-        click.echo(f"not measured: {len(gaps) - GAPS} more (--json lists them)")
+    if more := len(gaps) - min(len(gaps), GAPS):
+        click.echo(f"not measured: {more} more (--json lists {'it' if more == 1 else 'them'})")
 
 
 def _table(models: "Iterable[Scored]") -> "Table":

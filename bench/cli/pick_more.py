@@ -66,8 +66,9 @@ def supplement(board: "Board", choice: "Choice", cards: "Sequence[CardFile]", mo
 
     Raises a UsageError for an option of the check without it.
     """
-    if more.limit and not more.check:
-        raise UsageError("--limit needs --check")
+    for option, value in (("--limit", more.limit), ("--data-dir", more.data_dir)):
+        if value and not more.check:
+            raise UsageError(f"{option} needs --check")
     from bench.board.estimates import estimates
     from bench.board.explain import explain
     from bench.inputs.file_sizes import file_size

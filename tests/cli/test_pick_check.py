@@ -146,9 +146,10 @@ def test_where_nothing_is_chosen_there_is_nothing_to_check(bench: Bench) -> None
     assert text == "The statement cannot be checked here: no model was chosen."
 
 
-def test_a_limit_without_a_check_is_refused(bench: Bench) -> None:
-    result = bench("pick", "--limit", "5", "--results", str(ROOT / "results"))
-    assert (result.exit_code, result.stderr) == (2, "bench: --limit needs --check\n")
+@pytest.mark.parametrize(("option", "value"), [("--limit", "5"), ("--data-dir", ".")])
+def test_an_option_of_the_check_is_refused_without_it(bench: Bench, option: str, value: str) -> None:
+    result = bench("pick", option, value, "--results", str(ROOT / "results"))
+    assert (result.exit_code, result.stderr) == (2, f"bench: {option} needs --check\n")
 
 
 def test_the_number_of_questions_fits_the_time_of_the_run() -> None:
