@@ -17,7 +17,7 @@ from bench.board.columns import columns_of, filter_words, has_values, known
 from bench.board.frontier import frontiers
 from bench.board.pairs import row_names
 from bench.board.subjects import subjects
-from bench.board.terms import SECTIONS
+from bench.board.terms import TERMS
 from bench.board.variants import rows_apart, rows_by_model
 from bench.results.answers import AnyRun
 from bench.stats.metrics import metric_title
@@ -26,9 +26,6 @@ from bench.views import view_title
 from leaderboard.long_lists import LongLists
 from leaderboard.model_pages import ModelPage, model_pages, page_of_model
 from leaderboard.question_pages import Listing, Question, listings, questions_of
-
-EXPLAINED = frozenset(term.name for terms in SECTIONS.values() for term in terms)
-"""What the page "How it is measured" explains; heads of columns link to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +160,7 @@ def _environment(options: Options) -> Environment:
         frontiers, rows_apart, rows_by_model, subjects,
     )  # fmt: skip
     filters: dict[str, Any] = {function.__name__: function for function in functions}
-    values: dict[str, Any] = {"options": options, "columns_of": cache(columns_of), "EXPLAINED": EXPLAINED}
+    values: dict[str, Any] = {"options": options, "columns_of": cache(columns_of), "TERMS": TERMS}
     environment.filters.update(filters)
     environment.globals.update(values)
     return environment

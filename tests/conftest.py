@@ -18,6 +18,8 @@ from hypothesis import settings
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+    from bench.results.answers import Answered
+
 # Before any hub client is imported: no test may wait for a network.
 os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
 
@@ -217,3 +219,13 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("site") / "site"
     write_site(make_site(ROOT / "results", all_cards()), out)
     return out
+
+
+@pytest.fixture(scope="session")
+def base() -> "Answered":
+    """A committed run of a model on 100 questions, from which others are played."""
+    from bench.results.answers import Answered, read_answered
+
+    folder = ROOT / "results" / "medqa_sample" / "smollm2-135m-instruct-q4_1"
+    runs = [run for run in read_answered(folder) if isinstance(run, Answered)]
+    return next(run for run in runs if run.result.cell.variant.slug == "bfloat16-chat")

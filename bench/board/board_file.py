@@ -6,10 +6,8 @@ from pathlib import Path
 from pydantic import Field
 
 from bench.board.board import Board
-from bench.config import Strict, line_of, read_yaml
-from bench.errors import FileError, Mistake, there_are
-from bench.folders import display
-from bench.inputs.suite import TaskWeights
+from bench.config import Strict, read_yaml
+from bench.inputs.suite import TaskWeights, check_tasks
 
 NAME = "board.yaml"
 
@@ -31,18 +29,7 @@ def arranged(board: Board, results: Path) -> Board:
         return board
     file = read_yaml(path, BoardFile)
     tables = {table.task.name: table for table in board.tasks}
-    mistakes = [
-        Mistake(
-            display(path),
-            line_of(path, ("tasks", name)) or line_of(path, ("tasks", number)),
-            f"tasks.{name}",
-            f"no task with runs is named '{name}'{there_are(name, tables)}",
-        )
-        for number, name in enumerate(file.tasks)
-        if name not in tables
-    ]
-    if mistakes:
-        raise FileError(mistakes)
+    check_tasks(path, file.tasks, tables, "task with runs")
     weights = dict(file.tasks) | {name: 1.0 for name in tables if name not in file.tasks}
     tasks = tuple(tables[name] for name in weights)
     return replace(board, title=file.title, tasks=tasks, weights=weights)

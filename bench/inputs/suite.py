@@ -1,6 +1,6 @@
 """A suite: a YAML file in `suites/` that names tasks which are run together, each with its weight."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -44,20 +44,24 @@ def read_suite(path: Path) -> Suite:
     """Read one suite; raises a FileError with all its mistakes, such as a task that does not exist."""
     suite = read_yaml(path, Suite)
     check_name(suite.name, path)
-    known = yaml_files("tasks")
+    check_tasks(path, suite.tasks, yaml_files("tasks"), "task")
+    return suite
+
+
+def check_tasks(path: Path, tasks: Collection[str], known: Collection[str], kind: str) -> None:
+    """Raise a FileError for those of a file's `tasks` that are not known; `kind` says what is: "task"."""
     mistakes = [
         Mistake(
             display(path),
             line_of(path, ("tasks", name)) or line_of(path, ("tasks", number)),
             f"tasks.{name}",
-            f"no task is named '{name}'{there_are(name, known)}",
+            f"no {kind} is named '{name}'{there_are(name, known)}",
         )
-        for number, name in enumerate(suite.tasks)
+        for number, name in enumerate(tasks)
         if name not in known
     ]
     if mistakes:
         raise FileError(mistakes)
-    return suite
 
 
 def find_suite(name: str) -> Suite:

@@ -15,7 +15,7 @@
   const notes = [...document.querySelectorAll("table.board tr[data-run]")];
   const figure = document.querySelector("[data-table=heat]"); // on a board of one task, its table draws
   const GROUPS = ["fitting", "beyond", "unclear", "holes", "baselines"];
-  const STEPS = [0.05, 0.25, 0.5, 0.75]; // of leaderboard/overview.py
+  const STEPS = [0.05, 0.25, 0.5, 0.75]; // of bench/board/shades.py
   const MOST = 100; // rows of a group at first
   const MANY = 200; // from so many models on, nothing is computed before a limit is set
   const COSTS = [["memory", size], ["p50", latency], ["p95", latency], ["disk", size]];

@@ -28,23 +28,14 @@ from bench.board.limits import (
 )
 from bench.errors import UsageError
 from bench.inputs.cards import all_cards
-from bench.results.answers import Answered, read_answered
+from bench.results.answers import Answered
 from bench.results.result import Latency
 from bench.stats.intervals import wilson
 from bench.sweeps.latency import latency
-from conftest import ROOT
 
 QUESTIONS, MB = 100, 10**6
 HERE, THERE = "here, 2 cores, 25.3 GB", "there, 2 cores, 25.3 GB"
 LATER = "2099-01-01T00:00:00+00:00"
-
-
-@pytest.fixture(scope="module")
-def base() -> Answered:
-    """A committed run of a model on 100 questions, from which others are played."""
-    folder = ROOT / "results" / "medqa_sample" / "smollm2-135m-instruct-q4_1"
-    runs = [run for run in read_answered(folder) if isinstance(run, Answered)]
-    return next(run for run in runs if run.result.cell.variant.slug == "bfloat16-chat")
 
 
 def played(

@@ -18,21 +18,12 @@ from bench.board.gate_words import headline, not_measured, reasons, remarks
 from bench.board.limits import Limits
 from bench.board.pairs import describe_detectable
 from bench.board.policy import Policy
-from bench.results.answers import UNREAD, Answered, read_answered
+from bench.results.answers import UNREAD, Answered
 from bench.stats.paired import paired
-from conftest import ROOT
 
 MB = 10**6
 HERE = "processor, 2 cores"
 NOT_WORSE = {"name": "keeps up", "not_worse_than": "old", "margin": "5 points"}
-
-
-@pytest.fixture(scope="module")
-def base() -> Answered:
-    """A committed run of a model on 100 questions, from which others are played."""
-    folder = ROOT / "results" / "medqa_sample" / "smollm2-135m-instruct-q4_1"
-    runs = [run for run in read_answered(folder) if isinstance(run, Answered)]
-    return next(run for run in runs if run.result.cell.variant.slug == "bfloat16-chat")
 
 
 def played(

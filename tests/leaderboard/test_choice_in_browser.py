@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.random import Generator, default_rng
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from bench import wording
 from bench.board.board import TaskBoard, make_board
@@ -23,7 +23,7 @@ from bench.board.limits import Limits, read_bytes, read_joules, read_seconds
 from bench.board.reading import read_board
 from bench.errors import UsageError
 from bench.inputs.cards import all_cards
-from bench.results.answers import Answered, read_answered
+from bench.results.answers import Answered
 from bench.stats.across import across, guessing_p, worth
 from conftest import ROOT
 from leaderboard.choice_data import choice_value
@@ -102,21 +102,6 @@ CARD = "name", "title", "architecture", "license", "trained_on", "languages"
 COST = "peak_memory_bytes", "peak_device_memory_bytes", "weights_bytes", "model_bytes", "joules"
 EACH_TASK = {"small": (37, (3, 4, 5)), "two": (150, (2,)), "four": (100, (4,)), "mixed": (60, (4, 5))}
 """Questions, and the numbers of options that they have."""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        path = shutil.which("chromium")
-        yield playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-
-
-@pytest.fixture(scope="module")
-def base() -> Answered:
-    """A committed run, from which others are played."""
-    folder = ROOT / "results" / "medqa_sample" / "smollm2-135m-instruct-q4_1"
-    runs = [run for run in read_answered(folder) if isinstance(run, Answered)]
-    return next(run for run in runs if run.result.cell.variant.slug == "bfloat16-chat")
 
 
 Opener = Callable[..., Page]
