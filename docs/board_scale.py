@@ -109,7 +109,7 @@ def look_at_index(browser: Browser, index: Path) -> None:
 
 def main(models: int, questions: int, tasks: int, place: Path) -> None:
     start = time.perf_counter()
-    runs = play(models, questions, tasks, place)
+    runs = play(models, [questions] * tasks, place)
     taken = time.perf_counter() - start
     print(f"{models} models x {questions} questions x {tasks} tasks: {runs} runs played in {taken:.1f} s")
     words = [sys.executable, "-c", BUILD, str(place / "results"), str(place / "site")]

@@ -1,42 +1,20 @@
 """How long `bench pick` takes on many runs: python docs/pick_speed.py [MODELS] [TASKS] [FOLDER].
 
-The tests' fake engine answers made-up questions through the path of real cells, all in this process; runs
-that FOLDER already holds are not made again. Then each command is timed in processes of its own, the first
-one with an empty cache folder. On a busy machine, the processor's time says more than the clock's.
+Runs are made by `played_runs.py`; those that FOLDER already holds are not made again. Then each command is
+timed in processes of its own, the first one with an empty cache folder. On a busy machine, the processor's
+time says more than the clock's.
 """
 
-import json
 import os
-import random
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
-from bench.cells.plan import plan
-from bench.cells.wish import Wish
-from bench.inputs.cards import CardFile
-from bench.inputs.choices import Choices
-from bench.inputs.model_card import ModelCard
-from bench.inputs.task import TaskFile, read_task
-from bench.results.store import begin
-from bench.sweeps.events import Terms
-from bench.sweeps.work import work
+from played_runs import play
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "plugin"))  # the fake engine
-
-TASK = """\
-name: {name}
-version: 1
-title: {name}
-license: CC0-1.0
-data: {{files: {{test: {name}.jsonl}}, columns: {{id: id, group: group}}}}
-prompt: "{{{{ question }}}}"
-metrics: [accuracy]
-"""
 LARGEST, SMALLEST = 1273, 100
 TIMES = 9
 """Of so many processes, the median is printed."""
@@ -62,61 +40,6 @@ at = lap("choice", at)
 """
 
 
-class Unheard:
-    """The sweep's end of the pipe, where nobody listens."""
-
-    def send(self, _event: object) -> None: ...
-
-    def close(self) -> None: ...
-
-
-def tasks(number: int, place: Path) -> Iterator[TaskFile]:
-    """Tasks of `SMALLEST` to `LARGEST` questions."""
-    draw = random.Random(0)
-    words = [f"word{n}" for n in range(2000)]
-    for at in range(number):
-        name = f"scale_{at:02d}"
-        questions = SMALLEST + (LARGEST - SMALLEST) * at // max(1, number - 1)
-        with (place / f"{name}.jsonl").open("w", encoding="utf-8") as file:
-            for n in range(questions):
-                row = {
-                    "id": f"q{n:04d}",
-                    "question": " ".join(draw.choices(words, k=110)),
-                    "options": [" ".join(draw.choices(words, k=6)) for _ in range(4)],
-                    "answer": draw.randrange(4),
-                    "group": f"group {n % 12}",
-                }
-                file.write(json.dumps(row) + "\n")
-        (place / f"{name}.yaml").write_text(TASK.format(name=name), encoding="utf-8")
-        yield read_task(place / f"{name}.yaml")
-
-
-def cards(number: int, path: Path) -> list[CardFile]:
-    draw = random.Random(1)
-    facts = {"family": "scale", "license": "mit", "architecture": "decoder", "engine": "fake"}
-    return [
-        CardFile(
-            card=ModelCard.model_validate(
-                facts
-                | {"name": f"model-{n:04d}", "title": f"Model {n}"}
-                | {"settings": {"accuracy": draw.uniform(0.2, 0.7)}}
-            ),
-            path=path,
-        )
-        for n in range(number)
-    ]
-
-
-def play(models: int, number: int, place: Path) -> None:
-    files = list(tasks(number, place))
-    cells, _ = plan(files, cards(models, files[0].path), [Wish(Choices())], data_dir=None, offline=True)
-    begin(place / "results")
-    start = time.perf_counter()
-    for cell in cells:
-        work(cell, place / "results", Terms(), Unheard())
-    print(f"{len(cells)} runs made in {time.perf_counter() - start:.0f} s")
-
-
 def seconds(words: list[str], cache: Path) -> tuple[float, float]:
     """Of a command: on the clock, and of the processor, which says more on a busy machine."""
     start, before = time.perf_counter(), os.times()
@@ -128,7 +51,8 @@ def seconds(words: list[str], cache: Path) -> tuple[float, float]:
 
 def main(models: int, number: int, place: Path) -> None:
     if not (place / "results").is_dir():
-        play(models, number, place)
+        step = (LARGEST - SMALLEST) / max(1, number - 1)
+        print(f"{play(models, [round(SMALLEST + step * at) for at in range(number)], place)} runs made")
         time.sleep(3)  # files are kept once they are two seconds old
     results = str(place / "results")
     print(f"{models} models x {number} tasks; load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")

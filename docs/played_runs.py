@@ -48,14 +48,15 @@ class Unheard:
     def close(self) -> None: ...
 
 
-def play(models: int, questions: int, tasks: int, place: Path) -> int:
-    """Make the runs in the folder `results`; returns their number.
+def play(models: int, questions: Sequence[int], place: Path) -> int:
+    """Make the runs in the folder `results`; returns their number. `questions` are those of each task.
 
     With several tasks, every third model lacks one or two of them. There are two baselines, and a tenth of
     the models have no latency.
     """
     place.mkdir(parents=True, exist_ok=True)
-    files = [_task(at, questions, tasks, place) for at in range(tasks)]
+    tasks = len(questions)
+    files = [_task(at, number, tasks, place) for at, number in enumerate(questions)]
     cards = _models(models, files[0].path)
     begin(place / "results")
     runs = 0

@@ -42,7 +42,7 @@ class Played:
 
 
 def played(folder: Path, models: int, questions: int, tasks: int) -> Played:
-    play(models, questions, tasks, folder)
+    play(models, [questions] * tasks, folder)
     return written(folder / "results", folder / "site")
 
 
@@ -334,7 +334,7 @@ def test_the_drawing_of_a_board_of_one_task_follows_its_limits_and_its_filters(
 
 
 def test_a_board_without_latency_says_so(browser: Browser, tmp_path: Path) -> None:
-    play(6, 40, 2, tmp_path)
+    play(6, [40, 40], tmp_path)
     for path in (tmp_path / "results").rglob("result.json"):
         path.write_text(re.sub(r'"alone": \{.*?\}', '"alone": null', path.read_text()), encoding="utf-8")
     page = opened(browser, written(tmp_path / "results", tmp_path / "site"), "?within=500+ms")

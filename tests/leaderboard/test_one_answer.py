@@ -64,7 +64,7 @@ def test_on_the_committed_results_none_is_to_be_used(bench: Bench, project: Path
 
 @pytest.mark.parametrize("weights", ["", "tasks: {scale_02: 3}\n"])
 def test_on_a_played_board_the_same_model_is_to_be_used(bench: Bench, project: Path, weights: str) -> None:
-    play(14, 150, 2, project)
+    play(14, [150, 150], project)
     results = project / "results"
     if weights:
         (results / "board.yaml").write_text(weights, encoding="utf-8")
