@@ -73,7 +73,7 @@ def main(models: int, number: int, place: Path) -> None:
 
 if __name__ == "__main__":
     amounts = [int(word) for word in sys.argv[1:3]]
-    amounts += [125, 8][len(amounts) :]
+    amounts += [140, 8][len(amounts) :]
     if len(sys.argv) > 3:
         Path(sys.argv[3]).mkdir(parents=True, exist_ok=True)
         main(*amounts, Path(sys.argv[3]))
