@@ -123,6 +123,12 @@ def test_tracebacks_are_looked_for_only_where_they_can_be() -> None:
     assert asserting == []
 
 
+def test_browser_tests_wait_by_expect() -> None:
+    """The pages' Content-Security-Policy refuses `wait_for_function` as soon as it has to look twice."""
+    waiting = [path.name for path in TESTS if ".wait_for_" + "function(" in path.read_text(encoding="utf-8")]
+    assert waiting == []
+
+
 def modules_by_alias(path: Path) -> dict[str, str]:
     """Every imported name of a file, with what it stands for."""
     names: dict[str, str] = {}

@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from bench.board.board import Board
 from bench.board.candidates import candidates
@@ -184,14 +184,14 @@ def test_the_choice_of_models_stays_from_one_task_to_another_and_can_be_taken_ba
     names = page.locator("#reference option").all_inner_texts()
     page.select_option("#reference", label=names[2])
     page.select_option("#add", label=names[0])
-    page.wait_for_function("document.querySelectorAll('.drawing g').length === 1")
+    expect(page.locator(".drawing g")).to_have_count(1)
     page.select_option("#task", "medqa")
     page.wait_for_url("**task=medqa&**")
     assert page.locator("#reference option:checked").inner_text() == names[2]
     assert page.locator(".chips .chip").all_inner_texts()[0].startswith(names[0])
     page.locator(".chips .chip").focus()
     page.keyboard.press("Enter")
-    page.wait_for_function("document.querySelectorAll('.drawing g').length > 1")
+    expect(page.locator(".drawing g").nth(1)).to_be_attached()
     assert "runs=" not in page.url
 
 
@@ -205,13 +205,12 @@ def test_a_run_or_a_task_that_is_not_there_is_said_and_the_rest_is_shown(
     page.goto(f"{address}?task=%22%3E%3Cscript%3E&runs=,,")
     assert shown(page).startswith('There is no task "><script> here. Compared with ')
     page.select_option("#task", "medqa_sample")
-    page.wait_for_function("document.querySelector('#compare [role=status]').textContent.startsWith('Comp')")
+    expect(page.locator("#compare [role=status]")).to_have_text(re.compile("^Comp"))
     (site / "data" / "answers" / "medqa.js").rename(site / "data" / "answers" / "hidden.js")
     try:
         page.goto(f"{address}?task=medqa")
-        page.wait_for_function("document.querySelector('#compare [role=status]').textContent")
-        text = page.locator("#compare [role=status]").inner_text()
-        assert text == "data/answers/medqa.js is missing. Build the site again."
+        missing = "data/answers/medqa.js is missing. Build the site again."
+        expect(page.locator("#compare [role=status]")).to_have_text(missing)
     finally:
         (site / "data" / "answers" / "hidden.js").rename(site / "data" / "answers" / "medqa.js")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from browsing import SAMPLE, listed, looked_at, task_page, visit
 
@@ -65,7 +65,8 @@ def test_folded_rows_are_low_and_heads_and_names_stay(browser: Browser, site: Pa
 def test_another_view_leaves_no_sentence_of_the_old_one(browser: Browser, site: Path) -> None:
     page, _, _ = visit(browser, task_page(site))
     headline = page.locator(f"{SAMPLE} .headline:visible")
-    before, drawn = headline.inner_text(), page.locator(f"{SAMPLE} figure svg").first.inner_html()
+    drawing = page.locator(f"{SAMPLE} figure svg").first
+    before, drawn = headline.inner_text(), drawing.inner_html()
     title = page.locator(f"#{'medqa_sample-view'} option:checked").inner_text()
     said = page.locator(f"{SAMPLE} [data-view-title]").all_inner_texts()
     assert set(said) == {title}
@@ -75,9 +76,7 @@ def test_another_view_leaves_no_sentence_of_the_old_one(browser: Browser, site: 
     assert set(page.locator(f"{SAMPLE} [data-view-title]").all_inner_texts()) == {now}
     assert headline.count() == 1
     assert headline.get_attribute("data-of-view") == "text"
-    page.wait_for_function(
-        "before => document.querySelector('figure svg').innerHTML !== before", arg=drawn, timeout=5000
-    )
+    expect(drawing).not_to_have_js_property("innerHTML", drawn)
     assert now in page.locator(f"{SAMPLE} caption").first.inner_text()
     again = browser.new_page()
     again.goto(page.url)
