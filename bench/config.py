@@ -68,14 +68,21 @@ def _load(path: Path) -> _File:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 0
         raise FileError([Mistake(file, line, "", f"not YAML: {error.problem}")]) from error
+    except yaml.reader.ReaderError as error:
+        what = f"not YAML: it has the character #x{error.character:04x}; take it out"
+        raise FileError([Mistake(file, text.count("\n", 0, error.position) + 1, "", what)]) from error
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise FileError([Mistake(file, 0, "", f"not YAML: {error}")]) from error
     if not isinstance(read.value, dict):
-        raise FileError([Mistake(file, 1, "", "expected keys and values")])
+        raise FileError([Mistake(file, 1, "", f"expected keys and values, {_instead(read.value)}")])
     repeated = tuple(
         Mistake(file, line, ".".join(map(str, key)), "given twice") for key, line in read.repeated
     )
     return _File(file, read.lines, cast("dict[str, Any]", read.value), repeated)
+
+
+def _instead(value: object) -> str:
+    return "and the file has none" if value is None else f"not {shown(value)}"
 
 
 def _included(path: Path) -> Iterator[_File]:
@@ -155,7 +162,7 @@ def _key(files: Sequence[_File], detail: ErrorDetails) -> Location:
             if any(longer in file.lines for file in files):
                 key = longer
                 break
-    if is_of_value(detail) or key[-1:] == detail["loc"][-1:]:
+    if is_of_value(detail) or [*map(str, key[-1:])] == [*map(str, detail["loc"][-1:])]:
         return key
     return (*key, *(part for part in detail["loc"][-1:] if " " not in str(part)))
 

@@ -11,6 +11,7 @@ from bench.board.limits import Limits, read_bytes, read_joules, read_seconds
 from bench.config import Strict, read_yaml
 from bench.errors import UsageError, did_you_mean
 from bench.inputs.suite import TaskWeights
+from bench.value_words import shown
 
 GUESSING = "guessing"
 """What stands for guessing where a model's name may stand."""
@@ -21,7 +22,7 @@ def _reader(read: Callable[[str], float]) -> BeforeValidator:
 
     def value(raw: object) -> float:
         try:
-            return read(str(raw))
+            return read(raw if isinstance(raw, str) else shown(raw))
         except UsageError as error:
             raise ValueError(str(error)) from None
 
@@ -33,7 +34,8 @@ def _hundredths(raw: object, unit: str, example: str) -> float:
     match = re.fullmatch(rf"\s*(\d+(?:\.\d+)?|\.\d+)\s*{unit}\s*", str(raw), re.ASCII)
     value = float(match[1]) / 100 if match else 0.0
     if not 0.0 < value < 1.0:
-        raise ValueError(f"expected a number between 0 and 100 with its unit, such as {example}, not {raw!r}")
+        what = f"expected a number between 0 and 100 with its unit, such as {example}"
+        raise ValueError(f"{what}, not {shown(raw)}")
     return value
 
 
@@ -145,6 +147,26 @@ def _kind(raw: Any) -> str | None:
     return next((_KINDS[key] for key in (*keys, *near) if key in _KINDS), None)
 
 
+def _one_object(raw: object) -> object:
+    """Refuses what is no object, and two requirements in one."""
+    if isinstance(raw, Strict):
+        return raw
+    if not isinstance(raw, dict):
+        raise ValueError(f"write a requirement as {_EXAMPLE}, not {shown(raw)}")
+    keys = [key for key in cast("dict[str, object]", raw) if key in _KINDS]
+    first = next((key for key in keys if _KINDS[key] != _KINDS[keys[0]]), None)
+    if first:
+        raise ValueError(f"{keys[0]} and {first} are two requirements: write each with a name of its own")
+    return cast("object", raw)
+
+
+def _listed(raw: object) -> object:
+    if isinstance(raw, (list, tuple)) and raw:
+        return cast("object", raw)
+    raise ValueError(f"write a list of requirements, such as - {_EXAMPLE}, not {shown(cast('object', raw))}")
+
+
+_EXAMPLE = "{name: small, memory: 4GB}"
 Comparison = NotWorse | Equivalent | Better
 OnAnswers = Comparison | LeastAccuracy | MostUnread
 """What only a statistical test of the answers can show."""
@@ -159,6 +181,7 @@ _Tagged = Annotated[
     Discriminator(
         _kind, custom_error_type="requirement", custom_error_message=f"needs one of {', '.join(_KINDS)}"
     ),
+    BeforeValidator(_one_object),
 ]
 
 
@@ -174,7 +197,7 @@ class Policy(Strict):
     tasks: TaskWeights | None = None
     suite: str | None = None
     machine: str = ""
-    requirements: Annotated[tuple[_Tagged, ...], Field(min_length=1)]
+    requirements: Annotated[tuple[_Tagged, ...], BeforeValidator(_listed)]
 
     @model_validator(mode="after")
     def _has_tasks(self) -> "Policy":

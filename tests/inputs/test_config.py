@@ -100,9 +100,17 @@ def test_text_that_is_not_yaml_is_told_with_its_line(project: Path, text: str) -
     assert "not YAML" in message
 
 
-@pytest.mark.parametrize("text", ["", "- a\n- b\n", "just words\n", "null\n"])
-def test_a_file_without_keys_is_told_so(project: Path, text: str) -> None:
-    assert mistakes(write(project, text)) == ["bad.yaml:1: expected keys and values"]
+@pytest.mark.parametrize(
+    ("text", "instead"),
+    [
+        ("", "and the file has none"),
+        ("null\n", "and the file has none"),
+        ("- a\n- b\n", "not ['a', 'b']"),
+        ("just words\n", "not 'just words'"),
+    ],
+)
+def test_a_file_without_keys_is_told_so(project: Path, text: str, instead: str) -> None:
+    assert mistakes(write(project, text)) == [f"bad.yaml:1: expected keys and values, {instead}"]
 
 
 def test_a_python_object_in_yaml_is_refused(project: Path) -> None:
