@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.board.board import Row, TaskBoard
-from bench.board.candidates import Candidate, candidates, hardware, joules_per_answer
+from bench.board.candidates import Candidate, candidates, hardware, joules_per_answer, machines_of
 from bench.board.limits import PERMISSIVE
 from bench.board.standing import memory
 from bench.results.result import DoneResult
@@ -40,7 +40,7 @@ def choice_value(
     Without answers there are totals only: `both` in place of `right`. It has by task how many questions
     each two models have both right, for the pairs on and above the diagonal.
     """
-    machines = sorted({hardware(row.result.provenance) for table in tables for row in table.rows})
+    machines = sorted(machines_of(tables))
     models = candidates(tables)
     on_machines = zip(*[candidates(tables, machine) for machine in machines], strict=True)
     cards = {card.name: card.title for table in tables for card in table.unmeasured}

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.board.board import TaskBoard
-from bench.board.candidates import Candidate, candidates
+from bench.board.candidates import Candidate, candidates, hardware, has_costs
 from bench.board.choice import CheapestOfBest, Choice, OneBest, Scored, choose
 from bench.board.choice_words import sentence, support, to_measure
 from bench.board.limits import Limits
@@ -98,7 +98,7 @@ def overview_of(content: Content) -> Overview | None:
         groups=_groups(choice, tables, candidates(content.site.board.tasks), shared),
         shared=shared,
         licences=tuple(sorted({each.needs.licence for each in everyone if not each.is_baseline})),
-        machines=tuple(sorted({machine for each in everyone for machine in each.machines})),
+        machines=_machines(tables),
         drawing=score_frontier(choice.fitting, _short_names(choice.fitting, shared)),
     )
 
@@ -147,6 +147,12 @@ def _short_names(models: Sequence[Scored], shared: Sequence[str]) -> list[str]:
     words = [", ".join(word for word in plain_words(cell.variant) if word not in shared) for cell in cells]
     pairs = zip(cells, words, strict=True)
     return [own if own and times[cell.model.title] > 1 else cell.model.title for cell, own in pairs]
+
+
+def _machines(tables: Sequence[TaskBoard]) -> tuple[str, ...]:
+    """Where memory or times were measured, also by runs whose costs count only where one asks for them."""
+    results = [result for table in tables for row in table.rows for result in row.measured]
+    return tuple(sorted({hardware(result.provenance) for result in results if has_costs(result)}))
 
 
 def _groups(

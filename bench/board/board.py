@@ -42,6 +42,11 @@ class Row:
         return self.run.answers
 
     @property
+    def measured(self) -> tuple[DoneResult, ...]:
+        """The run, and those of the same cell on other machines: each has costs of its own."""
+        return self.run.result, *self.run.elsewhere
+
+    @property
     def leak(self) -> str:
         """How the model had practice for the task that others had not, in words; "" where none is known."""
         return leak(self.result.cell)
@@ -118,7 +123,7 @@ class TaskBoard:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """`damaged` has a sentence on each run that is not shown: damaged, unfinished or a copy.
+    """`damaged` has a sentence on each run that is not read: damaged, unfinished or a copy.
 
     `weights` say how much each task counts in a score across tasks, by name; `title` is "" where none was
     given.

@@ -36,15 +36,21 @@ class Candidate:
     @property
     def machines(self) -> frozenset[str]:
         """The hardware on which its memory and times were measured."""
-        return frozenset(
-            hardware(result.provenance)
-            for result in self.costs.values()
-            if memory(result) is not None or result.cost.alone is not None
-        )
+        return frozenset(hardware(result.provenance) for result in self.costs.values() if has_costs(result))
 
     def lacks(self, tasks: Sequence[str]) -> tuple[str, ...]:
         """Those of the tasks that it has no comparable run of."""
         return tuple(task for task in tasks if task not in self.rows)
+
+
+def has_costs(result: DoneResult) -> bool:
+    """Whether its memory or its times were measured."""
+    return memory(result) is not None or result.cost.alone is not None
+
+
+def machines_of(tables: Sequence[TaskBoard]) -> set[str]:
+    """The hardware of all rows, and of the runs of their cells on other machines."""
+    return {hardware(result.provenance) for table in tables for row in table.rows for result in row.measured}
 
 
 def hardware(provenance: Provenance) -> str:
@@ -59,7 +65,7 @@ def candidates(tables: Sequence[TaskBoard], machine: str = "") -> tuple[Candidat
     """Every model and variant with a row in a table, by name.
 
     Of several rows in one table that differ in neither, such as two adapters, the newest run counts, and
-    for the costs the newest on `machine`, a `hardware`; "" is any.
+    for the costs the newest on `machine`, a `hardware`; with "", they are those of the run itself.
     """
     groups: dict[tuple[str, ...], dict[str, list[Row]]] = {}
     for table in tables:
@@ -86,9 +92,9 @@ def _candidate(name: str, rows_of: Mapping[str, Sequence[Row]], machine: str) ->
     rows = {task: rows[-1] for task, rows in rows_of.items()}
     costs: dict[str, DoneResult] = {}
     for task, all_rows in rows_of.items():
-        for row in all_rows:
-            if not machine or hardware(row.result.provenance) == machine:
-                costs[task] = row.result
+        for result in (each for row in all_rows for each in row.measured):
+            if hardware(result.provenance) == machine or (not machine and result is rows[task].result):
+                costs[task] = result
     return Candidate(name, rows, costs, _needs(rows, costs))
 
 

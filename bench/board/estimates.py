@@ -82,7 +82,7 @@ def estimates(
     are those of files, by model.
     """
     chosen = [table for table in tables if table.task.name in choice.tasks]
-    rows = [row.result for table in chosen for row in table.rows]
+    rows = [result for table in chosen for row in table.rows for result in row.measured]
     results = [result for result in rows if not result.cell.model.is_baseline]
     if not results:
         return Estimates("", reason=few(results))

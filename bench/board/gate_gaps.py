@@ -96,8 +96,10 @@ def _limited(
     ids = {row.result.cell.id for row in model.rows.values()}
 
     def kept(table: TaskBoard) -> TaskBoard:
-        rows = (row for row in table.rows if row.result.cell.id in ids)
-        return replace(table, rows=tuple(row for row in rows if hardware(row.result.provenance) in machines))
+        measured = ((row, each) for row in table.rows if row.result.cell.id in ids for each in row.measured)
+        kept = ((row, each) for row, each in measured if hardware(each.provenance) in machines)
+        rows = (replace(row, run=replace(row.run, result=each, elsewhere=())) for row, each in kept)
+        return replace(table, rows=tuple(rows))
 
     return next(iter(candidates([kept(table) for table in tables.values()])), None)
 

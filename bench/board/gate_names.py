@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bench.board.board import TaskBoard
-from bench.board.candidates import Candidate, hardware
+from bench.board.candidates import Candidate, hardware, machines_of
 from bench.board.limits import PERMISSIVE
 from bench.board.policy import GUESSING, Costs, Policy, Requirement, reference_of
 from bench.config import Location
@@ -144,25 +144,21 @@ def _machine_problems(
     tables: Sequence[TaskBoard],
     known: Known,
 ) -> Iterator[Problem]:
-    names = machines(tables)
+    names = machines_of(tables)
     chosen = chosen_machines(policy.machine, names, known.here)
     if not chosen and policy.machine not in ("", THIS_MACHINE):
         yield ("machine",), f"no run was made on '{policy.machine}'{there_are(policy.machine, names)}"
     limited = [each for each in policy.requirements if isinstance(each, Costs) and each.depend_on_machine]
     if not limited or not isinstance(model, Candidate):
         return
-    used = {hardware(row.result.provenance) for task, row in model.rows.items() if task in weights}
+    rows = [row for task, row in model.rows.items() if task in weights]
+    used = {hardware(result.provenance) for row in rows for result in row.measured}
     if len(used & chosen) > 1:
         what = f"{model.name} was run on {len(used & chosen)} machines ({'; '.join(sorted(used & chosen))})"
         yield (
             ("machine",),
             f"{what}, and '{limited[0].name}' limits what it needs: write machine: and one of them",
         )
-
-
-def machines(tables: Sequence[TaskBoard]) -> set[str]:
-    """The machines of all rows."""
-    return {hardware(row.result.provenance) for table in tables for row in table.rows}
 
 
 def chosen_machines(name: str, names: Collection[str], here: str) -> frozenset[str]:

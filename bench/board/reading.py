@@ -1,10 +1,13 @@
 """A results folder -> its board, with a sentence on each run that is not shown."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from bench.board.board import Board, make_board, unranked
 from bench.board.board_file import arranged
+from bench.board.candidates import hardware
 from bench.errors import FileError
 from bench.inputs.cards import CardFile
 from bench.results.answers import Answered, AnyRun, read_answered
@@ -52,18 +55,37 @@ def _without_result(results: Path) -> Iterator[str]:
 
 
 def _without_copies(runs: Sequence[AnyRun]) -> tuple[list[AnyRun], list[str]]:
-    """One run of each cell, and a sentence on each other folder of it.
+    """One run of each cell, with the others of its cell on other machines, and a sentence on each copy.
 
-    A finished run is kept rather than a failed one, one with texts rather than one without.
+    A finished run is shown rather than a failed one, one with texts rather than one without, and one of the
+    machine with most runs: the costs in a table can then be compared.
     """
-    first: dict[str, AnyRun] = {}
+    number = Counter(_machine(run) for run in runs)
+    cells: dict[str, list[AnyRun]] = {}
     copies: list[str] = []
-    for run in sorted(runs, key=lambda run: (not isinstance(run, Answered), _texts(run) != "full")):
-        kept = first.setdefault(_cell_id(run), run)
-        if kept is not run:
+    for run in sorted(
+        runs, key=lambda run: (_machine(run) is None, _texts(run) != "full", -number[_machine(run)])
+    ):
+        same = cells.setdefault(_cell_id(run), [])
+        # A failed run says nothing that a finished one does not, wherever it failed.
+        if kept := next((each for each in same if _machine(run) in (None, _machine(each))), None):
             copies.append(f"{run.folder}: a copy of {kept.folder}")
-    kept_runs = {id(run) for run in first.values()}
-    return [run for run in runs if id(run) in kept_runs], copies
+        else:
+            same.append(run)
+    shown = {id(same[0]): _with_others(same) for same in cells.values()}
+    return [shown[id(run)] for run in runs if id(run) in shown], copies
+
+
+def _with_others(same: Sequence[AnyRun]) -> AnyRun:
+    """The first run of a cell, which has the results of the others."""
+    first, *others = same
+    elsewhere = tuple(run.result for run in others if isinstance(run, Answered))
+    return replace(first, elsewhere=elsewhere) if isinstance(first, Answered) else first
+
+
+def _machine(run: AnyRun) -> str | None:
+    """What a finished run ran on; None for a failed one."""
+    return hardware(run.result.provenance) if isinstance(run, Answered) else None
 
 
 def _cell_id(run: AnyRun) -> str:

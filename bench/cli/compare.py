@@ -32,7 +32,10 @@ def compare(*, first: str, second: str, task: str | None, results: Path) -> None
     """
     from bench.results.answers import Answered, read_answered
 
-    runs = [run for run in read_answered(results) if isinstance(run, Answered)]
+    read = (run for run in read_answered(results) if isinstance(run, Answered))
+    runs = list(
+        {run.result.cell.id: run for run in read}.values()
+    )  # a copy, or another machine's, is no other
     runs_of_first, runs_of_second = (_matches(runs, name, task) for name in (first, second))
     tasks = sorted(
         {run.result.cell.task.name for run in runs_of_first}

@@ -59,10 +59,10 @@ def gate(*, policy: Path, results: Path, as_json: bool) -> None:
     Exit codes: 0 for GO, where all requirements are met; 1 for NO-GO, where one is violated; 2 for
     INCONCLUSIVE, where one is undecided or was not measured; 3 for a mistake in the policy or the command.
     """
-    from bench.board.candidates import candidates
+    from bench.board.candidates import candidates, machines_of
     from bench.board.gate import decide
     from bench.board.gate_facts import facts_of
-    from bench.board.gate_names import chosen_machines, machines
+    from bench.board.gate_names import chosen_machines
     from bench.board.policy import read_policy
     from bench.board.reading import read_board_quickly
     from bench.inputs.cards import cards_and_mistakes
@@ -74,7 +74,7 @@ def gate(*, policy: Path, results: Path, as_json: bool) -> None:
     weights = _weights(wanted, policy)
     _check(wanted, policy, weights, board, known)
     everyone = candidates(board.tasks)
-    where = chosen_machines(wanted.machine, machines(board.tasks), known.here)
+    where = chosen_machines(wanted.machine, machines_of(board.tasks), known.here)
     decision = decide(wanted, weights, board.tasks, everyone, where)
     if as_json:
         click.echo(json.dumps(facts_of(decision), indent=1))

@@ -1,7 +1,7 @@
 """`bench pick`: which of the measured models to use within limits."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -135,9 +135,10 @@ def pick(
     _check_languages(limits.languages, board)
     limits = replace(limits, machine=_machine(limits.machine, board))
     choice = choose(board.tasks, _weights(tasks, suite, board), limits)
+    others = _other_machines(choice, board)
     beside = supplement(board, choice, cards, more)
     if not as_json:
-        _show(choice)
+        _show(choice, others)
         show_supplement(beside)
     for text in board.damaged:
         click.echo(f"not read: {text}", err=True)
@@ -196,7 +197,7 @@ def _machine(name: str, board: "Board") -> str:
     wanted = name.casefold()
     if wanted in ("", "any"):
         return ""
-    results = [row.result for table in board.tasks for row in table.rows]
+    results = [result for table in board.tasks for row in table.rows for result in row.measured]
     # Baselines never run on a GPU, so they would make two machines of one.
     models = [result for result in results if not result.cell.model.is_baseline] or results
     origins = [result.provenance for result in models if result.provenance.machine != "unknown"]
@@ -217,13 +218,26 @@ def _machine(name: str, board: "Board") -> str:
     return names.pop()
 
 
-def _show(choice: "Choice") -> None:
+def _other_machines(choice: "Choice", board: "Board") -> list[str]:
+    """Where the models were measured, too, while the costs are those of one machine that was not named."""
+    from bench.board.candidates import hardware, has_costs
+
+    rows = [row for table in board.tasks if table.task.name in choice.tasks for row in table.rows]
+    results = [each for row in rows if not row.result.cell.model.is_baseline for each in row.measured]
+    known = {hardware(each.provenance) for each in results if has_costs(each)}
+    return sorted(known.difference(choice.machines)) if not choice.limits.machine else []
+
+
+def _show(choice: "Choice", other_machines: "Sequence[str]") -> None:
     from bench.board.choice_words import sentence, support, to_measure
     from bench.cli.console import stdout
 
     click.echo(sentence(choice))
     for line in support(choice):
         click.echo(line)
+    if other_machines and len(choice.machines) == 1:
+        others = "; ".join(other_machines)
+        click.echo(f"Memory and times are those measured on {choice.machines[0]}; --machine takes {others}.")
     if choice.fitting:
         stdout().print(_table(choice.fitting))
     gaps = to_measure(choice)

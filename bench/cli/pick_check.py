@@ -134,15 +134,18 @@ def _recheck(row: "Row", cell: "Cell", limits: "Limits", seconds: float | None) 
     """Run the cell with latency, for at most so long, and compare it with the run."""
     from bench.board.recheck import recheck
     from bench.cli.progress import progress
+    from bench.results.machine import machine_of, this_machine
     from bench.sweeps.events import Terms
     from bench.sweeps.executor import LOCAL
     from bench.sweeps.sweep import run_sweep
 
+    here = (result for result in row.measured if machine_of(result.provenance) == this_machine())
+    before = next(here, row.result)
     terms = Terms(fresh=True, timeout=seconds, latency=True)
     fewer = f"fewer questions take less time: --limit {max(1, len(cell.items) // 2)}"
     with TemporaryDirectory(prefix="bench-check-") as folder, progress([cell]) as watch:
         ended = run_sweep([cell], Path(folder), terms, LOCAL, _unless_failed(watch))
-        again = _again(Path(folder), cell, row.result)
+        again = _again(Path(folder), cell, before)
     if again is None:
         reasons = [result.reason for result in ended if result.status != "done"]
         raise CannotCheckError(f"{', '.join(reasons)}; {fewer}")
@@ -150,7 +153,7 @@ def _recheck(row: "Row", cell: "Cell", limits: "Limits", seconds: float | None) 
         within = "" if seconds is None else f" within {seconds:g} s"
         raise CannotCheckError(f"the time of one answer was not measured{within}; {fewer}")
     answers = {record.question_id: record for record in row.answers.records()}
-    return recheck(row.result, answers, again, limits)
+    return recheck(before, answers, again, limits)
 
 
 def _unless_failed(watch: "Watch") -> "Watch":

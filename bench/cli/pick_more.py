@@ -86,7 +86,8 @@ def _here(board: "Board") -> str:
     from bench.board.candidates import hardware
     from bench.results.machine import machine_of, this_machine
 
-    origins = [row.result.provenance for table in board.tasks for row in table.rows]
+    rows = [row for table in board.tasks for row in table.rows]
+    origins = [result.provenance for row in rows for result in row.measured]
     if len({hardware(origin) for origin in origins}) == 1:  # asking this machine takes a while
         return hardware(origins[0])
     return next((hardware(origin) for origin in origins if machine_of(origin) == this_machine()), "")

@@ -86,11 +86,15 @@ class Answers:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A finished run without its texts; `folder` is relative to the results folder."""
+    """A finished run without its texts; `folder` is relative to the results folder.
+
+    `elsewhere` are runs of the same cell on other machines, which a board has for their costs.
+    """
 
     folder: Path
     result: DoneResult
     answers: Answers
+    elsewhere: tuple[DoneResult, ...] = ()
 
     @property
     def right(self) -> NDArray[np.bool_]:

@@ -9,11 +9,11 @@ import pytest
 from numpy.typing import NDArray
 
 from bench.board.board import TaskBoard, make_board
-from bench.board.candidates import candidates
+from bench.board.candidates import candidates, machines_of
 from bench.board.choice import choose
 from bench.board.gate import Decision, decide
 from bench.board.gate_facts import facts_of
-from bench.board.gate_names import Known, chosen_machines, machines, problems
+from bench.board.gate_names import Known, chosen_machines, problems
 from bench.board.gate_words import headline, not_measured, reasons, remarks
 from bench.board.limits import Limits
 from bench.board.pairs import describe_detectable
@@ -96,7 +96,7 @@ def board(runs: Sequence[Answered]) -> tuple[Sequence[TaskBoard], Sequence[objec
 
 def decided(policy: Policy, runs: Sequence[Answered]) -> Decision:
     tables = make_board(list(runs), [], []).tasks
-    where = chosen_machines(policy.machine, machines(tables), HERE)
+    where = chosen_machines(policy.machine, machines_of(tables), HERE)
     return decide(policy, policy.tasks or {}, tables, candidates(tables), where)
 
 
@@ -310,6 +310,12 @@ def test_costs_count_on_the_machine_that_the_policy_names(base: Answered) -> Non
     )
     assert states(decided(policy_of(limit, machine="this"), runs)) == ["not measured"]
     assert states(decided(policy_of(limit, machine="this", model="other"), runs)) == ["met"]
+    both = replace(runs[0], elsewhere=(played(base, "new", first(240), processor="slow", p50=0.9).result,))
+    assert wrong(policy_of(limit), [both])[0][1].startswith(
+        "new (bfloat16-chat) was run on 2 machines (fast, "
+    )
+    for machine, state in (("fast", "met"), ("slow", "violated")):
+        assert states(decided(policy_of(limit, machine=machine), [both])) == [state]
 
 
 @pytest.mark.parametrize(

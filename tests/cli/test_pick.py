@@ -5,14 +5,19 @@ import shutil
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import Result
 
+from bench.board.reading import read_board
 from conftest import ROOT
+from leaderboard.choice_data import choice_value
 from played import add_fake
 
 Bench = Callable[..., Result]
+XEON = "Intel(R) Xeon(R) Processor"
+"""What the committed runs are from."""
 COMMITTED = ("--results", str(ROOT / "results"))
 
 
@@ -118,8 +123,55 @@ def test_this_machine_is_the_one_that_runs_are_of(bench: Bench, quiz: Path, proj
     assert text.startswith("Abacus, ")
     both = bench("pick", "--machine", " cores")
     assert both.exit_code == 2
-    assert both.stderr.startswith("bench: --machine: ' cores' is more than one machine (Abacus, ")
+    assert both.stderr.startswith("bench: --machine: ' cores' is more than one machine (")
+    assert "Abacus, " in both.stderr
     assert both.stderr.endswith("); write more of the name\n")
+
+
+def on_two_machines(project: Path) -> None:
+    """The committed runs, and the same on another machine, where they took twice the memory and a second."""
+    for folder in ("first", "second"):
+        shutil.copytree(ROOT / "results" / "medqa_sample", project / "results" / folder)
+    for path in (project / "results" / "second").rglob("result.json"):
+        raw = json.loads(path.read_text("utf-8"))
+        raw["provenance"]["processor"] = "Abacus"
+        raw["cost"]["peak_memory_bytes"] *= 2
+        raw["cost"]["alone"] = {"questions": 20, "p50": 1.0, "p95": 2.0}
+        path.write_text(json.dumps(raw), encoding="utf-8")
+
+
+def test_a_run_repeated_on_another_machine_is_one_measurement_with_the_costs_of_each(
+    bench: Bench, project: Path
+) -> None:
+    on_two_machines(project)
+
+    def needs(*words: str) -> dict[str, dict[str, int]]:
+        done = bench("pick", "--json", *words)
+        assert (done.exit_code, done.stderr) == (0, "")
+        facts = json.loads(done.stdout)
+        return {"machines": facts["machines"]} | {each["name"]: each["needs"] for each in facts["fitting"]}
+
+    xeon, abacus, anywhere = (needs("--machine", name) for name in ("xeon", "abacus", "any"))
+    assert len(xeon) > 2
+    assert anywhere == xeon
+    assert anywhere.keys() == abacus.keys()
+    assert [machine[:6] for machine in abacus.pop("machines")] == ["Abacus"]
+    for name, own in abacus.items():
+        assert own["memory"] == 2 * xeon[name]["memory"]
+        assert (own["p50"], own["disk"]) == (1.0, xeon[name]["disk"])
+    said = "Memory and times are those measured on "
+    [line] = [line for line in plain(bench("pick").stdout).splitlines() if line.startswith(said)]
+    assert line.startswith(f"{said}{XEON}, ")
+    assert "; --machine takes Abacus, 2 cores," in line
+    assert said not in bench("pick", "--machine", "xeon").stdout
+
+    board, runs = read_board(project / "results", [])
+    assert len(board.tasks[0].rows) == len(runs)
+    page: Any = choice_value(board.tasks, board.weights)
+    assert [machine.partition(",")[0] for machine in page["machines"]] == ["Abacus", XEON]
+    for run in (model["runs"]["medqa_sample"] for model in page["models"]):
+        [other] = run["elsewhere"]
+        assert (other["memory"], other["machine"], run["machine"]) == (2 * run["memory"], 0, 1)
 
 
 def test_where_no_run_is_of_this_machine_it_says_so(bench: Bench, project: Path) -> None:

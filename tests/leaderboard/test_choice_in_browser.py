@@ -243,6 +243,11 @@ def played_model(
         if draw.random() < 0.3:  # the same on another machine, and earlier
             other = {"processor": "third", "finished": "2020-01-01T00:00:00+00:00"}
             runs.append(run_of(base, task, right[::-1].tolist(), counts, **facts | other))
+        elif draw.random() < 0.3 and task not in holes:  # the very same on another machine
+            other = {"processor": "third", "p50": None, "peak_memory_bytes": memory // 2}
+            runs[-1] = replace(
+                runs[-1], elsewhere=(run_of(base, task, right.tolist(), counts, **facts | other).result,)
+            )
     return runs
 
 
