@@ -79,4 +79,5 @@ for command in (
     bundle,
     doctor,
 ):
+    options.refuse_empty(command)
     main.add_command(command)

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from bench.errors import UsageError
 
@@ -76,6 +77,29 @@ class Permissions:
         from bench.inputs.weights import Trust
 
         return Trust(pickle=self.allow_pickle, code=self.trust_remote_code)
+
+
+def refuse_empty(command: click.Command) -> None:
+    """Make every option of a command that takes a text refuse one without a word, such as '' or ','.
+
+    A variable that is not set gives it in a script, and to go on would mean all tasks, or any machine.
+    """
+    for each in command.commands.values() if isinstance(command, click.Group) else ():
+        refuse_empty(each)
+    for param in command.params:
+        if isinstance(param, click.Option) and param.type is click.STRING:
+            param.callback = partial(_not_empty, param.callback)
+
+
+def _not_empty(
+    callback: Callable[..., Any] | None, context: click.Context, parameter: click.Parameter, value: Any
+) -> Any:
+    """The value, after the option's own callback."""
+    if context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE:
+        values: tuple[str, ...] = value if isinstance(value, tuple) else (value,)
+        if not all(each.strip(" ,") for each in values):
+            raise UsageError(f"{parameter.opts[0]} is empty: write a value, or leave the option out")
+    return callback(context, parameter, value) if callback else value
 
 
 def _address(_context: click.Context, _parameter: click.Parameter, value: str) -> str:

@@ -5,12 +5,14 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import Result
 
+from bench.cli import main
 from conftest import ROOT, TASK
 from tiny import add_card, save_causal
 
@@ -36,6 +38,30 @@ def test_the_command_reference_is_the_commands_own_help(monkeypatch: pytest.Monk
     from cli_reference import reference
 
     assert (ROOT / "docs" / "cli.md").read_text(encoding="utf-8") == reference(), "run make reference"
+
+
+def texts_of(command: click.Command, words: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """The words of every option, of a command and those below it, that takes a text."""
+    for name, each in command.commands.items() if isinstance(command, click.Group) else ():
+        yield from texts_of(each, (*words, name))
+    for param in command.params:
+        if isinstance(param, click.Option) and param.type is click.STRING and param.metavar:
+            yield (*words, param.opts[0])
+
+
+def test_an_option_without_a_word_is_refused_by_every_command(bench: Bench) -> None:
+    """A script's variable that is not set would else mean all tasks, or any machine."""
+    options = list(texts_of(main))
+    assert {("pick", "--tasks"), ("pick", "--machine"), ("run", "--models"), ("bundle", "--tasks")} < {
+        *options
+    }
+    for words in options:
+        for empty in ("", " , "):
+            done = bench(*words, empty)
+            assert (done.exit_code, done.stderr) == (
+                2,
+                f"bench: {words[-1]} is empty: write a value, or leave the option out\n",
+            )
 
 
 def test_a_run_ends_with_a_table_and_keeps_its_files(bench: Bench, anatomy: Path, project: Path) -> None:
