@@ -6,6 +6,7 @@ import json
 import random
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import cycle, islice
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from bench.inputs.cards import CardFile
 from bench.inputs.choices import Choices
 from bench.inputs.model_card import ModelCard
 from bench.inputs.task import TaskFile, read_task
+from bench.results.identity import identity
 from bench.results.store import begin
 from bench.sweeps.events import Terms
 from bench.sweeps.work import work
@@ -65,11 +67,20 @@ def play(models: int, questions: Sequence[int], place: Path) -> int:
         cells, _ = plan([task], asked, [Wish(Choices())], data_dir=None, offline=True)
         for cell in cells:
             assert isinstance(cell, Cell)
-            work(cell, place / "results", Terms(), Unheard())
+            work(_in_bfloat16(cell), place / "results", Terms(), Unheard())
         runs += len(cells)
     for path in (place / "results").rglob("result.json"):
         _add_costs(path)
     return runs
+
+
+def _in_bfloat16(cell: Cell) -> Cell:
+    """The cell with the dtype of a real model: the fake engine has none, and is named as baselines are."""
+    if cell.facts.model.is_baseline:
+        return cell
+    variant = cell.variant.model_copy(update={"dtype": "bfloat16"})
+    facts = cell.facts.model_copy(update={"variant": variant})
+    return replace(cell, facts=facts.model_copy(update={"id": identity(facts)}))
 
 
 def _task(at: int, questions: int, tasks: int, place: Path) -> TaskFile:

@@ -72,6 +72,8 @@ def test_on_a_played_board_the_same_model_is_to_be_used(bench: Bench, project: P
     facts, within = picked(bench, results), picked(bench, results, "--memory", "4GB")
     assert sentences(project / "site") == (facts["sentence"], within["sentence"])
     assert facts["sentence"] != within["sentence"]
+    assert {each["variant"] for each in facts["fitting"]} == {"bfloat16"}
+    assert {each["variant"] for each in facts["baselines"]} == {"baseline"}
     assert within["tasks"] == pytest.approx(
         {"scale_01": 0.25, "scale_02": 0.75} if weights else dict.fromkeys(within["tasks"], 0.5)
     )
