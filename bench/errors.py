@@ -63,15 +63,19 @@ class FileError(BenchError):
 
 
 class Unavailable(BenchError):
-    """`reason` says what is missing, and `remedy` how to get it."""
+    """`reason` says what is missing, and `remedy` how to get it.
 
-    def __init__(self, reason: str, remedy: str) -> None:
+    `general` is the reason as it is said of several models or tasks at once, without the name of one.
+    """
+
+    def __init__(self, reason: str, remedy: str, general: str = "") -> None:
         super().__init__(f"{reason}; {remedy}")
         self.reason = reason
         self.remedy = remedy
+        self.general = general or reason
 
     def __reduce__(self) -> tuple[type, tuple[object, ...]]:
-        return type(self), (self.reason, self.remedy)
+        return type(self), (self.reason, self.remedy, self.general)
 
 
 class PromptTooLong(BenchError):

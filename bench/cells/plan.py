@@ -35,13 +35,14 @@ from bench.types import Item, Role
 class Missing:
     """What cannot run here: a model on any task, a task with any model, or the two together.
 
-    `model` and `task` are names, "" for any.
+    `model` and `task` are names, "" for any. `general` is the reason without the name of either.
     """
 
     model: str
     task: str
     reason: str
     remedy: str
+    general: str
 
     @property
     def what(self) -> str:
@@ -182,7 +183,7 @@ def _planned(
             task = ""
         elif error in data.splits.values():
             model = ""
-        return Missing(model, task, error.reason, error.remedy)
+        return Missing(model, task, error.reason, error.remedy, error.general)
 
 
 def _cannot_run(data: TaskData, name: str, title: str, reason: str) -> CannotRun:

@@ -85,7 +85,8 @@ def _best_dtype() -> Dtype:
 def _style(card: ModelCard, rules: EngineRules, choices: Choices) -> PromptStyle:
     style = choices.prompt or card.style
     if style == "chat" and not card.chat:
-        raise Unavailable(f"{card.name} is not a chat model", "leave --prompt chat out")
+        reason, general = f"{card.name} is not a chat model", "they are not chat models"
+        raise Unavailable(reason, "leave --prompt chat out", general)
     if style == "chat" and "prompt" not in rules.choices:
         reason = f"{card.name}'s engine, {card.engine}, has no chat templates"
         raise Unavailable(reason, "use --prompt plain, or write prompt: plain in the card")
@@ -94,7 +95,8 @@ def _style(card: ModelCard, rules: EngineRules, choices: Choices) -> PromptStyle
 
 def _generate(task: Task, choices: Choices) -> Generate:
     if task.generate is None:
-        raise Unavailable(f"task {task.name} has no generate section", "add one to it")
+        reason, general = f"task {task.name} has no generate section", "they have no generate section"
+        raise Unavailable(reason, "add one to it", general)
     given = choices.model_dump(include={"samples", "temperature", "max_new_tokens"}, exclude_none=True)
     try:
         return Generate.model_validate(task.generate.model_dump() | given)

@@ -1,6 +1,5 @@
 """What `bench run` prints about models and tasks that are missing on this machine, or gated."""
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 
 import click
@@ -11,14 +10,12 @@ from bench.inputs.cards import AnyCard
 from bench.inputs.gated import REMEDY, has_token, models_that_need_a_token
 from bench.inputs.weights import on_this_machine
 
-_DATA_SET = re.compile(r"data set \S+ is not on this machine")
-
 
 def show_missing(missing: Sequence[Missing]) -> None:
     """Print what is missing on this machine and how to get it, one line for each reason."""
     groups: dict[tuple[str, bool, bool], list[Missing]] = {}
     for gap in missing:
-        key = _general(gap.reason), bool(gap.model), bool(gap.task)
+        key = gap.general, bool(gap.model), bool(gap.task)
         groups.setdefault(key, []).append(gap)
     for (general, _, _), gaps in sorted(groups.items()):
         reasons = {gap.reason for gap in gaps}
@@ -26,11 +23,6 @@ def show_missing(missing: Sequence[Missing]) -> None:
         for models, tasks in _subjects(gaps):
             subject = " on ".join(filter(None, [_listed("model", models), _listed("task", tasks)]))
             click.echo(f"unavailable: {subject}: {reason}; {_remedy(gaps)}", err=True)
-
-
-def _general(reason: str) -> str:
-    """A reason that may hold for several tasks."""
-    return _DATA_SET.sub("their data are not on this machine", reason)
 
 
 def _subjects(gaps: Sequence[Missing]) -> Iterator[tuple[Sequence[str], Sequence[str]]]:

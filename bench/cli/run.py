@@ -283,4 +283,4 @@ def _imported(name: str, include_path: Path | None, *, shown: bool) -> "TaskFile
     try:
         return lm_eval_tasks.converted(name, include_path, shown=shown)
     except Unavailable as error:
-        return Missing("", name, error.reason, error.remedy)
+        return Missing("", name, error.reason, error.remedy, error.general)

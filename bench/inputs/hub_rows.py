@@ -94,4 +94,5 @@ def _unavailable(
         rest = f"each of the other {others} configurations" if others > 1 else "the other configuration"
         more = f" and one for {rest}" if others > 0 else ""
         remedy = f"put {file}{more} in a folder and pass it as --data-dir, or {remedy}"
-    return Unavailable(f"data set {source} is not on this machine", remedy)
+    general = "their data are not on this machine"
+    return Unavailable(f"data set {source} is not on this machine", remedy, general)

@@ -61,11 +61,26 @@ def test_pairs_with_one_reason_are_a_line_for_the_tasks_that_the_same_models_lac
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     pairs = [("a", "law"), ("b", "law"), ("a", "art"), ("b", "art"), ("a", "bio")]
-    show_missing([Missing(model, task, "too small", f"use {model}x") for model, task in pairs])
-    show_missing([Missing("a", "law", "too small", "use more"), Missing("", "law", "too small", "use it")])
+    small = "too small"
+    show_missing([Missing(model, task, small, f"use {model}x", small) for model, task in pairs])
+    again = [Missing("a", "law", small, "use more", small), Missing("", "law", small, "use it", small)]
+    show_missing(again)
     assert capsys.readouterr().err.splitlines() == [
         "unavailable: 2 models (a, b) on 2 tasks (art, law): too small; use ax, and so on",
         "unavailable: model a on task bio: too small; use ax, and so on",
         "unavailable: task law: too small; use it",
         "unavailable: model a on task law: too small; use more",
+    ]
+
+
+def test_reasons_of_one_kind_are_a_line_though_each_names_its_model(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    remedy, general = "leave --prompt chat out", "they are not chat models"
+    gaps = [Missing(model, "law", f"{model} is not a chat model", remedy, general) for model in "ab"]
+    show_missing(gaps)
+    show_missing(gaps[:1])
+    assert capsys.readouterr().err.splitlines() == [
+        f"unavailable: 2 models (a, b) on task law: they are not chat models; {remedy}",
+        f"unavailable: model a on task law: a is not a chat model; {remedy}",
     ]
