@@ -196,8 +196,10 @@ def _heading(name: str, number: int) -> str:
             return f"{number} measured on every task"
         case "holes":
             return f"{number} {'lacks' if number == 1 else 'lack'} a task"
-        case _:
-            return f"{counted(number, 'baseline')}, for comparison"
+        case "baselines":
+            return counted(number, "baseline")
+        case _:  # there is none without a limit
+            return ""
 
 
 def _key(candidate: Candidate) -> str:

@@ -2,11 +2,11 @@
 
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bench.board.board import Row, TaskBoard
 from bench.board.facts import names_of
-from bench.board.limits import Needs
+from bench.board.limits import COSTS, Limits, Needs
 from bench.board.standing import memory
 from bench.results.result import DoneResult, Provenance
 from bench.wording import size
@@ -17,13 +17,14 @@ class Candidate:
     """`rows` are its rows by task name, at least one; `costs` are the runs whose costs count, by task name.
 
     `needs` is the most that it needed on any of the tasks. A cost is unknown where it was not measured on
-    one of them.
+    one of them; `least` has the most that was measured, which it needs at least.
     """
 
     name: str
     rows: Mapping[str, Row]
     costs: Mapping[str, DoneResult]
     needs: Needs
+    least: Needs
 
     @property
     def first(self) -> DoneResult:
@@ -95,34 +96,60 @@ def _candidate(name: str, rows_of: Mapping[str, Sequence[Row]], machine: str) ->
         for result in (each for row in all_rows for each in row.measured):
             if hardware(result.provenance) == machine or (not machine and result is rows[task].result):
                 costs[task] = result
-    return Candidate(name, rows, costs, _needs(rows, costs))
+    return Candidate(name, rows, costs, _needs(rows, costs, _most), _needs(rows, costs, _most_known))
 
 
-def _needs(rows: Mapping[str, Row], costs: Mapping[str, DoneResult]) -> Needs:
+def _needs(
+    rows: Mapping[str, Row],
+    costs: Mapping[str, DoneResult],
+    most: Callable[[Sequence[float | None]], float | None],
+) -> Needs:
     """Size on disk, licence and languages depend on no machine."""
+
+    def needed(
+        results: Sequence[DoneResult | None], cost: Callable[[DoneResult], float | None]
+    ) -> float | None:
+        return most([None if result is None else cost(result) for result in results])
+
     here = [costs.get(task) for task in rows]
     anywhere = [row.result for row in rows.values()]
-    held = _most(here, memory)
-    stored = _most(anywhere, lambda result: result.cost.weights_bytes)
-    weights = _most(here, lambda result: result.cost.model_bytes)
+    held = needed(here, memory)
+    stored = needed(anywhere, lambda result: result.cost.weights_bytes)
+    weights = needed(here, lambda result: result.cost.model_bytes)
     model = anywhere[0].cell.model
     return Needs(
         memory=None if held is None else int(held),
-        p50=_most(here, lambda result: result.cost.alone and result.cost.alone.p50),
-        p95=_most(here, lambda result: result.cost.alone and result.cost.alone.p95),
+        p50=needed(here, lambda result: result.cost.alone and result.cost.alone.p50),
+        p95=needed(here, lambda result: result.cost.alone and result.cost.alone.p95),
         disk=None if stored is None else int(stored),
-        joules=_most(here, joules_per_answer),
+        joules=needed(here, joules_per_answer),
         licence=model.license,
         languages=model.languages,
         weights=None if weights is None else int(weights),
     )
 
 
-def _most(results: Sequence[DoneResult | None], cost: Callable[[DoneResult], float | None]) -> float | None:
-    """The highest cost; None where one is not known."""
-    values = [None if result is None else cost(result) for result in results]
-    known = [value for value in values if value is not None]
-    return max(known) if len(known) == len(values) else None
+def _most(values: Sequence[float | None]) -> float | None:
+    """The highest; None where one is not known."""
+    return None if None in values else _most_known(values)
+
+
+def _most_known(values: Sequence[float | None]) -> float | None:
+    return max((value for value in values if value is not None), default=None)
+
+
+def held_to(candidate: Candidate, limits: Limits) -> Candidate:
+    """With what was measured of a cost where that is over its limit, though it is unknown on another task."""
+    needs, least = candidate.needs, candidate.least
+    broken: dict[str, float] = {
+        name: measured
+        for name in COSTS
+        if getattr(needs, name) is None
+        and (measured := getattr(least, name)) is not None
+        and (limit := getattr(limits, name)) is not None
+        and measured > limit
+    }
+    return replace(candidate, needs=replace(needs, **broken)) if broken else candidate
 
 
 def joules_per_answer(result: DoneResult) -> float | None:

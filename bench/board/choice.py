@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.board.board import TaskBoard
-from bench.board.candidates import Candidate, candidates
+from bench.board.candidates import Candidate, candidates, held_to
 from bench.board.limits import Limits, over, unknown
 from bench.inputs.model_card import ModelCard
 from bench.stats.across import Across, across, beaten_by, guessing_p, may_be_best, shown_by, widening, worth
@@ -89,10 +89,10 @@ class Choice:
     """An answer, and all that it rests on. `tasks` have their shares of the score, which add up to 1.
 
     `fitting`, `beyond` and `unclear` are the models with a run of every task, best first: within the
-    limits, over one, or without a measurement that a limit asks for. `holes` lack a task. `baselines` have
-    every task. `better` is the cheapest model over the limits that would change the answer: of use, and
-    significantly better than the chosen one among all models. `detectable` is the smallest difference of
-    two scores that so many questions usually show.
+    limits, over one, or without a measurement that a limit asks for. `holes` lack a task; `excluded` do, too,
+    and are over a limit, in words. `baselines` have every task. `better` is the cheapest model over the
+    limits that would change the answer: of use, and significantly better than the chosen one among all
+    models. `detectable` is the smallest difference of two scores that so many questions usually show.
     """
 
     tasks: Mapping[str, float]
@@ -101,6 +101,7 @@ class Choice:
     fitting: tuple[Scored, ...]
     beyond: tuple[Scored, ...]
     unclear: tuple[Scored, ...]
+    excluded: tuple[tuple[Candidate, tuple[str, ...]], ...]
     holes: tuple[Candidate, ...]
     baselines: tuple[Scored, ...]
     unmeasured: tuple[ModelCard, ...]
@@ -133,6 +134,8 @@ def choose(tables: Sequence[TaskBoard], weights: Mapping[str, float], limits: Li
     chosen = [table for table in tables if table.task.name in weights]
     everyone = candidates(chosen, limits.machine)
     complete = [each for each in everyone if not each.lacks(tuple(weights))]
+    holes = [held_to(each, limits) for each in everyone if each not in complete and not each.is_baseline]
+    excluded = tuple((each, words) for each in holes if (words := over(each.needs, limits)))
     field = _field(complete, chosen, weights, limits) if complete else None
     models = [each for each in field.scored if not each.candidate.is_baseline] if field else []
     models.sort(key=lambda each: (-each.score, each.candidate.name))
@@ -147,7 +150,8 @@ def choose(tables: Sequence[TaskBoard], weights: Mapping[str, float], limits: Li
         fitting=tuple(each for each in models if each.fits),
         beyond=tuple(each for each in models if each.over),
         unclear=tuple(each for each in models if each.unknown and not each.over),
-        holes=tuple(each for each in everyone if each not in complete and not each.is_baseline),
+        excluded=excluded,
+        holes=tuple(each for each in holes if not over(each.needs, limits)),
         baselines=tuple(each for each in field.scored if each.candidate.is_baseline) if field else (),
         unmeasured=tuple(cards.values()),
         machines=tuple(sorted({machine for each in models for machine in each.candidate.machines})),
@@ -174,12 +178,16 @@ def _field(
     scores: list[float] = compared.scores.tolist()
     return _Field(
         scored=tuple(
-            Scored(candidate, score, over(candidate.needs, limits), unknown(candidate.needs, limits))
-            for candidate, score in zip(complete, scores, strict=True)
+            _scored(candidate, score, limits) for candidate, score in zip(complete, scores, strict=True)
         ),
         compared=compared,
         guessing=guessing_p(correct, options, each),
     )
+
+
+def _scored(candidate: Candidate, score: float, limits: Limits) -> Scored:
+    held = held_to(candidate, limits)
+    return Scored(held, score, over(held.needs, limits), unknown(candidate.needs, limits))
 
 
 def _answer(field: _Field) -> Answer:

@@ -23,7 +23,10 @@ def facts_of(choice: Choice) -> Facts:
         "fitting": [_scored(each) for each in choice.fitting],
         "beyond": [_scored(each) for each in choice.beyond],
         "unclear": [_scored(each) for each in choice.unclear],
-        "lacking": [_model(each) | {"lacks": each.lacks(tuple(choice.tasks))} for each in choice.holes],
+        "lacking": [
+            _model(each) | {"lacks": each.lacks(tuple(choice.tasks)), "over": words}
+            for each, words in (*((hole, ()) for hole in choice.holes), *choice.excluded)
+        ],
         "baselines": [_scored(each) for each in choice.baselines],
         "price": price
         and {"best": price.best.candidate.name, "difference": price.difference, "margin": price.margin},

@@ -259,8 +259,9 @@ def _machines(choice: Choice) -> Iterator[str]:
 
 
 def _outside(choice: Choice) -> Iterator[str]:
-    if choice.beyond:
-        each = [f"{_name(scored)} ({join(scored.over)})" for scored in choice.beyond]
+    each = [f"{_name(scored)} ({join(scored.over)})" for scored in choice.beyond]
+    each += [f"{candidate.name} ({join(words)})" for candidate, words in choice.excluded]
+    if each:
         yield f"Over the limits: {_listed(each)}."
     if choice.unclear and not _reason(choice):
         each = [f"{_name(scored)} ({_not_known(scored, choice.limits.machine)})" for scored in choice.unclear]

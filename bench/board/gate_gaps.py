@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bench.board.board import TaskBoard
-from bench.board.candidates import Candidate, candidates, command_words, hardware
+from bench.board.candidates import Candidate, candidates, command_words, hardware, held_to
 from bench.board.gate_names import Subject, Unmeasured
 from bench.board.limits import Limits, Needs, join, over, unknown
 
@@ -86,7 +86,8 @@ def spent(
         gaps += (
             Gap(f"{model.name}, {join(missing)}", shlex.join(command_words(model, measured, fresh=False))),
         )
-    return Spent(needs, over(needs, limits), tuple(sorted(here.machines if here else ()))), gaps
+    held = replace(held_to(here, limits).needs, **fixed) if here else needs
+    return Spent(held, over(held, limits), tuple(sorted(here.machines if here else ()))), gaps
 
 
 def _limited(

@@ -66,6 +66,7 @@ _COSTS: tuple[tuple[str, str, str, Callable[..., str]], ...] = (
     ("joules", "{} for one answer", "energy", _joules),
 )
 """A limit's name, its text around the value, what has to be measured for it, and the value's text."""
+COSTS = tuple(name for name, *_ in _COSTS)
 LONGEST = 80
 """Characters of a description of limits."""
 LANGUAGES = "languages"

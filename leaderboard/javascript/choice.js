@@ -108,14 +108,16 @@
   }
 
   // What a model needs: the most of its runs, or of those on one machine. Size on disk depends on none.
-  function costsOf(data, { model, tasks, runs }, machine) {
+  // A cost that was not measured on all counts where it is over its limit as far as it was measured.
+  function costsOf(data, { model, tasks, runs }, { machine, ...limits }) {
     const place = data.machines.indexOf(machine);
     const here = runs.map((run) =>
       machine ? [run, ...(run.elsewhere ?? [])].find((each) => each.machine === place) : run,
     );
     const most = (all, cost) => {
-      const values = all.map((run) => run?.[cost] ?? null);
-      return values.includes(null) ? null : Math.max(...values);
+      const values = all.map((run) => run?.[cost] ?? -1);
+      const highest = Math.max(...values);
+      return values.includes(-1) && highest <= (limits[cost] ?? Infinity) ? null : highest;
     };
     const needs = { licence: model.licence, languages: model.languages, disk: most(runs, "disk") };
     for (const cost of ["memory", "p50", "p95", "joules"]) needs[cost] = most(here, cost);
@@ -185,6 +187,8 @@
     return Math.min(1, tests.median(margins) * TO_POWER);
   }
 
+  const isOver = ({ over: words }) => words.length;
+
   function choose(data, field, limits, weights) {
     const scored = field.models.map((each, at) => scoredOf(data, field, limits, each, at));
     const models = scored.filter(({ baseline }) => !baseline);
@@ -192,15 +196,16 @@
     const answer = answerOf(field, models, baselines);
     const reference = answer.chosen ?? answer.best;
     const ranked = [...models].sort((first, second) => second.score - first.score || byName(first, second));
-    const total = sum(Object.values(weights));
+    const holes = field.holes.map((each) => scoredOf(data, field, limits, each));
     return {
-      tasks: Object.fromEntries(Object.entries(weights).map(([name, weight]) => [name, weight / total])),
+      tasks: weights,
       limits,
       answer,
       fitting: ranked.filter(({ fits }) => fits),
-      beyond: ranked.filter((each) => each.over.length),
-      unclear: ranked.filter((each) => each.unknown.length && !each.over.length),
-      holes: field.holes,
+      beyond: ranked.filter(isOver),
+      excluded: holes.filter(isOver), // though they lack a task
+      unclear: ranked.filter((each) => !each.fits && !isOver(each)),
+      holes: holes.filter((each) => !isOver(each)),
       baselines,
       unmeasured: field.unmeasured,
       machines: [...new Set(models.flatMap(({ machines }) => machines))].sort(),
@@ -211,11 +216,11 @@
   }
 
   function scoredOf(data, field, limits, candidate, at) {
-    const costs = costsOf(data, candidate, limits.machine);
+    const costs = costsOf(data, candidate, limits);
     const beyond = over(costs.needs, limits, data.permissive);
-    const missing = unknown(costs.needs, limits);
+    const missing = unknown(costsOf(data, candidate, { machine: limits.machine }).needs, limits);
     const fits = !beyond.length && !missing.length;
-    return { ...candidate, ...costs, at, score: field.scores[at], over: beyond, unknown: missing, fits, tied: false };
+    return { ...candidate, ...costs, at, score: field.scores?.[at], over: beyond, unknown: missing, fits, tied: false };
   }
 
   function answerOf(field, models, baselines) {
@@ -303,7 +308,7 @@
   // The cheapest model over the limits that is of use, and significantly better than the chosen one: among
   // all models, so that it is also better among those that fit once the limits allow it.
   function betterOf(field, models, baselines, chosen) {
-    let better = usefulOf(field, models, baselines)[0].filter((each) => each.over.length);
+    let better = usefulOf(field, models, baselines)[0].filter(isOver);
     const isBetter = ({ at, score }) => score > chosen.score && field.p(at, chosen.at) <= field.limit;
     if (chosen && better.length) {
       field.limit ??= pairLimit(field, models);

@@ -199,7 +199,7 @@
   }
 
   function outside(choice) {
-    const over = choice.beyond.map((each) => `${each.name} (${join(each.over)})`);
+    const over = [...choice.beyond, ...choice.excluded].map((each) => `${each.name} (${join(each.over)})`);
     const unclear = reasonOf(choice) ? [] : choice.unclear;
     const unknown = unclear.map((each) => `${each.name} (${notKnown(each, choice.limits)})`);
     return [

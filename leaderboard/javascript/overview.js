@@ -5,7 +5,7 @@
 (() => {
   const form = document.getElementById("fit");
   const { readLimit, open, sentenceParts, support, toMeasure } = self.benchChoice;
-  const { fixed, size, latency } = self.benchWording;
+  const { fixed, size, latency, counted } = self.benchWording;
   const page = self.benchPage;
   const data = self.benchData.choice;
   const $ = (id) => document.getElementById(id);
@@ -104,7 +104,8 @@
 
   // Every row goes into its group, and has the numbers and marks of the choice.
   function group(choice) {
-    const { limits, fitting, beyond, unclear, baselines } = choice;
+    const { limits, fitting, unclear, baselines } = choice;
+    const beyond = [...choice.beyond, ...choice.excluded];
     const isLimited = Object.values(limits).some(Boolean);
     const ranked = { fitting, beyond, unclear, baselines, holes: [...choice.holes] };
     const placed = new Set(Object.values(ranked).flat().map(({ index }) => index));
@@ -116,7 +117,7 @@
       beyond: `${number.beyond} ${number.beyond === 1 ? "does" : "do"} not fit: what is over is marked ▲`,
       unclear: `${number.unclear} may fit: what was not measured is marked ?`,
       holes: `${number.holes} ${number.holes === 1 ? "lacks" : "lack"} a task: press a task to leave it out`,
-      baselines: `${number.baselines} ${number.baselines === 1 ? "baseline" : "baselines"}, for comparison`,
+      baselines: counted(number.baselines, "baseline"),
     };
     for (const name of GROUPS) {
       const body = $(name);

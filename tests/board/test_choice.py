@@ -360,6 +360,29 @@ def test_a_cost_that_is_unknown_on_one_task_is_unknown(base: Answered) -> None:
     assert [each.unknown for each in choice.unclear] == [("latency",)]
 
 
+def test_what_is_over_a_limit_on_one_task_is_over_it_whatever_is_not_known_of_another(base: Answered) -> None:
+    every = {"one": 1.0, "two": 1.0}
+    runs = [
+        played(base, "untimed", 80, p50=0.9),
+        played(base, "untimed", 80, task="two", p50=None),
+        played(base, "holed", 99, p50=0.8),
+        played(base, "open", 99, p50=0.1),
+    ]
+    choice = chosen(runs, Limits(p50=0.5), **every)
+    assert [each.over for each in choice.beyond] == [("900\u202fms for one answer",)]
+    assert [candidate.name for candidate in choice.holes] == ["Open (bfloat16-chat)"]
+    assert (
+        "Over the limits: Untimed (bfloat16-chat) (900 ms for one answer) and Holed (bfloat16-chat) (800 ms"
+        in (said(choice))
+    )
+    assert [what for what, _ in to_measure(choice)] == ["task two with Open (bfloat16-chat)"]
+    lacking = json.loads(json.dumps(facts_of(choice)))["lacking"]
+    assert [each["over"] for each in lacking] == [[], ["800\u202fms for one answer"]]
+    within = chosen(runs, Limits(p50=1.0), **every)
+    assert [each.unknown for each in within.unclear] == [("latency",)]
+    assert len(within.holes) == 2
+
+
 def test_energy_is_that_of_one_answer_and_no_command_measures_it(base: Answered) -> None:
     [scored] = chosen([played(base, "model", 80, joules=250.0)], Limits(joules=2.5)).fitting
     assert scored.candidate.needs.joules == pytest.approx(2.5)
@@ -594,7 +617,7 @@ def test_what_two_percentiles_tell_always_holds(base: Answered, milliseconds: li
     cost = base.result.cost.model_copy(update={"alone": measured})
     needs = Needs(None, None, None, None, None, "")
     result = base.result.model_copy(update={"cost": cost})
-    within = answers_within(Candidate("model", {"one": row}, {"one": result}, needs), limit)
+    within = answers_within(Candidate("model", {"one": row}, {"one": result}, needs, needs), limit)
     assert within is not None
     assert within.least <= sum(each <= limit for each in seconds) <= within.most
 

@@ -308,6 +308,8 @@ def test_costs_count_on_the_machine_that_the_policy_names(base: Answered) -> Non
         "new (bfloat16-chat) on fast, 2 cores, 25.3 GB",
         "bench run --models new --tasks two --latency --fresh (on that machine)",
     )
+    over = decided(policy_of(limit, machine="slow", tasks=["one", "two"]), runs)
+    assert states(over) == ["violated"], "whatever it needs on task one"
     assert states(decided(policy_of(limit, machine="this"), runs)) == ["not measured"]
     assert states(decided(policy_of(limit, machine="this", model="other"), runs)) == ["met"]
     both = replace(runs[0], elsewhere=(played(base, "new", first(240), processor="slow", p50=0.9).result,))

@@ -28,6 +28,7 @@ from bench.results.store import Run, read_runs
 from bench.scoring.metrics import measure
 from conftest import ITEMS, ROOT, TASK, write_lines
 from leaderboard.build import make_site, write_site
+from leaderboard.overview import overview_of
 from leaderboard.pages import pages_of, renderer
 from leaderboard.site import Site, content_of
 from outside import bench_without
@@ -222,6 +223,17 @@ def test_a_mark_that_names_files_elsewhere_removes_nothing_there(results: Path, 
         mark.write(b"../precious.txt\n\xff\n")
     write_site(make_site(results, all_cards()), project / "out")
     assert (project / "precious.txt").exists()
+
+
+@pytest.mark.usefixtures("quiz")
+def test_a_board_of_baselines_says_how_many_there_are_and_compares_them_with_nothing(
+    results: Path, bench: Bench
+) -> None:
+    assert bench("run", "-m", "chance", "-t", "quiz").exit_code == 0
+    overview = overview_of(content_of(make_site(results, [])))
+    assert overview
+    told = {group.name: group.heading for group in overview.groups if "baseline" in group.heading}
+    assert told == {"baselines": "3 baselines"}
 
 
 def test_a_copied_run_is_shown_once_and_named(results: Path) -> None:
