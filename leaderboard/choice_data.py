@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from bench.board.board import Row, TaskBoard
 from bench.board.candidates import Candidate, candidates, hardware, joules_per_answer
 from bench.board.limits import PERMISSIVE
+from bench.board.plain import variant_name
 from bench.board.standing import memory
 from bench.results.result import DoneResult
 from leaderboard.model_pages import page_of_model
@@ -88,6 +89,7 @@ def _model(
     first = _of_model(model.first)
     values: Values = {
         "name": cell.model.name,
+        "words": variant_name(cell.variant),
         "variant": cell.variant.slug,
         "page": page_of_model(cell.model.name),
         "family": cell.model.family,

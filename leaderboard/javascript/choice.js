@@ -83,18 +83,26 @@
     return complete.length ? { ...field, ...compare(data, complete, tasks, weights, bothOf) } : field;
   }
 
+  // A variant in a name: names_of in Python.
+  const NAMINGS = [
+    ({ words }) => `(${words})`,
+    ({ variant }) => `(${variant})`,
+    ({ variant, id }) => `(${variant}) ${id.slice(0, 8)}`,
+  ];
+
   // The models with a run of one of the tasks, by name. The first run counts where only one can.
   function candidates(data, tasks) {
     const made = data.models.flatMap((model, index) => {
       const measured = tasks.map(({ name }) => name).filter((name) => name in model.runs);
       return measured.length ? [candidate(model, measured, index)] : [];
     });
-    const names = made.map(({ model }) => `${model.title} (${model.variant})`);
-    const times = new Map();
-    for (const name of names) times.set(name, (times.get(name) ?? 0) + 1);
-    made.forEach((each, at) => {
-      each.name = times.get(names[at]) === 1 ? names[at] : `${names[at]} ${each.model.id.slice(0, 8)}`;
-    });
+    let equal = made;
+    for (const naming of NAMINGS) {
+      const times = new Map();
+      for (const each of equal) each.name = `${each.model.title} ${naming(each.model)}`;
+      for (const { name } of made) times.set(name, (times.get(name) ?? 0) + 1);
+      equal = made.filter(({ name }) => times.get(name) > 1);
+    }
     return made.sort(byName);
   }
 

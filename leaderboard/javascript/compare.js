@@ -239,7 +239,7 @@
     const tick = ([x, text]) =>
       `${upright("grid", x)}<text class="tick" x="${x}%" y="${foot + 18}" text-anchor="middle">${text}</text>`;
     const row = ({ name, difference, low, high, result }, at) => {
-      const [label, y] = [name.length > 44 ? `${name.slice(0, 21)}…${name.slice(-21)}` : name, 34 * at + 24];
+      const [label, y] = [name.length > 44 ? `${name.slice(0, 11)}…${name.slice(-32)}` : name, 34 * at + 24];
       return (
         `<g${result === "not separable" ? "" : ' class="strong"'}>` +
         `<text class="name" x="0" y="${y - 11}">${safe(label)}</text>` +
