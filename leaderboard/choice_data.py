@@ -21,7 +21,7 @@ from leaderboard.site import page_of
 Values = dict[str, object]
 _FOUR_DIGITS = Context(prec=4, rounding=ROUND_CEILING)
 """Seconds are rounded up so that comparing them with a limit of up to four digits gives the same."""
-_OF_MODEL = ("title", "licence", "languages", "baseline", "command")
+_OF_MODEL = ("title", "licence", "baseline", "command")
 """What a run repeats only where it is not that of the model's first run."""
 
 
@@ -109,7 +109,7 @@ def _model(
 
 def _of_model(result: DoneResult) -> Values:
     card = result.cell.model
-    values = card.title, card.license, card.languages, card.is_baseline, _command(result)
+    values = card.title, card.license, card.is_baseline, _command(result)
     return dict(zip(_OF_MODEL, values, strict=True))
 
 
