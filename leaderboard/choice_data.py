@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from bench.board.board import Row, TaskBoard
 from bench.board.candidates import Candidate, candidates, hardware, joules_per_answer, machines_of
 from bench.board.limits import PERMISSIVE
+from bench.board.plain import variant_name
 from bench.board.standing import memory
 from bench.results.result import DoneResult
 from leaderboard.model_pages import page_of_model
@@ -20,7 +21,7 @@ from leaderboard.site import page_of
 Values = dict[str, object]
 _FOUR_DIGITS = Context(prec=4, rounding=ROUND_CEILING)
 """Seconds are rounded up so that comparing them with a limit of up to four digits gives the same."""
-_OF_MODEL = ("title", "licence", "languages", "baseline", "command")
+_OF_MODEL = ("title", "licence", "baseline", "command")
 """What a run repeats only where it is not that of the model's first run."""
 
 
@@ -88,6 +89,7 @@ def _model(
     first = _of_model(model.first)
     values: Values = {
         "name": cell.model.name,
+        "words": variant_name(cell.variant),
         "variant": cell.variant.slug,
         "page": page_of_model(cell.model.name),
         "family": cell.model.family,
@@ -107,7 +109,7 @@ def _model(
 
 def _of_model(result: DoneResult) -> Values:
     card = result.cell.model
-    values = card.title, card.license, card.languages, card.is_baseline, _command(result)
+    values = card.title, card.license, card.is_baseline, _command(result)
     return dict(zip(_OF_MODEL, values, strict=True))
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from bench.board.board import Board, Row, TaskBoard
 from bench.board.changes import Change
 from bench.board.descent import is_base
-from bench.board.plain import plain_words
+from bench.board.plain import variant_name
 from bench.board.profile import Profile, profile_of, standings_of
 from bench.board.profile_charts import NO_LEVELS, Levels, letters_chart, subjects_chart
 from bench.board.row_chart import RowChart
@@ -33,10 +33,11 @@ class ModelOnTask:
     @property
     def names(self) -> list[str]:
         """How each row was run, in plain words; by its slug where words are the same or there are none."""
-        words = [", ".join(plain_words(row.result.cell.variant)) for row in self.rows]
-        slugs = [row.result.cell.variant.slug for row in self.rows]
+        variants = [row.result.cell.variant for row in self.rows]
+        words = [variant_name(variant) for variant in variants]
         return [
-            text if text and words.count(text) == 1 else slug for text, slug in zip(words, slugs, strict=True)
+            text if words.count(text) == 1 else variant.slug
+            for text, variant in zip(words, variants, strict=True)
         ]
 
     @property

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
+from bench.board.plain import variant_name
 from bench.results.result import CannotRunResult, CellFacts, Cost, Latency, Provenance, Unsuccessful
 from bench.scoring.metrics import Estimate, Metrics
 from bench.scoring.record import ANSWERED, ParseStatus
@@ -28,13 +29,19 @@ def failure_reason(result: Unsuccessful, texts: PublishedTexts) -> str:
 
 
 def names_of(cells: Sequence[CellFacts]) -> list[str]:
-    """Names for runs in a comparison: title and variant, and an id prefix where two are equal."""
-    names = [f"{cell.model.title} ({cell.variant.slug})" for cell in cells]
+    """Names for runs in a comparison: title and variant in plain words; `static/choice.js` says the same.
+
+    Of equal names, each has the variant's slug instead, and of those that are still equal also an id prefix.
+    """
+    names = [f"{cell.model.title} ({variant_name(cell.variant)})" for cell in cells]
+    slugs = [f"{cell.model.title} ({cell.variant.slug})" for cell in cells]
+    names = _where_equal(names, slugs)
+    return _where_equal(names, [f"{slug} {cell.id[:8]}" for slug, cell in zip(slugs, cells, strict=True)])
+
+
+def _where_equal(names: Sequence[str], others: Sequence[str]) -> list[str]:
     counts = Counter(names)
-    return [
-        name if counts[name] == 1 else f"{name} {cell.id[:8]}"
-        for name, cell in zip(names, cells, strict=True)
-    ]
+    return [name if counts[name] == 1 else other for name, other in zip(names, others, strict=True)]
 
 
 def status_name(status: ParseStatus) -> str:

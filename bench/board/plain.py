@@ -15,6 +15,11 @@ def plain_words(variant: Variant) -> tuple[str, ...]:
     return tuple(_words(variant))
 
 
+def variant_name(variant: Variant) -> str:
+    """Its plain words; the slug where there are none."""
+    return ", ".join(_words(variant)) or variant.slug
+
+
 def _words(variant: Variant) -> Iterator[str]:
     quantized = variant.quantize if variant.quantize != "none" else variant.weights_format
     if bits := quantized or variant.dtype:
@@ -22,7 +27,7 @@ def _words(variant: Variant) -> Iterator[str]:
     if variant.adapter:
         yield "tuned here"
     if variant.prompt == "chat":
-        yield "chat prompt"
+        yield "chat"
     if variant.exemplars:
         yield f"{variant.exemplars} solved example{'' if variant.exemplars == 1 else 's'}"
         if variant.which_exemplars:

@@ -16,7 +16,8 @@ ROW = 34
 FOOT = 40
 """The height below the rows, in pixels, for the axis and its name."""
 LONGEST = 44
-"""Characters of a name that are shown; the middle of a longer one is left out."""
+"""Characters of a name that are shown; of a longer one, its `FIRST` and its last."""
+FIRST = 11
 
 MarkKind = Literal["best", "median", "chance", "truth"]
 GuideKind = Literal["zero"]
@@ -69,8 +70,7 @@ class ChartRow:
         """The name as it is drawn."""
         if len(self.name) <= LONGEST:
             return self.name
-        half = LONGEST // 2 - 1
-        return f"{self.name[:half]}…{self.name[-half:]}"
+        return f"{self.name[:FIRST]}…{self.name[FIRST + 1 - LONGEST :]}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from bench.stats.paired import Paired
 
 SHOWN = 10
+ID_LENGTH = 8
+"""As many characters of a run's id as errors show; `static/compare.js` also asks for so many."""
 
 
 @click.command()
@@ -28,7 +30,7 @@ SHOWN = 10
 def compare(*, first: str, second: str, task: str | None, results: Path) -> None:
     """Compare two finished runs on every task that both answered.
 
-    FIRST and SECOND are each a model name, MODEL/VARIANT or a run id prefix.
+    FIRST and SECOND are each a model name, MODEL/VARIANT, or a run id or its first 8 or more characters.
     """
     from bench.results.answers import Answered, read_answered
 
@@ -58,13 +60,14 @@ def _matches(runs: "Sequence[Answered]", name: str, task: str | None) -> "list[A
 
 def _is_named(run: "Answered", name: str) -> bool:
     cell = run.result.cell
-    return name in (cell.model.name, f"{cell.model.name}/{cell.variant.slug}") or cell.id.startswith(name)
+    is_id = len(name) >= ID_LENGTH and cell.id.startswith(name)
+    return is_id or name in (cell.model.name, f"{cell.model.name}/{cell.variant.slug}")
 
 
 def _only_run(runs: "Sequence[Answered]", name: str, task: str) -> "Answered":
     matches = [run for run in runs if run.result.cell.task.name == task]
     if len(matches) > 1:
-        choices = ", ".join(f"{run.result.cell.id[:8]} ({run.folder.name})" for run in matches)
+        choices = ", ".join(f"{run.result.cell.id[:ID_LENGTH]} ({run.folder.name})" for run in matches)
         raise UsageError(f"'{name}' has several runs on {task}: {choices}; give a run id instead")
     return matches[0]
 

@@ -4,18 +4,19 @@
 "use strict";
 
 (() => {
-  const { make, remember, wanted: state } = self.benchPage;
+  const { one, every, make, chip, remember, asked, askedAll, restore } = self.benchPage;
   const MOST = 5;
+  const FIXED = ["rank", "title", "accuracy"]; // columns that are always shown
 
   // A table with its parts. A model is a tbody, whose first row is the model's best variant.
   function open(section) {
-    const table = section.querySelector("table.board");
-    const form = section.querySelector("form.filters");
+    const table = one("table.board", section);
+    const form = one("form.filters", section);
     const heads = [...table.tHead.rows[0].cells];
     const bodies = [...table.tBodies];
     const rows = bodies.flatMap((body) => [...body.rows]);
     const column = Object.fromEntries(heads.map((head) => [head.dataset.name, head.cellIndex]));
-    const status = form.querySelector("[role=status]");
+    const status = one("[role=status]", form);
     const board = { section, table, form, heads, bodies, rows, column, name: section.dataset.task };
     bodies.forEach((body, at) => (body.place = at));
     for (const row of rows) {
@@ -25,7 +26,7 @@
     }
     board.say = (text) => (status.textContent = text);
     board.key = (name) => `${board.name}.${name}`;
-    board.title = (row) => row.cells[column.title].querySelector("a").textContent.trim();
+    board.title = (row) => one("a", row.cells[column.title]).textContent.trim();
     return board;
   }
 
@@ -46,7 +47,7 @@
     const { table, heads, bodies, form, key } = board;
     const sortable = heads.filter((head) => head.dataset.key);
     const select = make("select", { id: `${board.name}-order` });
-    const turn = make("button", { type: "button", className: "chip" });
+    const turn = chip("", () => choose(by, !down));
     let [by, down] = [null, false];
 
     function apply() {
@@ -81,14 +82,14 @@
       button.onclick = () => choose(head, head === by ? !down : starts(head));
     }
     select.append(new Option("accuracy, as ranked", ""), ...sortable.map((head) => new Option(head.firstElementChild.textContent, head.dataset.key)));
-    select.addEventListener("change", () => {
+    select.onchange = () => {
       const head = sortable.find((cell) => cell.dataset.key === select.value) || null;
       choose(head, head ? starts(head) : false);
-    });
-    turn.onclick = () => choose(by, !down);
+    };
     const label = make("label", { htmlFor: select.id, textContent: "Sort by" });
     form.append(make("span", { className: "narrow-only" }, label, select, " ", turn));
-    const wanted = state().get(key("sort")) || "";
+    const keys = sortable.map((head) => head.dataset.key);
+    const wanted = asked(key("sort"), [...keys, ...keys.map((name) => `-${name}`)], "column", "the rows are as ranked");
     by = sortable.find((head) => head.dataset.key === wanted.replace(/^-/, "")) || null;
     down = wanted.startsWith("-");
     board.sorted = () => by !== null;
@@ -105,11 +106,11 @@
       button.ariaExpanded = "false";
       button.ariaLabel = `Details${more} of ${board.title(row)}`;
       const toggle = () => {
-        button.ariaExpanded = String(row.classList.toggle("opened"));
+        button.ariaExpanded = row.classList.toggle("opened");
         if (variants) changed();
       };
       button.onclick = toggle;
-      row.querySelector(".named").prepend(button);
+      one(".named", row).prepend(button);
       // On a phone the whole line is the button.
       row.addEventListener("click", (event) => {
         if (getComputedStyle(row).display === "grid" && !event.target.closest("a, button, input, .rest") && !getSelection().toString()) toggle();
@@ -119,10 +120,13 @@
 
   function makeFilters(board, changed) {
     const { form, rows, bodies, key } = board;
-    const fields = [...form.querySelectorAll("[name]")];
-    const chips = form.querySelector(".chips");
+    const fields = every("[name]", form);
+    const all = chip("Show all models", () => {
+      for (const field of fields) field.value = "";
+      apply();
+      fields[0].focus();
+    });
     const nothing = make("p", { className: "nothing", hidden: true });
-    const titleOf = (field) => field.labels[0].textContent;
     board.table.parentNode.before(nothing);
 
     function fits(row) {
@@ -143,83 +147,63 @@
       board.show();
       const chosen = fields.filter((field) => field.value);
       const left = bodies.filter((body) => !body.hidden).length;
-      chips.replaceChildren(...chosen.map(chip));
+      one(".chips", form).replaceChildren(...(chosen.length ? [all] : []));
       remember(Object.fromEntries(fields.map((field) => [key(field.name), field.value])));
       board.say(chosen.length ? `${left} of ${bodies.length} models shown.` : "");
-      nothing.hidden = board.table.parentNode.hidden = false;
       nothing.hidden = left > 0;
       board.table.parentNode.hidden = !left;
-      if (!left) nothing.replaceChildren(`No model has ${chosen.map((field) => `${titleOf(field).toLowerCase()} “${field.value}”`).join(" and ")}. `, clear());
+      nothing.textContent = `No model has ${chosen.map((field) => `${field.labels[0].textContent.toLowerCase()} “${field.value}”`).join(" and ")}.`;
       board.filtered = chosen.length > 0;
       changed();
     }
 
-    function clear() {
-      const button = make("button", { type: "button", className: "chip", textContent: "Show all models" });
-      button.addEventListener("click", () => {
-        for (const field of fields) field.value = "";
-        apply();
-        fields[0].focus();
-      });
-      return button;
-    }
-
-    function chip(field) {
-      const button = make("button", { type: "button", className: "chip", textContent: `${titleOf(field)}: ${field.value} ×` });
-      button.ariaLabel = `Remove: ${titleOf(field)} ${field.value}`;
-      button.addEventListener("click", () => {
-        field.value = "";
-        apply();
-        field.focus();
-      });
-      return button;
-    }
-
-    for (const field of fields) {
-      const wanted = state().get(key(field.name));
-      if (wanted && (!field.options || [...field.options].some((option) => option.value === wanted))) field.value = wanted;
-      field.oninput = apply;
-    }
+    restore(fields, key(""));
+    for (const field of fields) field.oninput = apply;
     form.hidden = false;
-    const folded = form.querySelector(".filter-set");
-    if (folded && matchMedia("(max-width: 46rem)").matches) folded.open = [...folded.querySelectorAll("select")].some((select) => select.value);
+    const folded = one(".filter-set", form);
+    if (folded && matchMedia("(max-width: 46rem)").matches) folded.open = every("select", folded).some((select) => select.value);
     return apply;
   }
 
   // Which columns are shown; the address names those that are not as they are at first.
   function makeColumns(board) {
     const { heads, table, rows, key, form } = board;
-    const turned = new Set((state().get(key("columns")) || "").split(","));
+    const names = heads.map((head) => head.dataset.name).filter((name) => !FIXED.includes(name));
+    const turned = new Set(askedAll(key("columns"), names, "column"));
     const choice = make("details", { className: "chooser" }, make("summary", { textContent: "Columns" }));
     const list = choice.appendChild(make("div"));
     for (const head of heads) {
       const { name } = head.dataset;
-      if (["rank", "title", "accuracy"].includes(name)) continue;
+      if (!names.includes(name)) continue;
       const box = make("input", { type: "checkbox", checked: head.classList.contains("extra") === turned.has(name) });
       const show = () => {
         for (const row of [table.tHead.rows[0], ...rows]) row.cells[head.cellIndex].hidden = !box.checked;
       };
-      box.addEventListener("change", () => {
+      box.onchange = () => {
         show();
         turned[turned.has(name) ? "delete" : "add"](name);
-        remember({ [key("columns")]: [...turned].filter(Boolean).join() });
-      });
-      list.append(make("label", {}, box, ` ${(head.querySelector("button > span, :scope > span") || head).textContent}`));
+        remember({ [key("columns")]: [...turned].join() });
+      };
+      list.append(make("label", {}, box, ` ${(one("button > span, :scope > span", head) || head).textContent}`));
       if (!box.checked) show();
     }
-    form.querySelector(".chips").before(choice);
+    one(".chips", form).before(choice);
   }
 
   // Rows that are ticked can be compared, two to five of them.
   function makeTicks(board) {
     const words = make("span");
     const link = make("a", { textContent: "Compare" });
-    const none = make("button", { type: "button", className: "chip", textContent: "None" });
+    const none = chip("None", () => {
+      for (const box of boxes) box.checked = false;
+      show();
+      boxes[0].focus();
+    });
     const tray = make("p", { className: "tray", hidden: true }, words, " ", link, " ", none);
     const boxes = board.rows.map((row) => {
       const box = make("input", { type: "checkbox", className: "tick", row });
       box.ariaLabel = `Compare ${board.title(row)}`;
-      row.querySelector(".named").lastElementChild.before(box);
+      one(".named", row).lastElementChild.before(box);
       box.onchange = show;
       return box;
     });
@@ -234,17 +218,12 @@
       link.href = `${board.section.dataset.compare}?runs=${runs}&task=${encodeURIComponent(board.name)}`;
     }
 
-    none.addEventListener("click", () => {
-      for (const box of boxes) box.checked = false;
-      show();
-      boxes[0].focus();
-    });
-    tray.setAttribute("role", "status");
+    tray.role = "status";
     board.table.parentNode.after(tray);
   }
 
-  for (const section of document.querySelectorAll("section[data-task]")) {
-    if (!section.querySelector("table.board") || !section.querySelector("form.filters")) continue;
+  for (const section of every("section[data-task]")) {
+    if (!one("table.board", section) || !one("form.filters", section)) continue;
     const board = open(section);
     const draw = self.benchTaskDrawing ? self.benchTaskDrawing(board) : () => {};
     let sort = () => {};
@@ -262,6 +241,6 @@
     filter();
     const all = () => !view.changes() && !board.filtered && !board.sorted();
     const shown = () => [...board.table.tBodies].flatMap((body) => [...body.rows]).filter((row) => row.fits).map((row) => [row.dataset.run, row.changed]);
-    self.benchTableFiles.mount(section.querySelector(".take"), board.name, () => (all() ? null : shown()));
+    self.benchTableFiles.mount(one(".take", section), board.name, () => (all() ? null : shown()));
   }
 })();

@@ -3,14 +3,18 @@
 
 (() => {
   const page = self.benchPage;
+  const { one, every } = page;
 
   // Accuracy, interval and rank as the table of views has them.
   self.benchTaskView = (board, changed) => {
     const { section, form, rows, column, key } = board;
-    const views = section.querySelector("details.views table");
-    if (!views) return { changes: () => false };
-    const heads = [...views.tHead.rows[0].cells].slice(1);
+    const views = one("details.views table", section);
     const own = section.dataset.view;
+    const heads = views ? [...views.tHead.rows[0].cells].slice(1) : [];
+    const names = views ? heads.map((head) => head.dataset.view) : [own];
+    const title = one("[data-view-title]", section).textContent;
+    const wanted = page.asked(key("view"), names, "view", `answers are read by ${title}`) || own;
+    if (!views) return { changes: () => false };
     const select = page.make("select", { id: `${board.name}-view` });
     const label = page.make("label", { htmlFor: select.id, textContent: "Answer read by" });
     const place = page.make("span", {}, label, select);
@@ -24,25 +28,24 @@
       for (const row of rows) {
         const cell = lines[row.dataset.at].cells[at];
         showRow(row, column, cell, rows.length);
-        for (const tag of row.querySelectorAll(".own-view")) tag.hidden = !isOwn;
-        const difference = row.querySelector(".difference");
+        for (const tag of every(".own-view", row)) tag.hidden = !isOwn;
+        const difference = one(".difference", row);
         if (difference) difference.textContent = difference.getAttribute(`data-${select.value}`) || "";
         row.changed = isOwn ? {} : changedColumns(row, cell, section.dataset.chance);
       }
       const best = rows.reduce((first, row) => (row.rank < first.rank ? row : first));
-      for (const row of rows) row.querySelector(".band").setAttribute("d", `M0 8H${best.rank % 10000}`);
-      for (const words of section.querySelectorAll("[data-view-title]")) words.textContent = select.selectedOptions[0].textContent;
-      for (const line of section.querySelectorAll("[data-of-view]")) line.hidden = line.dataset.ofView !== select.value;
+      for (const row of rows) one(".band", row).setAttribute("d", `M0 8H${best.rank % 10000}`);
+      for (const words of every("[data-view-title]", section)) words.textContent = select.selectedOptions[0].textContent;
+      for (const line of every("[data-of-view]", section)) line.hidden = line.dataset.ofView !== select.value;
       page.remember({ [key("view")]: isOwn ? "" : select.value });
       changed();
     }
 
-    select.addEventListener("change", () => {
+    select.onchange = () => {
       show();
       board.say(`Answers are read by ${select.selectedOptions[0].textContent}.`);
-    });
-    const wanted = page.wanted().get(key("view"));
-    select.value = heads.some((head) => head.dataset.view === wanted) ? wanted : own;
+    };
+    select.value = wanted;
     if (select.value !== own) show();
     return { changes: () => select.value !== own };
   };
@@ -75,25 +78,25 @@
     const [rank, accuracy, drawn, count] = ["rank", "accuracy", "interval", "right"].map((name) => row.cells[column[name]]);
     rank.firstElementChild.textContent = best === worst ? best : `${best}–${worst}`;
     row.rank = rank.dataset.value = best * 10000 + Number(worst);
-    rank.querySelector("svg").classList.toggle("first", best === "1");
-    rank.querySelector(".span").setAttribute("d", `M${best - 1} 8H${worst}`);
+    one("svg", rank).classList.toggle("first", best === "1");
+    one(".span", rank).setAttribute("d", `M${best - 1} 8H${worst}`);
     accuracy.dataset.value = right / total;
     accuracy.textContent = `${share}\u202f%`;
     count.dataset.value = right;
     count.textContent = `${Number(right).toLocaleString("en")}/${Number(total).toLocaleString("en")}`;
-    drawn.querySelector(".small").textContent = `${low}–${high}\u202f%`;
-    drawn.querySelector(".span").setAttribute("d", `M${low} 8H${high}`);
-    drawn.querySelector(".value").setAttribute("d", `M${(100 * right) / total} 3V13`);
+    one(".small", drawn).textContent = `${low}–${high}\u202f%`;
+    one(".span", drawn).setAttribute("d", `M${low} 8H${high}`);
+    one(".value", drawn).setAttribute("d", `M${(100 * right) / total} 3V13`);
   }
 
   // The drawing follows view and filters: it is made from the table's cells.
   self.benchTaskDrawing = (board) => {
-    const figure = board.section.querySelector("figure.across");
+    const figure = one("figure.across", board.section);
     if (!figure || !self.benchFrontier) return () => {};
     const costs = { memory: "peak_memory_bytes", p50: "seconds_alone_p50", p95: "seconds_alone_p95", disk: "weights_on_disk_bytes", parameters: "parameters" };
     const number = (row, name) => Number(row.cells[board.column[name]]?.dataset.value) || undefined;
     const percent = (value) => `${Math.round(100 * value)}\u202f%`;
-    for (const part of board.section.querySelectorAll(".other-costs, figure.across .keys")) part.hidden = true;
+    for (const part of every(".other-costs, figure.across .keys", board.section)) part.hidden = true;
     const drawing = self.benchFrontier.mount(figure, { quality: "Accuracy", format: percent });
     let [asked, limits] = [0];
     addEventListener("limits", ({ detail }) => {
@@ -113,7 +116,7 @@
         low: ends[0] / 100,
         high: ends[1] / 100,
         costs: Object.fromEntries(Object.entries(costs).map(([axis, name]) => [axis, number(row, name)])),
-        state: row.querySelector(".beyond") ? "over" : cell("rank").dataset.value < 20000 ? "tied" : "fits",
+        state: one(".beyond", row) ? "over" : cell("rank").dataset.value < 20000 ? "tied" : "fits",
         facts: `${cell("accuracy").textContent}, rank ${cell("rank").firstElementChild.textContent}`,
       };
     }

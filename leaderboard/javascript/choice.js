@@ -8,14 +8,14 @@
   // `data` is `benchData.choice`; see leaderboard/choice_data.py.
   function open(data) {
     const bits = data.models.map(({ runs }) =>
-      Object.fromEntries(Object.entries(data.both ? {} : runs).map(([task, run]) => [task, bitsOf(run.right)])),
+      Object.fromEntries(Object.entries(data.both ? {} : runs).map(([task, run]) => [task, tests.bitsOf(run.right)])),
     );
     const counts = {};
     const fields = new Map();
 
     // For all pairs of models with a run of the task: questions that both answered right.
     function bothOf(task) {
-      return (counts[task] ??= data.both ? whole(data.both[task], data.models.length) : bothRight(bits.map((each) => each[task])));
+      return (counts[task] ??= data.both ? tests.whole(data.both[task], data.models.length) : tests.bothRight(bits.map((each) => each[task])));
     }
 
     function fieldOf(weights) {
@@ -24,46 +24,7 @@
       return fields.get(key);
     }
 
-    return { data, fieldOf, choose: (limits, weights) => choose(data, fieldOf(weights), limits, weights) };
-  }
-
-  // The pairs on and above the diagonal -> all pairs.
-  function whole(triangle, models) {
-    const both = new Uint32Array(models * models);
-    for (let first = 0, at = 0; first < models; first++)
-      for (let second = first; second < models; second++)
-        both[first * models + second] = both[second * models + first] = triangle[at++];
-    return both;
-  }
-
-  // Base64 -> 32 questions a number.
-  function bitsOf(text) {
-    const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
-    const words = new Uint32Array(Math.ceil(bytes.length / 4));
-    bytes.forEach((byte, at) => (words[at >> 2] |= byte << (8 * (at & 3))));
-    return words;
-  }
-
-  function bothRight(bits) {
-    const models = bits.length;
-    const both = new Uint32Array(models * models);
-    for (let first = 0; first < models; first++)
-      for (let second = first; second < models && bits[first]; second++)
-        if (bits[second])
-          both[first * models + second] = both[second * models + first] = common(bits[first], bits[second]);
-    return both;
-  }
-
-  // How many bits two have in common (Warren 2013, Hacker's Delight, figure 5-2).
-  function common(first, second) {
-    let total = 0;
-    for (let at = 0; at < first.length; at++) {
-      let word = first[at] & second[at];
-      word -= (word >>> 1) & 0x55555555;
-      word = (word & 0x33333333) + ((word >>> 2) & 0x33333333);
-      total += Math.imul((word + (word >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24;
-    }
-    return total;
+    return { fieldOf, choose: (limits, weights) => choose(data, fieldOf(weights), limits, weights) };
   }
 
   // All that does not depend on limits: the models with a run of a task, and the comparison of those with
@@ -83,18 +44,26 @@
     return complete.length ? { ...field, ...compare(data, complete, tasks, weights, bothOf) } : field;
   }
 
+  // A variant in a name: names_of in Python.
+  const NAMINGS = [
+    ({ words }) => `(${words})`,
+    ({ variant }) => `(${variant})`,
+    ({ variant, id }) => `(${variant}) ${id.slice(0, 8)}`,
+  ];
+
   // The models with a run of one of the tasks, by name. The first run counts where only one can.
   function candidates(data, tasks) {
     const made = data.models.flatMap((model, index) => {
       const measured = tasks.map(({ name }) => name).filter((name) => name in model.runs);
       return measured.length ? [candidate(model, measured, index)] : [];
     });
-    const names = made.map(({ model }) => `${model.title} (${model.variant})`);
-    const times = new Map();
-    for (const name of names) times.set(name, (times.get(name) ?? 0) + 1);
-    made.forEach((each, at) => {
-      each.name = times.get(names[at]) === 1 ? names[at] : `${names[at]} ${each.model.id.slice(0, 8)}`;
-    });
+    let equal = made;
+    for (const naming of NAMINGS) {
+      const times = new Map();
+      for (const each of equal) each.name = `${each.model.title} ${naming(each.model)}`;
+      for (const { name } of made) times.set(name, (times.get(name) ?? 0) + 1);
+      equal = made.filter(({ name }) => times.get(name) > 1);
+    }
     return made.sort(byName);
   }
 
@@ -102,8 +71,8 @@
 
   function candidate(model, tasks, index) {
     const runs = tasks.map((task) => model.runs[task]);
-    const { id, title, licence, languages, command, baseline } = { ...model, ...runs[0] };
-    const facts = { ...model, id, title, licence, languages, command };
+    const { id, title, licence, command, baseline } = { ...model, ...runs[0] };
+    const facts = { ...model, id, title, licence, command };
     return { index, name: "", model: facts, tasks, runs, leak: runs.some(({ leak }) => leak), baseline };
   }
 
@@ -119,7 +88,7 @@
       const highest = Math.max(...values);
       return values.includes(-1) && highest <= (limits[cost] ?? Infinity) ? null : highest;
     };
-    const needs = { licence: model.licence, languages: model.languages, disk: most(runs, "disk") };
+    const needs = { licence: model.licence, disk: most(runs, "disk") };
     for (const cost of ["memory", "p50", "p95", "joules"]) needs[cost] = most(here, cost);
     needs.weights = most(here, "model_bytes");
     const measured = here.filter((run) => run && (run.memory ?? run.p50) != null);

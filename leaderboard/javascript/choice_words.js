@@ -2,7 +2,7 @@
 "use strict";
 
 (() => {
-  const { NAMED, LANGUAGES, percent, points, counted, commas, join, listed, firstOf, ...words } = self.benchWording;
+  const { NAMED, percent, points, counted, commas, join, listed, firstOf, ...words } = self.benchWording;
   const { size, latency, describeLimits, describeNeeds, describeCosts } = words;
   const { isLess, wilson } = self.benchStatistics;
   const LEAK = "Tuned on this task's training questions";
@@ -36,11 +36,6 @@
   // What a model has to be better than to be of use.
   const barOf = ({ baselines }) => (baselines.length ? "guessing and the best baseline" : "guessing");
 
-  function sentence(choice) {
-    const [before, model, after] = sentenceParts(choice);
-    return before + (model ? model.name : "") + after;
-  }
-
   function way(score) {
     if (score < 0) return "worse than guessing";
     return `${percent(score, 0)} of the way from guessing to all right`;
@@ -63,7 +58,7 @@
   // "no model's latency was measured": why nothing fits, where measuring one thing may help; else "".
   function reasonOf({ fitting, beyond, unclear, limits }) {
     const isOne = new Set(unclear.map(({ unknown }) => join(unknown))).size === 1;
-    if (fitting.length || !isOne || unclear[0].unknown.includes(LANGUAGES)) return "";
+    if (fitting.length || !isOne) return "";
     const what = join(unclear[0].unknown);
     if (!beyond.length) return `no model's ${what} was measured${onThis(limits)}`;
     const over = `${counted(beyond.length, "model")} ${beyond.length === 1 ? "is" : "are"} over a limit`;
@@ -100,20 +95,17 @@
     chosen ? [...times(chosen, limits), ...memory(chosen, limits)] : [];
 
   function times(chosen, limits) {
-    const asked = [...new Set([limits.p50, limits.p95])].filter((limit) => limit != null);
-    return asked.flatMap((limit) => {
-      const within = answersWithin(chosen, limit);
-      if (!within) return [];
-      const { questions, least, most } = within;
-      const isSeveral = chosen.here.length > 1;
-      const isMore = least < questions && (isSeveral || least < most);
-      const number = `${isMore ? "at least " : ""}${least} of ${questions}`;
-      const share = `${percent(wilson(least, questions)[0], 0)} to ${percent(wilson(most, questions)[1], 0)}`;
-      return [
-        `Answered within ${latency(limit)}: ${number} questions asked one at a time` +
-          `${isSeveral ? " on each task" : ""}; of all questions, ${share} with ${percent(0.95, 0)} confidence.`,
-      ];
-    });
+    const within = limits.p50 == null ? null : answersWithin(chosen, limits.p50);
+    if (!within) return [];
+    const { questions, least, most } = within;
+    const isSeveral = chosen.here.length > 1;
+    const isMore = least < questions && (isSeveral || least < most);
+    const number = `${isMore ? "at least " : ""}${least} of ${questions}`;
+    const share = `${percent(wilson(least, questions)[0], 0)} to ${percent(wilson(most, questions)[1], 0)}`;
+    return [
+      `Answered within ${latency(limits.p50)}: ${number} questions asked one at a time` +
+        `${isSeveral ? " on each task" : ""}; of all questions, ${share} with ${percent(0.95, 0)} confidence.`,
+    ];
   }
 
   // The lowest share of its tasks; null where the latency of one is not known.
@@ -208,12 +200,7 @@
     ];
   }
 
-  // "latency not measured on this machine and languages not stated in its card".
-  function notKnown({ unknown }, limits) {
-    const costs = unknown.filter((word) => word !== LANGUAGES);
-    const parts = costs.length ? [`${join(costs)} not measured${onThis(limits)}`] : [];
-    return join(unknown.includes(LANGUAGES) ? [...parts, `${LANGUAGES} not stated in its card`] : parts);
-  }
+  const notKnown = ({ unknown }, limits) => (unknown.length ? `${join(unknown)} not measured${onThis(limits)}` : "");
 
   // What was not measured, each with the command that measures it; one for models that lack the same.
   function toMeasure(choice) {
@@ -246,10 +233,9 @@
   function* gapsOf({ tasks, limits, unclear, holes }) {
     const names = Object.keys(tasks);
     for (const each of unclear) {
-      const costs = each.unknown.filter((word) => word !== "energy" && word !== LANGUAGES);
       const elsewhere = names.filter((task) => each.elsewhere.includes(task));
       const words = command(each.model, elsewhere.length ? elsewhere : names, elsewhere.length > 0);
-      if (costs.length) yield [`${join(costs)}${onThis(limits)} of`, each, words];
+      yield [`${join(each.unknown)}${onThis(limits)} of`, each, words];
     }
     for (const each of holes) {
       const lacking = names.filter((task) => !(task in each.model.runs));
@@ -273,5 +259,5 @@
       .map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'"'"'`)}'`))
       .join(" ");
 
-  Object.assign(self.benchChoice, { sentence, sentenceParts, support, toMeasure, way });
+  Object.assign(self.benchChoice, { sentenceParts, support, toMeasure });
 })();

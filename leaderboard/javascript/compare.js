@@ -8,6 +8,7 @@
   const { fixed, points, commas } = self.benchWording;
   const [NOTHING, CLOSE] = [1e-18, 1e-12];
   const MOST = 4; // models beside the reference
+  const LEAST = 8; // characters of an id
   const LONG = 60; // a longer list is folded
 
   function trimmed(start, terms) {
@@ -110,15 +111,16 @@
   const page = document.getElementById("compare");
   const choice = self.benchData?.choice;
   if (!page || !choice) return;
-  const { load, remember, wanted: asked } = self.benchPage;
+  const { load, remember, asked, askedAll } = self.benchPage;
   const one = (place) => page.querySelector(place);
   const [task, reference, add] = page.querySelectorAll("select");
   const models = new Map(); // the model of a run, by the run's id
   for (const model of choice.models) for (const { id } of Object.values(model.runs)) models.set(id, model);
   let chosen = []; // ids of runs; none is all
-  let refused = ""; // a sentence on the address's task
   const safe = (text) => String(text).replace(/[&<>"]/g, (sign) => `&#${sign.charCodeAt()};`);
   const lines = (values, make) => values.map(make).join("");
+
+  const short = (ids) => ids.map((id) => id.slice(0, 10)).join();
 
   // The runs that can be compared, and how.
   async function fieldOf(name) {
@@ -162,16 +164,22 @@
     return load(`answers/${name}`, `data/answers/${name}.js`);
   }
 
-  // The place of a run or, on another task, of its model; -1 where there is none.
-  function placeOf(runs, start) {
-    const isRun = ({ id }) => start && id.startsWith(start);
-    const model = choice.models.find((each) => Object.values(each.runs).some(isRun));
-    const place = runs.findIndex(isRun);
-    return place >= 0 || !model ? place : runs.findIndex(({ id }) => models.get(id) === model);
+  // The place of a run or, on another task, of its model, by what `bench compare` takes: the run's id or its
+  // beginning, a model's name, or MODEL/VARIANT; -1 where that is of no run, or of several.
+  function placeOf(runs, text) {
+    const isRun = ({ id }) => text.length >= LEAST && id.startsWith(text);
+    const named = choice.models.filter(
+      (model) => [model.name, `${model.name}/${model.variant}`].includes(text) || Object.values(model.runs).some(isRun),
+    );
+    const found = runs.some(isRun) ? runs.filter(isRun) : runs.filter(({ id }) => named.includes(models.get(id)));
+    return found.length === 1 ? runs.indexOf(found[0]) : -1;
   }
 
-  async function show(wanted, ids) {
+  // What the address asks for.
+  async function show() {
     let field;
+    const [{ text, value }] = task.options;
+    task.value = asked("task", [...task.options].map((option) => option.value), "task", `this is ${text}`) || value;
     try {
       field = await fieldOf(task.value);
     } catch {
@@ -179,9 +187,11 @@
       return;
     }
     const { runs } = field;
-    const own = [wanted, ...ids].map((id) => placeOf(runs, id)).concat(field.best).find((at) => at >= 0);
-    const places = new Set(ids.map((id) => placeOf(runs, id)));
-    const others = [...places].filter((at) => at >= 0 && at !== own).slice(0, MOST);
+    const isHere = (text) => placeOf(runs, text) >= 0;
+    const reference = asked("reference", isHere, "single run", "it is ignored");
+    const places = askedAll("runs", isHere, "single run").map((text) => placeOf(runs, text));
+    const own = reference ? placeOf(runs, reference) : (places[0] ?? field.best);
+    const others = [...new Set(places)].filter((at) => at !== own).slice(0, MOST);
     chosen = others.map((at) => runs[at].id);
     choices(runs, own);
     const compared = others.length ? others : [...runs.keys()].filter((at) => at !== own);
@@ -191,17 +201,13 @@
       pairs[at].result = p > ALPHA ? "not separable" : difference > 0 ? "better" : "worse";
     });
     pairs.sort((first, second) => second.difference - first.difference || (first.name < second.name ? -1 : 1));
-    const missing = [wanted, ...ids].filter((id) => id && placeOf(runs, id) < 0);
-    one("[role=status]").textContent =
-      refused + lines(missing, (id) => `There is no comparable run ${id} here. `) + headline(runs[own].name, pairs);
-    refused = "";
+    one("[role=status]").textContent = headline(runs[own].name, pairs);
     one(".detectable").textContent = describeDetectable(field.shown(pairs));
     draw(pairs, runs[own].name);
     one("#contrasts tbody").innerHTML = lines(pairs, tableRow);
     count(field, own, pairs);
-    const short = (id) => id.slice(0, 10);
-    const all = chosen.length ? [runs[own].id, ...chosen].map(short).join() : "";
-    remember({ task: task.value, runs: all, reference: short(runs[own].id) });
+    const all = chosen.length ? [runs[own].id, ...chosen] : [];
+    remember({ task: task.value, runs: short(all), reference: short([runs[own].id]) });
   }
 
   function choices(runs, own) {
@@ -239,7 +245,7 @@
     const tick = ([x, text]) =>
       `${upright("grid", x)}<text class="tick" x="${x}%" y="${foot + 18}" text-anchor="middle">${text}</text>`;
     const row = ({ name, difference, low, high, result }, at) => {
-      const [label, y] = [name.length > 44 ? `${name.slice(0, 21)}…${name.slice(-21)}` : name, 34 * at + 24];
+      const [label, y] = [name.length > 44 ? `${name.slice(0, 11)}…${name.slice(-32)}` : name, 34 * at + 24];
       return (
         `<g${result === "not separable" ? "" : ' class="strong"'}>` +
         `<text class="name" x="0" y="${y - 11}">${safe(label)}</text>` +
@@ -279,20 +285,16 @@
     });
   }
 
-  const wanted = asked();
-  const named = wanted.get("task") ?? task.value;
-  task.value = named;
-  if (task.selectedIndex < 0) {
-    task.selectedIndex = 0;
-    refused = `There is no task ${named} here. `;
+  function ask(changes) {
+    remember({ runs: short(chosen), ...changes });
+    show();
   }
-  task.onchange = () => show(reference.value, chosen);
-  reference.onchange = () => show(reference.value, chosen);
-  add.onchange = () => show(reference.value, [...chosen, add.value]);
-  one(".chips").addEventListener("click", ({ target }) =>
-    show(reference.value, chosen.filter((id) => id !== target.closest("button")?.value)),
-  );
+
+  task.onchange = () => ask({ task: task.value });
+  reference.onchange = () => ask({ reference: short([reference.value]) });
+  add.onchange = () => ask({ runs: short([...chosen, add.value]) });
+  one(".chips").onclick = ({ target }) => ask({ runs: short(chosen.filter((id) => id !== target.closest("button")?.value)) });
   page.hidden = false;
   document.getElementById("fixed").hidden = true;
-  show(wanted.get("reference"), (wanted.get("runs") ?? "").split(",").filter(Boolean));
+  show();
 })();

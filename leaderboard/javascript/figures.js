@@ -7,13 +7,13 @@
     "fill", "fill-opacity", "stroke", "stroke-width", "stroke-dasharray", "stroke-linejoin", "paint-order",
     "font-size", "font-weight", "text-anchor", "opacity", "r",
   ];
-  const { make, save, csvLine } = self.benchPage;
+  const { one, every, make, chip, save, csvLine } = self.benchPage;
   const [MARGIN, LINE] = [12, 15]; // around the drawing, and the height of a line below it, in pixels
   const SCALE = 2; // pixels of the PNG for one of the page
 
   // The drawing as a file of its own: styles as attributes, a ground, a title and the line to cite.
   function standalone(figure) {
-    const drawing = [...figure.querySelectorAll("svg")].find((svg) => svg.getClientRects().length);
+    const drawing = every("svg", figure).find((svg) => svg.getClientRects().length);
     const { width, height } = drawing.getBoundingClientRect();
     const copy = drawing.cloneNode(true);
     const parts = (svg) => [svg, ...svg.querySelectorAll("*")];
@@ -24,7 +24,7 @@
     const sizes = { width: Math.ceil(width) + 2 * MARGIN, height: Math.ceil(height) + 2 * MARGIN + LINE * cite.length + 6 };
     for (const [name, value] of Object.entries({ ...sizes, "font-family": FONTS })) whole.setAttribute(name, value);
     const { backgroundColor, color } = getComputedStyle(document.body);
-    add(whole, "title", {}, drawing.getAttribute("aria-label") ?? drawing.querySelector("title")?.textContent);
+    add(whole, "title", {}, drawing.getAttribute("aria-label") ?? one("title", drawing)?.textContent);
     add(whole, "rect", { width: "100%", height: "100%", fill: backgroundColor });
     whole.append(copy);
     cite.forEach((line, at) => {
@@ -67,16 +67,14 @@
     return new Promise((resolve) => canvas.toBlob(resolve));
   }
 
-  const tableOf = (figure) => document.getElementById(figure.dataset.table) ?? figure.querySelector("table");
+  const tableOf = (figure) => document.getElementById(figure.dataset.table) ?? one("table", figure);
 
-  // RFC 4180; what a spreadsheet would take for a formula is marked as text.
+  // Numbers have the sign that programs read.
   function asCsv(table) {
     const cell = ({ dataset, textContent }) => {
-      let text = (dataset.value ?? textContent).trim().replace(/\s+/g, " ");
+      const text = (dataset.value ?? textContent).trim().replace(/\s+/g, " ");
       const plain = text.replace("\u2212", "-");
-      if (/^[+-]?[\d.]+$/.test(plain)) text = plain;
-      else if (/^[=+\-@]/.test(text)) text = `'${text}`;
-      return text;
+      return isNaN(plain) ? text : plain;
     };
     const rows = [...table.rows].filter((row) => !row.hidden);
     return rows.map((row) => csvLine([...row.cells].map(cell))).join("");
@@ -91,14 +89,12 @@
   const take = async (figure, form) =>
     save(await FORMS[form](figure), `${figure.dataset.name}.${form.toLowerCase()}`);
 
-  for (const figure of document.querySelectorAll("figure[data-name]")) {
+  for (const figure of every("figure[data-name]")) {
     const place = make("span", { className: "forms" });
     for (const form of Object.keys(FORMS)) {
       if (form === "CSV" && !tableOf(figure)) continue;
-      const ariaLabel = `Save this drawing as ${form}`;
-      const onclick = () => take(figure, form);
-      place.append(make("button", { type: "button", className: "chip", textContent: form, ariaLabel, onclick }));
+      place.append(Object.assign(chip(form, () => take(figure, form)), { ariaLabel: `Save this drawing as ${form}` }));
     }
-    figure.querySelector(".take").prepend(place);
+    one(".take", figure).prepend(place);
   }
 })();

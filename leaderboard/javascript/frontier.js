@@ -11,7 +11,7 @@
 
 (() => {
   const { size, latency, number } = self.benchWording;
-  const { make, remember, wanted } = self.benchPage;
+  const { one, every, make, remember, asked } = self.benchPage;
   const count = (value) => (value >= 1e9 ? `${Number((value / 1e9).toPrecision(3))}B` : `${Math.round(value / 1e6)}M`);
   const AXES = {
     memory: ["Peak memory", size],
@@ -31,36 +31,37 @@
     return made;
   }
 
+  const line = (name, x1, x2, y1, y2) => node("line", { class: name, x1, x2, y1, y2 });
+
   function mount(figure, { quality, format, onPoint = () => {} }) {
     const svg = node("svg", { role: "group" });
     const card = make("p", { className: "card small", hidden: true });
     const select = make("select");
     const label = make("label", { className: "small axes" }, "Against ", select);
     const key = make("p", { className: "small key" });
-    const address = wanted();
-    let [points, options, width, drawn] = [[], {}, 0, new Map()];
-    figure.querySelector("svg").replaceWith(label, svg, card, key);
-    select.addEventListener("change", () => {
+    let [points, options, width] = [[], {}, 0];
+    one("svg", figure).replaceWith(label, svg, card, key);
+    select.onchange = () => {
       remember({ axis: select.value });
       draw();
-    });
+    };
     new ResizeObserver(() => figure.clientWidth !== width && points.length && draw()).observe(figure);
     svg.onpointerleave = () => tell(null);
     svg.addEventListener("focusout", () => tell(null));
-    svg.addEventListener("keydown", (event) => {
+    svg.onkeydown = (event) => {
       const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
-      const links = [...svg.querySelectorAll("a")];
+      const links = every("a", svg);
       const next = links[(links.indexOf(document.activeElement) + step + links.length) % links.length];
       if (!step || !next) return;
       event.preventDefault();
       for (const link of links) link.tabIndex = link === next ? 0 : -1;
       next.focus();
-    });
+    };
 
     function show(newPoints, newOptions = {}) {
       [points, options] = [newPoints, newOptions];
       const axes = Object.keys(AXES).filter((axis) => points.filter(({ costs }) => costs[axis] > 0).length > 1);
-      const wanted = select.value || address.get("axis");
+      const wanted = select.value || asked("axis", axes, "cost", "the first is drawn");
       select.replaceChildren(...axes.map((axis) => new Option(AXES[axis][0].toLowerCase(), axis)));
       if (axes.includes(wanted)) select.value = wanted;
       figure.hidden = !axes.length;
@@ -81,8 +82,7 @@
       svg.ariaLabel = words;
       svg.replaceChildren(...background(scale, width, height, title, text), ...edge(places));
       const marks = [...places].sort((a, b) => a.x - b.x).map((place, at) => mark(place, at, text));
-      drawn = new Map(marks);
-      svg.append(...drawn.values(), ...labels(places, width, height));
+      svg.append(...marks, ...labels(places, width, height));
     }
 
     function background(scale, width, height, title, text) {
@@ -93,21 +93,21 @@
       if (limit) {
         const end = Math.min(right, Math.max(LEFT, scale.x(limit)));
         parts.push(node("rect", { class: "within", x: LEFT, y: TOP, width: end - LEFT, height: bottom - TOP }));
-        parts.push(node("line", { class: "limit", x1: end, x2: end, y1: TOP, y2: bottom }));
+        parts.push(line("limit", end, end, TOP, bottom));
       }
       for (const value of scale.across(width < 380 ? 4 : 6)) {
         const x = scale.x(value);
-        parts.push(node("line", { class: "grid", x1: x, x2: x, y1: TOP, y2: bottom }));
+        parts.push(line("grid", x, x, TOP, bottom));
         parts.push(node("text", { x, y: bottom + 17, "text-anchor": "middle" }, text(value)));
       }
       for (const value of scale.up) {
         const y = scale.y(value);
-        parts.push(node("line", { class: "grid", x1: LEFT, x2: right, y1: y, y2: y }));
+        parts.push(line("grid", LEFT, right, y, y));
         parts.push(node("text", { x: LEFT - 6, y: y + 4, "text-anchor": "end" }, format(value)));
       }
       if (options.floor !== undefined) {
         const y = scale.y(options.floor);
-        parts.push(node("line", { class: "chance", x1: LEFT, x2: right, y1: y, y2: y }));
+        parts.push(line("chance", LEFT, right, y, y));
       }
       const axis = limit ? `${title}; shaded: within your limit` : `${title} (logarithmic)`;
       parts.push(node("text", { class: "axis", x: (LEFT + right) / 2, y: height - 8, "text-anchor": "middle" }, axis));
@@ -122,7 +122,7 @@
       link.append(node("circle", { class: "hit", cx: x, cy: y }), node("circle", { cx: x, cy: y }));
       link.onpointerenter = () => tell(place);
       link.onfocus = () => tell(place);
-      return [place.id, link];
+      return link;
     }
 
     // The card beside a point; none without one.
@@ -166,11 +166,7 @@
       return made;
     }
 
-    function highlight(id) {
-      for (const [each, link] of drawn) link.classList.toggle("on", each === id);
-    }
-
-    return { show, highlight };
+    return { show };
   }
 
   const overlap = (a, b) => Math.min(a[2], b[2]) > Math.max(a[0], b[0]) && Math.min(a[3], b[3]) > Math.max(a[1], b[1]);

@@ -7,23 +7,25 @@
   const { readLimit, open, sentenceParts, support, toMeasure } = self.benchChoice;
   const { fixed, size, latency, counted } = self.benchWording;
   const page = self.benchPage;
+  const { one, every } = page;
   const data = self.benchData.choice;
   const $ = (id) => document.getElementById(id);
   const weights = JSON.parse(form.dataset.weights);
-  const heads = [...document.querySelectorAll("#heat .task")];
-  const rows = new Map([...document.querySelectorAll("#heat [data-model]")].map((row) => [Number(row.dataset.model), row]));
-  const notes = [...document.querySelectorAll("table.board tr[data-run]")];
-  const figure = document.querySelector("[data-table=heat]"); // on a board of one task, its table draws
+  const heads = every("#heat .task");
+  const rows = new Map(every("#heat [data-model]").map((row) => [Number(row.dataset.model), row]));
+  const notes = every("table.board tr[data-run]");
+  const figure = one("[data-table=heat]"); // on a board of one task, its table draws
   const GROUPS = ["fitting", "beyond", "unclear", "holes", "baselines"];
   const STEPS = [0.05, 0.25, 0.5, 0.75]; // of bench/board/shades.py
   const MOST = 100; // rows of a group at first
   const MANY = 200; // from so many models on, nothing is computed before a limit is set
   const COSTS = [["memory", size], ["p50", latency], ["p95", latency], ["disk", size]];
+  const LAST = "At least one task has to stay in.";
   const dashed = (value, format) => (value == null ? "—" : format(value));
   const minus = (text) => text.replace(/^-0$/, "0").replace("-", "\u2212");
   const out = new Set();
   const whole = new Set(); // groups that are shown to their end
-  let [bench, refused] = [null, []];
+  let bench = null;
 
   const drawing =
     figure &&
@@ -35,9 +37,9 @@
 
   // The limits that can be read, and a sentence on each that cannot.
   function read() {
-    const limits = { licence: form.elements.licence.value, machine: form.elements.machine?.value ?? "" };
+    const limits = { licence: form.elements.licence.value, machine: form.elements.machine.value };
     const problems = [];
-    for (const input of form.querySelectorAll("input")) {
+    for (const input of every("input", form)) {
       const { kind } = input.dataset;
       const { value = null, error } = readLimit(kind, input.value);
       limits[kind] = value;
@@ -45,17 +47,16 @@
       if (error) problems.push(`${name}: ${error}. Until then, it is not limited.`);
       else if (value !== null && !data.models.some(({ runs }) => Object.values(runs).some((run) => run[kind] != null)))
         problems.push(`${name}: it was not measured on this board; bench run with --latency measures latency.`);
-      input.setAttribute("aria-invalid", String(Boolean(error)));
+      input.ariaInvalid = !!error;
     }
     return { limits, problems };
   }
 
-  function update(isComplete) {
+  function update(isComplete, refused = []) {
     const { limits, problems } = read();
     if (problems.length && !isComplete) return; // somebody is typing
-    say([...refused, ...problems]);
-    refused = [];
-    remember();
+    page.tell([...refused, ...problems]);
+    remember(limits);
     const chosen = Object.fromEntries(Object.entries(weights).filter(([task]) => !out.has(task)));
     bench ??= open(data);
     const choice = bench.choose(limits, chosen);
@@ -65,18 +66,16 @@
     if (drawing) draw(choice);
   }
 
-  function say(problems) {
-    $("problem").textContent = problems.join(" ");
-    $("problem").hidden = !problems.length;
+  function remember({ memory }) {
+    const fields = every("input, select", form).map(({ name, value }) => [name, value.trim()]);
+    const state = page.remember({ ...Object.fromEntries(fields), without: [...out].join() });
+    for (const chip of every("[data-memory]", form))
+      chip.ariaPressed = readLimit("memory", chip.dataset.memory).value === memory;
+    one("[type=reset]", form).hidden = !state.size;
   }
 
-  function remember() {
-    const fields = [...form.querySelectorAll("input, select")].map(({ name, value }) => [name, value.trim()]);
-    const state = page.remember({ ...Object.fromEntries(fields), without: [...out].join() });
-    for (const chip of form.querySelectorAll("[data-memory]"))
-      chip.ariaPressed = String(chip.dataset.memory === form.elements.memory.value.trim());
-    form.querySelector("[type=reset]").hidden = !state.size;
-  }
+  // Whether that is possible.
+  const leaveOut = (task) => out.size + 1 < Object.keys(weights).length && out.add(task);
 
   function element(name, text = "", facts = {}) {
     return page.make(name, { textContent: text, ...facts });
@@ -129,7 +128,7 @@
     heads.forEach((head, at) => {
       const isOut = out.has(head.dataset.task);
       head.classList.toggle("left", isOut);
-      head.querySelector("button").ariaPressed = String(!isOut);
+      one("button", head).ariaPressed = !isOut;
       for (const row of rows.values()) row.cells[at + 2].classList.toggle("left", isOut);
     });
   }
@@ -140,12 +139,11 @@
     lines.forEach((line, at) => (line.hidden = isCut && at >= MOST));
     cell.textContent = isCut ? `${text}; the first ${MOST} are shown ` : text;
     if (!isCut) return;
-    const button = element("button", "Show all", { type: "button", className: "chip" });
-    button.addEventListener("click", () => {
+    const showAll = () => {
       whole.add(name);
       heading(body, text, name, lines);
-    });
-    cell.append(button);
+    };
+    cell.append(page.chip("Show all", showAll));
   }
 
   function fill(row, { index, needs, score, tied, over = [] }, { limits, answer: { chosen } }) {
@@ -153,16 +151,16 @@
     row.classList.toggle("chosen", index === chosen?.index);
     total.textContent = dashed(score, (value) => minus(fixed(100 * value)));
     total.className = score == null ? "none" : `l${STEPS.filter((step) => score >= step).length}`;
-    total.classList.toggle("tied", Boolean(tied));
+    total.classList.toggle("tied", !!tied);
     COSTS.forEach(([cost, format], at) => {
       const cell = cells[heads.length + at];
       const [need, limit] = [needs?.[cost], limits[cost]];
       if (needs) cell.textContent = dashed(need, format);
       cell.classList.toggle("over", limit != null && need > limit);
-      cell.classList.toggle("missing", Boolean(needs) && !data.models[index].baseline && limit != null && need == null);
+      cell.classList.toggle("missing", !!needs && !data.models[index].baseline && limit != null && need == null);
     });
     const licence = over.find((words) => words.startsWith("the licence"));
-    head.querySelector(".over")?.remove();
+    one(".over", head)?.remove();
     if (licence) head.append(element("small", licence.slice(4), { className: "over" }));
     return row;
   }
@@ -174,9 +172,9 @@
     for (const { model, over } of beyond) words.set(model.runs[task].id, `over the limits: ${over.join(", ")}`);
     for (const { model, unknown } of unclear) words.set(model.runs[task].id, `not measured: ${unknown.join(", ")}`);
     for (const row of notes) {
-      row.querySelector(".beyond")?.remove();
+      one(".beyond", row)?.remove();
       const text = words.get(row.dataset.run);
-      if (text) row.querySelector("th").append(element("span", text, { className: "reason beyond" }));
+      if (text) one("th", row).append(element("span", text, { className: "reason beyond" }));
     }
     dispatchEvent(new CustomEvent("limits", { detail: limits }));
   }
@@ -187,12 +185,11 @@
       const { index, model, needs, score } = each;
       const costs = COSTS.map(([cost, format]) => needs[cost] != null && cost !== "p95" && format(needs[cost]));
       const facts = [`Score ${minus(fixed(100 * score))}`, ...costs, needs.licence].filter(Boolean).join(", ");
-      const state = each === chosen || index === chosen?.index ? "chosen" : each.tied ? "tied" : each.fits ? "fits" : "over";
+      const state = index === chosen?.index ? "chosen" : each.tied ? "tied" : each.fits ? "fits" : "over";
       const words = rows.get(index).querySelector("th small:not(.over)")?.textContent;
       const label = titles.filter((title) => title === model.title).length > 1 ? words : "";
       const name = words ? `${model.title}, ${words}` : model.title;
-      const quality = score;
-      return { id: index, name, label: label || model.title, page: model.page, quality, costs: { ...needs, parameters: model.parameters }, state, facts };
+      return { id: index, name, label: label || model.title, page: model.page, quality: score, costs: { ...needs, parameters: model.parameters }, state, facts };
     });
     drawing.show(points, { limits, floor: 0 });
   }
@@ -203,53 +200,30 @@
     const { task } = head.dataset;
     const button = element("button", link.textContent, { type: "button" });
     button.ariaPressed = "true";
-    button.addEventListener("click", () => {
-      if (out.has(task)) out.delete(task);
-      else if (out.size + 1 < heads.length) out.add(task);
-      else refused = ["At least one task has to stay in."];
-      update(true);
-    });
+    button.onclick = () => update(true, out.delete(task) || leaveOut(task) ? [] : [LAST]);
     link.ariaLabel = `${link.textContent}: the task's page`;
     link.textContent = "→";
     link.className = "to";
     head.prepend(button);
   }
 
-  // From the address; what is on no menu is told and ignored.
-  function restore() {
-    const state = page.wanted();
-    for (const field of form.querySelectorAll("input, select")) {
-      const text = state.get(field.name) ?? "";
-      field.value = text;
-      if (field.value !== text) {
-        field.value = "";
-        refused.push(`No model has the ${field.name} '${text}'.`);
-      }
-    }
-    for (const task of (state.get("without") ?? "").split(",").filter(Boolean))
-      if (task in weights && out.size + 1 < Object.keys(weights).length) out.add(task);
-      else refused.push(`The task '${task}' cannot be left out.`);
-    return state.size > 0;
-  }
-
   heads.forEach(makeHead);
-  for (const [index, row] of rows)
-    for (const [type, id] of [["pointerenter", index], ["pointerleave", null]])
-      row.addEventListener(type, () => drawing && drawing.highlight(id));
   form.oninput = () => update(false);
   form.onchange = () => update(true);
-  form.addEventListener("reset", (event) => {
+  form.onreset = (event) => {
     event.preventDefault();
-    for (const field of form.querySelectorAll("input, select")) field.value = "";
+    for (const field of every("input, select", form)) field.value = "";
     out.clear();
     update(true);
     form.elements.memory.focus();
-  });
-  for (const chip of form.querySelectorAll("[data-memory]"))
-    chip.addEventListener("click", () => {
-      form.elements.memory.value = chip.getAttribute("aria-pressed") === "true" ? "" : chip.dataset.memory;
+  };
+  for (const chip of every("[data-memory]", form))
+    chip.onclick = () => {
+      form.elements.memory.value = chip.ariaPressed === "true" ? "" : chip.dataset.memory;
       update(true);
-    });
-  if (restore()) update(true);
+    };
+  page.restore(every("input, select", form));
+  const isLast = page.askedAll("without", Object.keys(weights), "task").some((task) => !leaveOut(task));
+  if (location.search) update(true, isLast ? [LAST] : []);
   else if (drawing && data.models.length < MANY) (self.requestIdleCallback ?? setTimeout)(() => update(true));
 })();

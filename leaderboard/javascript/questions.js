@@ -9,9 +9,8 @@
   if (!data) return;
   const one = (selector) => section.querySelector(selector);
   const [canvas, status, chosenLine, list] = ["canvas", "[role=status]", ".chosen", ".listed"].map(one);
-  const fields = [...section.querySelectorAll("form [name]")];
-  const { make, remember, load, wanted } = self.benchPage;
-  const asked = wanted();
+  const { every, make, remember, load, restore } = self.benchPage;
+  const fields = every("form [name]", section);
   const UNREAD = "-";
   const [MOST_ROWS, HEIGHT, PAGE] = [60, 14, 50];
   const runs = data.runs.map(([id, title, letters, baseline], at) => ({ at, id, title, letters, baseline }));
@@ -32,7 +31,8 @@
     };
   });
 
-  const runOf = (start) => (start ? runs.find(({ id }) => id.startsWith(start)) : undefined);
+  const short = ({ id }) => id.slice(0, 10);
+  const runOf = (start) => runs.find((run) => short(run) === start);
 
   // The conditions that the form sets, each a function of a question.
   function conditions(state) {
@@ -135,30 +135,26 @@
   }
 
   for (const key of ["right", "wrong"])
-    one(`[name=${key}]`).append(...runs.map(({ id, title }) => new Option(title, id.slice(0, 10))));
-  for (const field of fields) {
-    const value = asked.get(field.name) ?? "";
-    if (field.type === "checkbox") field.checked = Boolean(value);
-    else if (field.tagName !== "SELECT" || [...field.options].some((option) => option.value === value)) field.value = value;
-    else if (runOf(value)) field.value = runOf(value).id.slice(0, 10);
-  }
+    one(`[name=${key}]`).append(...runs.map((run) => new Option(run.title, short(run))));
+  restore(fields);
   const search = one("[name=search]");
   search.onfocus = loadTexts;
   if (search.value) loadTexts();
   one("form").oninput = apply;
   one("form").onreset = () => setTimeout(apply);
-  one("button.more").addEventListener("click", () => {
+  one("button.more").onclick = () => {
     listed += PAGE;
     show();
-  });
+  };
   canvas.onclick = (event) => choose(Math.floor(event.offsetX / canvas.step));
-  canvas.addEventListener("keydown", ({ key }) => {
+  canvas.onkeydown = (event) => {
+    const { key } = event;
     const steps = { ArrowLeft: -1, ArrowRight: 1, PageUp: -PAGE, PageDown: PAGE, Home: -shown.length, End: shown.length };
     if (key in steps) choose(place + steps[key]);
     else if (key === "Enter" && shown[place]) location.href = shown[place].page;
     else return;
     event.preventDefault();
-  });
+  };
   document.addEventListener("keydown", (event) => {
     if (event.key !== "/" || /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName)) return;
     event.preventDefault();

@@ -188,8 +188,47 @@
     return values.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
   }
 
+  // The pairs on and above the diagonal -> all pairs.
+  function whole(triangle, models) {
+    const both = new Uint32Array(models * models);
+    for (let first = 0, at = 0; first < models; first++)
+      for (let second = first; second < models; second++)
+        both[first * models + second] = both[second * models + first] = triangle[at++];
+    return both;
+  }
+
+  // Base64 -> 32 questions a number.
+  function bitsOf(text) {
+    const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+    const words = new Uint32Array(Math.ceil(bytes.length / 4));
+    bytes.forEach((byte, at) => (words[at >> 2] |= byte << (8 * (at & 3))));
+    return words;
+  }
+
+  function bothRight(bits) {
+    const models = bits.length;
+    const both = new Uint32Array(models * models);
+    for (let first = 0; first < models; first++)
+      for (let second = first; second < models && bits[first]; second++)
+        if (bits[second])
+          both[first * models + second] = both[second * models + first] = common(bits[first], bits[second]);
+    return both;
+  }
+
+  // How many bits two have in common (Warren 2013, Hacker's Delight, figure 5-2).
+  function common(first, second) {
+    let total = 0;
+    for (let at = 0; at < first.length; at++) {
+      let word = first[at] & second[at];
+      word -= (word >>> 1) & 0x55555555;
+      word = (word & 0x33333333) + ((word >>> 2) & 0x33333333);
+      total += Math.imul((word + (word >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24;
+    }
+    return total;
+  }
+
   self.benchStatistics = {
-    ALPHA, NORMAL_975, TO_POWER, sum, isLess, multiply, mcnemar, erfc, worth, rounded, differenceTest, guessingP, holmLimit,
-    median, widening, wilson,
+    ALPHA, NORMAL_975, TO_POWER, sum, isLess, multiply, mcnemar, worth, rounded, differenceTest, guessingP, holmLimit,
+    median, widening, wilson, whole, bitsOf, bothRight,
   };
 })();

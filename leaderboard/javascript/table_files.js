@@ -2,22 +2,17 @@
 "use strict";
 
 (() => {
-  const { load, save, csvLine } = self.benchPage;
+  const { every, load, save, csvLine } = self.benchPage;
 
   function csv(rows, all) {
     const names = Object.keys(all[0] || {});
-    const cell = (value) => {
-      const text = String(value ?? "");
-      return typeof value === "string" && /^[=+\-@]/.test(text) ? `'${text}` : text;
-    };
-    return [names, ...rows.map((row) => names.map((key) => row[key]))]
-      .map((line) => csvLine(line.map(cell)))
-      .join("");
+    const lines = rows.map((row) => names.map((key) => String(row[key] ?? "")));
+    return [names, ...lines].map(csvLine).join("");
   }
 
   // `shown` gives pairs of a run's id and the columns that the view changes; null is the table as it is.
   function mount(place, name, shown) {
-    for (const link of place.querySelectorAll("a[download]")) {
+    for (const link of every("a[download]", place)) {
       const make = link.dataset.form === "csv" ? csv : (rows) => JSON.stringify(rows, null, 1) + "\n";
       link.addEventListener("click", async (event) => {
         const pairs = shown();

@@ -1,4 +1,5 @@
-// Numbers, sizes and limits as people read them: those of bench/wording.py and bench/board/limits.py. Pure.
+// Numbers, sizes and limits as people read them: those of bench/wording.py, and of bench/board/limits.py the
+// limits that the overview's form has. Pure.
 "use strict";
 
 (() => {
@@ -47,7 +48,6 @@
   const percent = (share, digits = 1) => `${fixed(share * 100, digits)}${SPACE}%`.replace("-", "−");
   const points = (share) => (share < 0 ? "" : "+") + fixed(100 * share, 1).replace("-", "−");
   const counted = (value, thing) => `${commas(value)} ${thing}${value === 1 ? "" : "s"}`;
-  const joules = (value) => `${number(value)}${SPACE}J`;
 
   // ["a", "b", "c"] -> "a, b and c".
   const join = (words) => [words.slice(0, -1).join(", "), ...words.slice(-1)].filter(Boolean).join(" and ");
@@ -72,12 +72,8 @@
   const COSTS = [
     ["memory", "of memory", "memory", size],
     ["p50", "for one answer", "latency", latency],
-    ["p95", "for 95 of 100 answers", "latency", latency],
     ["disk", "on disk", "size on disk", size],
-    ["joules", "for one answer", "energy", joules],
   ];
-
-  const LANGUAGES = "languages"; // stands in unknown() for a card that states no languages
 
   const isPermissive = (licence) => licence.toLowerCase() === "permissive";
 
@@ -91,16 +87,13 @@
       if (!(isPermissive(limit) ? permissive.includes(licence) : licence === limit))
         words.push(`the licence ${needs.licence}`);
     }
-    const absent = (limits.languages ?? []).filter((language) => !needs.languages.includes(language));
-    if (needs.languages.length && absent.length) words.push(`no support for ${join(absent)}`);
     return words;
   }
 
   // What is not known although there is a limit on it.
   function unknown(needs, limits) {
     const missing = COSTS.filter(([name]) => limits[name] != null && needs[name] == null);
-    const words = missing.map(([, , measured]) => measured);
-    return [...new Set(limits.languages?.length && !needs.languages.length ? [...words, LANGUAGES] : words)];
+    return missing.map(([, , measured]) => measured);
   }
 
   const values = (costs) =>
@@ -110,12 +103,10 @@
 
   // "within 4 GB of memory and 500 ms for one answer and with a permissive licence"; "" without limits.
   function describeLimits(limits) {
-    const [costs, terms] = [values(limits), []];
-    if (limits.licence)
-      terms.push(isPermissive(limits.licence) ? "a permissive licence" : `the licence ${limits.licence}`);
-    if (limits.languages?.length) terms.push(`support for ${join(limits.languages)}`);
-    const parts = [costs.length ? `within ${join(costs)}` : "", terms.length ? `with ${join(terms)}` : ""];
-    const text = parts.filter(Boolean).join(" and ");
+    const [costs, { licence }] = [values(limits), limits];
+    const parts = costs.length ? [`within ${join(costs)}`] : [];
+    if (licence) parts.push(isPermissive(licence) ? "with a permissive licence" : `with the licence ${licence}`);
+    const text = parts.join(" and ");
     return text.length <= LONGEST ? text : "within all of your limits";
   }
 
@@ -131,8 +122,6 @@
     memory: [BYTES, "gb", "4 GB or 512 MiB"],
     disk: [BYTES, "gb", "4 GB or 512 MiB"],
     p50: [SECONDS, "ms", "500 ms or 1.5 s"],
-    p95: [SECONDS, "ms", "500 ms or 1.5 s"],
-    joules: [{ j: 1, kj: 1000, wh: 3600 }, "j", "20 J or 0.01 Wh"],
   };
 
   // A typed limit as {value}, null for no limit, or {error}; a bare number has the unit that the form names.
@@ -148,7 +137,7 @@
   }
 
   self.benchWording = {
-    NAMED, LANGUAGES, fixed, size, number, latency, percent, points, counted, join, listed, firstOf, commas, over, unknown, describeLimits,
+    NAMED, fixed, size, number, latency, percent, points, counted, join, listed, firstOf, commas, over, unknown, describeLimits,
     describeNeeds, describeCosts, readLimit,
   };
 })();

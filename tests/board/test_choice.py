@@ -114,7 +114,7 @@ def test_one_model_that_is_better_than_all_that_fit_is_best(base: Answered) -> N
     guessing = float(np.mean(1 / np.array(chance)))
     assert choice.answer.chosen.score == pytest.approx((0.85 - guessing) / (1 - guessing))
     assert [each.candidate.first.model_name for each in choice.fitting] == ["high", "low", "guess"]
-    assert sentence(choice).startswith("Use High (bfloat16-chat): it is the best of 3 measured, ")
+    assert sentence(choice).startswith("Use High (16-bit, chat): it is the best of 3 measured, ")
 
 
 def test_of_those_that_cannot_be_told_apart_the_cheapest_is_taken(base: Answered) -> None:
@@ -130,10 +130,10 @@ def test_of_those_that_cannot_be_told_apart_the_cheapest_is_taken(base: Answered
     assert [each.candidate.first.model_name for each in choice.answer.others] == ["large", "small"]
     text = said(choice)
     assert (
-        "Use Middle (bfloat16-chat): it is the cheapest of 3 that cannot be told apart from the best of 4"
+        "Use Middle (16-bit, chat): it is the cheapest of 3 that cannot be told apart from the best of 4"
         in text
     )
-    assert "Cannot be told apart from it: Large (bfloat16-chat) (5 GB, 100 ms)" in text
+    assert "Cannot be told apart from it: Large (16-bit, chat) (5 GB, 100 ms)" in text
 
 
 def test_a_cheap_model_that_is_not_better_than_guessing_is_never_taken(base: Answered) -> None:
@@ -146,7 +146,7 @@ def test_a_cheap_model_that_is_not_better_than_guessing_is_never_taken(base: Ans
     text = said(choice)
     assert "of 2 measured, it is the only one shown to be better than guessing, " in text
     assert "May be as good, but not shown to be better" in text
-    assert "Cheap (bfloat16-chat) (1 B, 100 ms)." in text
+    assert "Cheap (16-bit, chat) (1 B, 100 ms)." in text
 
 
 def test_where_no_model_is_better_than_guessing_none_is_to_be_used(base: Answered) -> None:
@@ -154,7 +154,7 @@ def test_where_no_model_is_better_than_guessing_none_is_to_be_used(base: Answere
     assert isinstance(choice.answer, UseNone)
     assert said(choice).startswith(
         "Use none of these for this: no model measured within 4 GB of memory is significantly better than "
-        "guessing.\nThe best of 2 is Lucky (bfloat16-chat), "
+        "guessing.\nThe best of 2 is Lucky (16-bit, chat), "
     )
 
 
@@ -188,17 +188,15 @@ def test_the_price_of_the_limits_and_what_would_change_the_answer_are_said(base:
     text = said(choice)
     points = f"{40 / (1 - chance):.1f} points (±{100 * choice.price.margin:.1f})"
     assert (
-        f"Your limits cost {points} against Large (bfloat16-chat), which needs 8.9 GB of memory and 1.4 s"
+        f"Your limits cost {points} against Large (16-bit, chat), which needs 8.9 GB of memory and 1.4 s"
         in text
     )
+    assert "To get a model that is significantly better, allow 6 GB of memory: Middle (16-bit, chat)." in text
     assert (
-        "To get a model that is significantly better, allow 6 GB of memory: Middle (bfloat16-chat)." in text
-    )
-    assert (
-        "Over the limits: Large (bfloat16-chat) (8.9 GB of memory and 1.4 s for one answer), Middle"
+        "Over the limits: Large (16-bit, chat) (8.9 GB of memory and 1.4 s for one answer), Middle"
         not in text
     )
-    assert "Large (bfloat16-chat) (8.9 GB of memory and 1.4 s for one answer) and Middle" in text
+    assert "Large (16-bit, chat) (8.9 GB of memory and 1.4 s for one answer) and Middle" in text
     free = chosen(runs[:1], Limits(memory=4000 * MB))
     assert "Your limits cost nothing: the best of all measured models is within them." in said(free)
 
@@ -281,23 +279,23 @@ def test_every_answer_is_told_apart_in_json(base: Answered) -> None:
         )
     ]
     assert [each["answer"] for each in facts] == [
-        {"kind": "use none", "best": "Low (bfloat16-chat)", "not_better_than": "guessing"},
-        {"kind": "one best", "model": "High (bfloat16-chat)"},
+        {"kind": "use none", "best": "Low (16-bit, chat)", "not_better_than": "guessing"},
+        {"kind": "one best", "model": "High (16-bit, chat)"},
         {
             "kind": "cheapest of the best",
-            "model": "High (bfloat16-chat)",
-            "others": ["Near (bfloat16-chat)"],
+            "model": "High (16-bit, chat)",
+            "others": ["Near (16-bit, chat)"],
             "unproven": [],
         },
         {"kind": "nothing measured"},
-        {"kind": "use none", "best": "Low (bfloat16-chat)", "not_better_than": "guessing"},
+        {"kind": "use none", "best": "Low (16-bit, chat)", "not_better_than": "guessing"},
     ]
     assert [each["price"] for each in facts[:4]] == [None] * 4
     price = facts[4]["price"]
     assert isinstance(price, dict)
-    assert price["best"] == facts[4]["better"] == "High (bfloat16-chat)"
+    assert price["best"] == facts[4]["better"] == "High (16-bit, chat)"
     assert price["difference"] == pytest.approx(0.8)
-    assert [model["name"] for model in json.loads(json.dumps(facts[4]))["beyond"]] == ["High (bfloat16-chat)"]
+    assert [model["name"] for model in json.loads(json.dumps(facts[4]))["beyond"]] == ["High (16-bit, chat)"]
 
 
 def test_where_nothing_fits_the_cheapest_of_use_is_named(base: Answered) -> None:
@@ -307,7 +305,7 @@ def test_where_nothing_fits_the_cheapest_of_use_is_named(base: Answered) -> None
     assert choice.price is None
     text = said(choice)
     assert text.startswith("Nothing was measured on one within 100 MB of memory.")
-    assert "allow 900 MB of memory: Large (bfloat16-chat)." in text
+    assert "allow 900 MB of memory: Large (16-bit, chat)." in text
 
 
 def test_models_are_ranked_only_on_tasks_that_all_have(base: Answered) -> None:
@@ -324,7 +322,7 @@ def test_models_are_ranked_only_on_tasks_that_all_have(base: Answered) -> None:
     assert choice.tasks == {"one": 0.75, "two": 0.25}
     assert to_measure(choice) == [
         (
-            "task two with Holed (bfloat16-chat)",
+            "task two with Holed (16-bit, chat)",
             "bench run --models holed --tasks two --dtype bfloat16 --latency",
         )
     ]
@@ -348,7 +346,7 @@ def test_a_model_whose_latency_is_unknown_does_not_fit_and_the_command_is_given(
     )
     assert to_measure(choice) == [
         (
-            "latency of Model (bfloat16-chat)",
+            "latency of Model (16-bit, chat)",
             "bench run --models model --tasks one --dtype bfloat16 --latency",
         )
     ]
@@ -484,7 +482,7 @@ def test_a_score_is_said_as_a_way() -> None:
 
 def test_models_that_had_practice_are_named(base: Answered) -> None:
     runs = [played(base, "tuned", 80, trained_on=("one",)), played(base, "other", 80)]
-    assert "Tuned on this task's training questions: Tuned (bfloat16-chat)." in said(chosen(runs))
+    assert "Tuned on this task's training questions: Tuned (16-bit, chat)." in said(chosen(runs))
     assert "raining questions" not in said(chosen(runs[1:]))
 
 
@@ -505,10 +503,10 @@ def test_with_a_machine_only_its_costs_count_and_accuracy_counts_from_anywhere(b
     assert [each.candidate.first.model_name for each in choice.unclear] == ["away"]
     text = said(choice)
     assert f"Memory, times and energy are those measured on this machine: {HERE}." in text
-    assert "the limits: Away (bfloat16-chat) (latency not measured on this machine)." in text
+    assert "the limits: Away (16-bit, chat) (latency not measured on this machine)." in text
     assert to_measure(choice) == [
         (
-            "latency on this machine of Away (bfloat16-chat)",
+            "latency on this machine of Away (16-bit, chat)",
             "bench run --models away --tasks one --dtype bfloat16 --latency --fresh",
         )
     ]
@@ -534,7 +532,7 @@ def test_a_model_that_ran_one_of_two_tasks_here_is_to_run_the_other_here(base: A
     choice = chosen(runs, Limits(memory=4000 * MB, machine=HERE), one=1.0, two=1.0)
     assert [each.unknown for each in choice.unclear] == [("memory",)]
     [(what, command)] = to_measure(choice)
-    assert what == "memory on this machine of Model (bfloat16-chat)"
+    assert what == "memory on this machine of Model (16-bit, chat)"
     assert command == "bench run --models model --tasks two --dtype bfloat16 --latency --fresh"
     assert sentence(choice).endswith(": no model's memory was measured on this machine.")
 
@@ -566,7 +564,7 @@ def test_languages_are_a_limit_and_a_card_that_states_none_is_not_known_to_fit(b
     assert [each.unknown for each in choice.unclear] == [("languages",)]
     text = said(choice)
     assert "it is the only one measured with support for de and en, " in text
-    assert "the limits: Silent (bfloat16-chat) (languages not stated in its card)." in text
+    assert "the limits: Silent (16-bit, chat) (languages not stated in its card)." in text
     assert to_measure(choice) == []
     alone = sentence(chosen(runs[2:], Limits(languages=("de",))))
     assert alone == "Nothing was measured on one with support for de."
@@ -668,7 +666,7 @@ def test_without_an_answer_the_cheapest_model_of_use_is_named_though_it_is_not_b
     assert isinstance(choice.answer, UseNone)
     assert (
         "To get a model that is significantly better than guessing and the best baseline, allow 9 GB of "
-        "memory: Large (bfloat16-chat)." in said(choice)
+        "memory: Large (16-bit, chat)." in said(choice)
     )
     nothing = said(chosen([runs[2]], Limits(memory=MB)))
     assert "No model over the limits is significantly better than guessing." in nothing
@@ -685,7 +683,7 @@ def test_of_models_over_a_limit_and_others_without_latency_one_sentence_tells_ho
         "limit, and the latency of 2 was not measured."
     )
     assert "Not known to be" not in text
-    assert "allow 9 GB of memory: Huge (bfloat16-chat) (latency not measured)." in said(
+    assert "allow 9 GB of memory: Huge (16-bit, chat) (latency not measured)." in said(
         chosen([*runs, played(base, "huge", 60, memory=9000 * MB, p50=None)], Limits(memory=4000 * MB, p50=1))
     )
 

@@ -173,9 +173,7 @@ def test_a_violation_outweighs_what_is_undecided_and_that_outweighs_what_is_met(
     assert decided(policy_of(cheap, NOT_WORSE), runs).verdict == "INCONCLUSIVE"
     assert decided(policy_of(cheap, NOT_WORSE, costly), runs).verdict == "NO-GO"
     text = said(decided(policy_of(cheap, NOT_WORSE, costly), runs))
-    assert (
-        "NO-GO: of 3 requirements on new (bfloat16-chat), 1 is violated (costly) and 1 is undecided" in text
-    )
+    assert "NO-GO: of 3 requirements on new (16-bit, chat), 1 is violated (costly) and 1 is undecided" in text
 
 
 def test_the_undecided_says_how_many_questions_would_decide_it(base: Answered) -> None:
@@ -258,13 +256,13 @@ def test_what_was_not_measured_is_inconclusive_and_has_its_command(base: Answere
     latency = decided(policy_of({"name": "n", "latency": "1s"}), runs)
     assert (latency.verdict, states(latency)) == ("INCONCLUSIVE", ["not measured"])
     assert not_measured(latency) == [
-        ("new (bfloat16-chat), latency", "bench run --models new --tasks one --latency")
+        ("new (16-bit, chat), latency", "bench run --models new --tasks one --latency")
     ]
     reference = decided(policy_of({"name": "n", "better_than": "unrun"}), runs)
     assert not_measured(reference) == [("unrun has no run", "bench run --models unrun --tasks one --latency")]
     task = decided(policy_of(NOT_WORSE, {"name": "c", "memory": "2GB"}, tasks=["one", "two"]), runs)
     assert states(task) == ["not measured", "not measured"]
-    assert ("new (bfloat16-chat) lacks two", "bench run --models new --tasks two --latency") in not_measured(
+    assert ("new (16-bit, chat) lacks two", "bench run --models new --tasks two --latency") in not_measured(
         task
     )
     nobody = decided(policy_of(NOT_WORSE, {"name": "c", "memory": "2GB"}, model="unrun"), runs)
@@ -293,7 +291,7 @@ def test_costs_count_on_the_machine_that_the_policy_names(base: Answered) -> Non
     [(key, text)] = wrong(policy_of(limit, tasks=["one", "two"]), runs)
     assert key == "machine"
     machines = "fast, 2 cores, 25.3 GB; slow, 2 cores, 25.3 GB"
-    assert text.startswith(f"new (bfloat16-chat) was run on 2 machines ({machines}), and ")
+    assert text.startswith(f"new (16-bit, chat) was run on 2 machines ({machines}), and ")
     assert text.endswith("'quick' limits what it needs: write machine: and one of them")
     assert wrong(policy_of(limit, tasks=["one"]), runs) == []
     assert wrong(policy_of({"name": "n", "disk": "1GB"}, tasks=["one", "two"]), runs) == []
@@ -305,7 +303,7 @@ def test_costs_count_on_the_machine_that_the_policy_names(base: Answered) -> Non
     partly = decided(policy_of(limit, machine="fast", tasks=["one", "two"]), runs)
     assert states(partly) == ["not measured"]
     assert not_measured(partly)[0] == (
-        "new (bfloat16-chat) on fast, 2 cores, 25.3 GB",
+        "new (16-bit, chat) on fast, 2 cores, 25.3 GB",
         "bench run --models new --tasks two --latency --fresh (on that machine)",
     )
     over = decided(policy_of(limit, machine="slow", tasks=["one", "two"]), runs)

@@ -63,7 +63,7 @@ def test_the_tests_are_those_that_the_answer_rests_on(base: Answered) -> None:
     better = {pair.second for pair in made.pairs if pair.test.adjusted <= 0.05 and pair.difference > 0}
     better |= {pair.first for pair in made.pairs if pair.test.adjusted <= 0.05 and pair.difference < 0}
     assert {each.candidate.name for each in among} == {each.name for each in made.models} - better
-    assert better == {"C (bfloat16-5shot)", "D (bfloat16-5shot)"}
+    assert better == {"C (16-bit, 5 solved examples)", "D (16-bit, 5 solved examples)"}
     assert len(made.pairs) == 6
     pair = next(pair for pair in made.pairs if pair.first[0] + pair.second[0] == "AC")
     assert pair.test.p == pytest.approx(mcnemar(30, 0))

@@ -113,10 +113,10 @@ def test_an_axis_has_few_round_numbers_within_its_ends(low: float, high: float) 
 
 
 def test_a_long_name_loses_its_middle_and_keeps_the_variant() -> None:
-    row = ChartRow("A model with a very long name indeed (bfloat16-chat-5shot)", "", 0.0)
+    row = ChartRow("A model with a very long name indeed (16-bit, chat, 5 solved examples)", "", 0.0)
     assert len(row.label) <= 44
-    assert row.label.startswith("A model with a")
-    assert row.label.endswith("(bfloat16-chat-5shot)")
+    assert row.label.startswith("A model wit")
+    assert row.label.endswith("…16-bit, chat, 5 solved examples)")
     assert ChartRow("Short", "", 0.0).label == "Short"
 
 

@@ -40,7 +40,7 @@ def test_the_example_of_the_page_gives_what_the_page_shows(bench: Bench) -> None
 @pytest.mark.parametrize(
     ("requirement", "code", "verdict"),
     [
-        (CHEAP, 0, "GO: SmolLM2 135M Instruct (from Q4_1) (bfloat16-chat) meets the requirement."),
+        (CHEAP, 0, "GO: SmolLM2 135M Instruct (from Q4_1) (16-bit, chat) meets the requirement."),
         ("- {name: cheap, memory: 1GB}\n", 1, "NO-GO: of 1 requirement on SmolLM2 135M"),
         ("- {name: useful, better_than: tfidf}\n", 2, "INCONCLUSIVE: of 1 requirement on SmolLM2 135M"),
         ("- {name: useful, better_than: guessing}\n" + CHEAP, 2, "INCONCLUSIVE: of 2 requirements on "),

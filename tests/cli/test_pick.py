@@ -38,7 +38,7 @@ def test_on_the_committed_results_none_is_to_be_used(bench: Bench) -> None:
     assert [
         line
         for line in rest
-        if "task medqa with SmolLM2 135M Instruct (from Q4_1) (bfloat16-chat-generate)" in line
+        if "task medqa with SmolLM2 135M Instruct (from Q4_1) (16-bit, chat, writes its answer)" in line
     ]
     assert len([line for line in rest if line.startswith(" SmolLM2")]) == 4
 

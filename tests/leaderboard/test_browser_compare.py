@@ -200,12 +200,17 @@ def test_a_run_or_a_task_that_is_not_there_is_said_and_the_rest_is_shown(
 ) -> None:
     page, _, _ = visit(browser, site / "compare.html")
     address = page.url.partition("?")[0]
+    problem = page.locator("#problem")
     page.goto(f"{address}?task=medqa_sample&reference=nobody")
-    assert shown(page).startswith("There is no comparable run nobody here. Compared with ")
+    assert shown(page).startswith("Compared with ")
+    assert problem.inner_text() == "There is no single run named nobody here; it is ignored."
     page.goto(f"{address}?task=%22%3E%3Cscript%3E&runs=,,")
-    assert shown(page).startswith('There is no task "><script> here. Compared with ')
+    assert shown(page).startswith("Compared with ")
+    assert problem.inner_text() == 'There is no task named "><script> here; this is both tasks.'
     page.select_option("#task", "medqa_sample")
-    expect(page.locator("#compare [role=status]")).to_have_text(re.compile("^Comp"))
+    page.wait_for_url("**task=medqa_sample**")
+    assert problem.is_hidden()
+    assert page.locator("#compare [role=status]").inner_text().startswith("Comp")
     (site / "data" / "answers" / "medqa.js").rename(site / "data" / "answers" / "hidden.js")
     try:
         page.goto(f"{address}?task=medqa")
@@ -213,6 +218,26 @@ def test_a_run_or_a_task_that_is_not_there_is_said_and_the_rest_is_shown(
         expect(page.locator("#compare [role=status]")).to_have_text(missing)
     finally:
         (site / "data" / "answers" / "hidden.js").rename(site / "data" / "answers" / "medqa.js")
+
+
+def test_a_run_is_named_as_in_the_terminal_by_its_id_eight_of_its_characters_or_its_model(
+    browser: Browser, site: Path
+) -> None:
+    page, _, _ = visit(browser, site / "compare.html")
+    address = page.url.partition("?")[0]
+    [run, *_] = [row for row in listed(site) if row["model"] == "chance"]
+    run_id = str(run["run"])
+    for name in (run_id, run_id[:8], "chance", "chance/baseline"):
+        page.goto(f"{address}?task=medqa_sample&runs={name}")
+        assert shown(page).startswith("Compared with Chance (baseline)")
+        assert page.locator("#problem").is_hidden()
+    for name in (run_id[0], run_id[:7], "smollm2-135m-instruct-q4_1"):
+        page.goto(f"{address}?task=medqa_sample&runs={name}")
+        assert shown(page).startswith("Compared with SmolLM2")
+        assert (
+            page.locator("#problem").inner_text()
+            == f"There is no single run named {name} here; it is ignored."
+        )
 
 
 def as_number(text: str) -> str:

@@ -183,8 +183,10 @@ def test_what_is_over_is_marked_by_a_sign_and_what_may_be_best_by_an_outline(
     [
         ("?memory=4+potatoes", "Memory: '4 potatoes' is not a limit; write a number above 0 with its unit"),
         ("?within=-5", "One answer within: '-5' is not a limit"),
-        ("?licence=gpl", "No model has the licence 'gpl'."),
-        ("?without=nothing", "The task 'nothing' cannot be left out."),
+        ("?licence=gpl", "There is no licence named gpl here; all are shown."),
+        ("?machine=nonsense", "There is no machine named nonsense here; all are shown."),
+        ("?without=nothing", "There is no task named nothing here; it is ignored."),
+        ("?axis=price", "There is no cost named price here; the first is drawn."),
     ],
 )
 def test_what_cannot_be_read_is_told_and_limits_nothing(
@@ -194,14 +196,26 @@ def test_what_cannot_be_read_is_told_and_limits_nothing(
     assert words in page.locator("[role=alert]").inner_text()
     assert page.locator("#answer").inner_text() == sentence(board.choice())
     assert page.locator("#fit [aria-invalid=true]").count() == ("is not a limit" in words)
+    page.click("text=4 GB")
+    assert page.locator("[role=alert]").is_hidden() == (
+        "One answer within" not in words
+    )  # that is still wrong
 
 
 def test_the_last_task_stays_in(browser: Browser, board: Played) -> None:
     page = opened(browser, board)
     for button in page.locator("#heat thead button").all():
         button.click()
-    assert page.locator("#heat thead [aria-pressed=true]").count() == 1
-    assert page.locator("[role=alert]").inner_text() == "At least one task has to stay in."
+    without = ",".join(board.content.tables)
+    for each in (page, opened(browser, board, f"?without={without}")):
+        assert each.locator("#heat thead [aria-pressed=true]").count() == 1
+        assert each.locator("[role=alert]").inner_text() == "At least one task has to stay in."
+
+
+@pytest.mark.parametrize("memory", ["4", "4GB", "4000 MB"])
+def test_a_limit_presses_the_button_that_means_the_same(browser: Browser, board: Played, memory: str) -> None:
+    page = opened(browser, board, f"?memory={memory}")
+    assert page.locator("#fit [aria-pressed=true]").all_inner_texts() == ["4\u00a0GB"]
 
 
 @pytest.mark.parametrize(("width", "height", "most"), [(1440, 900, 3), (360, 780, 4)])

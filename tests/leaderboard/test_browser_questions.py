@@ -77,6 +77,29 @@ def test_filters_combine_and_the_address_keeps_them(browser: Browser, site: Path
     assert messages == []
 
 
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("group=x", "There is no subject named x here; all are shown."),
+        ("right=a", "There is no run named a here; all are shown."),
+        ("least=many", "In the address, least cannot be many; all are shown."),
+        (
+            "same=yes&most=999",
+            "In the address, most cannot be 999; all are shown. In the address, same cannot be ",
+        ),
+    ],
+)
+def test_what_the_address_asks_in_vain_is_said(
+    browser: Browser, site: Path, table: TaskBoard, query: str, words: str
+) -> None:
+    page, messages = explorer(browser, site, query)
+    assert page.locator("#problem").inner_text().startswith(words)
+    assert total(page) == len(table.rows[0].answers.truth)
+    page.check("[name=unread]")
+    assert page.locator("#problem").is_hidden()
+    assert messages == []
+
+
 def test_questions_that_some_run_left_unread_are_chosen(
     browser: Browser, site: Path, table: TaskBoard
 ) -> None:

@@ -195,6 +195,26 @@ def test_the_narrow_menu_shows_the_address_s_order_and_turns_it(browser: Browser
     assert "sort" not in page.url
 
 
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        ("view", "view named x here; answers are read by "),
+        ("sort", "column named x here; the rows are as ranked."),
+        ("columns", "column named x here; it is ignored."),
+        ("precision", "precision named x here; all are shown."),
+    ],
+)
+def test_what_the_address_asks_of_a_table_in_vain_is_said(
+    browser: Browser, site: Path, key: str, words: str
+) -> None:
+    page, _, messages = visit(browser, task_page(site))
+    usual = shown(page)
+    page.goto(f"{page.url.partition('?')[0]}?medqa_sample.{key}=x")
+    assert page.locator("#problem").inner_text().startswith(f"There is no {words}")
+    assert shown(page) == usual
+    assert messages == []
+
+
 def test_a_line_on_a_phone_opens_in_place_by_touch_and_by_keyboard(browser: Browser, site: Path) -> None:
     page, _, _ = visit(browser, task_page(site), viewport={"width": 360, "height": 800}, has_touch=True)
     line = page.locator(TABLE).locator("tbody tr:visible").first

@@ -19,7 +19,7 @@ from bench.board.candidates import candidates
 from bench.board.choice import Choice, choose
 from bench.board.choice_facts import facts_of
 from bench.board.choice_words import sentence, support, to_measure
-from bench.board.limits import Limits, read_bytes, read_joules, read_seconds
+from bench.board.limits import Limits, read_bytes, read_seconds
 from bench.board.reading import read_board
 from bench.errors import UsageError
 from bench.inputs.cards import all_cards
@@ -48,7 +48,6 @@ CHOOSE = """\
     const choice = opened.choose(limits, weights);
     const { answer, price, better } = choice;
     return {
-      sentence: benchChoice.sentence(choice),
       because: benchChoice.support(choice),
       kind: answer.kind,
       parts: benchChoice.sentenceParts(choice).map((part) => part?.name ?? part),
@@ -99,7 +98,7 @@ KINDS = {
     "one best": "one",
     "cheapest of the best": "cheapest",
 }
-CARD = "name", "title", "architecture", "license", "trained_on", "languages"
+CARD = "name", "title", "architecture", "license", "trained_on"
 COST = "peak_memory_bytes", "peak_device_memory_bytes", "weights_bytes", "model_bytes", "joules"
 EACH_TASK = {"small": (37, (3, 4, 5)), "two": (150, (2,)), "four": (100, (4,)), "mixed": (60, (4, 5))}
 """Questions, and the numbers of options that they have."""
@@ -142,7 +141,6 @@ def in_python(choice: Choice) -> dict[str, Any]:
     text, name = sentence(choice), answer.get("model")
     before, after = ("Use ", text[4 + len(name) :]) if name else (text, "")
     return {
-        "sentence": text,
         "because": support(choice),
         "kind": KINDS[answer["kind"]],
         "parts": [before, name, after],
@@ -193,6 +191,7 @@ def run_of(
         "task": cell.task.model_copy(update={"name": task, "title": task.title()}),
         "model": cell.model.model_copy(update=pick(*CARD)),
         "data": cell.data | {"test": rows},
+        "variant": cell.variant.model_copy(update=pick("dtype")),
         "command": command,
     }
     update = pick("imported") | {
@@ -220,7 +219,6 @@ def played_model(
         "license": draw.choice(["mit", "Apache-2.0", "gemma", ""]),
     } | facts
     facts["processor"] = draw.choice(["first", "second"]).item()
-    facts["languages"] = (("en",), ("en",), ("en", "de"), ())[draw.integers(4)]
     memory, speed, keeps_seconds = int(draw.lognormal(22, 1)), draw.lognormal(-1, 1.5), draw.random() < 0.5
     facts["peak_device_memory_bytes"] = memory if draw.random() < 0.3 else None
     runs: list[Answered] = []
@@ -266,6 +264,7 @@ def played_board(base: Answered, draw: Generator, skills: Sequence[float]) -> tu
     runs += played_model(base, draw, options, "tuned", 0.5, trained_on=("two",))
     runs += played_model(base, draw, options, "imported", 0.5, imported="lm-eval 0.4.9")
     runs += played_model(base, draw, options, "model0", 0.3, weights="other")  # a namesake
+    runs += played_model(base, draw, options, "model0", 0.2, dtype="float16")  # also of 16 bits
     cards = [file.card for file in all_cards()][: int(draw.integers(0, 6))]
     cards += [run.result.cell.model for run in runs[:: len(runs) // 3]]  # of models that have runs
     cards = list({card.name: card for card in cards}.values())
@@ -279,7 +278,7 @@ def digits(value: float, number: int) -> float:
 
 
 def random_limits(draw: Generator, tables: Tables) -> Limits:
-    """Each limit in some cases only, near to what the models need, and at times exactly that."""
+    """Each limit of the form in some cases only, near to what the models need, and at times exactly that."""
     needs = [each.needs for each in candidates(tables)]
 
     def limit(cost: str) -> Any:
@@ -290,11 +289,10 @@ def random_limits(draw: Generator, tables: Tables) -> Limits:
         return int(value) if cost in ("memory", "disk") else digits(value, 4)
 
     licence = draw.choice(["", "", "", "permissive", "mit", "Gemma", "none"])
-    costs = {cost: limit(cost) for cost in ("memory", "p50", "p95", "disk", "joules")}
+    costs = {cost: limit(cost) for cost in ("memory", "p50", "disk")}
     machines = sorted({machine for each in candidates(tables) for machine in each.machines})
     machine = draw.choice(["", "", "", *machines, "elsewhere"]).item()
-    languages = ((), (), (), (), ("en",), ("de", "en"))[draw.integers(6)]
-    return Limits(**costs, licence=str(licence), languages=languages, machine=machine)
+    return Limits(**costs, licence=str(licence), machine=machine)
 
 
 def random_weights(draw: Generator, tables: Tables) -> dict[str, float]:
@@ -389,8 +387,6 @@ def test_models_that_have_no_task_in_common_are_answered(base: Answered, opened:
         (read_bytes, "memory", ("4GB", " 1.5 gb", "512MiB", "0.3 B", "1.0000000001kB")),
         (read_bytes, "disk", (".5TB", "2tib", "7 kib")),
         (read_seconds, "p50", ("500ms", "1.5 s", "2min", "0.1S")),
-        (read_seconds, "p95", ("3ms",)),
-        (read_joules, "joules", ("20J", "0.01Wh", "2 kJ")),
     ],
 )
 def test_a_typed_limit_is_read_as_pythons(
@@ -408,7 +404,7 @@ def test_a_typed_limit_is_read_as_pythons(
 
 def test_a_typed_limit_without_a_unit_has_that_of_the_form_and_nothing_is_no_limit(opened: Opener) -> None:
     page = opened(())
-    for kind, value in (("memory", 4e9), ("disk", 4e9), ("p50", 0.004), ("p95", 0.004), ("joules", 4)):
+    for kind, value in (("memory", 4e9), ("disk", 4e9), ("p50", 0.004)):
         assert page.evaluate(f"benchChoice.readLimit('{kind}', '4')") == {"value": value}
         assert page.evaluate(f"benchChoice.readLimit('{kind}', ' ')") == {"value": None}
 

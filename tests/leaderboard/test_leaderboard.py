@@ -403,6 +403,9 @@ def test_two_runs_are_compared_in_the_terminal(anatomy: Path, bench: Callable[..
     assert "McNemar's p = " in result.stdout
     assert "only Chance (baseline): " in result.stdout
     assert "no finished run matches 'nobody'" in bench("compare", "chance", "nobody").output
+    ids = [json.loads(path.read_text("utf-8"))["cell"]["id"] for path in Path("results").rglob("result.json")]
+    for length, code in ((7, 2), (8, 0)):
+        assert bench("compare", *(run[:length] for run in ids)).exit_code == code
     bench("run", "-m", "majority", "-t", "anatomy", "--limit", "2")
     assert "'majority' has several runs on anatomy: " in bench("compare", "chance", "majority").output
     shown = bench("leaderboard", "show").stdout
