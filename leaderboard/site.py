@@ -12,7 +12,7 @@ from bench import wording
 from bench.board import facts
 from bench.board.board import Board, Row, TaskBoard
 from bench.board.changes import describe_change
-from bench.board.citing import citation
+from bench.board.citing import citation, short_citation
 from bench.board.columns import columns_of, filter_words, has_values, known
 from bench.board.frontier import frontiers
 from bench.board.pairs import row_names
@@ -153,7 +153,7 @@ def _environment(options: Options) -> Environment:
     functions: tuple[Callable[..., Any], ...] = (
         wording.percent, wording.count, wording.cut, wording.size, wording.number, wording.seconds,
         wording.or_dash, wording.short_digest, wording.points, wording.plain_points, wording.score,
-        wording.whole, citation,
+        wording.whole, citation, short_citation,
         facts.estimate, metric_title, view_title, facts.status_name, facts.unanswered,
         facts.different_answers, facts.costs, facts.circumstances, facts.failure_reason,
         describe_change, filter_words, has_values, known, row_names, page_of, page_of_model, page_of_task,
