@@ -15,6 +15,7 @@ from bench.board.changes import describe_change
 from bench.board.citing import citation, short_citation
 from bench.board.columns import columns_of, filter_words, has_values, known
 from bench.board.frontier import frontiers
+from bench.board.leading import leading
 from bench.board.pairs import row_names
 from bench.board.subjects import subjects
 from bench.board.terms import TERMS
@@ -157,7 +158,7 @@ def _environment(options: Options) -> Environment:
         facts.estimate, metric_title, view_title, facts.status_name, facts.unanswered,
         facts.different_answers, facts.costs, facts.circumstances, facts.failure_reason,
         describe_change, filter_words, has_values, known, row_names, page_of, page_of_model, page_of_task,
-        frontiers, rows_apart, rows_by_model, subjects,
+        frontiers, leading, rows_apart, rows_by_model, subjects,
     )  # fmt: skip
     filters: dict[str, Any] = {function.__name__: function for function in functions}
     values: dict[str, Any] = {"options": options, "columns_of": cache(columns_of), "TERMS": TERMS}
