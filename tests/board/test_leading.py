@@ -48,7 +48,7 @@ def test_a_long_table_keeps_its_best_rows_the_unbeaten_ones_and_the_baselines(ta
 def test_the_first_page_says_how_many_rows_it_shows_and_links_to_all(content: Content) -> None:
     table = content.tables["medqa_sample"]
     part = partial(leading, most=5, best=1)
-    content.environment.filters["leading"] = part
+    content.environment.filters.update({"leading": part})
     render = renderer(content)
     first, own = (render(Page(path, kind)).decode() for path, kind in PAGES)
     number = len(part(table).rows)
