@@ -12,9 +12,10 @@ from bench import wording
 from bench.board import facts
 from bench.board.board import Board, Row, TaskBoard
 from bench.board.changes import describe_change
-from bench.board.citing import citation
+from bench.board.citing import citation, short_citation
 from bench.board.columns import columns_of, filter_words, has_values, known
 from bench.board.frontier import frontiers
+from bench.board.leading import leading
 from bench.board.pairs import row_names
 from bench.board.plain import variant_name
 from bench.board.subjects import subjects
@@ -154,11 +155,11 @@ def _environment(options: Options) -> Environment:
     functions: tuple[Callable[..., Any], ...] = (
         wording.percent, wording.count, wording.cut, wording.size, wording.number, wording.seconds,
         wording.or_dash, wording.short_digest, wording.points, wording.plain_points, wording.score,
-        wording.whole, citation,
+        wording.whole, citation, short_citation,
         facts.estimate, metric_title, view_title, facts.status_name, facts.unanswered,
         facts.different_answers, facts.costs, facts.circumstances, facts.failure_reason,
         describe_change, filter_words, has_values, known, row_names, page_of, page_of_model, page_of_task,
-        frontiers, rows_apart, rows_by_model, subjects, variant_name,
+        frontiers, leading, rows_apart, rows_by_model, subjects, variant_name,
     )  # fmt: skip
     filters: dict[str, Any] = {function.__name__: function for function in functions}
     values: dict[str, Any] = {"options": options, "columns_of": cache(columns_of), "TERMS": TERMS}

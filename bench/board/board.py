@@ -113,6 +113,11 @@ class TaskBoard:
         return any(row.result.cell.id == result.cell.id for row in self.rows)
 
     @property
+    def places(self) -> int:
+        """The last place that a row may have."""
+        return max((row.standing.worst for row in self.rows if row.standing), default=0)
+
+    @property
     def scale(self) -> int:
         """Where the accuracy axis ends, in percent: a multiple of 20 that the intervals of all views fit."""
         rows = (*self.rows, *self.apart)

@@ -120,4 +120,4 @@ def different_answers(metrics: Metrics, view: ViewName, main: ViewName) -> str:
     """On how many questions a view gives another answer than the main view."""
     counts = {frozenset(pair.views): pair.items for pair in metrics.disagreements}
     items = counts.get(frozenset((view, main)))
-    return DASH if items is None else str(items)
+    return DASH if items is None else f"{items:,}"

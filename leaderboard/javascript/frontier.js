@@ -22,6 +22,7 @@
     joules: ["Energy of one answer", (value) => `${number(value)}\u202fJ`],
   };
   const [LEFT, RIGHT, TOP, BOTTOM, LINE] = [40, 14, 12, 44, 14];
+  const LABELLED = 20; // with more points, a number stands only for those that no other beats
   const pen = make("canvas").getContext("2d");
 
   function node(name, attributes = {}, ...children) {
@@ -120,8 +121,7 @@
       const link = node("a", { href: place.page, class: `${state}${best ? " best" : ""}`, tabindex: at ? -1 : 0, "aria-label": words });
       if (low !== undefined) link.append(node("path", { d: `M${x} ${place.from}V${place.to}` }));
       link.append(node("circle", { class: "hit", cx: x, cy: y }), node("circle", { cx: x, cy: y }));
-      link.onpointerenter = () => tell(place);
-      link.onfocus = () => tell(place);
+      link.onpointerenter = link.onfocus = () => tell(place);
       return link;
     }
 
@@ -130,33 +130,33 @@
       card.hidden = !place;
       onPoint(place && place.id);
       if (!place) return;
-      const name = make("b");
-      name.textContent = place.name;
-      card.replaceChildren(name, make("br"), place.facts);
+      card.replaceChildren(make("b", {}, place.name), make("br"), place.facts);
       const left = place.x > width / 2 ? place.x - card.offsetWidth - 10 : place.x + 10;
       card.style.left = `${Math.max(0, Math.min(left, width - card.offsetWidth))}px`;
       card.style.top = `${svg.getBoundingClientRect().top - figure.getBoundingClientRect().top + place.y + 10}px`;
     }
 
-    // Names in the nearest free place; where there is none, important models have a number.
+    // Names in the nearest free place; where there is none, important models have a number below.
     function labels(places, width, height) {
-      const taken = places.map(({ x, y }) => [x - 6, y - 6, x + 6, y + 6]);
+      const taken = places.flatMap(({ x, y, from, to }) => [[x - 6, y - 6, x + 6, y + 6], [x - 1, to, x + 1, from]]); // with whiskers
       const rank = ({ state, best }) => (state === "chosen" ? 0 : best ? 1 : state === "tied" ? 2 : 3);
       const numbered = [];
       const made = [...places].sort((a, b) => rank(a) - rank(b)).flatMap((place) => {
         const important = rank(place) < 3;
         pen.font = `${important ? 600 : 400} 12px system-ui, sans-serif`;
-        const find = (text, tries) => {
+        const tries = important ? [0, -14, 14, -26, 26] : [0];
+        const find = (text) => {
           const wide = pen.measureText(text).width + 2;
           return tries.flatMap((up) => [place.x + 8, place.x - 8 - wide, place.x - wide / 2].map((left) => [left, place.y - LINE / 2 + up, left + wide, place.y + LINE / 2 + up]))
             .find((box) => box[0] >= LEFT && box[2] <= width - 2 && box[1] >= 2 && box[3] <= height - BOTTOM && !taken.some((other) => overlap(box, other)));
         };
-        let text = place.label || place.name;
-        let box = find(text, important ? [0, -14, 14, -26, 26] : [0]);
-        if (!box && important) {
+        const name = place.label || place.name;
+        let text = name;
+        let box = find(text);
+        if (!box && rank(place) < (places.length > LABELLED ? 2 : 3)) {
           text = String(numbered.length + 1);
-          box = find(text, [0, -14, 14, -26, 26]);
-          if (box) numbered.push(`${text} ${place.label || place.name}`);
+          box = find(text);
+          if (box) numbered.push(`${text} ${name}`);
         }
         if (!box) return [];
         taken.push(box);

@@ -7,7 +7,7 @@ import pytest
 
 from bench.board.board import Board, TaskBoard
 from bench.board.candidates import candidates
-from bench.board.citing import citation
+from bench.board.citing import citation, short_citation
 from bench.board.forest import contrasts_across, contrasts_on, forest
 from bench.board.profile import standings_of
 from bench.board.profile_charts import letters_chart, strip_chart, subjects_chart
@@ -127,6 +127,7 @@ def test_a_citation_names_data_engine_and_the_newest_run(sample: TaskBoard) -> N
         f"SLM Bench, medqa_sample, data {sample.data_sha256[:10]}, "
         f"engine {sample.rows[0].result.cell.engine_version}, newest run of {newest}"
     )
+    assert short_citation([sample] * 8) == f"SLM Bench, 8 tasks, newest run of {newest}"
 
 
 def test_a_place_is_what_the_pairs_between_models_leave_open(board: Board) -> None:

@@ -44,14 +44,16 @@ def test_a_model_is_one_row_until_its_variants_are_opened(browser: Browser, site
 
 
 def test_folded_rows_are_low_and_heads_and_names_stay(browser: Browser, site: Path) -> None:
-    page, _, _ = visit(browser, task_page(site), viewport={"width": 800, "height": 500})
+    page, _, _ = visit(browser, task_page(site), viewport={"width": 900, "height": 500})
     heights = (
         page.locator(TABLE).locator("tbody tr:visible").evaluate_all("rows => rows.map(r => r.offsetHeight)")
     )
-    assert max(heights) <= 64  # a name of two lines
+    assert max(heights) <= 76  # a name of two lines, how it was run, and a warning
     assert min(heights) <= 42
     box = page.locator(f"{SAMPLE} .scroll:has(> .board)").first
-    box.evaluate("box => { box.style.maxHeight = '150px'; box.scrollTo(400, 400) }")
+    box.evaluate(
+        "box => { Object.assign(box.style, { maxHeight: '150px', width: '400px' }); box.scrollTo(400, 400) }"
+    )
     place = box.bounding_box()
     head = page.locator(f"{SAMPLE} th[data-name=accuracy]").first.bounding_box()
     name = page.locator(TABLE).locator("tbody th:visible").last.bounding_box()
@@ -60,6 +62,29 @@ def test_folded_rows_are_low_and_heads_and_names_stay(browser: Browser, site: Pa
     assert name
     assert abs(head["y"] - place["y"]) < 3
     assert abs(name["x"] - place["x"]) < 3
+
+
+@pytest.mark.parametrize("width", [768, 1024, 1216])
+def test_a_tablet_shows_all_columns_without_scrolling(browser: Browser, site: Path, width: int) -> None:
+    page, _, _ = visit(browser, task_page(site), viewport={"width": width, "height": 900})
+    box = page.locator(f"{SAMPLE} .scroll:has(> .board)").first
+    assert box.evaluate("box => box.scrollWidth - box.clientWidth") == 0
+
+
+def test_no_name_in_the_drawing_lies_over_a_whisker(browser: Browser, site: Path) -> None:
+    page, _, _ = visit(browser, task_page(site))
+    boxes = page.locator(f"{SAMPLE} figure svg").first.evaluate(
+        """svg => ["text.name", "a path"].map(kind => [...svg.querySelectorAll(kind)].map(part => {
+             const { x, y, width, height } = part.getBBox();
+             return [x, y, x + width, y + height];
+           }))"""
+    )
+    names, whiskers = boxes
+    assert names
+    assert whiskers
+    for left, top, right, bottom in names:
+        for x, high, _, low in whiskers:
+            assert not (left < x < right and top < low and bottom > high)
 
 
 def test_another_view_leaves_no_sentence_of_the_old_one(browser: Browser, site: Path) -> None:
