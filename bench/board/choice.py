@@ -6,6 +6,7 @@ Limits are never weighed against accuracy: a model is within all of them, or it 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
@@ -287,4 +288,4 @@ def _detectable(field: _Field) -> float | None:
     models = field.where(baseline=False)
     rows, columns = np.triu_indices(len(models), 1)
     margins = field.compared.margin[np.ix_(models, models)][rows, columns] if models else np.zeros(0)
-    return shown_by(float(np.median(margins))) if len(margins) else None
+    return shown_by(median(margins.tolist())) if len(margins) else None  # NumPy's imports masked arrays

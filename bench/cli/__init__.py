@@ -3,27 +3,54 @@
 import os
 import signal
 import sys
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib import import_module
 
 import click
 
 import bench
 from bench.cli import options
-from bench.cli.bundle import bundle
-from bench.cli.compare import compare
-from bench.cli.doctor import doctor
-from bench.cli.export import export
-from bench.cli.gate import gate
-from bench.cli.importing import importing
-from bench.cli.leaderboard import leaderboard
-from bench.cli.models import models
-from bench.cli.pick import pick
-from bench.cli.results import results
-from bench.cli.run import run
-from bench.cli.suites import suites
-from bench.cli.tasks import tasks
-from bench.cli.tune import tune
-from bench.cli.verify import verify
 from bench.errors import BenchError, FileError
+
+MODULES = {
+    "bundle": "bundle",
+    "compare": "compare",
+    "doctor": "doctor",
+    "export": "export",
+    "gate": "gate",
+    "import": "importing",
+    "leaderboard": "leaderboard",
+    "models": "models",
+    "pick": "pick",
+    "results": "results",
+    "run": "run",
+    "suites": "suites",
+    "tasks": "tasks",
+    "tune": "tune",
+    "verify": "verify",
+}
+"""Of each command, the module of this package that has it, as a function that is called like the module."""
+
+
+class Commands(Mapping[str, click.Command]):
+    """The commands by name. One is imported when it is looked up: a call loads no other."""
+
+    def __getitem__(self, name: str) -> click.Command:
+        return _command(MODULES[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(MODULES)
+
+    def __len__(self) -> int:
+        return len(MODULES)
+
+
+@cache
+def _command(module: str) -> click.Command:
+    command: click.Command = getattr(import_module(f"bench.cli.{module}"), module)
+    options.refuse_empty(command)
+    return command
 
 
 class Bench(click.Group):
@@ -49,7 +76,11 @@ class Bench(click.Group):
             raise SystemExit(128 + signal.SIGPIPE) from None
 
 
-@click.group(cls=Bench, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=Bench,
+    commands=Commands(),
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(bench.__version__, prog_name="bench")
 def main() -> None:
     """SLM Bench: which small language model should you run on the hardware you have?
@@ -60,24 +91,3 @@ def main() -> None:
     bench leaderboard build            build the site from the results
     bench tasks new my_task            start a task with your own questions
     """  # noqa: D301 (click reads the backspace as "keep these lines")
-
-
-for command in (
-    run,
-    tune,
-    results,
-    compare,
-    pick,
-    gate,
-    tasks,
-    suites,
-    models,
-    leaderboard,
-    export,
-    importing,
-    verify,
-    bundle,
-    doctor,
-):
-    options.refuse_empty(command)
-    main.add_command(command)

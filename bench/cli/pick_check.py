@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.cli.run import Selection, plan_selected, run
 from bench.errors import BenchError
 
 if TYPE_CHECKING:
@@ -81,6 +80,7 @@ def _cell(row: "Row", limit: int | None, seconds: float | None, data_dir: Path |
     from bench.board.recheck import reason_not_repeated
     from bench.cells.cell import CannotRun, Cell, NeedsTuning
     from bench.cells.wish import Settings
+    from bench.cli.run import Selection, plan_selected, run
 
     facts = row.result.cell
     words = [word for word in shlex.split(facts.command)[2:] if word != "--fresh"]

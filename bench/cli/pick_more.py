@@ -70,15 +70,16 @@ def supplement(board: "Board", choice: "Choice", cards: "Sequence[CardFile]", mo
         if value and not more.check:
             raise UsageError(f"{option} needs --check")
     from bench.board.estimates import estimates
-    from bench.board.explain import explain
     from bench.inputs.file_sizes import file_size
 
     wanted = {card.name for card in choice.unmeasured}
     sizes = {file.name: size for file in cards if file.name in wanted and (size := file_size(file))}
-    return Supplement(
-        estimates(board.tasks, choice, sizes, _here(board)),
-        explain(board.tasks, choice) if more.explain else None,
-    )
+    explanation = None
+    if more.explain:
+        from bench.board.explain import explain
+
+        explanation = explain(board.tasks, choice)
+    return Supplement(estimates(board.tasks, choice, sizes, _here(board)), explanation)
 
 
 def _here(board: "Board") -> str:
@@ -96,12 +97,14 @@ def _here(board: "Board") -> str:
 def show_supplement(more: Supplement) -> None:
     """Print the estimates, and the explanation."""
     from bench.board.estimate_words import estimate_lines, inputs
-    from bench.board.explain_words import explain_lines
 
     for line in estimate_lines(more.estimates):
         click.echo(line)
-    for line in explain_lines(more.explanation, inputs(more.estimates)) if more.explanation else ():
-        click.echo(line)
+    if more.explanation:
+        from bench.board.explain_words import explain_lines
+
+        for line in explain_lines(more.explanation, inputs(more.estimates)):
+            click.echo(line)
 
 
 def facts_of_supplement(more: Supplement, checked: Checked | None) -> Facts:

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, ValidationInfo
 
 from bench.errors import there_are
 from bench.inputs.prompts import ExemplarChoice, system_problems, template_problems
@@ -36,7 +36,17 @@ def checked_template(prompt: str, extra: Collection[str] | None) -> str:
     return prompt
 
 
-def _checked_system(text: str) -> str:
+CHECKED = "checked"
+"""The context of a validation of values that were checked before: templates are not parsed again."""
+
+
+def _checked_prompt(prompt: str, info: ValidationInfo) -> str:
+    return prompt if info.context == CHECKED else checked_template(prompt, None)
+
+
+def _checked_system(text: str, info: ValidationInfo) -> str:
+    if info.context == CHECKED:
+        return text
     if problems := system_problems(text):
         raise ValueError("; ".join(problems))
     return text
@@ -47,7 +57,7 @@ def _id(raw: Any) -> Any:
     return str(raw) if isinstance(raw, int) and not isinstance(raw, bool) else raw
 
 
-PromptTemplate = Annotated[str, AfterValidator(lambda prompt: checked_template(prompt, None))]
+PromptTemplate = Annotated[str, AfterValidator(_checked_prompt)]
 """A template; its variables are checked with the task, which may add some."""
 SystemText = Annotated[str, AfterValidator(_checked_system)]
 """A text, or a template of the group."""

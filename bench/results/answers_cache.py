@@ -25,6 +25,7 @@ import bench
 from bench.config import Strict
 from bench.errors import FileError
 from bench.folders import BUILT_IN, cache_folder
+from bench.inputs.task_values import CHECKED
 from bench.results.answers import Answered, Answers, AnyRun, read_files, result_files
 from bench.results.result import DoneResult
 from bench.results.store import write_whole
@@ -174,7 +175,7 @@ def _load(results: Path) -> dict[Path, _Kept]:
     gc.disable()  # to look through the values of a thousand runs for garbage takes as long as to make them
     try:
         with np.load(cache_file(results), allow_pickle=False) as file:
-            index = _Index.model_validate_json(file["index"].tobytes())
+            index = _Index.model_validate_json(file["index"].tobytes(), context=CHECKED)
             if index.version != _version():
                 return {}
             arrays = {name: file[name] for name in (*_EACH, "views", "scores")}

@@ -8,8 +8,6 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import psutil
-
 import bench
 from bench.engines.device import device_title
 from bench.results.result import Provenance
@@ -32,6 +30,8 @@ def provenance(jobs: int = 1, stops: int = 0) -> Provenance:
 
     `jobs` is how many cells run side by side, and `stops` how often the run was interrupted.
     """
+    import psutil  # here: readers of results never ask this machine
+
     return Provenance(
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
         bench_version=bench.__version__,

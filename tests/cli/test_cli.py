@@ -33,6 +33,29 @@ def test_help_imports_nothing_but_click() -> None:
     assert "Usage: " in done.stdout
 
 
+def test_pick_imports_no_other_command_and_nothing_that_it_does_not_use(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BENCH_CACHE_DIR", str(tmp_path))
+    bench("pick", "--results", str(ROOT / "results"))  # from here on, runs are in the cache
+    code = (
+        "import sys\n"
+        "from bench.cli import MODULES, main\n"
+        "main(['pick', '--results', sys.argv[1]], standalone_mode=False)\n"
+        "unused = {'jinja2', 'numpy.ma', 'psutil', 'scipy', 'sklearn', 'torch', 'transformers'}\n"
+        "unused |= {'bench.board.explain', 'bench.sweeps'}\n"
+        "unused |= {f'bench.cli.{module}' for module in MODULES.values() if module != 'pick'}\n"
+        "print(sorted(unused & set(sys.modules)))"
+    )
+    words = [sys.executable, "-c", code, str(ROOT / "results")]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_mistyped_command_is_answered_with_the_nearest_one(bench: Bench) -> None:
+    assert "pick" in bench("pik").stderr
+
+
 def test_the_command_reference_is_the_commands_own_help(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(ROOT / "docs")
     from cli_reference import reference
