@@ -163,7 +163,8 @@ def unranked(runs: Sequence[AnyRun], cards: Sequence[ModelCard], damaged: Sequen
 def _task_board(runs: Sequence[AnyRun], cards: Sequence[ModelCard]) -> TaskBoard:
     main = _main(runs)
     task, test = (main.task, main.data["test"]) if main else (runs[0].result.task, runs[0].result.test)
-    rows = [_row(run, main) for run in runs if isinstance(run, Answered) and main]
+    answered = [run for run in runs if isinstance(run, Answered)]
+    rows = [Row(run, _apart(run.result.cell, main)) for run in answered] if main else []
     failures = [Failure(run.result, run.folder) for run in runs if isinstance(run, Unanswered)]
     table = [row for row in rows if not row.apart]
     machines = {machine_of(row.result.provenance) for row in table or rows}
@@ -251,10 +252,6 @@ def _main(runs: Sequence[AnyRun]) -> CellFacts | None:
         ),
         default=None,
     )
-
-
-def _row(run: Answered, main: CellFacts) -> Row:
-    return Row(run, _apart(run.result.cell, main))
 
 
 def _apart(cell: CellFacts, main: CellFacts) -> str:

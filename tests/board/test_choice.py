@@ -368,12 +368,12 @@ def test_what_is_over_a_limit_on_one_task_is_over_it_whatever_is_not_known_of_an
     ]
     choice = chosen(runs, Limits(p50=0.5), **every)
     assert [each.over for each in choice.beyond] == [("900\u202fms for one answer",)]
-    assert [candidate.name for candidate in choice.holes] == ["Open (bfloat16-chat)"]
+    assert [candidate.name for candidate in choice.holes] == ["Open (16-bit, chat)"]
     assert (
-        "Over the limits: Untimed (bfloat16-chat) (900 ms for one answer) and Holed (bfloat16-chat) (800 ms"
+        "Over the limits: Untimed (16-bit, chat) (900 ms for one answer) and Holed (16-bit, chat) (800 ms"
         in (said(choice))
     )
-    assert [what for what, _ in to_measure(choice)] == ["task two with Open (bfloat16-chat)"]
+    assert [what for what, _ in to_measure(choice)] == ["task two with Open (16-bit, chat)"]
     lacking = json.loads(json.dumps(facts_of(choice)))["lacking"]
     assert [each["over"] for each in lacking] == [[], ["800\u202fms for one answer"]]
     within = chosen(runs, Limits(p50=1.0), **every)

@@ -312,7 +312,7 @@ def test_costs_count_on_the_machine_that_the_policy_names(base: Answered) -> Non
     assert states(decided(policy_of(limit, machine="this", model="other"), runs)) == ["met"]
     both = replace(runs[0], elsewhere=(played(base, "new", first(240), processor="slow", p50=0.9).result,))
     assert wrong(policy_of(limit), [both])[0][1].startswith(
-        "new (bfloat16-chat) was run on 2 machines (fast, "
+        "new (16-bit, chat) was run on 2 machines (fast, "
     )
     for machine, state in (("fast", "met"), ("slow", "violated")):
         assert states(decided(policy_of(limit, machine=machine), [both])) == [state]

@@ -73,7 +73,8 @@ def test_other_answers_and_a_limit_that_is_not_kept_do_not_hold(bench: Bench, co
 
 
 def forge(folder: Path, records: list[dict[str, Any]]) -> None:
-    """Write these records and the summary that belongs to them, with an answer in 1 ms."""
+    """Write these records and the summary that belongs to them, as this machine's, with an answer in 1 ms."""
+    from bench.results.provenance import provenance
     from bench.results.store import digest, records_bytes, write_run
     from bench.scoring.metrics import installed_metrics, measure
     from bench.scoring.record import Record
@@ -86,7 +87,11 @@ def forge(folder: Path, records: list[dict[str, Any]]) -> None:
     assert alone
     cost = result.cost.model_copy(update={"alone": alone.model_copy(update={"p50": 0.001, "p95": 0.001})})
     data = records_bytes(made)
-    facts = {"metrics": measure(made, installed_metrics(result.metrics.values)), "cost": cost}
+    facts = {
+        "metrics": measure(made, installed_metrics(result.metrics.values)),
+        "cost": cost,
+        "provenance": provenance(),
+    }
     changed = result.model_copy(update=facts | {"records_sha256": digest(data)})
     write_run(folder.parents[2], folder.relative_to(folder.parents[2]), changed, data)
 

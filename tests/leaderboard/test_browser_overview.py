@@ -166,7 +166,7 @@ def test_what_is_over_is_marked_by_a_sign_and_what_may_be_best_by_an_outline(
 ) -> None:
     page = opened(browser, board, "?memory=4+GB&within=500+ms")
     choice = board.choice(Limits(memory=4 * 10**9, p50=0.5))
-    over = sum(len(each.over) for each in choice.beyond)
+    over = sum(len(each.over) for each in choice.beyond) + sum(len(words) for _, words in choice.excluded)
     assert page.locator("#beyond .over").count() == over > 0
     assert page.locator("#fitting .over").count() == 0
     content = "cell => getComputedStyle(cell, '::before').content"

@@ -161,11 +161,9 @@ def test_keys_choose_a_question_and_open_it(browser: Browser, site: Path) -> Non
     assert page.locator(".chosen a").inner_text() == second
     assert page.locator("canvas").get_attribute("aria-valuenow") == "2"
     page.keyboard.press("Enter")
-    page.wait_for_url("**/questions/medqa_sample/*.html")
-    own = page.locator("h1").inner_text().split()[0]
-    assert own == second
+    expect(page.locator("h1")).to_contain_text(f"{second} ")
     page.keyboard.press("ArrowRight")
-    expect(page.locator("h1")).not_to_contain_text(own)
+    expect(page.locator("h1")).not_to_contain_text(second)
 
 
 def test_the_matrix_shows_what_is_right_and_a_click_chooses(

@@ -150,9 +150,9 @@ def test_a_failed_cell_is_on_the_page_with_its_reason_and_never_a_number(
     site = make_site(results, all_cards())
     index = files(site)["tasks/anatomy.html"].decode()
     assert re.search(
-        r'broken</a>, \w+: <span class="failed">failed</span>, the weights cannot be loaded', index
+        r'>broken \([\w, -]+\)</a>: <span class="failed">failed</span>, the weights cannot be loaded', index
     )
-    assert index.count("broken</a>") == 1
+    assert index.count(">broken (") == 1
     assert "broken" not in "".join(re.findall(r"<table.*?</table>", index, re.DOTALL))
 
 
