@@ -16,6 +16,7 @@ demo: .venv/installed
 test: .venv/installed-dev
 	.ci/browser
 	.ci/tokenizers
+	.ci/llama-cpp
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
 
 lint: .venv/installed-dev

@@ -45,19 +45,21 @@ LACKING = {
     "tokenizers": None
     if (REAL_TOKENIZERS / "qwen.tiktoken").is_file()
     else "real tokenizers: .ci/tokenizers",
+    "llama_cpp": None if importlib.util.find_spec("llama_cpp") else "llama-cpp-python: .ci/llama-cpp",
     "browser": None if shutil.which("chromium") else "Chromium",
     "gpu": None if torch.cuda.is_available() else "a CUDA device",
 }
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    # In CI only the real MedQA files and a GPU may be absent; anything else would be a hole in the net.
+    # In CI only the real MedQA files, a GPU and a compiled library may be absent; anything else would be a
+    # hole in the net.
     for item in items:
         for marker, lacking in LACKING.items():
             if (
                 lacking
                 and item.get_closest_marker(marker)
-                and (marker in ("medqa", "gpu") or not os.environ.get("CI"))
+                and (marker in ("medqa", "gpu", "llama_cpp") or not os.environ.get("CI"))
             ):
                 item.add_marker(pytest.mark.skip(reason=f"needs {lacking}"))
 

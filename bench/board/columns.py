@@ -150,6 +150,13 @@ PARAMETERS = Column(
 )
 SIZE_CLASS = Column("size", "Size", _size_class)
 PRECISION = Column("precision", "Precision", lambda row: row.result.cell.variant.precision, extra=True)
+RUNTIME = Column(
+    "runtime",
+    "Runtime",
+    lambda row: row.result.cell.variant.runtime,
+    lambda row: row.result.cell.variant.runtime or "baseline",
+    extra=True,
+)
 PRECISION_CLASS = Column("precision", "Precision", _precision_class)
 TUNED = Column(
     "tuned",
@@ -230,7 +237,7 @@ _TABLES: dict[TableKind, tuple[Column, ...]] = {
     "export": (
         TASK, RANK_BEST, RANK_WORST, MODEL, TITLE, VARIANT, FAMILY, VIEW,
         ACCURACY, LOW, HIGH, ABOVE_CHANCE, RIGHT, QUESTIONS,
-        PARAMETERS, PRECISION, TUNED, EXEMPLARS, PROMPT,
+        PARAMETERS, RUNTIME, PRECISION, TUNED, EXEMPLARS, PROMPT,
         SPEED, MEMORY, HELD, DISK, ALONE, ALONE_P95, JOULES,
         LICENCE, HARDWARE, FINISHED, IMPORTED, RUN,
     ),
@@ -239,8 +246,8 @@ _TABLES: dict[TableKind, tuple[Column, ...]] = {
     "paper": (RANK, TITLE, VARIANT, ACCURACY, INTERVAL, SPEED, MEMORY),
     "page": (
         RANK, TITLE, ACCURACY, INTERVAL, PARAMETERS, MEMORY, ALONE, ALONE_P95, LICENCE,
-        RIGHT, PRECISION, SPEED, DISK, FINISHED,
+        RIGHT, RUNTIME, PRECISION, SPEED, DISK, FINISHED,
     ),
     "variants": (RANK, ACCURACY, INTERVAL, SPEED, MEMORY, HELD),
-    "filters": (FAMILY, SIZE_CLASS, PRECISION_CLASS, TUNED, LICENCE, HARDWARE),
+    "filters": (FAMILY, SIZE_CLASS, RUNTIME, PRECISION_CLASS, TUNED, LICENCE, HARDWARE),
 }  # fmt: skip

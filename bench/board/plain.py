@@ -1,5 +1,6 @@
 """A variant in the words of a first screen: "4-bit, 5 solved examples". Pure."""
 
+import re
 from collections.abc import Iterator
 
 from bench.results.variant import Variant
@@ -8,6 +9,16 @@ _BITS = {
     "float32": "32-bit", "float16": "16-bit", "bfloat16": "16-bit", "int8": "8-bit", "fp8": "8-bit",
     "nf4": "4-bit", "fp4": "4-bit", "int4": "4-bit", "mxfp4": "4-bit",
 }  # fmt: skip
+
+
+_GGUF = re.compile(r"I?Q(\d)|TQ(\d)|B?F(\d\d)$")
+"""Formats of GGUF files, with the bits that most weights take."""
+
+
+def _bits(name: str) -> str:
+    """A number format in plain words; of GGUF's, which are many, the name as well."""
+    match = _GGUF.match(name)
+    return f"{match[match.lastindex or 0]}-bit {name}" if match else _BITS.get(name, name)
 
 
 def plain_words(variant: Variant) -> tuple[str, ...]:
@@ -23,7 +34,7 @@ def variant_name(variant: Variant) -> str:
 def _words(variant: Variant) -> Iterator[str]:
     quantized = variant.quantize if variant.quantize != "none" else variant.weights_format
     if bits := quantized or variant.dtype:
-        yield _BITS.get(bits, bits)
+        yield _bits(bits)
     if variant.adapter:
         yield "tuned here"
     if variant.prompt == "chat":

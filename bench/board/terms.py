@@ -106,7 +106,14 @@ COSTS = (
         "precision",
         "Precision",
         "How many bits each number has: 16-bit is usual, 4-bit and 8-bit take less memory.",
-        "The data type of the weights: bfloat16, float16 or float32, or the quantisation: int8, nf4, fp4.",
+        "The data type of the weights: bfloat16, float16 or float32, or the quantisation: int8, nf4, fp4, or "
+        "the format of a GGUF file, such as Q4_K_M.",
+    ),
+    Term(
+        "runtime",
+        "Runtime",
+        "The program that ran the model: another one may take less memory or time for the same answers.",
+        "transformers with PyTorch, llama.cpp for GGUF files, or the program that an imported run is from.",
     ),
 )
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from bench.cells.cell import Cell, NeedsTuning, Runnable
-from bench.inputs.weights import RemoteWeights
+from bench.inputs.weights import RemoteWeights, Weights
 from bench.results.machine import has_accelerator, machine_of, this_machine
 from bench.results.result import DoneResult
 from bench.types import Dtype
@@ -11,7 +11,7 @@ from bench.types import Dtype
 LIBRARY_BYTES = 700_000_000
 """Memory of a cell's process besides the weights: libraries, tokenizer, kernels, activations."""
 BASELINE_BYTES = 300_000_000
-"""Memory of the process of a baseline."""
+"""Memory of the process of a baseline, and of llama.cpp besides its file."""
 LOADING_FACTOR = 2.0
 """How many copies of the weights are in memory while they are loaded.
 
@@ -30,14 +30,27 @@ def weights_bytes(cell: Cell) -> int:
     0 where their size is unknown, and where they go to an accelerator's memory.
     """
     variant, card = cell.facts.variant, cell.facts.model
-    if variant.dtype is None or has_accelerator():
+    if has_accelerator():
         return 0
+    if variant.dtype is None:
+        return _file_bytes(cell.weights)
     bytes_each = _QUANTISED.get(variant.weights_format or variant.quantize, _BYTES[variant.dtype])
     parameters = card.text_parameters or card.parameters
     if parameters is None:
         # Files hold at most four bytes for each parameter, so this is a lower bound.
         parameters = ((cell.weights.bytes if cell.weights else 0) or card.download_bytes or 0) // 4
     return int(parameters * bytes_each)
+
+
+def _file_bytes(weights: Weights | RemoteWeights | None) -> int:
+    """The size of a GGUF file that is used as it is; 0 where it is unknown, and for all else."""
+    match weights:
+        case Weights(bits=float(), bytes=size):
+            return size
+        case RemoteWeights(bytes=int(size)) if weights.file:
+            return size
+        case _:
+            return 0
 
 
 def bytes_to_download(cell: Cell) -> int | None:
@@ -60,7 +73,7 @@ def expected_peak_bytes(cell: Runnable, before: Iterable[DoneResult]) -> int:
     if known := [peak for peak in peaks if peak]:
         return max(known)
     if cell.facts.variant.dtype is None:
-        return BASELINE_BYTES
+        return BASELINE_BYTES + weights_bytes(cell)
     return int(LIBRARY_BYTES + LOADING_FACTOR * weights_bytes(cell))
 
 

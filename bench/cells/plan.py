@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bench.cells.adapted import with_adapter, with_quick_tuning
 from bench.cells.cell import CannotRun, Cell, NeedsTuning, Planned
+from bench.cells.locate import Locate, Located, locator
 from bench.cells.repeat import command_of
 from bench.cells.variant import variant_of
 from bench.cells.wish import DEFAULTS, UNTOUCHED, Change, Quick, Settings, Untouched, Wish
@@ -23,7 +24,6 @@ from bench.inputs.model_card import ModelCard, PathSource
 from bench.inputs.prompts import NO_EXEMPLARS, Exemplars
 from bench.inputs.task import Task, TaskFile
 from bench.inputs.task_data import ROLES
-from bench.inputs.weights import RemoteWeights, Trust, Weights, find_weights
 from bench.results.identity import identity
 from bench.results.result import CellFacts, split_facts, task_facts
 from bench.results.variant import Variant
@@ -67,10 +67,6 @@ class TaskData:
         return split
 
 
-Located = Weights | RemoteWeights | None
-"""Where a model's weights are; None for a model without any."""
-
-
 def plan(
     tasks: Sequence[TaskFile],
     cards: Sequence[AnyCard],
@@ -87,7 +83,7 @@ def plan(
     """
     for file in tasks:
         _check_code(file.task, allowed=settings.allow_code)
-    weights = {file.name: _weights(file, settings.trust, offline=offline) for file in cards}
+    locate = locator(cards, settings.trust, offline=offline)
     cells: dict[str, Planned] = {}
     missing: dict[Missing, None] = {}
     mistakes: dict[Mistake, None] = {}
@@ -95,7 +91,7 @@ def plan(
         try:
             data = _data(file, cards, wishes, data_dir=data_dir, offline=offline)
             for card, wish in product(cards, wishes):
-                match _planned(data, card, weights[card.name], wish, settings):
+                match _planned(data, card, locate, wish, settings):
                     case Missing() as gap:
                         missing[gap] = None
                     case cell:
@@ -111,15 +107,6 @@ def _check_code(task: Task, *, allowed: bool) -> None:
     code = next((name for name in task.metrics if name.startswith("evaluate:")), None)
     if code and not allowed:
         raise UsageError(f"task {task.name}: its metric {code} is Python code; allow it with --allow-code")
-
-
-def _weights(file: AnyCard, trust: Trust, *, offline: bool) -> Located | Unavailable:
-    if isinstance(file, BrokenCard):
-        return None
-    try:
-        return find_weights(file, offline=offline, trust=trust)
-    except Unavailable as error:
-        return error
 
 
 def _data(
@@ -166,17 +153,22 @@ def _change(card: ModelCard, wish: Wish) -> Change | Unavailable:
 
 
 def _planned(
-    data: TaskData, file: AnyCard, weights: Located | Unavailable, wish: Wish, settings: Settings
+    data: TaskData, file: AnyCard, locate: Locate, wish: Wish, settings: Settings
 ) -> Planned | Missing:
+    weights: Located | Unavailable = None
     try:
         if isinstance(file, BrokenCard):
             return _cannot_run(data, file.name, file.name, file.mistake)
+        placed = locate(file.name, wish.choices.engine, wish.choices.gguf)
+        if isinstance(placed, Unavailable):
+            raise placed
+        weights = placed.weights
         if isinstance(weights, Unavailable):
-            if isinstance(file.card.source, PathSource):
+            if isinstance(placed.card.source, PathSource):
                 # The card promises weights on this machine, so this is a failure and not merely unavailable.
                 return _cannot_run(data, file.name, file.card.title, str(weights))
             raise weights
-        return _cell(data, file.card, weights, wish, settings)
+        return _cell(data, placed.card, weights, wish, settings)
     except Unavailable as error:
         task, model = data.file.task.name, file.name
         if error is weights:
@@ -202,7 +194,7 @@ def _cell(
     stored = weights.format if weights else ""
     variant = variant_of(task, card, engine_kind(card), wish.choices, count, settings.seed, stored)
     exemplars = _exemplars(data.file, splits, count, settings.seed, variant)
-    facts = _facts(data.file, card, weights, variant, change, settings, splits, exemplars)
+    facts = _facts(data.file, card, weights, variant, change, wish.choices, settings, splits, exemplars)
     opening = Opening(
         card=card,
         dtype=variant.dtype,
@@ -254,6 +246,7 @@ def _facts(
     weights: Located,
     variant: Variant,
     change: Change,
+    choices: Choices,
     settings: Settings,
     splits: Mapping[Role, Split],
     exemplars: Exemplars,
@@ -272,6 +265,6 @@ def _facts(
         limit_order="file" if limit is None else settings.limit_order,
         engine_version=ENGINE_VERSION,
         engine_package=engine_package(card),
-        command=command_of(file, card, variant, change, settings, limit, test),
+        command=command_of(file, card, variant, change, choices, settings, limit, test),
     )
     return facts.model_copy(update={"id": identity(facts)})

@@ -21,14 +21,16 @@ def command_of(
     card: ModelCard,
     variant: Variant,
     change: Change,
+    choices: Choices,
     settings: Settings,
     limit: int | None,
     test: Split,
 ) -> str:
     """The command that repeats the run; DIR stands for folders that differ between machines.
 
-    `change` is given besides the variant, whose adapter may not exist yet. `limit` is None for a
-    whole run, also where more items were asked for than there are.
+    `change` and `choices` are given besides the variant: its adapter may not exist yet, and the choices say
+    which engine and file were asked for. `limit` is None for a whole run, also where more items were asked
+    for than there are.
     """
     task = file.task
     known = yaml_files("tasks").get(task.name)
@@ -37,6 +39,11 @@ def command_of(
     seed = settings.seed if isinstance(change, Quick) else variant.seed
     words = ["bench", "run", "--models", card.name, "--tasks", name]
     words += flags_of(explicit_choices(task, card, variant).made | variant.more)
+    words += (
+        []
+        if card.is_baseline
+        else flags_of(choices.model_dump(include={"engine", "gguf"}, exclude_none=True))
+    )
     words += ["--seed", str(seed)] if seed else []
     words += ["--limit", str(limit)] if limit else []
     words += ["--limit-order", "file"] if limit and settings.limit_order == "file" else []

@@ -7,6 +7,7 @@ from bench.errors import Unavailable
 from bench.inputs.adapter import Adapter
 from bench.inputs.adapter_source import find_adapter
 from bench.inputs.choices import Choices
+from bench.inputs.engine_rules import LLAMA_CPP, RULES
 from bench.inputs.weights import NO_TRUST, Trust
 from bench.types import LimitOrder
 
@@ -42,6 +43,8 @@ class Settings:
 
 
 DEFAULTS = Settings()
+_OF_ENGINES = ("dtype", "quantize", "lora", "lora_minutes", "adapter")
+"""Choices that not every engine has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +59,25 @@ class Wish:
 
 
 def wishes_of(variants: Sequence[Choices], *, offline: bool) -> list[Wish]:
-    """The variants with their adapters, each read once; raises a BenchError where a folder is not one."""
+    """The variants with their adapters, each read once; raises a BenchError where a folder is not one.
+
+    Where they name several engines, each engine takes those of the choices that it has.
+    """
+    if len({choices.engine for choices in variants}) > 1:
+        variants = list(dict.fromkeys(map(_own_choices, variants)))
     names = dict.fromkeys(choices.adapter for choices in variants if choices.adapter is not None)
     adapters = {name: _located(name, offline=offline) for name in names}
     return [Wish(choices, _change(choices, adapters)) for choices in variants]
+
+
+def _own_choices(choices: Choices) -> Choices:
+    """The choices without those that the named engine does not have."""
+    if choices.engine is None:
+        return choices
+    has = RULES.get(choices.engine).choices
+    others = {name for name in _OF_ENGINES if name.removesuffix("_minutes") not in has}
+    others |= set() if choices.engine == LLAMA_CPP else {"gguf"}
+    return choices.model_copy(update=dict.fromkeys(others))
 
 
 def _located(name: str, *, offline: bool) -> Adapter | Unavailable:

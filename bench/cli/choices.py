@@ -176,6 +176,9 @@ def _option(name: str, schema: Mapping[str, Any], *, several: bool) -> click.Opt
         raise BenchError(f"{origin(name)} has a type that is not supported for flags; see CONTRIBUTING.md")
     if kind is click.BOOL:
         return click.Option([f"{flag(name)}/{flag(f'no_{name}')}"], default=None, help=text)
+    if kind is click.STRING and "pattern" in value:
+        option = _CommaSeparated if several else click.Option
+        return option([flag(name)], type=kind, metavar="NAME", help=text)
     if kind is click.STRING:  # may hold a comma
         return click.Option([flag(name)], multiple=several, metavar=name.upper(), help=text)
     option = _CommaSeparated if several else click.Option

@@ -3,6 +3,9 @@
 import json
 import platform
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -65,6 +68,7 @@ def _findings(*, offline: bool) -> Iterator[Finding]:
         return
     yield from _device(able)
     yield from _quantization(able)
+    yield _llama_cpp()
     yield _cache()
     yield from _models()
     yield from _executors()
@@ -132,6 +136,24 @@ def _quantization(able: "Abilities") -> Iterator[Finding]:
         if error:
             remedy = "cells with it would fail; for details run python -m bitsandbytes"
             yield Finding("quantising", "note", f"{kind} does not run: {error}", remedy)
+
+
+def _llama_cpp() -> Finding:
+    from importlib.metadata import version
+
+    from bench.engines.llama_cpp.library import INSTALL, REBUILD, is_installed
+
+    if not is_installed():
+        return Finding("llama.cpp", "note", "not installed: GGUF files cannot be run as they are", INSTALL)
+    words = [sys.executable, "-m", "bench.engines.llama_cpp.trial"]
+    done = subprocess.run(words, check=False, capture_output=True, text=True)
+    name = f"llama-cpp-python {version('llama-cpp-python')}"
+    if not done.returncode:
+        return Finding("llama.cpp", "good", f"{name}, with {done.stdout.strip()}")
+    reason = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+    if done.returncode == -signal.SIGILL:
+        reason = "it was built for another processor and uses instructions that this one lacks"
+    return Finding("llama.cpp", "bad", f"{name} does not run: {reason}", REBUILD)
 
 
 def _cache() -> Finding:

@@ -10,16 +10,16 @@ from transformers import Cache
 
 from bench.engines import shared
 from bench.engines.long_rows import forget_lengths
-from bench.engines.packing import Layout, Path, common_prefix, each_row, lay_out, shape
-from bench.engines.prefix import SHORTEST, prefill
+from bench.engines.packing import SHORTEST, Layout, Path, common_prefix, each_row, lay_out, shape
+from bench.engines.prefix import prefill
+from bench.engines.replies import Reading, score_in_batches
 from bench.engines.torch_scoring import (
-    Reading,
     additive,
     ancestors,
+    is_out_of_memory,
     padded,
     projecting_only,
     read,
-    score_in_batches,
 )
 from bench.types import Encoded, ScoredBatch
 
@@ -41,7 +41,7 @@ def score(
         return layout, _forward(model, layout, prefix)
 
     shapes = [shape(tree, path) for tree in trees]
-    yield from score_in_batches(requests, trees, shapes, budget, forward, skip)
+    yield from score_in_batches(requests, trees, shapes, budget, forward, is_out_of_memory, skip)
 
 
 def score_alone(
@@ -63,7 +63,7 @@ def score_alone(
         return layout, (logprobs, greedy)
 
     shapes = [shape(tree, "plain") for tree in trees]
-    yield from score_in_batches(requests, trees, shapes, budget, forward, skip)
+    yield from score_in_batches(requests, trees, shapes, budget, forward, is_out_of_memory, skip)
 
 
 def _forward(model: Any, layout: Layout, prefix: Cache | None) -> Reading:

@@ -1,17 +1,15 @@
 """Choose a model's scoring path by a test: packed or shared where that gives the same scores as plain."""
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
 
 from bench.engines import causal, seq2seq
-from bench.engines.engine import in_order
 from bench.engines.fitting import vocabulary_size
 from bench.engines.packing import Path
-from bench.engines.prefix import SHORTEST
-from bench.types import Branch, Encoded, Item, ScoredBatch, ScoreRequest, Tree
+from bench.engines.probe import logprobs_of, probe_requests
 
 TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.05, torch.float16: 0.01}
 """Largest relative difference between the scores of the two paths that rounding explains.
@@ -44,12 +42,12 @@ def best_path(model: Any, window: int) -> Path:
 
 def _first_equal(model: Any, paths: Sequence[Path]) -> Path:
     """The first of `paths` that scores as the plain path does."""
-    probe = _probe_requests(vocabulary_size(model))
+    probe = probe_requests(vocabulary_size(model))
     score = seq2seq.score if model.config.is_encoder_decoder else causal.score
-    plain = _logprobs(score(model, probe, 4096, "plain"))
+    plain = logprobs_of(score(model, probe, 4096, "plain"))
     for path in paths:
         try:
-            logprobs = _logprobs(score(model, probe, 4096, path))
+            logprobs = logprobs_of(score(model, probe, 4096, path))
         except Exception:  # noqa: BLE001, S112 (an architecture without trees or states may raise anything)
             continue
         tolerance = TOLERANCE[model.dtype]
@@ -74,24 +72,3 @@ def _short_windows(config: Any) -> Generator[None]:
     finally:
         for name, limit in long.items():
             setattr(config, name, limit)
-
-
-def _probe_requests(vocabulary: int) -> list[Encoded]:
-    """Two questions with a common prefix and several branches; ids are spread over the vocabulary.
-
-    The branches differ in their first token and continue alike, and the last one repeats part of the
-    prefix. A model that sees another branch copies from it, and one that does not see the prefix cannot
-    copy from that: either changes a score by far more than rounding.
-    """
-    ids = [(7 + 31 * at * at) % vocabulary for at in range(SHORTEST + 30)]
-    prefix, stem_ends = tuple(ids[:SHORTEST]), (tuple(ids[SHORTEST:-16]), tuple(ids[SHORTEST + 4 : -16]))
-    common = ids[-10:]
-    continuations = [[first, *common] for first in ids[-16:-12]]
-    continuations += [[ids[-16], *common[:4], *ids[-12:-10]], common[:1], ids[4:14]]
-    branches = tuple(Branch(tuple(tokens)) for tokens in continuations)
-    request = ScoreRequest(Item("", "", (), 0), "", ())
-    return [Encoded(request, Tree(prefix + end, (branches,))) for end in stem_ends]
-
-
-def _logprobs(batches: Iterable[ScoredBatch]) -> list[float]:
-    return [value for scores in in_order(batches) for value in scores.logprobs[0]]

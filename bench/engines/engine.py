@@ -118,6 +118,21 @@ class WithCache(Protocol):
         ...
 
 
+@runtime_checkable
+class WithBuild(Protocol):
+    """An engine whose library is compiled for certain processors, and has threads of its own."""
+
+    @property
+    def build(self) -> str:
+        """The instruction sets and back ends that the build uses."""
+        ...
+
+    @property
+    def threads(self) -> int:
+        """The threads that it computes with."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Opening:
     """What an engine is opened with, apart from weights.

@@ -7,10 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bench.engines.engine import Engine, LanguageModel, Opening
+from bench.engines.llama_cpp.library import INSTALL
+from bench.engines.llama_cpp.settings import LlamaSettings
 from bench.errors import BenchError
 from bench.inputs.engine_rules import EngineRules
+from bench.inputs.gguf_weights import GGUF
+from bench.inputs.located import FILES, RemoteWeights, Weights
 from bench.inputs.model_card import ModelCard
-from bench.inputs.weights import FILES, RemoteWeights, Weights, fetch
+from bench.inputs.weights import fetch
 from bench.plugins import Registry
 
 OURS = "slm-bench"
@@ -114,3 +118,22 @@ TRANSFORMERS = EngineKind(
     choices=frozenset({"dtype", "quantize", "lora", "adapter", "prompt", "generate"}),
     opens=FromWeights(_open_transformers, _prepare_transformers),
 )
+
+
+def _open_llama_cpp(opening: Opening, weights: Weights) -> Engine:
+    from bench.engines.llama_cpp.engine import open_llama_cpp
+
+    return open_llama_cpp(opening, weights)
+
+
+LLAMA_CPP = EngineKind(
+    reads="prompt",
+    architectures=frozenset({"decoder"}),
+    sources=frozenset({"hub", "package", "path"}),
+    files=(GGUF,),
+    choices=frozenset({"prompt", "generate"}),
+    settings=LlamaSettings,
+    needs={"llama_cpp": INSTALL},
+    opens=FromWeights(_open_llama_cpp),
+)
+"""The engine of GGUF files as they are, through llama-cpp-python."""

@@ -15,6 +15,9 @@ from bench.types import Branch, Tokens, Tree
 Path = Literal["packed", "shared", "plain"]
 T = TypeVar("T")
 
+SHORTEST = 32
+"""Tokens from which a common prefix saves time: a batch after one needs a mask."""
+
 
 @dataclass(frozen=True, slots=True)
 class Row:

@@ -10,9 +10,6 @@ from transformers.cache_utils import CacheLayerMixin
 
 from bench.types import Tokens
 
-SHORTEST = 32
-"""Tokens from which a common prefix saves time: a batch after one needs a mask."""
-
 
 class PrefixLayer(CacheLayerMixin):
     """The prefix's keys and values in one layer, (1, heads, tokens, head size), put before those of each row.

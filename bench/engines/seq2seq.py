@@ -12,14 +12,14 @@ from torch import Tensor
 from transformers.modeling_outputs import BaseModelOutput
 
 from bench.engines.packing import Layout, Path, lay_out, shape
+from bench.engines.replies import Reading, score_in_batches
 from bench.engines.torch_scoring import (
-    Reading,
     additive,
     ancestors,
+    is_out_of_memory,
     padded,
     projecting_only,
     read,
-    score_in_batches,
 )
 from bench.errors import BenchError
 from bench.types import Encoded, ScoredBatch, Tree
@@ -37,7 +37,7 @@ def score(
         return layout, _forward(model, [trees[index] for index in indices], layout)
 
     shapes = [shape(tree, path) for tree in trees]
-    yield from score_in_batches(requests, trees, shapes, budget, forward, skip)
+    yield from score_in_batches(requests, trees, shapes, budget, forward, is_out_of_memory, skip)
 
 
 def start_token(model: Any) -> int:

@@ -16,7 +16,8 @@ from transformers import Cache
 
 from bench.engines.batching import Shape
 from bench.engines.packing import Layout, common_prefix, lay_out
-from bench.engines.torch_scoring import Reading, padded, projecting_only, read, score_in_batches
+from bench.engines.replies import Reading, score_in_batches
+from bench.engines.torch_scoring import is_out_of_memory, padded, projecting_only, read
 from bench.types import Encoded, ScoredBatch, Tokens, Tree
 
 STATE_BYTES = 2**18
@@ -93,7 +94,8 @@ def score(
         layout = lay_out(batch, "shared")
         return layout, _forward(model, batch, layout, prefix)
 
-    yield from score_in_batches(requests, trees, shapes, budget, forward, skip, SPREAD if forks else None)
+    spread = SPREAD if forks else None
+    yield from score_in_batches(requests, trees, shapes, budget, forward, is_out_of_memory, skip, spread)
 
 
 def shape(tree: Tree, state_bytes: int) -> Shape:

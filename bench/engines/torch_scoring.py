@@ -1,6 +1,6 @@
 """Shared by both transformer engines: a layout as tensors, and logits only at the places that are read."""
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -8,51 +8,11 @@ import torch
 from accelerate.utils.memory import clear_device_cache, should_reduce_batch_size
 from torch import Tensor
 
-from bench.engines.batching import Shape, in_batches
-from bench.engines.memory import release_free_pages
-from bench.engines.packing import Layout, by_set, conjunctions, sums
-from bench.types import Encoded, ScoredBatch, Scores, Tree
+from bench.engines.packing import Layout
+from bench.engines.replies import Reading
 
 CHUNK = 128
 """Rows of logits that are converted to float32 at a time."""
-TRIM_EVERY = 4
-"""Batches after which free memory is returned to the system: each time costs 5 % of a batch."""
-Reading = tuple[list[float], list[bool]]
-"""(log-probabilities, whether the token was the likeliest), one entry for each read of a layout."""
-
-
-def score_in_batches(
-    encoded: Sequence[Encoded],
-    trees: Sequence[Tree],
-    shapes: Sequence[Shape],
-    budget: int,
-    forward: Callable[[Sequence[int]], tuple[Layout, Reading]],
-    skip: frozenset[int],
-    spread: int | None = None,
-) -> Iterator[ScoredBatch]:
-    """Score requests batch by batch.
-
-    `trees` are those of `encoded`, without a prefix that has been computed, and `shapes` say how much of
-    `budget`, in tokens, each takes. `forward` takes the indices of a batch, which shrinks where memory runs
-    out; `spread` is as in `plan_batches`.
-    """
-    batches = in_batches(shapes, budget, forward, is_out_of_memory, skip, spread)
-    for number, (indices, (layout, (logprobs, greedy)), tokens) in enumerate(batches, start=1):
-        batch = [trees[index] for index in indices]
-        totals, likeliest = sums(layout, logprobs, batch), conjunctions(layout, greedy, batch)
-        replies = [
-            Scores(
-                prompt=encoded[index].request.prompt,
-                prompt_tokens=len(encoded[index].tree.stem),
-                logprobs=by_set(tree.branches, total),
-                tokens=tuple(tuple(branch.scored for branch in group) for group in tree.branches),
-                greedy=by_set(tree.branches, whole),
-            )
-            for index, tree, total, whole in zip(indices, batch, totals, likeliest, strict=True)
-        ]
-        yield ScoredBatch(tuple(indices), tuple(replies), tokens)
-        if number % TRIM_EVERY == 0:
-            release_free_pages()
 
 
 def is_out_of_memory(error: Exception) -> bool:

@@ -1,6 +1,5 @@
 """Generate text: batched greedy or sampled decoding up to a stop text or the token limit."""
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -9,6 +8,7 @@ from torch import Tensor
 from transformers import LogitsProcessor, LogitsProcessorList, StoppingCriteria, StoppingCriteriaList
 
 from bench.engines.batching import in_batches
+from bench.engines.draws import seed_of
 from bench.engines.torch_scoring import is_out_of_memory
 from bench.types import Completion, GenerateRequest, Tokens, WrittenBatch
 
@@ -41,7 +41,8 @@ def _complete(
     rows = [ids for request, ids in zip(requests, prompts, strict=True) for _ in range(request.samples)]
     ids, mask = _left_padded(rows, model.device)
     first = requests[0]
-    sampling = [Draws(first.temperature, _seeds(requests))] if first.temperature else []
+    seeds = [seed_of(request, sample) for request in requests for sample in range(request.samples)]
+    sampling = [Draws(first.temperature, seeds)] if first.temperature else []
     start = 1 if model.config.is_encoder_decoder else ids.shape[1]
     own_pad = tokenizer.pad_token_id
     pad = tokenizer.eos_token_id if own_pad is None else own_pad
@@ -107,16 +108,6 @@ class Draws(LogitsProcessor):
         tiny = torch.finfo(torch.float32).tiny
         gumbel = -torch.log((-torch.log(uniform.clamp_min(tiny))).clamp_min(tiny))
         return scores.float() / self.temperature + gumbel.to(scores.device)
-
-
-def _seeds(requests: Sequence[GenerateRequest]) -> list[int]:
-    """A seed for each row, made of the request's seed, its prompt and the number of the sample."""
-    texts = [
-        f"{request.seed}\n{sample}\n{request.prompt}"
-        for request in requests
-        for sample in range(request.samples)
-    ]
-    return [int.from_bytes(hashlib.sha256(text.encode()).digest()[:7]) for text in texts]
 
 
 def _left_padded(rows: Sequence[Tokens], device: torch.device) -> tuple[Tensor, Tensor]:

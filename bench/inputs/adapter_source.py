@@ -7,7 +7,7 @@ from typing import Any
 from bench.errors import Unavailable, UsageError
 from bench.inputs.adapter import Adapter, read_adapter
 from bench.inputs.hub import asking_hub, hub_errors
-from bench.inputs.weights import FILES
+from bench.inputs.located import FILES
 
 
 def find_adapter(name: str, *, offline: bool) -> Adapter:

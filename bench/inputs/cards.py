@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from bench.config import line_of, mistake_text, read_yaml
 from bench.errors import BenchError, FileError, Mistake, UsageError, there_are
 from bench.folders import display, yaml_files
-from bench.inputs.engine_rules import RULES, EngineRules
+from bench.inputs.engine_rules import LLAMA_CPP, RULES, TRANSFORMERS, EngineRules
 from bench.inputs.model_card import HubSource, ModelCard, ProgramSource, source_kind
 
 
@@ -77,7 +77,7 @@ def _problems(card: ModelCard, stem: str) -> Iterator[Problem]:
     except BenchError as error:
         yield ("engine",), str(error)
         return
-    yield from _engine_problems(card, rules)
+    yield from engine_problems(card, rules)
 
 
 def _contradictions(card: ModelCard) -> Iterator[Problem]:
@@ -93,7 +93,8 @@ def _contradictions(card: ModelCard) -> Iterator[Problem]:
         yield ("base",), f"'{card.base}' is the model itself; name the one that it was tuned from"
 
 
-def _engine_problems(card: ModelCard, rules: EngineRules) -> Iterator[Problem]:
+def engine_problems(card: ModelCard, rules: EngineRules) -> Iterator[Problem]:
+    """What the card's engine, whose rules these are, does not take."""
     if card.architecture not in (*rules.architectures, "unknown"):
         known = ", ".join(sorted(rules.architectures))
         yield ("architecture",), f"the engine {card.engine} takes {known}, not {card.architecture}"
@@ -109,11 +110,20 @@ def _engine_problems(card: ModelCard, rules: EngineRules) -> Iterator[Problem]:
     elif kind is not None and kind not in rules.sources:
         takes = f"weights from {_listed(rules.sources)}" if rules.sources else "no weights"
         yield ("source",), f"the engine {card.engine} takes {takes}, not {kind}"
+    yield from _file_problems(card)
     try:
         rules.settings.model_validate(card.settings)
     except ValidationError as error:
         for detail in error.errors():
             yield ("settings", *map(str, detail["loc"])), mistake_text(rules.settings, detail)
+
+
+def _file_problems(card: ModelCard) -> Iterator[Problem]:
+    named = isinstance(card.source, HubSource) and card.source.file
+    if named and card.engine == TRANSFORMERS:
+        yield ("source", "file"), "the engine transformers reads whole repositories; use engine: llama.cpp"
+    elif isinstance(card.source, HubSource) and not named and card.engine == LLAMA_CPP:
+        yield ("source", "file"), "missing: the engine llama.cpp needs the name of one GGUF file"
 
 
 def _listed(names: Iterable[str]) -> str:

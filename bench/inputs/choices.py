@@ -21,6 +21,9 @@ from bench.inputs.task_values import ExemplarCount, NewTokens, SampleCount, Temp
 from bench.plugins import Registry
 from bench.types import Dtype, PromptStyle, Quantization, Value
 
+WORD = r"^[\w.+-]+$"
+"""Values without a comma, so that a flag can take several."""
+
 
 class NeedsGenerate(ValueError):
     """A choice about what the model writes, where it is not asked to write."""
@@ -103,6 +106,21 @@ class Choices(Strict):
         Field(
             description="Folder or hub id of an adapter; runs only the models that it was made for. "
             "Default: none."
+        ),
+    ] = None
+
+    engine: Annotated[
+        Annotated[str, Field(pattern=WORD)] | None,
+        Field(
+            description="What runs the model: transformers, llama.cpp or an engine of an installed package. "
+            "Default: the model card's."
+        ),
+    ] = None
+    gguf: Annotated[
+        Annotated[str, Field(pattern=WORD)] | None,
+        Field(
+            description="Which GGUF file of the model card llama.cpp runs, such as Q4_K_M. "
+            "Default: the card's first."
         ),
     ] = None
 

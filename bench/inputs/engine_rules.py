@@ -3,7 +3,8 @@
 `bench/engines/kinds.py: EngineKind` extends them with how the engine is opened.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from bench.config import Strict
@@ -12,6 +13,8 @@ from bench.types import Reads
 
 TRANSFORMERS = "transformers"
 """The engine of a card that does not name one."""
+LLAMA_CPP = "llama.cpp"
+"""The engine of GGUF files as they are."""
 
 Architecture = Literal["decoder", "encoder-decoder", "baseline", "unknown"]
 """`unknown` is for imported runs whose program does not report it; a card in a file may not use it."""
@@ -32,6 +35,8 @@ class EngineRules:
     glob patterns of the weight files it reads; their digest is part of a cell's identity. `choices`
     are the variant choices it supports: `dtype`, `quantize`, `lora`, `adapter`, `prompt` (chat
     templates), `generate`, and any that other packages add. `settings` validates the card's `settings`.
+    `needs` has the modules that the engine imports and that may not be installed, with the command that
+    installs each.
     """
 
     reads: Reads
@@ -40,6 +45,7 @@ class EngineRules:
     files: tuple[str, ...] = ()
     choices: frozenset[str] = frozenset()
     settings: type[Strict] = NoSettings
+    needs: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 RULES = Registry("bench.engines", "engine", EngineRules)

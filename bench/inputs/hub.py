@@ -3,11 +3,13 @@
 import errno
 import os
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from bench.errors import Unavailable, one_line
+from bench.inputs.located import ADAPTER_CONFIG
 
 if TYPE_CHECKING:
     from huggingface_hub.errors import HfHubHTTPError
@@ -172,3 +174,22 @@ def go_offline() -> None:
     """Switch the hub clients of this process and its children to offline (each attempt costs ~25 s)."""
     os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
     os.environ["HF_EVALUATE_OFFLINE"] = "1"
+
+
+def snapshot(hub: str, ref: str, patterns: Sequence[str], *, offline: bool) -> Path:
+    """The folder of a model's files. Names with folders count only where `patterns` name a folder.
+
+    Online and offline calls must use the same patterns: a complete download would seem incomplete.
+    """
+    from huggingface_hub import snapshot_download
+
+    deeper = any("/" in pattern for pattern in patterns)
+    return Path(
+        snapshot_download(
+            hub,
+            revision=ref,
+            allow_patterns=list(patterns),
+            ignore_patterns=[ADAPTER_CONFIG, *([] if deeper else ["*/*"])],
+            local_files_only=offline,
+        )
+    )

@@ -8,10 +8,15 @@ from bench.config import Name, Strict
 from bench.inputs.engine_rules import TRANSFORMERS, Architecture, SourceKind
 from bench.types import PromptStyle
 
+GgufName = Annotated[str, Field(pattern=r"^(?:[\w. -]+/)*[\w. -]+\.gguf$")]
+
 
 class HubSource(Strict):
+    """A repository of the hub; `file` is the GGUF file in it that runs, the first one where it is split."""
+
     hub: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")]
     revision: str = "main"
+    file: GgufName | None = Field(default=None, exclude_if=lambda file: file is None)
 
 
 class PackageSource(Strict):
@@ -60,6 +65,17 @@ Source = Annotated[
 ]
 
 
+FileSource = Annotated[
+    Annotated[HubSource, Tag("hub source")]
+    | Annotated[PackageSource, Tag("package source")]
+    | Annotated[PathSource, Tag("path source")],
+    Discriminator(
+        _kind, custom_error_type="card_source", custom_error_message="needs one of hub, package, path"
+    ),
+]
+"""Where one GGUF file is."""
+
+
 def _is_unset(value: object) -> bool:
     """Whether a fact is left out of result files, as in those from before cards could state it."""
     return not value
@@ -78,6 +94,10 @@ class ModelCard(Strict):
     settings: Settings = Field(default_factory=dict)
     """Settings of the engine; part of a cell's identity."""
     source: Source | None = None
+    gguf: dict[Annotated[str, Field(pattern=r"^[\w.+-]+$")], FileSource] = Field(
+        default_factory=dict[str, FileSource], exclude_if=_is_unset
+    )
+    """GGUF files of the model that the engine llama.cpp can run, by names for `--gguf`."""
     architecture: Architecture
     parameters: Count | None = None
     text_parameters: Count | None = Field(default=None, exclude_if=_is_unset)

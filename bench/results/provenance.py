@@ -22,13 +22,15 @@ _LIBRARIES = (
     "datasets",
     "scikit-learn",
     "gguf",
+    "llama-cpp-python",
 )
 
 
-def provenance(jobs: int = 1, stops: int = 0) -> Provenance:
+def provenance(jobs: int = 1, stops: int = 0, threads: int | None = None) -> Provenance:
     """The provenance of a run that ends now in this process; torch's facts only where torch is loaded.
 
-    `jobs` is how many cells run side by side, and `stops` how often the run was interrupted.
+    `threads` are the engine's, by default torch's. `jobs` is how many cells run side by side, and `stops`
+    how often the run was interrupted.
     """
     import psutil  # here: readers of results never ask this machine
 
@@ -41,7 +43,7 @@ def provenance(jobs: int = 1, stops: int = 0) -> Provenance:
         system=f"{platform.system()} {platform.machine()}",
         processor=_processor(),
         cores=os.cpu_count() or 1,
-        threads=_threads(),
+        threads=threads or _threads(),
         memory_bytes=psutil.virtual_memory().total,
         device=device_title(),
         driver=_driver(),

@@ -177,6 +177,10 @@ class EngineFacts(Strict):
     code: bool = False
     positions: int | None = Field(default=None, exclude_if=lambda positions: positions is None)
     cache: CacheShape | None = Field(default=None, exclude_if=lambda cache: cache is None)
+    weight_bits: float | None = Field(default=None, exclude_if=lambda bits: bits is None)
+    """Bits that a weight takes on average in a GGUF file that is used as it is."""
+    build: str = Field(default="", exclude_if=lambda build: not build)
+    """The instruction sets and back ends of the library's build, where they are chosen when it is built."""
 
 
 def _date(text: str) -> str:
@@ -188,7 +192,7 @@ def _date(text: str) -> str:
 class Provenance(Strict):
     """When a run was made, with which versions, on which machine. None and "" are unknown.
 
-    `finished` is UTC in ISO 8601; `threads` are torch's.
+    `finished` is UTC in ISO 8601; `threads` are those that the engine computes with.
     """
 
     finished: Annotated[str, AfterValidator(_date)]

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from bench.config import Strict
 from bench.inputs.adapter import AdapterFacts
+from bench.inputs.engine_rules import TRANSFORMERS
 from bench.inputs.generate import Generate
 from bench.inputs.prompts import ChosenExemplars
 from bench.inputs.task_values import Shown
@@ -44,6 +45,11 @@ class Variant(Strict):
         """The weight format where it is quantised, and the dtype; None where neither is known."""
         quantized = self.quantize if self.quantize != "none" else self.weights_format
         return ", ".join(filter(None, [quantized, self.dtype])) or None
+
+    @property
+    def runtime(self) -> str | None:
+        """The program that computed the scores; None for a baseline."""
+        return self.program or self.engine or (TRANSFORMERS if self.dtype else None)
 
     @property
     def which_exemplars(self) -> str:

@@ -13,6 +13,7 @@ from bench.cells.adapted import QUICK, with_adapter
 from bench.cells.cell import Cell, NeedsTuning, Runnable
 from bench.cells.forecast import weights_bytes
 from bench.inputs.adapter import Adapter
+from bench.inputs.engine_rules import LLAMA_CPP
 from bench.results.machine import out_of_memory_kills
 from bench.results.result import DoneResult, FailedResult
 from bench.results.store import StoreError, begin, find_run, forget_failure
@@ -170,4 +171,7 @@ def _reason(death: Death, cell: Cell, terms: Terms) -> str:
         needed = max(death.peak_bytes, weights_bytes(cell))
         numbers = f": {size(needed)} or more needed, {size(death.free_bytes)} free" if needed else ""
         return f"killed, most likely out of memory{numbers}"
+    if death.exit.code == -signal.SIGILL and cell.facts.model.engine == LLAMA_CPP:
+        text = "llama-cpp-python was built for another processor, and used an instruction that this one lacks"
+        return f"{text}: build it again as docs/llama-cpp.md says"
     return f"its process died with {death.exit.text}"

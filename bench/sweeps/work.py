@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 
 from bench.cells.cell import CannotRun, Cell
-from bench.engines.engine import Engine, WithCache, WithPositions, WithTowers
+from bench.engines.engine import Engine, WithBuild, WithCache, WithPositions, WithTowers
 from bench.engines.kinds import open_engine, prepare
 from bench.engines.memory import peak_device_memory_bytes, peak_memory_bytes
 from bench.errors import BenchError, named_line
@@ -131,7 +131,11 @@ def _score(cell: Cell, results: Path, terms: Terms, events: Any) -> DoneResult:
         metrics=measure(records, metrics),
         cost=cost,
         engine=_engine_facts(cell, weights, engine, batches),
-        provenance=provenance(jobs=terms.jobs, stops=before.head.stops),
+        provenance=provenance(
+            jobs=terms.jobs,
+            stops=before.head.stops,
+            threads=engine.threads if isinstance(engine, WithBuild) else None,
+        ),
         records_sha256=digest(data),
     )
     write_run(results, cell.folder, result, data)
@@ -213,6 +217,8 @@ def _engine_facts(
         code=cell.opening.trust.code,
         positions=positions if positions and longest > positions else None,
         cache=engine.cache_shape if keeps and isinstance(engine, WithCache) else None,
+        weight_bits=weights.bits if weights else None,
+        build=engine.build if isinstance(engine, WithBuild) else "",
     )
 
 

@@ -1,6 +1,7 @@
 """A variant's choices: written once, read from flags and sweep files, repeated by a run's command."""
 
 import json
+import re
 import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -196,6 +197,8 @@ def values(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
             return st.floats(lowest, number.get("maximum"), exclude_min=low is None, allow_infinity=False)
         case {"type": "boolean"}:
             return st.booleans()
+        case {"pattern": pattern}:
+            return st.from_regex(re.compile(pattern, re.ASCII), fullmatch=True)
         case text:
             return st.text(min_size=text.get("minLength", 0))
 

@@ -182,6 +182,6 @@ def test_a_format_that_the_hub_did_not_announce_is_not_run_under_a_false_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = configure(save_causal(tmp_path / "m", "llama"), text_config={"quantization_config": FP8})
-    monkeypatch.setattr("bench.inputs.weights._snapshot", lambda *_, **__: folder)
+    monkeypatch.setattr("bench.inputs.weights.snapshot", lambda *_, **__: folder)
     with pytest.raises(BenchError, match=r"is quantised \(fp8\), which the hub did not say; run"):
         fetch(RemoteWeights("org/m", "main", folder.name))

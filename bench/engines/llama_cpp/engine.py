@@ -1,0 +1,151 @@
+"""The engine of a GGUF file in llama.cpp."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from bench.engines import chat
+from bench.engines.engine import Opening
+from bench.engines.llama_cpp import scoring, writing
+from bench.engines.llama_cpp.cache import Cache
+from bench.engines.llama_cpp.library import instruction_sets, usable_threads
+from bench.engines.llama_cpp.model import Model, load
+from bench.engines.llama_cpp.settings import LlamaSettings
+from bench.engines.llama_cpp.tokenizer import Tokenizer
+from bench.engines.packing import Path
+from bench.engines.probe import logprobs_of, probe_requests
+from bench.engines.tokenizing import encode_causal, encode_prompt
+from bench.inputs.weights import Weights
+from bench.types import (
+    CacheShape,
+    Encoded,
+    GenerateRequest,
+    Message,
+    Reads,
+    ScoredBatch,
+    ScoreRequest,
+    Tokens,
+    WrittenBatch,
+)
+
+BATCH_CELLS = 2048
+"""Cells of the cache that a batch takes. Larger batches are no faster on a CPU, and take more memory."""
+TOLERANCE = 0.02
+"""Largest relative difference between the scores of two paths that rounding explains: keys and values are
+kept in 16 bits, and quantised kernels round activations."""
+
+
+@dataclass(slots=True)
+class Caches:
+    """The cache that is in use, made anew where a batch needs a larger one."""
+
+    model: Model
+    settings: LlamaSettings
+    current: Cache | None = None
+
+    def open(self, cells: int, sequences: int, prefix: Tokens) -> Cache:
+        """An empty cache with room for `cells` tokens and `sequences` sequences beside the prefix."""
+        cells, sequences = len(prefix) + cells, 1 + sequences
+        cache = self.current
+        if cache is None or cache.cells < cells or cache.sequences < sequences:
+            self.close()
+            cache = self.current = Cache(self.model, self.settings, cells, sequences)
+        cache.begin(prefix)
+        return cache
+
+    def close(self) -> None:
+        if self.current is not None:
+            self.current.close()
+            self.current = None
+
+
+@dataclass(frozen=True, slots=True)
+class LlamaEngine:
+    """`window` is the longest row in tokens; a batch takes about `batch_cells` cells of the cache."""
+
+    model: Model
+    tokenizer: Tokenizer
+    window: int
+    batch_cells: int
+    caches: Caches
+    path: Path = "shared"
+    reads: Reads = field(default="prompt")
+
+    @property
+    def model_bytes(self) -> int:
+        return self.model.bytes
+
+    @property
+    def positions(self) -> int | None:
+        return self.model.context
+
+    @property
+    def cache_shape(self) -> CacheShape | None:
+        return self.model.cache_shape
+
+    @property
+    def threads(self) -> int:
+        return self.caches.settings.threads or usable_threads()
+
+    @property
+    def build(self) -> str:
+        return instruction_sets()
+
+    def encode(self, request: ScoreRequest) -> Encoded:
+        return encode_causal(self.tokenizer, request, self.window)
+
+    def score(self, requests: Sequence[Encoded], skip: frozenset[int] = frozenset()) -> Iterator[ScoredBatch]:
+        by_beginning: dict[str, list[int]] = {}
+        for index, encoded in enumerate(requests):
+            by_beginning.setdefault(encoded.request.beginning, []).append(index)
+        for group in by_beginning.values():
+            part = [requests[index] for index in group]
+            done = frozenset(at for at, index in enumerate(group) if index in skip)
+            for batch in scoring.score(self.caches.open, part, self.batch_cells, self.path, done):
+                yield replace(batch, indices=tuple(group[at] for at in batch.indices))
+
+    def render(self, messages: Sequence[Message], *, thinking: bool) -> str:
+        return chat.render(self.tokenizer, messages, thinking=thinking)
+
+    def encode_prompt(self, request: GenerateRequest) -> Tokens:
+        return encode_prompt(self.tokenizer, request, self.window)
+
+    def generate(
+        self,
+        requests: Sequence[GenerateRequest],
+        prompts: Sequence[Tokens],
+        skip: frozenset[int] = frozenset(),
+    ) -> Iterator[WrittenBatch]:
+        yield from writing.write(self.caches.open, self.tokenizer, requests, prompts, self.batch_cells, skip)
+
+    def close(self) -> None:
+        self.caches.close()
+        self.model.close()
+
+
+def open_llama_cpp(opening: Opening, weights: Weights) -> LlamaEngine:
+    """Load the file, and choose the path of its scoring.
+
+    Raises a BenchError where it cannot be loaded.
+    """
+    settings = LlamaSettings.model_validate(opening.card.settings)
+    model = load(weights.path, gpu_layers=settings.gpu_layers)
+    engine = LlamaEngine(
+        model=model,
+        tokenizer=Tokenizer(model),
+        window=opening.card.context or model.context,
+        batch_cells=int(opening.batch * BATCH_CELLS),
+        caches=Caches(model, settings),
+    )
+    return replace(engine, path=_best_path(engine))
+
+
+def _best_path(engine: LlamaEngine) -> Path:
+    """`shared` where two small questions score so as on `plain`, else `plain`."""
+    probe = probe_requests(engine.tokenizer.size)
+    plain, shared = (
+        logprobs_of(scoring.score(engine.caches.open, probe, BATCH_CELLS, path))
+        for path in ("plain", "shared")
+    )
+    scales = [max(1.0, abs(value)) for value in plain]
+    equal = all(abs(a - b) <= TOLERANCE * c for a, b, c in zip(plain, shared, scales, strict=True))
+    return "shared" if equal else "plain"

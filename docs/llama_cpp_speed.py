@@ -1,0 +1,98 @@
+"""How fast llama.cpp scores: python docs/llama_cpp_speed.py [QUESTIONS [EXEMPLARS [DATA-DIR]]]
+
+The embedded model answers MedQA (without DATA-DIR, the sample) in one process, in turns: our engine, a loop
+that gives the same library every prompt whole, and transformers in 16 bits. Letters alone, then all views.
+Each round has its own questions, so nothing is warm.
+"""
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from bench.cells.cell import Cell
+from bench.cells.plan import plan
+from bench.cells.wish import Wish
+from bench.engines.kinds import open_engine, prepare
+from bench.engines.llama_cpp import scoring
+from bench.evaluate import renderer
+from bench.inputs.cards import find_any_cards
+from bench.inputs.choices import Choices
+from bench.inputs.draw import draw
+from bench.inputs.tasks import find_task
+from bench.scoring.asking import score_request
+from bench.types import Encoded
+
+MODEL = "smollm2-135m-instruct-q4_1"
+ROUNDS = 4
+
+
+def cell_of(engine: str, exemplars: int, data_dir: Path | None) -> Cell:
+    """The cell of the embedded model in an engine."""
+    task = find_task("medqa" if data_dir else "medqa_sample")
+    choices = Choices(engine=engine, exemplars=exemplars)
+    cards = find_any_cards(MODEL, lambda _: True)
+    [cell], _ = plan([task], cards, [Wish(choices)], data_dir=data_dir, offline=True)
+    assert isinstance(cell, Cell)
+    return cell
+
+
+def encoded(cell: Cell, engine: Any, count: int) -> list[Encoded]:
+    render = renderer(engine, thinking=False)
+    items = draw(cell.items, min(count, len(cell.items)))
+    return [engine.encode(score_request(cell.asking, item, render)) for item in items]
+
+
+def letters_only(asked: Sequence[Encoded]) -> list[Encoded]:
+    """The same questions with the letters as their only continuations."""
+    return [replace(one, tree=replace(one.tree, branches=one.tree.branches[:1])) for one in asked]
+
+
+def seconds(score: Callable[[list[Encoded]], Any], asked: list[Encoded]) -> float:
+    start = time.perf_counter()
+    for _ in score(asked):
+        pass
+    return time.perf_counter() - start
+
+
+def main(count: int, exemplars: int, data_dir: Path | None) -> None:
+    cells = {name: cell_of(name, exemplars, data_dir) for name in ("llama.cpp", "transformers")}
+    engines: dict[str, Any] = {
+        name: open_engine(cell.opening, prepare(cell.opening.card, cell.weights))
+        for name, cell in cells.items()
+    }
+    ours, torch = engines["llama.cpp"], engines["transformers"]
+    runs: dict[str, Callable[[list[Encoded]], Any]] = {
+        "llama.cpp": ours.score,
+        "whole prompts": lambda asked: scoring.score(ours.caches.open, asked, 1, "plain"),
+        "transformers": torch.score,
+    }
+    asked = encoded(cells["llama.cpp"], ours, count)
+    print(f"{len(asked)} questions, {exemplars} exemplars, {ours.threads} threads, {ours.build}")
+    for work, questions in (("letters", letters_only(asked)), ("all views", asked)):
+        taken: dict[str, list[float]] = {name: [] for name in runs}
+        size = len(questions) // ROUNDS
+        for number in range(ROUNDS):
+            part = questions[number * size : (number + 1) * size]
+            for name, score in runs.items():
+                taken[name].append(seconds(score, part))
+        tokens = sum(len(one.tree.stem) for one in questions) / ROUNDS
+        for name, times in taken.items():
+            ratio = median(a / b for a, b in zip(times, taken["llama.cpp"], strict=True))
+            print(
+                f"{work:10} {name:14} {sum(times):7.1f} s, {tokens / median(times):7.0f} prompt tokens/s, "
+                f"{ratio:5.2f} times the time of llama.cpp",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    words = sys.argv[1:]
+    main(
+        int(words[0]) if words else 128,
+        int(words[1]) if len(words) > 1 else 5,
+        Path(words[2]) if len(words) > 2 else None,
+    )

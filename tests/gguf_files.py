@@ -1,0 +1,109 @@
+"""GGUF files for tests: saved models of transformers, and the embedded file in other formats."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import gguf
+import numpy as np
+from safetensors.numpy import load_file
+from transformers import AutoConfig, AutoTokenizer
+
+ARCHITECTURES = {
+    "llama": gguf.MODEL_ARCH.LLAMA,
+    "qwen2": gguf.MODEL_ARCH.QWEN2,
+    "qwen3": gguf.MODEL_ARCH.QWEN3,
+}
+FORMATS = {
+    "F32": (gguf.GGMLQuantizationType.F32, gguf.LlamaFileType.ALL_F32),
+    "F16": (gguf.GGMLQuantizationType.F16, gguf.LlamaFileType.MOSTLY_F16),
+    "Q8_0": (gguf.GGMLQuantizationType.Q8_0, gguf.LlamaFileType.MOSTLY_Q8_0),
+    "Q4_0": (gguf.GGMLQuantizationType.Q4_0, gguf.LlamaFileType.MOSTLY_Q4_0),
+}
+
+
+def save_gguf(folder: Path, file: Path, form: str = "F32", *, tokenizer: bool = True) -> Path:
+    """The model and tokenizer that `save_pretrained` wrote to `folder`, as a GGUF file in format `form`."""
+    config: Any = AutoConfig.from_pretrained(folder)
+    writer = gguf.GGUFWriter(file, config.model_type)
+    kind, file_type = FORMATS[form]
+    writer.add_file_type(file_type)
+    writer.add_context_length(config.max_position_embeddings)
+    writer.add_embedding_length(config.hidden_size)
+    writer.add_block_count(config.num_hidden_layers)
+    writer.add_feed_forward_length(config.intermediate_size)
+    writer.add_head_count(config.num_attention_heads)
+    writer.add_head_count_kv(config.num_key_value_heads)
+    if head := getattr(config, "head_dim", None):
+        writer.add_key_length(head)
+        writer.add_value_length(head)
+    writer.add_layer_norm_rms_eps(config.rms_norm_eps)
+    writer.add_rope_freq_base(config.rope_parameters["rope_theta"])
+    writer.add_vocab_size(config.vocab_size)
+    if tokenizer:
+        add_tokenizer(writer, folder, config.vocab_size)
+    names = gguf.get_tensor_name_map(ARCHITECTURES[config.model_type], config.num_hidden_layers)
+    for name, tensor in load_file(folder / "model.safetensors").items():
+        new = names.get_name(name, try_suffixes=(".weight", ".bias"))
+        values = _rotated(name, tensor.astype(np.float32), config)
+        if tensor.ndim > 1 and form != "F32":
+            writer.add_tensor(new, gguf.quantize(values, kind), raw_dtype=kind)
+        else:
+            writer.add_tensor(new, values)
+    _write(writer)
+    return file
+
+
+def _rotated(name: str, tensor: Any, config: Any) -> Any:
+    """Llama's queries and keys in llama.cpp's order of rotated pairs."""
+    if config.model_type != "llama" or not name.endswith(("q_proj.weight", "k_proj.weight")):
+        return tensor
+    heads = config.num_attention_heads if "q_proj" in name else config.num_key_value_heads
+    halves = tensor.reshape(heads, 2, tensor.shape[0] // heads // 2, *tensor.shape[1:])
+    return np.ascontiguousarray(halves.swapaxes(1, 2).reshape(tensor.shape))
+
+
+def add_tokenizer(writer: Any, folder: Path, size: int) -> None:
+    """A byte-level BPE, with the words that GPT-2's pattern splits."""
+    tokenizer: Any = AutoTokenizer.from_pretrained(folder)
+    vocabulary = sorted(tokenizer.get_vocab().items(), key=lambda pair: pair[1])[:size]
+    special = {token.content for token in tokenizer.added_tokens_decoder.values()}
+    control, normal = gguf.TokenType.CONTROL, gguf.TokenType.NORMAL
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("gpt-2")
+    writer.add_token_list([word for word, _ in vocabulary])
+    writer.add_token_types([control if word in special else normal for word, _ in vocabulary])
+    merges = json.loads(tokenizer.backend_tokenizer.to_str())["model"]["merges"]
+    writer.add_token_merges([merge if isinstance(merge, str) else " ".join(merge) for merge in merges])
+    writer.add_eos_token_id(tokenizer.eos_token_id)
+    writer.add_add_bos_token(False)
+    if tokenizer.chat_template:
+        writer.add_chat_template(tokenizer.chat_template)
+
+
+def expand(source: Path, file: Path, form: str) -> Path:
+    """The same model as in the GGUF file `source`, its weights dequantised and stored in format `form`."""
+    reader = gguf.GGUFReader(source)
+    kind, file_type = FORMATS[form]
+    writer = gguf.GGUFWriter(file, reader.fields["general.architecture"].contents())
+    for name, field in reader.fields.items():
+        if name.startswith("GGUF.") or name in ("general.architecture", "general.file_type"):
+            continue
+        inner = field.types[-1] if len(field.types) > 1 else None
+        writer.add_key_value(name, field.contents(), field.types[0], inner)
+    writer.add_file_type(file_type)
+    for tensor in reader.tensors:
+        values = gguf.dequantize(tensor.data, tensor.tensor_type).astype(np.float32)
+        if values.ndim > 1 and form != "F32":
+            writer.add_tensor(tensor.name, gguf.quantize(values, kind), raw_dtype=kind)
+        else:
+            writer.add_tensor(tensor.name, values)
+    _write(writer)
+    return file
+
+
+def _write(writer: Any) -> None:
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
