@@ -140,7 +140,13 @@ def open_llama_cpp(opening: Opening, weights: Weights) -> LlamaEngine:
 
 
 def _best_path(engine: LlamaEngine) -> Path:
-    """`shared` where two small questions score so as on `plain`, else `plain`."""
+    """`shared`, else `plain` where two small questions score otherwise on it.
+
+    They are asked only of models that keep more of a text than the keys and values of its tokens: the test
+    takes as long as four questions, and the library's own cache holds the others.
+    """
+    if not engine.model.is_special:
+        return "shared"
     probe = probe_requests(engine.tokenizer.size)
     plain, shared = (
         logprobs_of(scoring.score(engine.caches.open, probe, BATCH_CELLS, path))

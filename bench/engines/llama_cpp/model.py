@@ -43,10 +43,11 @@ class Model:
         return int(library().llama_model_n_ctx_train(self.handle))
 
     @property
-    def has_state(self) -> bool:
-        """Whether it keeps a recurrent state, of which a part cannot be removed."""
+    def is_special(self) -> bool:
+        """Whether it keeps more than the keys and values of all tokens: a state, or those of a window."""
         llama = library()
-        return bool(llama.llama_model_is_recurrent(self.handle) or llama.llama_model_is_hybrid(self.handle))
+        recurrent = llama.llama_model_is_recurrent(self.handle) or llama.llama_model_is_hybrid(self.handle)
+        return bool(recurrent or llama.llama_model_n_swa(self.handle))
 
     @property
     def cache_shape(self) -> CacheShape | None:
@@ -56,7 +57,7 @@ class Model:
         size = self.number("{arch}.attention.key_length")
         if size is None:
             size = llama.llama_model_n_embd(self.handle) // max(1, llama.llama_model_n_head(self.handle))
-        if self.has_state or llama.llama_model_n_swa(self.handle) or heads is None:
+        if self.is_special or heads is None:
             return None
         return CacheShape(layers=int(layers), heads=heads, head_size=int(size))
 
