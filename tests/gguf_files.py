@@ -13,6 +13,8 @@ ARCHITECTURES = {
     "llama": gguf.MODEL_ARCH.LLAMA,
     "qwen2": gguf.MODEL_ARCH.QWEN2,
     "qwen3": gguf.MODEL_ARCH.QWEN3,
+    "gemma3_text": gguf.MODEL_ARCH.GEMMA3,
+    "lfm2": gguf.MODEL_ARCH.LFM2,
 }
 FORMATS = {
     "F32": (gguf.GGMLQuantizationType.F32, gguf.LlamaFileType.ALL_F32),
@@ -22,10 +24,16 @@ FORMATS = {
 }
 
 
-def save_gguf(folder: Path, file: Path, form: str = "F32", *, tokenizer: bool = True) -> Path:
-    """The model and tokenizer that `save_pretrained` wrote to `folder`, as a GGUF file in format `form`."""
+def save_gguf(
+    folder: Path, file: Path, form: str = "F32", *, tokenizer: bool = True, words: str = "gpt-2"
+) -> Path:
+    """The model and tokenizer that `save_pretrained` wrote to `folder`, as a GGUF file in format `form`.
+
+    `words` is llama.cpp's name of the pattern by which texts are split into words.
+    """
     config: Any = AutoConfig.from_pretrained(folder)
-    writer = gguf.GGUFWriter(file, config.model_type)
+    architecture = ARCHITECTURES[config.model_type]
+    writer = gguf.GGUFWriter(file, gguf.MODEL_ARCH_NAMES[architecture])
     kind, file_type = FORMATS[form]
     writer.add_file_type(file_type)
     writer.add_context_length(config.max_position_embeddings)
@@ -33,19 +41,24 @@ def save_gguf(folder: Path, file: Path, form: str = "F32", *, tokenizer: bool = 
     writer.add_block_count(config.num_hidden_layers)
     writer.add_feed_forward_length(config.intermediate_size)
     writer.add_head_count(config.num_attention_heads)
-    writer.add_head_count_kv(config.num_key_value_heads)
+    writer.add_head_count_kv(_heads_kept(config))
     if head := getattr(config, "head_dim", None):
         writer.add_key_length(head)
         writer.add_value_length(head)
-    writer.add_layer_norm_rms_eps(config.rms_norm_eps)
-    writer.add_rope_freq_base(config.rope_parameters["rope_theta"])
+    writer.add_layer_norm_rms_eps(getattr(config, "rms_norm_eps", None) or config.norm_eps)
+    rope = config.rope_parameters
+    writer.add_rope_freq_base(rope.get("full_attention", rope)["rope_theta"])
+    if window := getattr(config, "sliding_window", None):
+        writer.add_sliding_window(window)
+    if kept := getattr(config, "conv_L_cache", None):
+        writer.add_shortconv_l_cache(kept)
     writer.add_vocab_size(config.vocab_size)
     if tokenizer:
-        add_tokenizer(writer, folder, config.vocab_size)
-    names = gguf.get_tensor_name_map(ARCHITECTURES[config.model_type], config.num_hidden_layers)
+        add_tokenizer(writer, folder, config.vocab_size, words)
+    names = gguf.get_tensor_name_map(architecture, config.num_hidden_layers)
     for name, tensor in load_file(folder / "model.safetensors").items():
         new = names.get_name(name, try_suffixes=(".weight", ".bias"))
-        values = _rotated(name, tensor.astype(np.float32), config)
+        values = _converted(name, tensor.astype(np.float32), config)
         if tensor.ndim > 1 and form != "F32":
             writer.add_tensor(new, gguf.quantize(values, kind), raw_dtype=kind)
         else:
@@ -54,8 +67,19 @@ def save_gguf(folder: Path, file: Path, form: str = "F32", *, tokenizer: bool = 
     return file
 
 
-def _rotated(name: str, tensor: Any, config: Any) -> Any:
-    """Llama's queries and keys in llama.cpp's order of rotated pairs."""
+def _heads_kept(config: Any) -> int | list[int]:
+    """Heads of keys and values; of LFM2 for each layer, as its convolutions have none."""
+    kinds = config.layer_types if config.model_type == "lfm2" else []
+    heads = config.num_key_value_heads
+    return [heads if kind == "full_attention" else 0 for kind in kinds] or heads
+
+
+def _converted(name: str, tensor: Any, config: Any) -> Any:
+    """Weights as llama.cpp keeps them: another order of rotated pairs in llama, Gemma's norms plus one."""
+    if config.model_type == "gemma3_text" and name.endswith("norm.weight"):
+        return tensor + 1
+    if "conv.conv" in name:
+        return tensor.squeeze(1)
     if config.model_type != "llama" or not name.endswith(("q_proj.weight", "k_proj.weight")):
         return tensor
     heads = config.num_attention_heads if "q_proj" in name else config.num_key_value_heads
@@ -63,14 +87,14 @@ def _rotated(name: str, tensor: Any, config: Any) -> Any:
     return np.ascontiguousarray(halves.swapaxes(1, 2).reshape(tensor.shape))
 
 
-def add_tokenizer(writer: Any, folder: Path, size: int) -> None:
-    """A byte-level BPE, with the words that GPT-2's pattern splits."""
+def add_tokenizer(writer: Any, folder: Path, size: int, words: str) -> None:
+    """A byte-level BPE."""
     tokenizer: Any = AutoTokenizer.from_pretrained(folder)
     vocabulary = sorted(tokenizer.get_vocab().items(), key=lambda pair: pair[1])[:size]
     special = {token.content for token in tokenizer.added_tokens_decoder.values()}
     control, normal = gguf.TokenType.CONTROL, gguf.TokenType.NORMAL
     writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre("gpt-2")
+    writer.add_tokenizer_pre(words)
     writer.add_token_list([word for word, _ in vocabulary])
     writer.add_token_types([control if word in special else normal for word, _ in vocabulary])
     merges = json.loads(tokenizer.backend_tokenizer.to_str())["model"]["merges"]

@@ -119,6 +119,15 @@ class WithCache(Protocol):
 
 
 @runtime_checkable
+class WithOwnTokenizer(Protocol):
+    """An engine that makes tokens by itself, where another library does so too for the same model."""
+
+    def compare_tokens(self, texts: Sequence[str]) -> str:
+        """A sentence on the texts that have other tokens there; "" without any, or where that is unknown."""
+        ...
+
+
+@runtime_checkable
 class WithBuild(Protocol):
     """An engine whose library is compiled for certain processors, and has threads of its own."""
 

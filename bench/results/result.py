@@ -179,6 +179,8 @@ class EngineFacts(Strict):
     cache: CacheShape | None = Field(default=None, exclude_if=lambda cache: cache is None)
     weight_bits: float | None = Field(default=None, exclude_if=lambda bits: bits is None)
     """Bits that a weight takes on average in a GGUF file that is used as it is."""
+    tokens: str = Field(default="", exclude_if=lambda tokens: not tokens)
+    """A sentence on prompts of which another library makes other tokens, with an example."""
     build: str = Field(default="", exclude_if=lambda build: not build)
     """The instruction sets and back ends of the library's build, where they are chosen when it is built."""
 

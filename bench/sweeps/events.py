@@ -41,6 +41,13 @@ class BeyondPositions:
 
 
 @dataclass(frozen=True, slots=True)
+class OtherTokens:
+    """`text` says that another library makes other tokens of the prompts; they are scored."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """`done` of `total` questions are answered; `memory_bytes` is the peak of the process so far."""
 
@@ -81,6 +88,6 @@ class Blocked:
 
 Last = DoneResult | FailedResult | CannotRunResult | Skipped | Busy
 """The last event of a cell."""
-Event = Loading | BeyondPositions | Progress | Retry | Prepared | Step | Last
+Event = Loading | BeyondPositions | OtherTokens | Progress | Retry | Prepared | Step | Last
 RETRY_SECONDS = 1.0
 """How often to check whether another sweep has finished with a cell."""

@@ -5,17 +5,18 @@ import time
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import psutil
 
 from bench.cells.cell import CannotRun, Cell
-from bench.engines.engine import Engine, WithBuild, WithCache, WithPositions, WithTowers
+from bench.engines.engine import Engine, WithBuild, WithCache, WithOwnTokenizer, WithPositions, WithTowers
 from bench.engines.kinds import open_engine, prepare
 from bench.engines.memory import peak_device_memory_bytes, peak_memory_bytes
 from bench.errors import BenchError, named_line
-from bench.evaluate import evaluate
+from bench.evaluate import evaluate, renderer
 from bench.inputs.weights import Weights
 from bench.results import journal
 from bench.results.identity import CANNOT_RUN
@@ -32,12 +33,16 @@ from bench.results.store import (
     rewrite,
     write_run,
 )
+from bench.scoring.asking import score_request
 from bench.scoring.metrics import load_metrics, measure
 from bench.scoring.record import Record
 from bench.sweeps.energy import Meter, describe_counters
-from bench.sweeps.events import BeyondPositions, Blocked, Busy, Loading, Progress, Skipped, Terms
+from bench.sweeps.events import BeyondPositions, Blocked, Busy, Loading, OtherTokens, Progress, Skipped, Terms
 from bench.sweeps.latency import ask_alone, latency
 from bench.wording import size
+
+COMPARED = 100
+"""Prompts whose tokens are compared with those of another library."""
 
 
 def work(cell: Cell, results: Path, terms: Terms, events: Any) -> None:
@@ -120,6 +125,9 @@ def _score(cell: Cell, results: Path, terms: Terms, events: Any) -> DoneResult:
     start = time.perf_counter()
     engine = open_engine(cell.opening, weights)
     loaded = time.perf_counter() - start
+    other_tokens = _other_tokens(cell, engine)
+    if other_tokens:
+        events.send(OtherTokens(other_tokens))
     batches = [*before.batches, *_batches(cell, engine, before, results, events)]
     by_id = {record.question_id: record for batch in batches for record in batch.records}
     records = [by_id[item.id] for item in cell.items]
@@ -130,7 +138,7 @@ def _score(cell: Cell, results: Path, terms: Terms, events: Any) -> DoneResult:
         cell=cell.facts,
         metrics=measure(records, metrics),
         cost=cost,
-        engine=_engine_facts(cell, weights, engine, batches),
+        engine=_engine_facts(cell, weights, engine, batches, other_tokens),
         provenance=provenance(
             jobs=terms.jobs,
             stops=before.head.stops,
@@ -145,6 +153,16 @@ def _score(cell: Cell, results: Path, terms: Terms, events: Any) -> DoneResult:
         return _with_latency(cell, results, result, engine, records)
     engine.close()
     return result
+
+
+def _other_tokens(cell: Cell, engine: Engine) -> str:
+    """What `compare_tokens` says of the first prompts; "" for an engine that has nothing to compare."""
+    if not isinstance(engine, WithOwnTokenizer):
+        return ""
+    items = cell.items[:COMPARED]
+    asking = replace(cell.asking, generate=None)
+    render = renderer(engine, thinking=False)
+    return engine.compare_tokens([score_request(asking, item, render).prompt for item in items])
 
 
 def _energy_note(terms: Terms) -> str:
@@ -201,7 +219,7 @@ def _batches(cell: Cell, engine: Engine, before: Unfinished, results: Path, even
 
 
 def _engine_facts(
-    cell: Cell, weights: Weights | None, engine: Engine, batches: Sequence[Batch]
+    cell: Cell, weights: Weights | None, engine: Engine, batches: Sequence[Batch], other_tokens: str
 ) -> EngineFacts:
     pickled = weights is not None and weights.pickled
     sizes = [batch.batch_tokens for batch in batches if batch.batch_tokens]
@@ -218,6 +236,7 @@ def _engine_facts(
         positions=positions if positions and longest > positions else None,
         cache=engine.cache_shape if keeps and isinstance(engine, WithCache) else None,
         weight_bits=weights.bits if weights else None,
+        tokens=other_tokens,
         build=engine.build if isinstance(engine, WithBuild) else "",
     )
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from bench.engines import chat
 from bench.engines.engine import Opening
@@ -10,8 +11,9 @@ from bench.engines.llama_cpp.cache import Cache
 from bench.engines.llama_cpp.library import instruction_sets, usable_threads
 from bench.engines.llama_cpp.model import Model, load
 from bench.engines.llama_cpp.settings import LlamaSettings
+from bench.engines.llama_cpp.token_check import compare
 from bench.engines.llama_cpp.tokenizer import Tokenizer
-from bench.engines.packing import Path
+from bench.engines.packing import Path as ScoringPath
 from bench.engines.probe import logprobs_of, probe_requests
 from bench.engines.tokenizing import encode_causal, encode_prompt
 from bench.inputs.weights import Weights
@@ -62,12 +64,13 @@ class Caches:
 class LlamaEngine:
     """`window` is the longest row in tokens; a batch takes about `batch_cells` cells of the cache."""
 
+    file: Path
     model: Model
     tokenizer: Tokenizer
     window: int
     batch_cells: int
     caches: Caches
-    path: Path = "shared"
+    path: ScoringPath = "shared"
     reads: Reads = field(default="prompt")
 
     @property
@@ -92,6 +95,9 @@ class LlamaEngine:
 
     def encode(self, request: ScoreRequest) -> Encoded:
         return encode_causal(self.tokenizer, request, self.window)
+
+    def compare_tokens(self, texts: Sequence[str]) -> str:
+        return compare(self.file, texts, self.tokenizer(texts, add_special_tokens=False)["input_ids"])
 
     def score(self, requests: Sequence[Encoded], skip: frozenset[int] = frozenset()) -> Iterator[ScoredBatch]:
         by_beginning: dict[str, list[int]] = {}
@@ -130,6 +136,7 @@ def open_llama_cpp(opening: Opening, weights: Weights) -> LlamaEngine:
     settings = LlamaSettings.model_validate(opening.card.settings)
     model = load(weights.path, gpu_layers=settings.gpu_layers)
     engine = LlamaEngine(
+        file=weights.path,
         model=model,
         tokenizer=Tokenizer(model),
         window=opening.card.context or model.context,
@@ -139,7 +146,7 @@ def open_llama_cpp(opening: Opening, weights: Weights) -> LlamaEngine:
     return replace(engine, path=_best_path(engine))
 
 
-def _best_path(engine: LlamaEngine) -> Path:
+def _best_path(engine: LlamaEngine) -> ScoringPath:
     """`shared`, else `plain` where two small questions score otherwise on it.
 
     They are asked only of models that keep more of a text than the keys and values of its tokens: the test

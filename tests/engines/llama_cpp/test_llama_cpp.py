@@ -5,6 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+import transformers
+from transformers import AutoModelForCausalLM
 
 from bench.engines.engine import Opening, in_order
 from bench.engines.loading import open_transformers
@@ -13,11 +16,12 @@ from bench.inputs.model_card import ModelCard
 from bench.inputs.weights import Weights
 from bench.types import GenerateRequest, Message, ScoreRequest, Scores
 from gguf_files import save_gguf
-from tiny import ITEM, TEXTS, save_causal
+from tiny import ITEM, SIZES, TEXTS, bpe_tokenizer, save_causal, scaled
 
 pytestmark = pytest.mark.llama_cpp
 
 PROMPT = TEXTS[1][:-2]
+WORDS = len(bpe_tokenizer())
 SETS = ((" A", " B", " C"), (" Liver", " Pancreas is it", " Pancreas if"), (" Liver",))
 
 
@@ -83,6 +87,38 @@ def test_scores_are_those_of_transformers(saved: Path, form: str, cache: str, to
     assert [(reply.tokens, reply.prompt_tokens) for reply in ours] == [
         (reply.tokens, reply.prompt_tokens) for reply in theirs
     ]
+
+
+WINDOW = transformers.Gemma3TextConfig(
+    **SIZES | {"num_hidden_layers": 6}, vocab_size=WORDS, head_dim=16, query_pre_attn_scalar=16,
+    sliding_window=24, layer_types=["sliding_attention"] * 5 + ["full_attention"],
+)  # fmt: skip
+STATE = transformers.Lfm2Config(
+    **SIZES, vocab_size=WORDS, layer_types=["conv", "full_attention", "conv"], block_multiple_of=8,
+    block_auto_adjust_ff_dim=False,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("config", "tolerance"), [(WINDOW, 2e-3), (STATE, 1e-4)])
+def test_a_window_and_a_state_are_copied_with_the_sequences(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, config: Any, tolerance: float
+) -> None:
+    """Gemma 3's window is shorter than the prompts; llama.cpp rounds its activation function."""
+    from bench.engines.llama_cpp.cache import Cache
+
+    torch.manual_seed(7)
+    scaled(AutoModelForCausalLM.from_config(config)).save_pretrained(tmp_path / "m")
+    bpe_tokenizer().save_pretrained(tmp_path / "m")
+    file = save_gguf(tmp_path / "m", tmp_path / "m.gguf")
+    engine, reference = opened(file, cache="f32"), by_transformers(tmp_path / "m")
+    encoded = [reference.encode(request) for request in requests()]
+    ours, theirs = in_order(engine.score(encoded)), in_order(reference.score(encoded))
+    assert engine.path == "shared"
+    assert engine.cache_shape is None
+    assert flat(ours) == pytest.approx(flat(theirs), abs=tolerance)
+    # Where sequences could not be copied, a test of the model finds it when it is opened.
+    monkeypatch.setattr(Cache, "copy", lambda *_: None)
+    assert opened(file, cache="f32").path == "plain"
 
 
 def test_batches_order_and_questions_done_before_move_no_score(llama: Path) -> None:

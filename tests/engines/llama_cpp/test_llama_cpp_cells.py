@@ -30,7 +30,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model in safetensors, with GGUF files of it beside."""
     folder = save_causal(tmp_path_factory.mktemp("weights") / "llama", "llama")
     for form in ("F16", "Q8_0"):
-        save_gguf(folder, folder.parent / f"tiny-{form}.gguf", form)
+        words = "gpt-2" if form == "F16" else "smollm"
+        save_gguf(folder, folder.parent / f"tiny-{form}.gguf", form, words=words)
     return folder
 
 
@@ -69,6 +70,9 @@ def test_a_model_runs_in_both_engines_as_variants_that_are_compared(
     assert one.engine.weight_bits == pytest.approx(8.5, rel=0.05)
     assert one.engine.build
     assert one.engine.path == "shared"
+    assert one.engine.tokens.startswith("llama.cpp makes other tokens of 1 of 3 prompts")
+    assert f"note: {one.engine.tokens}" in result.stderr
+    assert not results["llama.cpp-F16"].engine.tokens
     assert one.cost.alone
     assert one.cost.weights_bytes == (files.parent / "tiny-Q8_0.gguf").stat().st_size
     assert one.provenance.libraries["llama-cpp-python"]
