@@ -67,7 +67,7 @@ def main(count: int, exemplars: int, data_dir: Path | None) -> None:
     ours, torch = engines["llama.cpp"], engines["transformers"]
     runs: dict[str, Callable[[list[Encoded]], Any]] = {
         "llama.cpp": ours.score,
-        "whole prompts": lambda asked: scoring.score(ours.caches.open, asked, 1, "plain"),
+        "whole prompts": lambda asked: scoring.score(ours.caches, asked, 1, "plain"),
         "transformers": torch.score,
     }
     asked = encoded(cells["llama.cpp"], ours, count)

@@ -2,6 +2,7 @@
 
 import ctypes
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,10 +17,27 @@ from bench.types import Tokens
 
 DECODED = 512
 """Tokens that are decoded at a time."""
-READ = SEQUENCES = 64
-"""Rows of logits that are kept at a time, and the most sequences of a cache: each needs such a row."""
+READ = 64
+"""Rows of logits that are kept at a time, and so the most sequences of a cache."""
 _NO_ROOM = 1
 Logits = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """The sequences of a cache: sequence 0 is a prefix, `stems` follow, then `rows`."""
+
+    stems: int
+    rows: int
+
+    @property
+    def sequences(self) -> int:
+        return 1 + self.stems + self.rows
+
+
+USUAL = Room(stems=16, rows=READ - 17)
+FEW = Room(stems=4, rows=11)
+"""For models whose sequences have a state each, which may take many megabytes."""
 
 
 class CacheFull(MemoryError):
@@ -37,17 +55,17 @@ class Part:
 
 
 class Cache:
-    """The keys and values of up to `sequences` sequences with at most `cells` tokens in all.
+    """The keys and values of several sequences with at most `cells` tokens in all.
 
     A token that several sequences share takes one cell. Nothing is ever moved out of the cache.
     """
 
-    def __init__(self, model: Model, settings: LlamaSettings, cells: int, sequences: int) -> None:
+    def __init__(self, model: Model, settings: LlamaSettings, cells: int, room: Room) -> None:
         llama = library()
-        self.model, self.cells, self.sequences = model, cells, sequences
+        self.model, self.cells, self.room = model, cells, room
         self.words = int(llama.llama_vocab_n_tokens(model.vocabulary))
         params = llama.llama_context_default_params()
-        params.n_ctx, params.n_seq_max = cells, sequences
+        params.n_ctx, params.n_seq_max = cells, self.room.sequences
         params.n_batch = params.n_ubatch = DECODED
         params.n_outputs_max = READ
         params.n_threads = params.n_threads_batch = settings.threads or usable_threads()
@@ -127,7 +145,7 @@ class Cache:
 
     def forget_rows(self) -> None:
         """Keep only sequence 0."""
-        for sequence in range(1, self.sequences):
+        for sequence in range(1, self.room.sequences):
             self.remove(sequence)
 
     def remove(self, sequence: int) -> None:
@@ -140,3 +158,42 @@ class Cache:
     def close(self) -> None:
         library().llama_batch_free(self.batch)
         library().llama_free(self.handle)
+
+
+@dataclass(slots=True)
+class Caches:
+    """The cache that is in use, made anew where a batch needs a larger one.
+
+    It has room for `usual` cells, so that one more question in a later batch does not cost the prefix again.
+    """
+
+    model: Model
+    settings: LlamaSettings
+    usual: int
+    current: Cache | None = None
+
+    @property
+    def room(self) -> Room:
+        return FEW if self.model.is_special else USUAL
+
+    def open(self, cells: int, prefix: Tokens) -> Cache:
+        """A cache with room for `cells` tokens beside the prefix, which it begins with."""
+        cells += len(prefix)
+        cache = self.current
+        if cache is None or cache.cells < cells:
+            self.close()
+            cache = self.current = self._make(len(prefix) + self.usual, cells)
+        cache.begin(prefix)
+        return cache
+
+    def _make(self, usual: int, needed: int) -> Cache:
+        """A cache of the usual size, or of the needed one where that is larger or memory is short."""
+        if usual > needed:
+            with suppress(CacheFull):
+                return Cache(self.model, self.settings, usual, self.room)
+        return Cache(self.model, self.settings, needed, self.room)
+
+    def close(self) -> None:
+        if self.current is not None:
+            self.current.close()
+            self.current = None

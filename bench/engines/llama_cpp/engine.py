@@ -7,7 +7,7 @@ from pathlib import Path
 from bench.engines import chat
 from bench.engines.engine import Opening
 from bench.engines.llama_cpp import scoring, writing
-from bench.engines.llama_cpp.cache import Cache
+from bench.engines.llama_cpp.cache import Caches
 from bench.engines.llama_cpp.library import instruction_sets, usable_threads
 from bench.engines.llama_cpp.model import Model, load
 from bench.engines.llama_cpp.settings import LlamaSettings
@@ -34,30 +34,6 @@ BATCH_CELLS = 2048
 TOLERANCE = 0.02
 """Largest relative difference between the scores of two paths that rounding explains: keys and values are
 kept in 16 bits, and quantised kernels round activations."""
-
-
-@dataclass(slots=True)
-class Caches:
-    """The cache that is in use, made anew where a batch needs a larger one."""
-
-    model: Model
-    settings: LlamaSettings
-    current: Cache | None = None
-
-    def open(self, cells: int, sequences: int, prefix: Tokens) -> Cache:
-        """An empty cache with room for `cells` tokens and `sequences` sequences beside the prefix."""
-        cells, sequences = len(prefix) + cells, 1 + sequences
-        cache = self.current
-        if cache is None or cache.cells < cells or cache.sequences < sequences:
-            self.close()
-            cache = self.current = Cache(self.model, self.settings, cells, sequences)
-        cache.begin(prefix)
-        return cache
-
-    def close(self) -> None:
-        if self.current is not None:
-            self.current.close()
-            self.current = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +82,7 @@ class LlamaEngine:
         for group in by_beginning.values():
             part = [requests[index] for index in group]
             done = frozenset(at for at, index in enumerate(group) if index in skip)
-            for batch in scoring.score(self.caches.open, part, self.batch_cells, self.path, done):
+            for batch in scoring.score(self.caches, part, self.batch_cells, self.path, done):
                 yield replace(batch, indices=tuple(group[at] for at in batch.indices))
 
     def render(self, messages: Sequence[Message], *, thinking: bool) -> str:
@@ -121,7 +97,7 @@ class LlamaEngine:
         prompts: Sequence[Tokens],
         skip: frozenset[int] = frozenset(),
     ) -> Iterator[WrittenBatch]:
-        yield from writing.write(self.caches.open, self.tokenizer, requests, prompts, self.batch_cells, skip)
+        yield from writing.write(self.caches, self.tokenizer, requests, prompts, self.batch_cells, skip)
 
     def close(self) -> None:
         self.caches.close()
@@ -134,14 +110,15 @@ def open_llama_cpp(opening: Opening, weights: Weights) -> LlamaEngine:
     Raises a BenchError where it cannot be loaded.
     """
     settings = LlamaSettings.model_validate(opening.card.settings)
+    batch_cells = int(opening.batch * BATCH_CELLS)
     model = load(weights.path, gpu_layers=settings.gpu_layers)
     engine = LlamaEngine(
         file=weights.path,
         model=model,
         tokenizer=Tokenizer(model),
         window=opening.card.context or model.context,
-        batch_cells=int(opening.batch * BATCH_CELLS),
-        caches=Caches(model, settings),
+        batch_cells=batch_cells,
+        caches=Caches(model, settings, batch_cells),
     )
     return replace(engine, path=_best_path(engine))
 
@@ -156,8 +133,7 @@ def _best_path(engine: LlamaEngine) -> ScoringPath:
         return "shared"
     probe = probe_requests(engine.tokenizer.size)
     plain, shared = (
-        logprobs_of(scoring.score(engine.caches.open, probe, BATCH_CELLS, path))
-        for path in ("plain", "shared")
+        logprobs_of(scoring.score(engine.caches, probe, BATCH_CELLS, path)) for path in ("plain", "shared")
     )
     scales = [max(1.0, abs(value)) for value in plain]
     equal = all(abs(a - b) <= TOLERANCE * c for a, b, c in zip(plain, shared, scales, strict=True))

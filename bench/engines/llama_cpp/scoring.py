@@ -1,25 +1,18 @@
 """Score token trees with llama.cpp: what rows share is decoded once and copied from sequence to sequence."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from bench.engines.llama_cpp.cache import SEQUENCES, Cache, CacheFull, Logits, Part
+from bench.engines.llama_cpp.cache import Cache, CacheFull, Caches, Logits, Part
 from bench.engines.packing import SHORTEST, Layout, Path, common_prefix, lay_out
 from bench.engines.replies import Reading, score_in_batches
-from bench.types import Encoded, ScoredBatch, Tokens, Tree
-
-STEMS = 16
-"""The most questions of a batch."""
-ROWS = SEQUENCES - 1 - STEMS
-"""The most rows that are decoded together."""
-OpenCache = Callable[[int, int, Tokens], Cache]
-"""(cells, sequences, prefix) -> a cache with room for as much beside the prefix, which is sequence 0."""
+from bench.types import Encoded, ScoredBatch, Tree
 
 
 def score(
-    open_cache: OpenCache,
+    caches: Caches,
     requests: Sequence[Encoded],
     budget: int,
     path: Path,
@@ -35,11 +28,11 @@ def score(
     trees = [replace(encoded.tree, stem=encoded.tree.stem[len(prefix) :]) for encoded in requests]
     cells = [_cells(tree, path) for tree in trees]
     # A request counts for the cells that it takes, or for its share of the stems.
-    shapes = [(1, max(size, -(-budget // STEMS))) for size in cells]
+    shapes = [(1, max(size, -(-budget // caches.room.stems))) for size in cells]
 
     def run(indices: Sequence[int]) -> tuple[Layout, Reading]:
         layout = lay_out([trees[index] for index in indices], path)
-        cache = open_cache(sum(cells[index] for index in indices), STEMS + ROWS, prefix)
+        cache = caches.open(sum(cells[index] for index in indices), prefix)
         shared = [len(trees[index].stem) if path == "shared" else 0 for index in indices]
         return layout, _Pass(cache, layout, len(prefix), shared).read()
 
@@ -62,7 +55,7 @@ class _Pass:
     """One pass over a layout's rows, after a prefix of `start` tokens.
 
     `shared` says how many tokens the rows of each tree begin with alike: its stem, which has a sequence of
-    its own. Rows come in groups of ROWS, whose sequences are used again.
+    its own. Rows come in groups, whose sequences are used again.
     """
 
     def __init__(self, cache: Cache, layout: Layout, start: int, shared: Sequence[int]) -> None:
@@ -91,8 +84,9 @@ class _Pass:
             for number, row in enumerate(self.layout.rows)
             if len(row.tokens) > self.shared[row.tree]
         ]
-        for at in range(0, len(ends), ROWS):
-            group = [(1 + STEMS + slot, *end) for slot, end in enumerate(ends[at : at + ROWS])]
+        room = self.cache.room
+        for at in range(0, len(ends), room.rows):
+            group = [(1 + room.stems + slot, *end) for slot, end in enumerate(ends[at : at + room.rows])]
             for sequence, row, *_ in group:
                 tree = self.layout.rows[row].tree
                 if self.shared[tree]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.engines.llama_cpp.cache import Cache, Part
+from bench.engines.llama_cpp.cache import FEW, Cache, Part
 from bench.engines.llama_cpp.library import instruction_sets, library
 from bench.engines.llama_cpp.model import Model
 from bench.engines.llama_cpp.settings import LlamaSettings
@@ -54,7 +54,7 @@ def main() -> None:
         write_model(file)
         handle = llama.llama_model_load_from_file(str(file).encode(), llama.llama_model_default_params())
         model = Model(handle, llama.llama_model_get_vocab(handle))
-        [logits] = Cache(model, LlamaSettings(), 64, 1).decode([Part(0, 0, (1, 2, 3), (2,))])
+        [logits] = Cache(model, LlamaSettings(), 64, FEW).decode([Part(0, 0, (1, 2, 3), (2,))])
     if not np.isfinite(logits).all():
         sys.exit("it computes numbers that are not finite")
     sys.stdout.write(f"{instruction_sets()}\n")

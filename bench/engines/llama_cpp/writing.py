@@ -7,8 +7,8 @@ import numpy as np
 
 from bench.engines.batching import in_batches
 from bench.engines.draws import seed_of
-from bench.engines.llama_cpp.cache import SEQUENCES, Cache, Logits, Part
-from bench.engines.llama_cpp.scoring import OpenCache, is_cache_full
+from bench.engines.llama_cpp.cache import Cache, Caches, Logits, Part
+from bench.engines.llama_cpp.scoring import is_cache_full
 from bench.engines.llama_cpp.tokenizer import Tokenizer
 from bench.types import Completion, GenerateRequest, Tokens, WrittenBatch
 
@@ -48,7 +48,7 @@ class _Row:
 
 
 def write(
-    open_cache: OpenCache,
+    caches: Caches,
     tokenizer: Tokenizer,
     requests: Sequence[GenerateRequest],
     prompts: Sequence[Tokens],
@@ -61,13 +61,13 @@ def write(
         for request, ids in zip(requests, prompts, strict=True)
     ]
     shapes = [
-        (1, max(size, -(-request.samples * budget // (SEQUENCES - 1))))
+        (1, max(size, -(-request.samples * budget // (caches.room.sequences - 1))))
         for size, request in zip(sizes, requests, strict=True)
     ]
 
     def run(indices: Sequence[int]) -> list[tuple[Completion, ...]]:
         rows = _rows([requests[index] for index in indices], [prompts[index] for index in indices])
-        cache = open_cache(sum(sizes[index] for index in indices), sum(map(len, rows)), ())
+        cache = caches.open(sum(sizes[index] for index in indices), ())
         _complete(cache, tokenizer, rows)
         return [
             tuple(Completion(row.text, finished=row.finished, tokens=len(row.tokens)) for row in samples)

@@ -151,17 +151,16 @@ def test_more_rows_than_sequences_are_scored_in_turns(llama: Path) -> None:
 def test_a_full_cache_makes_batches_smaller(llama: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its size is held at what one question needs, as where memory has run out."""
     from bench.engines.llama_cpp import cache
-    from bench.engines.llama_cpp import engine as module
 
     whole = flat(scored(opened(llama, cache="f32"), requests(12)))
     engine = opened(llama, cache="f32")
 
     class Small(cache.Cache):
-        def __init__(self, model: Any, settings: Any, cells: int, sequences: int) -> None:
-            super().__init__(model, settings, 256, sequences)
+        def __init__(self, model: Any, settings: Any, cells: int, room: Any) -> None:
+            super().__init__(model, settings, 256, room)
             self.cells = cells
 
-    monkeypatch.setattr(module, "Cache", Small)
+    monkeypatch.setattr(cache, "Cache", Small)
     engine.caches.close()
     encoded = [engine.encode(request) for request in requests(12)]
     batches = list(engine.score(encoded))
