@@ -101,7 +101,7 @@ def _memory() -> Iterator[Finding]:
     import psutil
 
     from bench.cells.forecast import LIBRARY_BYTES, LOADING_FACTOR
-    from bench.results.provenance import usable_cores
+    from bench.engines.device import usable_cores
 
     memory = psutil.virtual_memory()
     usable = max(0, memory.available - LIBRARY_BYTES) / LOADING_FACTOR

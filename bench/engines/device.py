@@ -1,5 +1,6 @@
 """The accelerator of this process. This never imports torch: without torch no accelerator is in use."""
 
+import os
 import sys
 from typing import Any
 
@@ -8,6 +9,11 @@ def loaded_cuda() -> Any | None:
     """`torch.cuda` where torch is imported and there is a CUDA device, else None."""
     torch = sys.modules.get("torch")
     return torch.cuda if torch and torch.cuda.is_available() else None
+
+
+def usable_cores() -> int:
+    """The number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def device_title() -> str:

@@ -39,7 +39,8 @@ def as_run_by(file: CardFile, engine: str | None, gguf: str | None) -> CardFile:
 
 def _file_of(card: ModelCard, gguf: str | None) -> Source:
     """The card's GGUF file of this name, by default the first; its source, where that is a GGUF file."""
-    files = card.gguf or ({} if card.source is None or not is_gguf(card.source) else {"": card.source})
+    own = card.source if card.engine == LLAMA_CPP or (card.source and is_gguf(card.source)) else None
+    files = card.gguf or ({"": own} if own else {})
     if not files:
         reason = f"{card.name}'s card names no GGUF file, and the engine llama.cpp needs one"
         raise Unavailable(reason, "add its files to the card: gguf: {Q4_K_M: {hub: …, file: …}}")

@@ -4,11 +4,11 @@ import importlib.util
 import re
 from pathlib import Path
 
-from bench.errors import BenchError, Unavailable
+from bench.errors import Unavailable
 from bench.inputs.cards import CardFile
 from bench.inputs.engine_rules import RULES
 from bench.inputs.gguf_file import parts_of, read_header
-from bench.inputs.hub import asking_hub, repository, snapshot
+from bench.inputs.hub import repository, snapshot
 from bench.inputs.located import RemoteWeights, Weights
 from bench.inputs.model_card import HubSource, ModelCard, PackageSource, PathSource
 from bench.inputs.weight_files import files_digest, total_bytes
@@ -34,7 +34,7 @@ def find_gguf(file: CardFile, *, offline: bool) -> Weights | RemoteWeights:
         case PathSource(path=path):
             return local_gguf(_only_file((file.path.parent / path).resolve()))
         case HubSource(hub=hub, revision=revision, file=str(name)):
-            cached = _in_cache(hub, revision, name)
+            cached = cached_gguf(hub, revision, name)
             if cached is None and offline:
                 remedy = f"run once while the hub can be reached, or: hf download {hub} {name}"
                 raise Unavailable("the weights are not on this machine", remedy)
@@ -81,7 +81,8 @@ def _only_file(place: Path) -> Path:
     return files[0]
 
 
-def _in_cache(hub: str, revision: str, name: str) -> Weights | None:
+def cached_gguf(hub: str, revision: str, name: str) -> Weights | None:
+    """The file in the hub cache; None where it, or a part of it, is not there."""
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
     try:
@@ -122,21 +123,3 @@ def format_in(name: str) -> str:
     """The format that a file's name says, as "Q4_K_M"; "GGUF" where it says none."""
     formats = _FORMAT.findall(name.removesuffix(".gguf"))
     return formats[-1].upper() if formats else "GGUF"
-
-
-def fetch_gguf(remote: RemoteWeights) -> Weights:
-    """Download the file to the hub cache; an interrupted download resumes.
-
-    Raises Unavailable where the download fails, and a BenchError where the file is not what was planned.
-    """
-    with asking_hub(remote.hub, revision=remote.ref):
-        snapshot(remote.hub, remote.ref, remote.patterns, offline=False)
-    weights = _in_cache(remote.hub, remote.ref, remote.file)
-    if weights is None:
-        raise BenchError(f"{remote.hub} was downloaded, but {remote.file} is missing")
-    if weights.revision != remote.revision:
-        raise BenchError(f"{remote.hub} has moved to {weights.revision} since; run the command again")
-    if weights.format != remote.format:
-        text = f"is in the format {weights.format}, which its name does not say; run the command again"
-        raise BenchError(f"{remote.file} {text}")
-    return weights

@@ -10,7 +10,7 @@ from bench.errors import BenchError, Unavailable
 from bench.inputs.cards import CardFile
 from bench.inputs.engine_rules import RULES, TRANSFORMERS
 from bench.inputs.gated import require_token
-from bench.inputs.gguf_weights import fetch_gguf, find_gguf, package_file, reads_gguf
+from bench.inputs.gguf_weights import cached_gguf, find_gguf, package_file, reads_gguf
 from bench.inputs.hub import asking_hub, repository, snapshot
 from bench.inputs.located import ADAPTER_CONFIG, NO_TRUST, RemoteWeights, Trust, Weights
 from bench.inputs.model_card import HubSource, ModelCard, PackageSource, PathSource, ProgramSource
@@ -197,19 +197,20 @@ def fetch(remote: RemoteWeights) -> Weights:
     Raises Unavailable where the download fails, and a BenchError where it is incomplete or `ref` has moved to
     another commit.
     """
-    if remote.file:
-        return fetch_gguf(remote)
     with asking_hub(remote.hub, revision=remote.ref):
         # By `ref`, not by commit, so that the cache records which commit it points to and finds it offline.
         _downloaded(remote.hub, remote.ref, remote.trust, remote.patterns, offline=False)
-    weights = _in_hub_cache(remote.hub, remote.ref, remote.trust, remote.patterns)
+    if remote.file:
+        weights = cached_gguf(remote.hub, remote.ref, remote.file)
+    else:
+        weights = _in_hub_cache(remote.hub, remote.ref, remote.trust, remote.patterns)
     if weights is None:
         raise BenchError(f"{remote.hub} was downloaded, but some of its weights are missing")
     if weights.revision != remote.revision:
         raise BenchError(f"{remote.hub} has moved to {weights.revision} since; run the command again")
     if weights.format != remote.format:
         text = f"is quantised ({weights.format}), which the hub did not say; run the command again"
-        raise BenchError(f"{remote.hub} {text}")
+        raise BenchError(f"{remote.file or remote.hub} {text}")
     return weights
 
 

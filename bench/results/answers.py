@@ -146,7 +146,7 @@ def workers(**initial: object) -> "ProcessPoolExecutor":
     import multiprocessing
     from concurrent.futures import ProcessPoolExecutor
 
-    from bench.results.provenance import usable_cores
+    from bench.engines.device import usable_cores
 
     spawn = multiprocessing.get_context("spawn")
     return ProcessPoolExecutor(min(8, usable_cores()), mp_context=spawn, **initial)  # type: ignore[arg-type]

@@ -52,11 +52,6 @@ def provenance(jobs: int = 1, stops: int = 0, threads: int | None = None) -> Pro
     )
 
 
-def usable_cores() -> int:
-    """The number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _libraries() -> dict[str, str]:
     versions: dict[str, str] = {}
     for name in _LIBRARIES:

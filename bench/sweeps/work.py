@@ -12,6 +12,7 @@ from typing import Any
 import psutil
 
 from bench.cells.cell import CannotRun, Cell
+from bench.engines.device import usable_cores
 from bench.engines.engine import Engine, WithBuild, WithCache, WithOwnTokenizer, WithPositions, WithTowers
 from bench.engines.kinds import open_engine, prepare
 from bench.engines.memory import peak_device_memory_bytes, peak_memory_bytes
@@ -22,7 +23,7 @@ from bench.results import journal
 from bench.results.identity import CANNOT_RUN
 from bench.results.journal import Batch, CellLocked, Head, Unfinished
 from bench.results.machine import machine_of, this_machine
-from bench.results.provenance import provenance, usable_cores
+from bench.results.provenance import provenance
 from bench.results.result import CannotRunResult, Cost, DoneResult, EngineFacts, FailedResult, task_facts
 from bench.results.store import (
     StoreError,

@@ -134,19 +134,15 @@ class Cache:
 
     def begin(self, prefix: Tokens) -> None:
         """Make `prefix` sequence 0, and keep no other."""
-        if prefix == self.prefix:
-            self.forget_rows()
+        if prefix and prefix == self.prefix:
+            for sequence in range(1, self.room.sequences):
+                self.remove(sequence)
             return
         library().llama_memory_clear(self.memory, ctypes.c_bool(False))
         self.prefix = ()
         for _ in self.decode([Part(0, 0, prefix)]):
             pass
         self.prefix = prefix
-
-    def forget_rows(self) -> None:
-        """Keep only sequence 0."""
-        for sequence in range(1, self.room.sequences):
-            self.remove(sequence)
 
     def remove(self, sequence: int) -> None:
         library().llama_memory_seq_rm(self.memory, sequence, -1, -1)

@@ -13,6 +13,7 @@ from bench.engines.llama_cpp.model import Model, load
 from bench.engines.llama_cpp.settings import LlamaSettings
 from bench.engines.llama_cpp.token_check import compare
 from bench.engines.llama_cpp.tokenizer import Tokenizer
+from bench.engines.long_rows import within
 from bench.engines.packing import Path as ScoringPath
 from bench.engines.probe import logprobs_of, probe_requests
 from bench.engines.tokenizing import encode_causal, encode_prompt
@@ -30,7 +31,7 @@ from bench.types import (
 )
 
 BATCH_CELLS = 2048
-"""Cells of the cache that a batch takes. Larger batches are no faster on a CPU, and take more memory."""
+"""Cells of the cache that a batch takes; more take more memory."""
 TOLERANCE = 0.02
 """Largest relative difference between the scores of two paths that rounding explains: keys and values are
 kept in 16 bits, and quantised kernels round activations."""
@@ -81,7 +82,7 @@ class LlamaEngine:
             by_beginning.setdefault(encoded.request.beginning, []).append(index)
         for group in by_beginning.values():
             part = [requests[index] for index in group]
-            done = frozenset(at for at, index in enumerate(group) if index in skip)
+            done = within(skip, group)
             for batch in scoring.score(self.caches, part, self.batch_cells, self.path, done):
                 yield replace(batch, indices=tuple(group[at] for at in batch.indices))
 

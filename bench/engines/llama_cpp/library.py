@@ -8,6 +8,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
+from bench.engines.device import usable_cores
 from bench.errors import BenchError
 
 INSTALL = "pip install 'slm-bench[llama-cpp]' (docs/llama-cpp.md)"
@@ -63,5 +64,5 @@ def instruction_sets() -> str:
 def usable_threads() -> int:
     """The threads to compute with: OMP_NUM_THREADS where it is set, else the cores this process may use."""
     asked = os.environ.get("OMP_NUM_THREADS", "")
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    usable = usable_cores()
     return min(int(asked), usable) if asked.isdecimal() and int(asked) else usable

@@ -17,10 +17,10 @@ from bench.types import Completion, GenerateRequest, Tokens, WrittenBatch
 class _Row:
     """One completion that is being written, in sequence `sequence` of the cache."""
 
-    sequence: int
     request: GenerateRequest
     prompt: Tokens
     draws: np.random.Generator
+    sequence: int = 0
     tokens: list[int] = field(default_factory=list[int])
     text: str = ""
     finished: bool = False
@@ -67,8 +67,12 @@ def write(
 
     def run(indices: Sequence[int]) -> list[tuple[Completion, ...]]:
         rows = _rows([requests[index] for index in indices], [prompts[index] for index in indices])
-        cache = caches.open(sum(sizes[index] for index in indices), ())
-        _complete(cache, tokenizer, rows)
+        cells, most = sum(sizes[index] for index in indices), caches.room.sequences - 1
+        # Only the samples of a single request may be more than the cache has sequences.
+        fits = sum(map(len, rows)) <= most
+        groups = [rows] if fits else [[rows[0][at : at + most]] for at in range(0, len(rows[0]), most)]
+        for group in groups:
+            _complete(caches.open(cells, ()), tokenizer, group)
         return [
             tuple(Completion(row.text, finished=row.finished, tokens=len(row.tokens)) for row in samples)
             for samples in rows
@@ -81,20 +85,19 @@ def write(
 
 def _rows(requests: Sequence[GenerateRequest], prompts: Sequence[Tokens]) -> list[list[_Row]]:
     """A row for each sample of each request."""
-    rows: list[list[_Row]] = []
-    sequence = 0
-    for request, prompt in zip(requests, prompts, strict=True):
-        samples: list[_Row] = []
-        for sample in range(request.samples):
-            sequence += 1
-            draws = np.random.default_rng(seed_of(request, sample))
-            samples.append(_Row(sequence, request, prompt, draws))
-        rows.append(samples)
-    return rows
+    return [
+        [
+            _Row(request, prompt, np.random.default_rng(seed_of(request, sample)))
+            for sample in range(request.samples)
+        ]
+        for request, prompt in zip(requests, prompts, strict=True)
+    ]
 
 
 def _complete(cache: Cache, tokenizer: Tokenizer, rows: Sequence[Sequence[_Row]]) -> None:
     """Write all rows to their ends. The samples of a request share its prompt in the cache."""
+    for sequence, row in enumerate((row for samples in rows for row in samples), start=1):
+        row.sequence = sequence
     parts = [
         Part(samples[0].sequence, 0, samples[0].prompt, (len(samples[0].prompt) - 1,)) for samples in rows
     ]

@@ -209,6 +209,10 @@ def test_a_sample_does_not_depend_on_its_batch(llama: Path) -> None:
     assert len({reply.text for replies in together for reply in replies}) == 6
     assert completions(engine, sampled[1:]) == together[1:]
     assert completions(engine, [generation(PROMPT, temperature=1.0, samples=2)])[0] == together[0][:2]
+    many = generation(PROMPT, temperature=1.0, samples=70, max_new_tokens=12)
+    [replies] = completions(engine, [many])  # more than the cache has sequences
+    assert len(replies) == 70
+    assert replies[:3] == together[0]
 
 
 def test_the_chat_template_of_the_file_is_rendered_as_by_transformers(tmp_path: Path) -> None:
