@@ -1,13 +1,13 @@
 """How fast llama.cpp scores: python docs/llama_cpp_speed.py [QUESTIONS [EXEMPLARS [DATA-DIR]]]
 
 The embedded model answers MedQA (without DATA-DIR, the sample) in one process, in turns: our engine, a loop
-that gives the same library every prompt whole, and transformers in 16 bits. Letters alone, then all views.
-Each round has its own questions, so nothing is warm.
+that gives the same library every prompt whole, and transformers in 16 bits: letters alone after EXEMPLARS
+exemplars, then all views without any. Each round has its own questions, so nothing is warm.
 """
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
@@ -64,29 +64,33 @@ def main(count: int, exemplars: int, data_dir: Path | None) -> None:
         name: open_engine(cell.opening, prepare(cell.opening.card, cell.weights))
         for name, cell in cells.items()
     }
-    ours, torch = engines["llama.cpp"], engines["transformers"]
+    ours = engines["llama.cpp"]
     runs: dict[str, Callable[[list[Encoded]], Any]] = {
         "llama.cpp": ours.score,
         "whole prompts": lambda asked: scoring.score(ours.caches, asked, 1, "plain"),
-        "transformers": torch.score,
+        "transformers": engines["transformers"].score,
     }
-    asked = encoded(cells["llama.cpp"], ours, count)
-    print(f"{len(asked)} questions, {exemplars} exemplars, {ours.threads} threads, {ours.build}")
-    for work, questions in (("letters", letters_only(asked)), ("all views", asked)):
-        taken: dict[str, list[float]] = {name: [] for name in runs}
-        size = len(questions) // ROUNDS
-        for number in range(ROUNDS):
-            part = questions[number * size : (number + 1) * size]
-            for name, score in runs.items():
-                taken[name].append(seconds(score, part))
-        tokens = sum(len(one.tree.stem) for one in questions) / ROUNDS
-        for name, times in taken.items():
-            ratio = median(a / b for a, b in zip(times, taken["llama.cpp"], strict=True))
-            print(
-                f"{work:10} {name:14} {sum(times):7.1f} s, {tokens / median(times):7.0f} prompt tokens/s, "
-                f"{ratio:5.2f} times the time of llama.cpp",
-                flush=True,
-            )
+    print(f"{count} questions, {ours.threads} threads, {ours.build}")
+    letters = letters_only(encoded(cells["llama.cpp"], ours, count))
+    compare(f"letters, {exemplars} exemplars", runs, letters)
+    compare("all views", runs, encoded(cell_of("llama.cpp", 0, data_dir), ours, count))
+
+
+def compare(work: str, runs: Mapping[str, Callable[[list[Encoded]], Any]], asked: list[Encoded]) -> None:
+    """Print how long each run takes for the questions, in turns."""
+    taken: dict[str, list[float]] = {name: [] for name in runs}
+    size = len(asked) // ROUNDS
+    for number in range(ROUNDS):
+        for name, score in runs.items():
+            taken[name].append(seconds(score, asked[number * size : (number + 1) * size]))
+    tokens = sum(len(one.tree.stem) for one in asked) / ROUNDS
+    for name, times in taken.items():
+        ratio = median(a / b for a, b in zip(times, taken["llama.cpp"], strict=True))
+        print(
+            f"{work:20} {name:14} {sum(times):7.1f} s, {tokens / median(times):7.0f} prompt tokens/s, "
+            f"{ratio:5.2f} times the time of llama.cpp",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":
