@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-from bench.engines.engine import Engine, LanguageModel
+from bench.engines.engine import Engine, LanguageModel, WithServer
 from bench.errors import BenchError, PromptTooLong
 from bench.inputs.generate import Generate
 from bench.scoring.asking import Asking, Render, bare_requests, generate_request, score_request
 from bench.scoring.record import Record
 from bench.scoring.recording import same_tokens, scored, too_long, view_scores, views_of, weighed, written
 from bench.types import Encoded, GenerateRequest, Item, Message, Scores, Tokens
+from bench.views import LETTER
 
 T = TypeVar("T")
 
@@ -78,15 +79,14 @@ def _score(
     record = _recorder(asking, fitting, engine, done)
     shared_seconds = (time.perf_counter() - start) / max(1, len(fitting))  # of the bare texts
     for batch_seconds, batch in _timed(engine.score(fitting, _indices(asked, done))):
-        seconds = shared_seconds + batch_seconds / len(batch.indices)
-        yield Answered(
-            tuple(
-                record(fitting[index], scores, seconds)
-                for index, scores in zip(batch.indices, batch.replies, strict=True)
-                if asked[index].id not in done
-            ),
-            batch.batch_tokens,
-        )
+        seconds = shared_seconds + batch_seconds / max(1, len(batch.indices))
+        refused = [too_long(asked[at], fitting[at].request.prompt, None) for at in batch.too_long]
+        answered = [
+            record(fitting[index], scores, seconds)
+            for index, scores in zip(batch.indices, batch.replies, strict=True)
+            if asked[index].id not in done
+        ]
+        yield Answered((*answered, *refused), batch.batch_tokens)
 
 
 def _recorder(
@@ -96,6 +96,8 @@ def _recorder(
     scoring = asking.task.scoring
     if engine.reads == "item":
         return lambda encoded, scores, seconds: weighed(encoded.request.item, scoring, scores, seconds)
+    if isinstance(engine, WithServer) and engine.letters_only:
+        return _letters_recorder(asking, engine)
     bare = bare_scores(asking, [encoded.request.item for encoded in fitting], engine, done)
     views = views_of(scoring)
 
@@ -105,6 +107,19 @@ def _recorder(
         return scored(item, scoring, by_view, scores, seconds, same_tokens(encoded, views))
 
     return record
+
+
+def _letters_recorder(asking: Asking, engine: WithServer) -> Callable[[Encoded, Scores, float], Record]:
+    """The recorder of letters alone; raises a BenchError where the task ranks by another view."""
+    scoring = asking.task.scoring
+    if scoring.view != LETTER.name:
+        why = "; ".join(engine.limits) or "only letters are asked for (settings.views)"
+        raise BenchError(
+            f"{why}: task {asking.task.name} ranks by the view '{scoring.view}', which needs options' texts"
+        )
+    return lambda encoded, scores, seconds: scored(
+        encoded.request.item, scoring, {LETTER.name: scores.logprobs[0]}, scores, seconds
+    )
 
 
 def _indices(items: Sequence[Item], done: Collection[str]) -> frozenset[int]:
@@ -173,16 +188,15 @@ def _generate(
     announce(max((len(ids) for ids in prompts), default=-generate.max_new_tokens) + generate.max_new_tokens)
     skip = _indices([request.item for request in requests], done)
     for batch_seconds, batch in _timed(engine.generate(requests, prompts, skip)):
-        seconds = batch_seconds / len(batch.indices)
-        yield Answered(
-            tuple(
-                written(requests[index].item, requests[index].prompt, tokens, completions, seconds)
-                for index, tokens, completions in zip(
-                    batch.indices, batch.prompt_tokens, batch.replies, strict=True
-                )
-            ),
-            batch.batch_tokens,
-        )
+        seconds = batch_seconds / max(1, len(batch.indices))
+        refused = [too_long(requests[at].item, requests[at].prompt, None) for at in batch.too_long]
+        answered = [
+            written(requests[index].item, requests[index].prompt, tokens, completions, seconds)
+            for index, tokens, completions in zip(
+                batch.indices, batch.prompt_tokens, batch.replies, strict=True
+            )
+        ]
+        yield Answered((*answered, *refused), batch.batch_tokens)
 
 
 def renderer(engine: Engine, *, thinking: bool) -> Render:

@@ -170,15 +170,22 @@ class Scores:
     logprobs: tuple[tuple[float, ...], ...]
     tokens: tuple[tuple[int, ...], ...] = ()
     greedy: tuple[tuple[bool, ...], ...] = ()
+    bounded: frozenset[int] = frozenset()
+    """The letters whose value is only an upper bound, because a server listed other tokens only."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScoredBatch:
-    """The replies to the requests at `indices`; the batch was planned for `batch_tokens` tokens."""
+    """The replies to the requests at `indices`; the batch was planned for `batch_tokens` tokens, None where
+    the engine does not plan by tokens.
+
+    The requests at `too_long` got no reply: what does not fit the model was only seen when it was asked.
+    """
 
     indices: tuple[int, ...]
     replies: tuple[Scores, ...]
-    batch_tokens: int
+    batch_tokens: int | None
+    too_long: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,9 +217,27 @@ class Completion:
 
 @dataclass(frozen=True, slots=True)
 class WrittenBatch:
-    """The completions of the requests at `indices`, one for each sample, and their prompts' lengths."""
+    """The completions of the requests at `indices`, one for each sample, and their prompts' lengths.
+
+    A length is None where a server does not say it. `batch_tokens` and `too_long` are as in ScoredBatch.
+    """
 
     indices: tuple[int, ...]
     replies: tuple[tuple[Completion, ...], ...]
-    prompt_tokens: tuple[int, ...]
-    batch_tokens: int
+    prompt_tokens: tuple[int | None, ...]
+    batch_tokens: int | None
+    too_long: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ServerFacts:
+    """What is known of a server that answered: its address, and its own names for the model and its version.
+
+    `runs_here` is whether it computed on this machine.
+    """
+
+    url: str
+    model: str
+    version: str
+    fingerprint: str
+    runs_here: bool

@@ -227,5 +227,5 @@ def test_every_registry_is_found() -> None:
 def test_the_product_offers_no_engine_of_the_tests() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     engines = project["entry-points"]["bench.engines"]
-    assert sorted(engines) == ["chance", "llama.cpp", "majority", "tfidf", "transformers"]
+    assert sorted(engines) == ["chance", "llama.cpp", "majority", "openai", "tfidf", "transformers"]
     assert [value for value in engines.values() if not value.startswith("bench.")] == []

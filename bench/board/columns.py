@@ -4,12 +4,13 @@ A package adds columns of its own by an entry point of the group `bench.columns`
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from bench.board.board import TaskBoard
 from bench.board.column import Column, Columns, Measured, TableKind
 from bench.errors import BenchError
 from bench.plugins import Registry
+from bench.results.result import Cost, Latency
 from bench.types import ViewName
 from bench.views import VIEWS, view_title
 from bench.wording import count, latency, number, or_dash, percent, size
@@ -98,6 +99,13 @@ def _size_class(row: Measured) -> str:
 
 def _precision_class(row: Measured) -> str:
     return "baseline" if _is_baseline(row) else row.result.cell.variant.precision or "unknown"
+
+
+def _latency(cost: Cost, of: Callable[[Latency], float]) -> str:
+    """A latency, marked where a client of a server measured it."""
+    if cost.alone is None:
+        return or_dash(None)
+    return latency(of(cost.alone)) + (" (client)" if cost.by_client else "")
 
 
 def _accuracy_by(view: ViewName) -> Column:
@@ -206,7 +214,7 @@ ALONE = Column(
     "seconds_alone_p50",
     "One answer (p50)",
     lambda row: row.result.cost.alone and row.result.cost.alone.p50,
-    lambda row: latency(row.result.cost.alone.p50) if row.result.cost.alone else or_dash(None),
+    lambda row: _latency(row.result.cost, lambda alone: alone.p50),
     number=True,
     sort_key="p50",
 )
@@ -214,7 +222,7 @@ ALONE_P95 = Column(
     "seconds_alone_p95",
     "95 of 100 (p95)",
     lambda row: row.result.cost.alone and row.result.cost.alone.p95,
-    lambda row: latency(row.result.cost.alone.p95) if row.result.cost.alone else or_dash(None),
+    lambda row: _latency(row.result.cost, lambda alone: alone.p95),
     number=True,
     sort_key="p95",
 )

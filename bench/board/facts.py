@@ -7,7 +7,7 @@ from bench.board.plain import variant_name
 from bench.results.result import CannotRunResult, CellFacts, Cost, Latency, Provenance, Unsuccessful
 from bench.scoring.metrics import Estimate, Metrics
 from bench.scoring.record import ANSWERED, ParseStatus
-from bench.types import PublishedTexts, ViewName
+from bench.types import PublishedTexts, ServerFacts, ViewName
 from bench.wording import DASH, latency, number, or_dash, seconds, size
 
 _STATUSES: dict[ParseStatus, str] = {
@@ -17,6 +17,7 @@ _STATUSES: dict[ParseStatus, str] = {
     "several_answers": "several answers found",
     "unfinished": "not finished at the token limit",
     "prompt_too_long": "the prompt does not fit the model",
+    "not_listed": "no letter among the likeliest tokens that the server lists",
     "same_tokens": "the best option has the same tokens as another",
 }
 
@@ -67,14 +68,16 @@ def estimate(metric: Estimate) -> str:
 
 def costs(cost: Cost) -> list[tuple[str, str]]:
     """What a run cost, as pairs of name and value, for the page and the terminal."""
+    seen = " as the client sees it" if cost.by_client else ""
     facts = [
         ("Loading", seconds(cost.load_seconds)),
         ("Scoring", seconds(cost.scoring_seconds)),
         ("Questions/s", number(cost.items_per_second)),
         ("Prompt tokens/s", number(cost.tokens_per_second)),
         ("Generated tokens", "" if cost.new_tokens is None else f"{cost.new_tokens:,}"),
-        ("Latency in batches, p50 and p95", _latencies(cost.batched)),
-        ("Latency one by one, p50 and p95", _latencies(cost.alone)),
+        ("Generated tokens/s, with prompts", _writing_speed(cost)),
+        (f"Latency in batches{seen}, p50 and p95", _latencies(cost.batched)),
+        (f"Latency one by one{seen}, p50 and p95", _latencies(cost.alone)),
         ("Peak memory", size(cost.peak_memory_bytes)),
         ("Peak device memory", size(cost.peak_device_memory_bytes)),
         ("Weights in memory", size(cost.model_bytes)),
@@ -83,6 +86,12 @@ def costs(cost: Cost) -> list[tuple[str, str]]:
         ("Energy", f"{number(cost.joules)}\u202fJ" if cost.joules is not None else cost.joules_note or DASH),
     ]
     return [(name, value) for name, value in facts if value]
+
+
+def _writing_speed(cost: Cost) -> str:
+    if cost.new_tokens is None or not cost.scoring_seconds:
+        return ""
+    return number(cost.new_tokens / cost.scoring_seconds)
 
 
 def _latencies(measured: Latency | None) -> str:
@@ -94,6 +103,7 @@ def _latencies(measured: Latency | None) -> str:
 def circumstances(where: Provenance) -> list[tuple[str, str]]:
     """When, on what and with what software a run was made, as pairs of name and value."""
     facts = [
+        ("Server", _server(where.server) if where.server else ""),
         ("Finished", or_dash(where.finished).replace("T", " ").replace("+00:00", " UTC")),
         ("Interrupted", "" if not where.stops else "once" if where.stops == 1 else f"{where.stops} times"),
         ("Run in parallel", "" if where.jobs == 1 else f"{where.jobs} cells, which slows each"),
@@ -108,6 +118,12 @@ def circumstances(where: Provenance) -> list[tuple[str, str]]:
         *where.libraries.items(),
     ]
     return [(name, value) for name, value in facts if value]
+
+
+def _server(server: ServerFacts) -> str:
+    """Its address, and what it says of the model and of itself."""
+    named = [("model", server.model), ("version", server.version), ("fingerprint", server.fingerprint)]
+    return ", ".join([server.url, *(f"{name} {value}" for name, value in named if value)])
 
 
 def _version(where: Provenance) -> str:

@@ -8,7 +8,14 @@ from bench.errors import Unavailable
 from bench.inputs.cards import AnyCard, CardFile
 from bench.inputs.engine_choice import as_run_by
 from bench.inputs.model_card import ModelCard
-from bench.inputs.weights import RemoteWeights, Trust, Weights, check_installed, find_weights
+from bench.inputs.weights import (
+    RemoteWeights,
+    Trust,
+    Weights,
+    check_access,
+    check_installed,
+    find_weights,
+)
 
 Located = Weights | RemoteWeights | None
 """Where a model's weights are; None for a model without any."""
@@ -35,6 +42,7 @@ def locator(cards: Sequence[AnyCard], trust: Trust, *, offline: bool) -> Locate:
         try:
             file = as_run_by(by_name[name], engine, gguf)
             check_installed(file.card)
+            check_access(file.card, trust, offline=offline)
         except Unavailable as error:
             return error
         try:

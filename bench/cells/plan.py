@@ -202,6 +202,8 @@ def _cell(
         seed=settings.seed,
         quantize=variant.quantize,
         trust=settings.trust,
+        style=variant.prompt,
+        writes=variant.generate is not None,
         more=variant.more,
     )
     asking = Asking(task, exemplars, variant.prompt, variant.generate, settings.seed)

@@ -8,6 +8,7 @@ from bench.folders import yaml_files
 from bench.inputs.adapter import Adapter
 from bench.inputs.choices import Choices, flags_of
 from bench.inputs.data import Split
+from bench.inputs.engine_rules import OPENAI
 from bench.inputs.model_card import ModelCard
 from bench.inputs.prompts import ExemplarChoice
 from bench.inputs.task import Task, TaskFile
@@ -49,11 +50,18 @@ def command_of(
     words += ["--limit-order", "file"] if limit and settings.limit_order == "file" else []
     words += ["--data-dir", "DIR"] if test.mirrored else []
     words += ["--include-path", "DIR"] if file.included else []
-    words += ["--allow-pickle"] if settings.trust.pickle else []
-    words += ["--trust-remote-code"] if settings.trust.code else []
-    words += ["--allow-code"] if any(name.startswith("evaluate:") for name in task.metrics) else []
+    words += _permissions(task, card, settings)
     words += flags_of(_choices_of(change).made)
     return shlex.join([*words, "--fresh"])
+
+
+def _permissions(task: Task, card: ModelCard, settings: Settings) -> list[str]:
+    """The flags that allow what the run needs, and what was allowed of its weights."""
+    trust = settings.trust
+    words = ["--allow-pickle"] if trust.pickle else []
+    words += ["--trust-remote-code"] if trust.code else []
+    words += ["--send-to", ",".join(trust.send_to)] if card.engine == OPENAI and trust.send_to else []
+    return words + (["--allow-code"] if any(name.startswith("evaluate:") for name in task.metrics) else [])
 
 
 def explicit_choices(task: Task, card: ModelCard, variant: Variant) -> Choices:

@@ -62,21 +62,30 @@ allow_pickle = click.option(
     is_flag=True,
     help="Load pickled weights, which can run any code, if there are no safetensors.",
 )
+send_to = click.option(
+    "--send-to",
+    multiple=True,
+    metavar="HOST",
+    help="Allow cards with engine: openai to send the questions to this host. Without it, only servers on "
+    "this machine are asked.",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Permissions:
-    """What code of others may run."""
+    """What code of others may run, and where questions may be sent."""
 
     allow_pickle: bool
     trust_remote_code: bool
     allow_code: bool
+    send_to: tuple[str, ...]
 
     @property
     def trust(self) -> "Trust":
         from bench.inputs.weights import Trust
 
-        return Trust(pickle=self.allow_pickle, code=self.trust_remote_code)
+        hosts = tuple(host.strip().lower() for text in self.send_to for host in text.split(","))
+        return Trust(pickle=self.allow_pickle, code=self.trust_remote_code, send_to=hosts)
 
 
 def refuse_empty(command: click.Command) -> None:

@@ -18,7 +18,7 @@ from rich.progress import (
 from bench.cells.cell import Planned
 from bench.cli.describe_tuning import describe_prepared, describe_step
 from bench.results.result import CannotRunResult, DoneResult, FailedResult, Result
-from bench.sweeps.events import BeyondPositions, Busy, Event, Loading, OtherTokens, Retry, Skipped
+from bench.sweeps.events import BeyondPositions, Busy, Event, Loading, Note, Retry, Skipped
 from bench.sweeps.events import Progress as Scored
 from bench.sweeps.sweep import Watch
 from bench.tuning.job import Prepared, Step
@@ -104,7 +104,7 @@ class Bars:
                 self.progress.update(bar, description=text, completed=int(100 * event.share), total=100)
             case Prepared():
                 self._leave_line(f"{head}: {describe_prepared(event)}")
-            case Busy() | Retry() | BeyondPositions() | OtherTokens():
+            case Busy() | Retry() | BeyondPositions() | Note():
                 self._leave_line(f"{head}: {_outcome(event)}")
             case _:
                 self._leave_line(f"{head}: {_outcome(event)}")
@@ -114,14 +114,14 @@ class Bars:
         self.progress.console.print(line, markup=False, highlight=False)
 
 
-def _outcome(event: Result | Skipped | Busy | Retry | BeyondPositions | OtherTokens) -> str:
+def _outcome(event: Result | Skipped | Busy | Retry | BeyondPositions | Note) -> str:
     match event:
         case BeyondPositions(tokens=tokens, positions=positions):
             return (
                 f"note: prompts have up to {tokens:,} tokens, and the model was made for {positions:,} "
                 f"(max_position_embeddings); they are scored, and with context: {positions} in its card not"
             )
-        case OtherTokens(text=text):
+        case Note(text=text):
             return f"note: {text}"
         case Busy():
             return "another sweep is running this cell; waiting for it"

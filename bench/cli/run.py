@@ -147,6 +147,7 @@ def _sweep_file(context: click.Context, _parameter: click.Parameter, path: Path 
 @click.option("--dry-run", is_flag=True, help="Print the plan; run nothing.")
 @options.allow_pickle
 @options.trust_remote_code
+@options.send_to
 @click.option(
     "--allow-code",
     is_flag=True,

@@ -14,11 +14,13 @@ from bench.types import (
     GenerateRequest,
     Item,
     Message,
+    PromptStyle,
     Quantization,
     Reads,
     ScoredBatch,
     ScoreRequest,
     Scores,
+    ServerFacts,
     Tokens,
     Value,
     WrittenBatch,
@@ -142,11 +144,35 @@ class WithBuild(Protocol):
         ...
 
 
+@runtime_checkable
+class WithServer(Protocol):
+    """An engine whose model is behind a server, which may give less than a model here, and be elsewhere."""
+
+    @property
+    def letters_only(self) -> bool:
+        """Whether replies have the scores of letters alone: the sets of other continuations are empty."""
+        ...
+
+    @property
+    def limits(self) -> tuple[str, ...]:
+        """What the server cannot give, a sentence each."""
+        ...
+
+    @property
+    def server_facts(self) -> ServerFacts: ...
+
+    @property
+    def server_memory_bytes(self) -> int | None:
+        """The peak memory of its processes; None where it is not on this machine, or unknown."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Opening:
     """What an engine is opened with, apart from weights.
 
-    `dtype` is None for an engine without one. `train` has the items that a baseline learns from.
+    `dtype` is None for an engine without one. `train` has the items that a baseline learns from. `style` is
+    that of the prompts, None where it is not known yet, and `writes` is whether replies are generated.
     """
 
     card: ModelCard
@@ -156,6 +182,8 @@ class Opening:
     quantize: Quantization = "none"
     trust: Trust = NO_TRUST
     adapter: Adapter | None = None
+    style: PromptStyle | None = None
+    writes: bool = False
     batch: float = 1.0
     """Size of a batch as a share of the usual number of tokens: below 1 after memory ran out."""
     more: Mapping[str, Value] = field(default_factory=dict[str, Value])

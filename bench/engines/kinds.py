@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from bench.engines.engine import Engine, LanguageModel, Opening
 from bench.engines.llama_cpp.library import INSTALL
 from bench.engines.llama_cpp.settings import LlamaSettings
+from bench.engines.openai.settings import INSTALL as INSTALL_CLIENT
+from bench.engines.openai.settings import ServerSettings, check_access
 from bench.errors import BenchError
 from bench.inputs.engine_rules import EngineRules
 from bench.inputs.gguf_weights import GGUF
@@ -137,3 +139,21 @@ LLAMA_CPP = EngineKind(
     opens=FromWeights(_open_llama_cpp),
 )
 """The engine of GGUF files as they are, through llama-cpp-python."""
+
+
+def _open_openai(opening: Opening) -> Engine:
+    from bench.engines.openai.engine import open_openai
+
+    return open_openai(opening)
+
+
+OPENAI = EngineKind(
+    reads="prompt",
+    architectures=frozenset({"decoder", "encoder-decoder"}),
+    choices=frozenset({"prompt", "generate"}),
+    settings=ServerSettings,
+    needs={"openai": INSTALL_CLIENT},
+    check_access=check_access,
+    opens=Standalone(_open_openai),
+)
+"""The engine of servers with the OpenAI interface."""

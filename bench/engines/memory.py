@@ -54,12 +54,12 @@ def peak_memory_bytes() -> int | None:
     """
     if Path("/proc/self/status").is_file():
         children = [child.pid for child in psutil.Process().children(recursive=True)]
-        return sum(filter(None, (_high_water(pid) for pid in ("self", *children))))
+        return sum(filter(None, (high_water(pid) for pid in ("self", *children))))
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
-def _high_water(pid: int | str) -> int | None:
+def high_water(pid: int | str) -> int | None:
     try:
         lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
     except OSError:  # the process has ended

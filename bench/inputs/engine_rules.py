@@ -3,18 +3,24 @@
 `bench/engines/kinds.py: EngineKind` extends them with how the engine is opened.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from bench.config import Strict
 from bench.plugins import Registry
 from bench.types import Reads
 
+if TYPE_CHECKING:
+    from bench.inputs.located import Trust
+    from bench.inputs.model_card import ModelCard
+
 TRANSFORMERS = "transformers"
 """The engine of a card that does not name one."""
 LLAMA_CPP = "llama.cpp"
 """The engine of GGUF files as they are."""
+OPENAI = "openai"
+"""The engine of servers with the OpenAI interface."""
 
 Architecture = Literal["decoder", "encoder-decoder", "baseline", "unknown"]
 """`unknown` is for imported runs whose program does not report it; a card in a file may not use it."""
@@ -36,7 +42,8 @@ class EngineRules:
     are the variant choices it supports: `dtype`, `quantize`, `lora`, `adapter`, `prompt` (chat
     templates), `generate`, and any that other packages add. `settings` validates the card's `settings`.
     `needs` has the modules that the engine imports and that may not be installed, with the command that
-    installs each.
+    installs each. `check_access` raises Unavailable where the engine queries a server that it cannot reach
+    or that the user has not allowed; it gets the card, what the user allows, and whether the network is off.
     """
 
     reads: Reads
@@ -46,6 +53,7 @@ class EngineRules:
     choices: frozenset[str] = frozenset()
     settings: type[Strict] = NoSettings
     needs: Mapping[str, str] = field(default_factory=dict[str, str])
+    check_access: "Callable[[ModelCard, Trust, bool], None]" = lambda _card, _trust, _offline: None
 
 
 RULES = Registry("bench.engines", "engine", EngineRules)

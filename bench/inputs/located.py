@@ -13,13 +13,15 @@ ADAPTER_CONFIG = "adapter_config.json"
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """What the user allows weights to do.
+    """What the user allows models to do.
 
-    `pickle`: be loaded from pickles, which can run any code. `code`: run the Python code beside them.
+    `pickle`: be loaded from pickles, which can run any code. `code`: run the Python code beside the weights.
+    `send_to`: the hosts of servers elsewhere that may get the questions.
     """
 
     pickle: bool = False
     code: bool = False
+    send_to: tuple[str, ...] = ()
 
     @property
     def files(self) -> tuple[str, ...]:

@@ -92,10 +92,17 @@ def _files_in(folder: Path, patterns: Sequence[str]) -> list[Path]:
     return sorted({path for pattern in patterns for path in folder.glob(pattern) if path.is_file()})
 
 
+def check_access(card: ModelCard, trust: Trust, *, offline: bool) -> None:
+    """Raises Unavailable where the engine queries a server that it may not ask, or that is not there."""
+    if card.engine:
+        RULES.get(card.engine).check_access(card, trust, offline)
+
+
 def on_this_machine(file: CardFile) -> bool:
     """Whether the card can run without a network."""
     try:
         check_installed(file.card)
+        check_access(file.card, NO_TRUST, offline=True)
         find_weights(file, offline=True)
     except Unavailable:
         return False

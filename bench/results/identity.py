@@ -4,7 +4,7 @@ import hashlib
 import json
 from pathlib import Path
 
-from bench.inputs.engine_rules import TRANSFORMERS
+from bench.inputs.engine_rules import OPENAI, TRANSFORMERS
 from bench.inputs.model_card import ProgramSource
 from bench.results.result import CellFacts
 from bench.results.variant import Variant
@@ -12,6 +12,8 @@ from bench.results.variant import Variant
 CANNOT_RUN = "cannot-run"
 """The folder of the reason why no variant of a model can run; removed when a variant runs."""
 ADDED_LATER = ("quantize", "adapter", "program")
+HOW_ASKED = ("key", "concurrency", "timeout")
+"""Settings of the engine openai that change no number."""
 
 
 def folder_of(facts: CellFacts) -> Path:
@@ -36,6 +38,8 @@ def identity(facts: CellFacts) -> str:
         "engine": facts.engine_version,
     }
     drawn = "drawn" if facts.limit is not None and facts.limit_order == "drawn" else ""
+    if engine == OPENAI:
+        settings = {name: value for name, value in settings.items() if name not in HOW_ASKED}
     added_later = {"settings": settings, "package": facts.engine_package, "limit_order": drawn}
     parts |= {name: value for name, value in added_later.items() if value}
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

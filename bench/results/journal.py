@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from bench.config import Strict
 from bench.results.result import SCHEMA_VERSION, CellFacts
@@ -48,6 +48,8 @@ class Batch(Strict):
     seconds: float
     peak_memory_bytes: int | None
     joules: float | None = None
+    server: str = Field(default="", exclude_if=lambda server: not server)
+    """What the server said of the model, where one answered; answers of another model are not kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +113,28 @@ def start_or_resume(results: Path, folder: Path, head: Head, items: Sequence[Ite
         kept = tuple(batch for batch in before.batches if all(_is_valid(r, asked) for r in batch.records))
         stops = before.head.stops + (1 if kept else 0)
         unfinished = Unfinished(before.head.model_copy(update={"stops": stops}), kept)
-    lines = [unfinished.head.model_dump_json(), *(batch.model_dump_json() for batch in unfinished.batches)]
     with writing(results / folder):
         make_folder(results, folder)
         for incomplete in (results / folder).glob(".*.jso*"):  # of a killed process
             incomplete.unlink()
-        write_whole({path: "".join(f"{line}\n" for line in lines).encode()})
+    _write(path, unfinished)
     return unfinished
+
+
+def keep_only(results: Path, folder: Path, unfinished: Unfinished, server: str) -> Unfinished:
+    """The contents without batches that another server's model answered, and the journal rewritten."""
+    kept = tuple(batch for batch in unfinished.batches if batch.server == server)
+    if len(kept) == len(unfinished.batches):
+        return unfinished
+    less = Unfinished(unfinished.head, kept)
+    _write(results / folder / NAME, less)
+    return less
+
+
+def _write(path: Path, unfinished: Unfinished) -> None:
+    lines = [unfinished.head.model_dump_json(), *(batch.model_dump_json() for batch in unfinished.batches)]
+    with writing(path.parent):
+        write_whole({path: "".join(f"{line}\n" for line in lines).encode()})
 
 
 def _can_resume(before: Head, now: Head) -> bool:

@@ -7,10 +7,12 @@ import sys
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import bench
 from bench.engines.device import device_title
 from bench.results.result import Provenance
+from bench.types import ServerFacts
 
 _LIBRARIES = (
     "torch",
@@ -23,18 +25,21 @@ _LIBRARIES = (
     "scikit-learn",
     "gguf",
     "llama-cpp-python",
+    "openai",
 )
 
 
-def provenance(jobs: int = 1, stops: int = 0, threads: int | None = None) -> Provenance:
+def provenance(
+    jobs: int = 1, stops: int = 0, threads: int | None = None, server: ServerFacts | None = None
+) -> Provenance:
     """The provenance of a run that ends now in this process; torch's facts only where torch is loaded.
 
     `threads` are the engine's, by default torch's. `jobs` is how many cells run side by side, and `stops`
-    how often the run was interrupted.
+    how often the run was interrupted. Of a `server` on another machine, processor and memory are unknown.
     """
     import psutil  # here: readers of results never ask this machine
 
-    return Provenance(
+    here = Provenance(
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
         bench_version=bench.__version__,
         git=_git(),
@@ -49,7 +54,15 @@ def provenance(jobs: int = 1, stops: int = 0, threads: int | None = None) -> Pro
         driver=_driver(),
         jobs=jobs,
         stops=stops,
+        server=server,
     )
+    if server is None:
+        return here
+    unknown: dict[str, object] = {"threads": None, "device": "", "driver": None}
+    if not server.runs_here:
+        host = urlsplit(server.url).hostname
+        unknown |= {"processor": f"server {host}", "cores": None, "memory_bytes": None}
+    return here.model_copy(update=unknown)
 
 
 def _libraries() -> dict[str, str]:

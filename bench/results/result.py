@@ -10,7 +10,7 @@ from bench.inputs.model_card import ModelCard
 from bench.inputs.odd_rows import OddKind, OddRows, odd_warnings
 from bench.results.variant import Variant
 from bench.scoring.metrics import Metrics
-from bench.types import CacheShape, LimitOrder, Role, Texts, ViewName
+from bench.types import CacheShape, LimitOrder, Role, ServerFacts, Texts, ViewName
 
 if TYPE_CHECKING:
     from bench.inputs.data import Split
@@ -161,6 +161,7 @@ class Cost(Strict):
     joules: float | None = None
     joules_note: str = ""
     """The counters that were read, or the reason why there is no number."""
+    by_client: bool = Field(default=False, exclude_if=lambda by_client: not by_client)  # of a server
 
 
 class EngineFacts(Strict):
@@ -183,6 +184,8 @@ class EngineFacts(Strict):
     """A sentence on prompts of which another library makes other tokens, with an example."""
     build: str = Field(default="", exclude_if=lambda build: not build)
     """The instruction sets and back ends of the library's build, where they are chosen when it is built."""
+    limits: tuple[str, ...] = Field(default=(), exclude_if=lambda limits: not limits)
+    """What a server could not give, a sentence each."""
 
 
 def _date(text: str) -> str:
@@ -214,6 +217,8 @@ class Provenance(Strict):
     """How many cells ran side by side, this one included; they slow each other down."""
     stops: int = 0
     """How often the run was interrupted."""
+    server: ServerFacts | None = Field(default=None, exclude_if=lambda server: server is None)
+    """The server that answered. Where it does not run here, the machine is unknown."""
 
     @property
     def machine(self) -> str:

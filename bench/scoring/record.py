@@ -8,7 +8,7 @@ from bench.config import Strict
 from bench.types import LETTERS, Extra, ReadStatus, ViewName
 from bench.views import best
 
-ParseStatus = Literal["scored", "prompt_too_long", "same_tokens"] | ReadStatus
+ParseStatus = Literal["scored", "prompt_too_long", "same_tokens", "not_listed"] | ReadStatus
 ANSWERED: frozenset[ParseStatus] = frozenset({"scored", "parsed"})
 """They come with an answer; the others say why there is none."""
 
@@ -48,6 +48,8 @@ class Record(Strict):
     """Number of generated tokens, in all samples."""
     samples: tuple[str | None, ...] = ()
     """The answers of all samples where there are several, else empty."""
+    bounded: str = Field(default="", exclude_if=lambda letters: not letters)
+    """The letters that a server did not list: their scores are upper bounds. Without any, not in the file."""
 
     @property
     def letters(self) -> str:

@@ -33,19 +33,24 @@ def scored(
     """The record of scored options: the answer is the option with the highest score in the task's view.
 
     Of equal scores the first counts. `alike` has for each view the options that have the same tokens as
-    another one. Where such an option scores highest, the view gives no answer and its scores are left out.
+    another one. Where such an option scores highest, the view gives no answer and its scores are left out; so
+    are those of letters of which a server lists none.
     Raises a BenchError where a score is not finite: the model broke down in this precision.
     """
     if not all(math.isfinite(score) for values in views.values() for score in values):
         raise BenchError(f"item {item.id}: the model's scores are not finite numbers; try another --dtype")
     clear = {name: values for name, values in views.items() if best(values) not in alike.get(name, ())}
+    unlisted = len(scores.bounded) == len(item.options)
+    if unlisted:
+        clear = {}
     answer = item.letters[best(clear[scoring.view])] if scoring.view in clear else None
     return Record(
-        **_item_fields(item, answer, "scored" if answer else "same_tokens"),
+        **_item_fields(item, answer, "scored" if answer else "not_listed" if unlisted else "same_tokens"),
         scores=clear,
         prompt=scores.prompt,
         prompt_tokens=scores.prompt_tokens,
         seconds=seconds,
+        bounded="".join(item.letters[at] for at in sorted(scores.bounded)),
     )
 
 
@@ -83,7 +88,7 @@ def same_tokens(encoded: Encoded, views: Sequence[View]) -> dict[ViewName, froze
 
 
 def written(
-    item: Item, prompt: str, prompt_tokens: int, completions: Sequence[Completion], seconds: float
+    item: Item, prompt: str, prompt_tokens: int | None, completions: Sequence[Completion], seconds: float
 ) -> Record:
     """The record of generated text. Of several samples the most common answer counts; of equally common ones,
     the one given first. The reasoning and text kept are of the first sample with that answer.
@@ -107,8 +112,11 @@ def written(
     )
 
 
-def too_long(item: Item, prompt: str, tokens: int) -> Record:
-    """The record of an item whose prompt does not fit the model: no answer, which counts as wrong."""
+def too_long(item: Item, prompt: str, tokens: int | None) -> Record:
+    """The record of an item whose prompt does not fit the model: no answer, which counts as wrong.
+
+    `tokens` is None where a server refused or cut the prompt without counting it.
+    """
     fields = _item_fields(item, None, "prompt_too_long")
     return Record(**fields, scores={}, prompt=prompt, prompt_tokens=tokens, seconds=0.0)
 

@@ -41,8 +41,8 @@ class BeyondPositions:
 
 
 @dataclass(frozen=True, slots=True)
-class OtherTokens:
-    """`text` says that another library makes other tokens of the prompts; they are scored."""
+class Note:
+    """`text` says what a reader of the numbers should know; the questions are scored."""
 
     text: str
 
@@ -88,6 +88,6 @@ class Blocked:
 
 Last = DoneResult | FailedResult | CannotRunResult | Skipped | Busy
 """The last event of a cell."""
-Event = Loading | BeyondPositions | OtherTokens | Progress | Retry | Prepared | Step | Last
+Event = Loading | BeyondPositions | Note | Progress | Retry | Prepared | Step | Last
 RETRY_SECONDS = 1.0
 """How often to check whether another sweep has finished with a cell."""

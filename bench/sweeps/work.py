@@ -13,18 +13,22 @@ import psutil
 
 from bench.cells.cell import CannotRun, Cell
 from bench.engines.device import usable_cores
-from bench.engines.engine import Engine, WithBuild, WithCache, WithOwnTokenizer, WithPositions, WithTowers
+from bench.engines.engine import (
+    Engine,
+    WithBuild,
+    WithOwnTokenizer,
+    WithPositions,
+    WithServer,
+)
 from bench.engines.kinds import open_engine, prepare
-from bench.engines.memory import peak_device_memory_bytes, peak_memory_bytes
 from bench.errors import BenchError, named_line
 from bench.evaluate import evaluate, renderer
-from bench.inputs.weights import Weights
 from bench.results import journal
 from bench.results.identity import CANNOT_RUN
 from bench.results.journal import Batch, CellLocked, Head, Unfinished
 from bench.results.machine import machine_of, this_machine
 from bench.results.provenance import provenance
-from bench.results.result import CannotRunResult, Cost, DoneResult, EngineFacts, FailedResult, task_facts
+from bench.results.result import CannotRunResult, DoneResult, FailedResult, task_facts
 from bench.results.store import (
     StoreError,
     digest,
@@ -37,9 +41,10 @@ from bench.results.store import (
 from bench.scoring.asking import score_request
 from bench.scoring.metrics import load_metrics, measure
 from bench.scoring.record import Record
-from bench.sweeps.energy import Meter, describe_counters
-from bench.sweeps.events import BeyondPositions, Blocked, Busy, Loading, OtherTokens, Progress, Skipped, Terms
+from bench.sweeps.energy import Meter
+from bench.sweeps.events import BeyondPositions, Blocked, Busy, Loading, Note, Progress, Skipped, Terms
 from bench.sweeps.latency import ask_alone, latency
+from bench.sweeps.measured import cost_of, engine_facts, peak_of
 from bench.wording import size
 
 COMPARED = 100
@@ -127,23 +132,24 @@ def _score(cell: Cell, results: Path, terms: Terms, events: Any) -> DoneResult:
     engine = open_engine(cell.opening, weights)
     loaded = time.perf_counter() - start
     other_tokens = _other_tokens(cell, engine)
-    if other_tokens:
-        events.send(OtherTokens(other_tokens))
+    _send_notes(events, other_tokens, engine)
+    before = _of_this_server(cell, results, before, engine, events)
     batches = [*before.batches, *_batches(cell, engine, before, results, events)]
     by_id = {record.question_id: record for batch in batches for record in batch.records}
     records = [by_id[item.id] for item in cell.items]
     # Before the metrics, which must not count as costs of the model.
-    cost = _cost(weights, engine, batches, loaded, terms)
+    cost = cost_of(weights, engine, batches, loaded, terms)
     data = records_bytes(records)
     result = DoneResult(
         cell=cell.facts,
         metrics=measure(records, metrics),
         cost=cost,
-        engine=_engine_facts(cell, weights, engine, batches, other_tokens),
+        engine=engine_facts(cell, weights, engine, batches, other_tokens),
         provenance=provenance(
             jobs=terms.jobs,
             stops=before.head.stops,
             threads=engine.threads if isinstance(engine, WithBuild) else None,
+            server=engine.server_facts if isinstance(engine, WithServer) else None,
         ),
         records_sha256=digest(data),
     )
@@ -156,6 +162,29 @@ def _score(cell: Cell, results: Path, terms: Terms, events: Any) -> DoneResult:
     return result
 
 
+def _send_notes(events: Any, other_tokens: str, engine: Engine) -> None:
+    notes = (other_tokens, *(engine.limits if isinstance(engine, WithServer) else ()))
+    for note in filter(None, notes):
+        events.send(Note(note))
+
+
+def _of_this_server(cell: Cell, results: Path, before: Unfinished, engine: Engine, events: Any) -> Unfinished:
+    """What was answered before; where a server answers, by the model that it has now."""
+    kept = journal.keep_only(results, cell.folder, before, _named(engine))
+    if lost := len(before.records) - len(kept.records):
+        events.send(Note(f"the server now has another model: {lost} questions are asked again"))
+        events.send(Loading(len(kept.records), len(cell.items), cell.slug))
+    return kept
+
+
+def _named(engine: Engine) -> str:
+    """What a server says of its model; "" for an engine without one."""
+    if not isinstance(engine, WithServer):
+        return ""
+    facts = engine.server_facts
+    return ", ".join(filter(None, [facts.model, facts.version, facts.fingerprint]))
+
+
 def _other_tokens(cell: Cell, engine: Engine) -> str:
     """What `compare_tokens` says of the first prompts; "" for an engine that has nothing to compare."""
     if not isinstance(engine, WithOwnTokenizer):
@@ -164,12 +193,6 @@ def _other_tokens(cell: Cell, engine: Engine) -> str:
     asking = replace(cell.asking, generate=None)
     render = renderer(engine, thinking=False)
     return engine.compare_tokens([score_request(asking, item, render).prompt for item in items])
-
-
-def _energy_note(terms: Terms) -> str:
-    source = describe_counters()
-    shared = terms.jobs > 1 and source.startswith("counters")
-    return "not separable from the cells that run in parallel" if shared else source
 
 
 def lacks_latency(result: DoneResult, terms: Terms) -> bool:
@@ -194,7 +217,7 @@ def _with_latency(
 def _batches(cell: Cell, engine: Engine, before: Unfinished, results: Path, events: Any) -> Iterator[Batch]:
     """Answer the open questions; each batch is on disk before its Progress is sent."""
     done = before.records.keys()
-    count = len(done)
+    count, server = len(done), _named(engine)
     meter = Meter()
 
     def announce(tokens: int) -> None:
@@ -204,67 +227,17 @@ def _batches(cell: Cell, engine: Engine, before: Unfinished, results: Path, even
 
     for answered in evaluate(cell.asking, cell.items, engine, done, announce):
         seconds, joules = meter.lap()
-        peak = peak_memory_bytes()
+        peak = peak_of(engine)
         batch = Batch(
             records=answered.records,
             batch_tokens=answered.batch_tokens,
             seconds=seconds,
             peak_memory_bytes=peak,
             joules=joules,
+            server=server,
         )
         journal.append(results, cell.folder, batch)
         count += len(batch.records)
         events.send(Progress(count, len(cell.items), peak))
         yield batch
         meter.begin()  # storing and reporting a batch is not a cost of the model
-
-
-def _engine_facts(
-    cell: Cell, weights: Weights | None, engine: Engine, batches: Sequence[Batch], other_tokens: str
-) -> EngineFacts:
-    pickled = weights is not None and weights.pickled
-    sizes = [batch.batch_tokens for batch in batches if batch.batch_tokens]
-    scored = [r for batch in batches for r in batch.records if r.parse_status != "prompt_too_long"]
-    new_tokens = cell.asking.generate.max_new_tokens if cell.asking.generate else 0
-    longest = max((record.prompt_tokens or 0 for record in scored), default=0) + new_tokens
-    positions = engine.positions if isinstance(engine, WithPositions) else None
-    keeps = bool(cell.asking.generate or cell.variant.exemplars)
-    return EngineFacts(
-        path=engine.path,
-        batch_tokens=sizes[-1] if sizes else None,
-        pickle=pickled,
-        code=cell.opening.trust.code,
-        positions=positions if positions and longest > positions else None,
-        cache=engine.cache_shape if keeps and isinstance(engine, WithCache) else None,
-        weight_bits=weights.bits if weights else None,
-        tokens=other_tokens,
-        build=engine.build if isinstance(engine, WithBuild) else "",
-    )
-
-
-def _cost(
-    weights: Weights | None, engine: Engine, batches: Sequence[Batch], loaded: float, terms: Terms
-) -> Cost:
-    """The cost of scoring, without prompts that did not fit the model."""
-    scored = [r for batch in batches for r in batch.records if r.parse_status != "prompt_too_long"]
-    seconds = sum(batch.seconds for batch in batches)
-    new_tokens = sum(record.new_tokens for record in scored)
-    tokens = sum(record.prompt_tokens or 0 for record in scored)
-    peaks = [batch.peak_memory_bytes for batch in batches] + [peak_memory_bytes()]
-    joules = [batch.joules for batch in batches]
-    return Cost(
-        load_seconds=loaded,
-        scoring_seconds=seconds,
-        items_per_second=len(scored) / seconds if scored else None,
-        prompt_tokens=tokens,
-        tokens_per_second=tokens / seconds if tokens else None,
-        new_tokens=new_tokens or None,
-        peak_memory_bytes=max((peak for peak in peaks if peak), default=None),
-        peak_device_memory_bytes=peak_device_memory_bytes(),
-        weights_bytes=weights.bytes if weights else None,
-        model_bytes=engine.model_bytes,
-        tower_bytes=engine.tower_bytes if isinstance(engine, WithTowers) else None,
-        batched=latency([r.seconds for r in scored if r.seconds is not None]),
-        joules=None if None in joules or terms.jobs > 1 else sum(filter(None, joules)),
-        joules_note=_energy_note(terms),
-    )

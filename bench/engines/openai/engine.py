@@ -1,0 +1,269 @@
+"""The engine of a model behind a server."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, TypeVar
+
+from bench.engines.draws import seed_of
+from bench.engines.engine import Opening
+from bench.engines.openai.client import Server, TooLong
+from bench.engines.openai.cuts import Cuts
+from bench.engines.openai.place import Place
+from bench.engines.openai.probe import ONE_TOKEN, Abilities, continued, echoed, probe
+from bench.engines.openai.scoring import letter_scores, text_scores
+from bench.engines.openai.settings import check_access, settings_of
+from bench.engines.openai.wire import Reply, Token
+from bench.errors import BenchError
+from bench.types import (
+    Completion,
+    Encoded,
+    GenerateRequest,
+    Message,
+    Reads,
+    ScoredBatch,
+    ScoreRequest,
+    Scores,
+    ServerFacts,
+    Tokens,
+    Tree,
+    WrittenBatch,
+)
+
+T = TypeVar("T")
+BATCH = 4
+"""Questions of a batch for each request that may be sent at a time."""
+ENOUGH = 8
+"""Questions after which a model that lists no letter at all is said not to answer with one."""
+SEEDS = 1 << 31
+"""Seeds of replies are smaller: servers keep them in 32 bits."""
+
+
+@dataclass(slots=True)
+class ServerEngine:
+    """A model behind a server: it makes the tokens, and gives what `abilities` says."""
+
+    server: Server
+    place: Place
+    version: str
+    path: str = ""
+    reads: Reads = field(default="prompt")
+    model_bytes: None = None
+    _abilities: dict[bool, Abilities] = field(default_factory=dict[bool, Abilities])
+    _cuts: dict[bool, Cuts] = field(default_factory=dict[bool, Cuts])
+
+    def abilities(self, *, chat: bool) -> Abilities:
+        """What the server can do with prompts of this style; asked once."""
+        if chat not in self._abilities:
+            self._abilities[chat] = probe(self.server, chat=chat)
+        return self._abilities[chat]
+
+    @property
+    def letters_only(self) -> bool:
+        wanted = self.server.settings.views == "letters"
+        return wanted or any(each.texts is None for each in self._abilities.values())
+
+    @property
+    def limits(self) -> tuple[str, ...]:
+        """What the server cannot give, a sentence each."""
+        known = self._abilities.values()
+        reasons = [each.why for each in known if each.why]
+        if not all(each.counts_tokens for each in known):
+            reasons.append("the server does not count tokens, so a prompt that it cut would not be noticed")
+        reasons += [
+            f"the server's {what} changed while it answered"
+            for what, values in self.server.seen.items()
+            if len(values) > 1
+        ]
+        return tuple(dict.fromkeys(reasons))
+
+    @property
+    def server_facts(self) -> ServerFacts:
+        return ServerFacts(
+            url=self.server.settings.url,
+            model=", ".join(self.server.seen["model"]),
+            fingerprint=", ".join(self.server.seen["fingerprint"]),
+            version=self.version,
+            runs_here=self.place.runs_here,
+        )
+
+    @property
+    def server_memory_bytes(self) -> int | None:
+        return self.place.peak_memory_bytes()
+
+    def encode(self, request: ScoreRequest) -> Encoded:
+        """The request as it is: the server makes the tokens, and tells while it answers what is too long."""
+        abilities = self.abilities(chat=request.templated)
+        if not abilities.top:
+            raise BenchError(f"{abilities.why}: it can only write, so use --generate")
+        return Encoded(request, Tree((), ()))
+
+    def score(self, requests: Sequence[Encoded], skip: frozenset[int] = frozenset()) -> Iterator[ScoredBatch]:
+        asked, replies = [each.request for each in requests], list[Scores]()
+        for answers, too_long in self._in_turns(self._scores_of, asked, skip):
+            replies += answers.values()
+            if len(replies) >= ENOUGH and all(_lists_none(reply) for reply in replies):
+                raise BenchError(
+                    f"the server lists no letter among the likeliest tokens of the first {len(replies)} "
+                    "questions: the model answers in another form, so use --generate"
+                )
+            yield ScoredBatch(tuple(answers), tuple(answers.values()), None, too_long)
+
+    def render(self, messages: Sequence[Message], *, thinking: bool) -> str:  # noqa: ARG002
+        """The messages as JSON: the server's own template makes the prompt of them."""
+        return json.dumps(
+            [{"role": each.role, "content": each.content} for each in messages], ensure_ascii=False
+        )
+
+    def encode_prompt(self, request: GenerateRequest) -> Tokens:  # noqa: ARG002
+        return ()
+
+    def generate(
+        self,
+        requests: Sequence[GenerateRequest],
+        prompts: Sequence[Tokens],  # noqa: ARG002
+        skip: frozenset[int] = frozenset(),
+    ) -> Iterator[WrittenBatch]:
+        for answers, too_long in self._in_turns(self._written, requests, skip):
+            completions, lengths = zip(*answers.values(), strict=True) if answers else ((), ())
+            yield WrittenBatch(tuple(answers), completions, lengths, None, too_long)
+
+    def close(self) -> None:
+        self.server.close()
+
+    def _in_turns(
+        self, answer: Callable[[Any], T], requests: Sequence[Any], skip: frozenset[int]
+    ) -> Iterator[tuple[dict[int, T], tuple[int, ...]]]:
+        """The answers batch by batch, by index, and the indices of what was too long."""
+        most = self.server.settings.concurrency
+        size = BATCH * most
+        pool = ThreadPoolExecutor(most)
+        try:
+            for start in range(0, len(requests), size):
+                indices = range(start, min(start + size, len(requests)))
+                if skip.issuperset(indices):
+                    continue
+                answers = dict(
+                    zip(
+                        indices,
+                        pool.map(partial(_or_none, answer), requests[start : start + size]),
+                        strict=True,
+                    )
+                )
+                yield (
+                    {at: each for at, each in answers.items() if each is not None},
+                    tuple(at for at, each in answers.items() if each is None and at not in skip),
+                )
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _scores_of(self, request: ScoreRequest) -> Scores:
+        abilities = self.abilities(chat=request.templated)
+        if self.letters_only:
+            return self._letters(request, abilities)
+        return text_scores(request, partial(self._tokens, request, abilities))
+
+    def _tokens(self, request: ScoreRequest, abilities: Abilities, continuation: str) -> Sequence[Token]:
+        if request.templated:
+            return continued(self.server, _messages(request.prompt), continuation, abilities.extra)
+        return echoed(self.server, request.prompt + continuation)
+
+    def _letters(self, request: ScoreRequest, abilities: Abilities) -> Scores:
+        if request.templated:
+            more = {**ONE_TOKEN, "logprobs": True, "top_logprobs": abilities.top, **abilities.extra}
+            reply = self.server.chat(_messages(request.prompt), **more)
+        else:
+            reply = self.server.complete(request.prompt, **ONE_TOKEN, logprobs=abilities.top)
+        self._check(request.prompt, reply, templated=request.templated)
+        if not reply.top:
+            raise BenchError(f"item {request.item.id}: the server listed no likeliest tokens this time")
+        # A token that was drawn may be listed besides the likeliest.
+        top = dict(sorted(reply.top.items(), key=lambda pair: -pair[1])[: abilities.top])
+        return letter_scores(request, top, reply.prompt_tokens)
+
+    def _written(self, request: GenerateRequest) -> tuple[tuple[Completion, ...], int | None]:
+        replies = [self._write(request, sample) for sample in range(request.samples)]
+        completions = tuple(
+            Completion(
+                _before(reply.text, request.stop), finished=reply.finished, tokens=reply.new_tokens or 0
+            )
+            for reply in replies
+        )
+        return completions, replies[0].prompt_tokens
+
+    def _write(self, request: GenerateRequest, sample: int) -> Reply:
+        more: dict[str, Any] = {
+            "max_tokens": request.max_new_tokens,
+            "temperature": request.temperature,
+            "top_p": 1,
+            "seed": seed_of(request, sample) % SEEDS,
+            **({"stop": list(request.stop)} if request.stop else {}),
+        }
+        if request.templated:
+            reply = self.server.chat(_messages(request.prompt), **more)
+        else:
+            reply = self.server.complete(request.prompt, **more)
+        self._check(request.prompt, reply, templated=request.templated)
+        return reply
+
+    def _check(self, prompt: str, reply: Reply, *, templated: bool) -> None:
+        """Raises TooLong where the server cut the prompt."""
+        text = "\n".join(each.content for each in _messages(prompt)) if templated else prompt
+        if templated not in self._cuts:
+            self._cuts[templated] = Cuts(partial(self.count, templated=templated))
+        if self._cuts[templated].is_cut(text, reply.prompt_tokens):
+            raise TooLong(f"the server read {reply.prompt_tokens} tokens, which is not all of the prompt")
+
+    def count(self, text: str, *, templated: bool) -> int | None:
+        """How many tokens the server counts of a text, as one message where it is a chat."""
+        ask = (
+            partial(self.server.chat, [Message("user", text)])
+            if templated
+            else partial(self.server.complete, text)
+        )
+        return ask(**ONE_TOKEN).prompt_tokens
+
+
+def open_openai(opening: Opening) -> ServerEngine:
+    """Ask the server for what it can do; raises a BenchError where it may not be asked or does not answer."""
+    settings = settings_of(opening.card)
+    check_access(opening.card, opening.trust, False)
+    server = Server(opening.card.name, settings)
+    engine = ServerEngine(server, Place(settings), _version(server))
+    chat = opening.style == "chat"
+    if opening.writes:
+        engine.count("a", templated=chat)
+    elif opening.style is not None:
+        engine.abilities(chat=chat)
+    return engine
+
+
+def _version(server: Server) -> str:
+    """The version, where the server says one: vLLM, Ollama, llama.cpp's own server, TGI."""
+    places = {"/version": "version", "/api/version": "version", "/props": "build_info", "/info": "version"}
+    values = (server.look(path).get(key) for path, key in places.items())
+    return next((value for value in values if isinstance(value, str)), "")
+
+
+def _messages(prompt: str) -> list[Message]:
+    """The messages that `render` wrote."""
+    return [Message(each["role"], each["content"]) for each in json.loads(prompt)]
+
+
+def _before(text: str, stop: Sequence[str]) -> str:
+    """The text up to the first stop text, which some servers return too."""
+    return text[: min((at for at in map(text.find, stop) if at >= 0), default=len(text))]
+
+
+def _lists_none(scores: Scores) -> bool:
+    return len(scores.bounded) == len(scores.logprobs[0])
+
+
+def _or_none(answer: Callable[[Any], T], request: Any) -> T | None:
+    """The answer; None where the server takes no prompt of this length."""
+    try:
+        return answer(request)
+    except TooLong:
+        return None

@@ -1,0 +1,63 @@
+"""One question -> its scores, by what the server gives: the texts of all continuations, or letters alone."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
+
+from bench.engines.openai.wire import Token
+from bench.engines.packing import by_set, grow
+from bench.errors import BenchError
+from bench.types import ScoreRequest, Scores, Tokens
+
+
+def text_scores(request: ScoreRequest, tokens_of: Callable[[str], Sequence[Token]]) -> Scores:
+    """The log-probabilities of all continuations; `tokens_of` gives the tokens of the prompt with one.
+
+    They are scored from the same token on as in every engine (`grow`), by the texts of the tokens.
+    """
+    numbers: dict[str, int] = {}
+
+    def ids(tokens: Sequence[Token]) -> Tokens:
+        return tuple(numbers.setdefault(token.text, len(numbers)) for token in tokens)
+
+    flat = list(chain.from_iterable(request.continuations))
+    alone = ids(tokens_of(""))
+    rows = {text: tokens_of(text) for text in dict.fromkeys(flat)}
+    wholes = [ids(rows[text]) for text in flat]
+    if any(whole == alone for whole in wholes):
+        raise BenchError(f"item {request.item.id}: the server makes no token of one of the options")
+    tree = grow(alone, by_set(request.continuations, wholes))
+    logprobs = [
+        _total(rows[text][len(tree.stem) + branch.given :], request)
+        for text, branch in zip(flat, tree.flat, strict=True)
+    ]
+    return Scores(
+        prompt=request.prompt,
+        prompt_tokens=len(alone),
+        logprobs=by_set(request.continuations, logprobs),
+        tokens=by_set(request.continuations, (branch.scored for branch in tree.flat)),
+    )
+
+
+def _total(tokens: Sequence[Token], request: ScoreRequest) -> float:
+    values = [token.logprob for token in tokens if token.logprob is not None]
+    if len(values) < len(tokens):
+        raise BenchError(f"item {request.item.id}: the server leaves out log-probabilities of an option")
+    return sum(values)
+
+
+def letter_scores(request: ScoreRequest, likeliest: Mapping[str, float], tokens: int | None) -> Scores:
+    """The log-probabilities of the letters among the likeliest next tokens.
+
+    One that is not listed is less likely than the last that is. It gets the next lower number, an upper
+    bound, and is in `bounded`.
+    """
+    letters = request.continuations[0]
+    below = math.nextafter(min(likeliest.values()), -math.inf)
+    return Scores(
+        prompt=request.prompt,
+        prompt_tokens=tokens or 0,
+        logprobs=(tuple(likeliest.get(letter, below) for letter in letters), ()),
+        tokens=((1,) * len(letters), ()),
+        bounded=frozenset(at for at, letter in enumerate(letters) if letter not in likeliest),
+    )

@@ -1,0 +1,90 @@
+"""What is measured of a run: its cost, and facts of the engine that answered."""
+
+from collections.abc import Sequence
+
+from bench.cells.cell import Cell
+from bench.engines.engine import Engine, WithBuild, WithCache, WithPositions, WithServer, WithTowers
+from bench.engines.memory import peak_device_memory_bytes, peak_memory_bytes
+from bench.inputs.weights import Weights
+from bench.results.journal import Batch
+from bench.results.result import Cost, EngineFacts
+from bench.scoring.record import Record
+from bench.sweeps.energy import describe_counters
+from bench.sweeps.events import Terms
+from bench.sweeps.latency import latency
+
+
+def engine_facts(
+    cell: Cell, weights: Weights | None, engine: Engine, batches: Sequence[Batch], other_tokens: str
+) -> EngineFacts:
+    pickled = weights is not None and weights.pickled
+    sizes = [batch.batch_tokens for batch in batches if batch.batch_tokens]
+    scored = [r for batch in batches for r in batch.records if r.parse_status != "prompt_too_long"]
+    new_tokens = cell.asking.generate.max_new_tokens if cell.asking.generate else 0
+    longest = max((record.prompt_tokens or 0 for record in scored), default=0) + new_tokens
+    positions = engine.positions if isinstance(engine, WithPositions) else None
+    keeps = bool(cell.asking.generate or cell.variant.exemplars)
+    return EngineFacts(
+        path=engine.path,
+        batch_tokens=sizes[-1] if sizes else None,
+        pickle=pickled,
+        code=cell.opening.trust.code,
+        positions=positions if positions and longest > positions else None,
+        cache=engine.cache_shape if keeps and isinstance(engine, WithCache) else None,
+        weight_bits=weights.bits if weights else None,
+        tokens=other_tokens,
+        build=engine.build if isinstance(engine, WithBuild) else "",
+        limits=_limits(engine, scored) if isinstance(engine, WithServer) else (),
+    )
+
+
+def cost_of(
+    weights: Weights | None, engine: Engine, batches: Sequence[Batch], loaded: float, terms: Terms
+) -> Cost:
+    """The cost of scoring, without prompts that did not fit the model."""
+    scored = [r for batch in batches for r in batch.records if r.parse_status != "prompt_too_long"]
+    seconds = sum(batch.seconds for batch in batches)
+    new_tokens = sum(record.new_tokens for record in scored)
+    tokens = sum(record.prompt_tokens or 0 for record in scored)
+    peaks = [batch.peak_memory_bytes for batch in batches] + [peak_of(engine)]
+    joules = [batch.joules for batch in batches]
+    served = isinstance(engine, WithServer)
+    elsewhere = isinstance(engine, WithServer) and not engine.server_facts.runs_here
+    return Cost(
+        load_seconds=None if served else loaded,
+        scoring_seconds=seconds,
+        items_per_second=len(scored) / seconds if scored else None,
+        prompt_tokens=tokens,
+        tokens_per_second=tokens / seconds if tokens else None,
+        new_tokens=new_tokens or None,
+        peak_memory_bytes=None if elsewhere else max((peak for peak in peaks if peak), default=None),
+        peak_device_memory_bytes=None if served else peak_device_memory_bytes(),
+        weights_bytes=weights.bytes if weights else None,
+        model_bytes=engine.model_bytes,
+        tower_bytes=engine.tower_bytes if isinstance(engine, WithTowers) else None,
+        batched=latency([r.seconds for r in scored if r.seconds is not None]),
+        joules=None if elsewhere or None in joules or terms.jobs > 1 else sum(filter(None, joules)),
+        joules_note="the server's energy is unknown" if elsewhere else _energy_note(terms),
+        by_client=served,
+    )
+
+
+def peak_of(engine: Engine) -> int | None:
+    """The peak memory of what computes: this process, or the server where it is on this machine."""
+    return engine.server_memory_bytes if isinstance(engine, WithServer) else peak_memory_bytes()
+
+
+def _limits(engine: WithServer, records: Sequence[Record]) -> tuple[str, ...]:
+    """What the server could not give, with how many questions it concerned."""
+    bounded = sum(bool(record.bounded) for record in records)
+    text = (
+        f"a letter of {bounded:,} of {len(records):,} questions was not among the likeliest tokens that the "
+    )
+    text += "server lists: its score is the lowest listed one, an upper bound"
+    return (*engine.limits, *([text] if bounded else []))
+
+
+def _energy_note(terms: Terms) -> str:
+    source = describe_counters()
+    shared = terms.jobs > 1 and source.startswith("counters")
+    return "not separable from the cells that run in parallel" if shared else source
