@@ -104,7 +104,9 @@ def _recorder(
     def record(encoded: Encoded, scores: Scores, seconds: float) -> Record:
         item = encoded.request.item
         by_view = view_scores(item, views, scores, bare[item.id])
-        return scored(item, scoring, by_view, scores, seconds, same_tokens(encoded, views))
+        return scored(
+            item, scoring, by_view, scores, seconds, same_tokens(encoded.alike or scores.alike, views)
+        )
 
     return record
 

@@ -166,10 +166,12 @@ class Scores:
     """
 
     prompt: str
-    prompt_tokens: int
+    prompt_tokens: int | None
     logprobs: tuple[tuple[float, ...], ...]
     tokens: tuple[tuple[int, ...], ...] = ()
     greedy: tuple[tuple[bool, ...], ...] = ()
+    alike: tuple[frozenset[int], ...] = ()
+    """As in `Encoded`, where a server makes the tokens."""
     bounded: frozenset[int] = frozenset()
     """The letters whose value is only an upper bound, because a server listed other tokens only."""
 

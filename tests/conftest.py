@@ -46,6 +46,9 @@ LACKING = {
     if (REAL_TOKENIZERS / "qwen.tiktoken").is_file()
     else "real tokenizers: .ci/tokenizers",
     "llama_cpp": None if importlib.util.find_spec("llama_cpp") else "llama-cpp-python: .ci/llama-cpp",
+    "llama_server": None
+    if all(map(importlib.util.find_spec, ("uvicorn", "fastapi", "sse_starlette", "starlette_context")))
+    else "the server of llama-cpp-python: .ci/llama-cpp",
     "browser": None if shutil.which("chromium") else "Chromium",
     "gpu": None if torch.cuda.is_available() else "a CUDA device",
 }
@@ -59,7 +62,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             if (
                 lacking
                 and item.get_closest_marker(marker)
-                and (marker in ("medqa", "gpu", "llama_cpp") or not os.environ.get("CI"))
+                and (marker in ("medqa", "gpu", "llama_cpp", "llama_server") or not os.environ.get("CI"))
             ):
                 item.add_marker(pytest.mark.skip(reason=f"needs {lacking}"))
 

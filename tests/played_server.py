@@ -36,6 +36,8 @@ class Played:
     """
 
     model: str = "played"
+    named: str = ""
+    """What answers say of the model, where that is another name."""
     fingerprint: str = "fp_1"
     context: int | None = None
     """Tokens after which a prompt is cut in silence."""
@@ -48,6 +50,8 @@ class Played:
     """Places by which log-probabilities of given text are wrong."""
     change: Callable[[dict[str, Any]], Any] = lambda body: body
     """What is sent in place of a right answer."""
+    bare: bool = False
+    """Whether tokens are listed without the space before them, as vLLM does for SentencePiece."""
     fault: Callable[[str, Mapping[str, str], dict[str, Any]], Any] = lambda _path, _headers, _body: None
     reply: str = "The answer is B."
     requests: list[tuple[str, dict[str, str], dict[str, Any]]] = field(default_factory=list)
@@ -93,13 +97,14 @@ class Played:
                 else {}
             )
         whole: dict[str, Any] = {
-            "model": self.model,
+            "model": self.named or self.model,
             "system_fingerprint": self.fingerprint,
             "choices": [choice],
         }
-        if self.vllm and "prompt_logprobs" in body:
+        if self.vllm and ("prompt_logprobs" in body or body.get("echo")):
             values = self.values(tokens)
-            whole["prompt_logprobs"] = [
+            place = whole if chat else choice
+            place["prompt_logprobs"] = [
                 value if value is None else {str(at): {"logprob": value, "decoded_token": token}}
                 for at, (token, value) in enumerate(zip(tokens, values, strict=True))
             ]
@@ -114,7 +119,10 @@ class Played:
 
     def likeliest(self, tokens: Sequence[str], count: int) -> dict[str, float]:
         candidates = {token: logprob(tokens, token) for token in {*WORDS, *tokens}}
-        return dict(sorted(candidates.items(), key=lambda pair: (-pair[1], pair[0]))[:count])
+        ranked = sorted(candidates.items(), key=lambda pair: (-pair[1], pair[0]))
+        if self.bare:
+            ranked = [(token.strip(), value) for token, value in ranked if token.startswith(" ")]
+        return dict(ranked[:count])
 
 
 class _Handler(BaseHTTPRequestHandler):

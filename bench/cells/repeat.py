@@ -2,6 +2,7 @@
 
 import shlex
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 from bench.cells.wish import Change, Quick, Settings, Untouched
 from bench.folders import yaml_files
@@ -60,7 +61,8 @@ def _permissions(task: Task, card: ModelCard, settings: Settings) -> list[str]:
     trust = settings.trust
     words = ["--allow-pickle"] if trust.pickle else []
     words += ["--trust-remote-code"] if trust.code else []
-    words += ["--send-to", ",".join(trust.send_to)] if card.engine == OPENAI and trust.send_to else []
+    host = (urlsplit(str(card.settings["url"])).hostname or "") if card.engine == OPENAI else ""
+    words += ["--send-to", host] if host in trust.send_to else []
     return words + (["--allow-code"] if any(name.startswith("evaluate:") for name in task.metrics) else [])
 
 

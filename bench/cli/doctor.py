@@ -69,6 +69,7 @@ def _findings(*, offline: bool) -> Iterator[Finding]:
     yield from _device(able)
     yield from _quantization(able)
     yield _llama_cpp()
+    yield _client()
     yield _cache()
     yield from _models()
     yield from _executors()
@@ -154,6 +155,19 @@ def _llama_cpp() -> Finding:
     if done.returncode == -signal.SIGILL:
         reason = "it was built for another processor and uses instructions that this one lacks"
     return Finding("llama.cpp", "bad", f"{name} does not run: {reason}", REBUILD)
+
+
+def _client() -> Finding:
+    from importlib.metadata import PackageNotFoundError, version
+
+    from bench.engines.openai.settings import INSTALL
+
+    try:
+        return Finding(
+            "servers", "good", f"models behind servers are asked through openai {version('openai')}"
+        )
+    except PackageNotFoundError:
+        return Finding("servers", "note", "no client: models behind servers cannot be asked", INSTALL)
 
 
 def _cache() -> Finding:

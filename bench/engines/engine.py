@@ -159,6 +159,11 @@ class WithServer(Protocol):
         ...
 
     @property
+    def answers_as(self) -> str:
+        """The model that answers now, and how answers are read: others are not mixed with them."""
+        ...
+
+    @property
     def server_facts(self) -> ServerFacts: ...
 
     @property

@@ -152,7 +152,7 @@ OPENAI = EngineKind(
     architectures=frozenset({"decoder", "encoder-decoder"}),
     choices=frozenset({"prompt", "generate"}),
     settings=ServerSettings,
-    needs={"openai": INSTALL_CLIENT},
+    needs={"openai": INSTALL_CLIENT, "httpx2": INSTALL_CLIENT},
     check_access=check_access,
     opens=Standalone(_open_openai),
 )

@@ -83,7 +83,7 @@ def encode_causal(tokenizer: Any, request: ScoreRequest, window: int | None = No
     if not tree.stem:
         raise BenchError(f"item {request.item.id}: no token stands before the answer, so nothing predicts it")
     _check_length(tree.longest, window)
-    return Encoded(request, tree, _alike(request, tree))
+    return Encoded(request, tree, alike_in(request, tree))
 
 
 def _cut(tokenizer: Any, around: Frame, text: str, ids: Tokens) -> tuple[int, str]:
@@ -128,10 +128,10 @@ def encode_seq2seq(tokenizer: Any, request: ScoreRequest, window: int | None = N
     _check_length(len(stem), window)
     branches = (Branch(tokens) for tokens in ids)
     tree = Tree(stem, by_set(request.continuations, branches))
-    return Encoded(request, tree, _alike(request, tree))
+    return Encoded(request, tree, alike_in(request, tree))
 
 
-def _alike(request: ScoreRequest, tree: Tree) -> tuple[frozenset[int], ...]:
+def alike_in(request: ScoreRequest, tree: Tree) -> tuple[frozenset[int], ...]:
     """For each set, the continuations whose tokens are those of another one with another text.
 
     A tokenizer writes all characters that it does not know alike, and may ignore case or accents.

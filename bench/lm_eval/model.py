@@ -22,6 +22,7 @@ from bench.engines.loading import best_dtype
 from bench.engines.transformer import TransformerEngine
 from bench.errors import BenchError, UsageError, did_you_mean
 from bench.inputs.cards import CardFile, find_cards
+from bench.inputs.engine_rules import TRANSFORMERS
 from bench.inputs.hub import hub_reachable
 from bench.inputs.model_card import HubSource
 from bench.inputs.weights import RemoteWeights, Weights, find_weights, on_this_machine
@@ -263,6 +264,10 @@ def _open(name: str, dtype: str | None) -> TransformerEngine:
     if len(cards) > 1:
         raise UsageError(f"'{name}' matches {len(cards)} models; name one")
     [file] = cards
+    if file.card.engine != TRANSFORMERS:
+        raise BenchError(
+            f"lm-eval can use models of the engine transformers, and {name} has {file.card.engine}"
+        )
     engine = open_engine(Opening(file.card, wanted), prepare(file.card, _weights(file)))
     if not isinstance(engine, TransformerEngine):
         raise BenchError(f"{file.card.name} is not a language model, and lm-eval needs one")

@@ -212,6 +212,7 @@ def _scores(records: Sequence[Record], view: ViewName) -> NDArray[np.float32]:
     for row, record in zip(table, records, strict=True):
         scores = record.scores.get(view, ())  # empty where the answer was generated, or there is none
         row[: len(scores)] = scores
+        row[[record.letters.index(letter) for letter in record.bounded]] = np.nan  # only bounds are known
     return table
 
 

@@ -10,7 +10,7 @@ from bench.errors import BenchError
 from bench.inputs.task import Scoring
 from bench.scoring.extract import read_answer
 from bench.scoring.record import ModelOutput, ParseStatus, Record
-from bench.types import Completion, Encoded, Item, Scores, ViewName
+from bench.types import Completion, Item, Scores, ViewName
 from bench.views import VIEWS, OptionScores, View, best
 
 ViewScores = dict[ViewName, tuple[float, ...]]
@@ -79,11 +79,14 @@ def view_scores(item: Item, views: Sequence[View], scores: Scores, bare: Scores)
     return result
 
 
-def same_tokens(encoded: Encoded, views: Sequence[View]) -> dict[ViewName, frozenset[int]]:
-    """For each view, the options whose tokens are those of another option with another text."""
-    if not encoded.alike:  # the engine does not compare them
+def same_tokens(alike: Sequence[frozenset[int]], views: Sequence[View]) -> dict[ViewName, frozenset[int]]:
+    """For each view, the options whose tokens are those of another option with another text.
+
+    `alike` has them for each set of continuations; it is empty for an engine that does not compare them.
+    """
+    if not alike:
         return {}
-    letters, texts = encoded.alike[0], encoded.alike[-1]
+    letters, texts = alike[0], alike[-1]
     return {view.name: letters if view.needs_letters else texts for view in views}
 
 

@@ -44,8 +44,8 @@ def cost_of(
     """The cost of scoring, without prompts that did not fit the model."""
     scored = [r for batch in batches for r in batch.records if r.parse_status != "prompt_too_long"]
     seconds = sum(batch.seconds for batch in batches)
-    new_tokens = sum(record.new_tokens for record in scored)
-    tokens = sum(record.prompt_tokens or 0 for record in scored)
+    new_tokens = _total([record.new_tokens or (None if record.completion else 0) for record in scored])
+    tokens = _total([record.prompt_tokens for record in scored])
     peaks = [batch.peak_memory_bytes for batch in batches] + [peak_of(engine)]
     joules = [batch.joules for batch in batches]
     served = isinstance(engine, WithServer)
@@ -67,6 +67,11 @@ def cost_of(
         joules_note="the server's energy is unknown" if elsewhere else _energy_note(terms),
         by_client=served,
     )
+
+
+def _total(counts: Sequence[int | None]) -> int | None:
+    """The sum; None where one is unknown, as with a server that does not count."""
+    return None if None in counts else sum(filter(None, counts))
 
 
 def peak_of(engine: Engine) -> int | None:

@@ -170,19 +170,15 @@ def _send_notes(events: Any, other_tokens: str, engine: Engine) -> None:
 
 def _of_this_server(cell: Cell, results: Path, before: Unfinished, engine: Engine, events: Any) -> Unfinished:
     """What was answered before; where a server answers, by the model that it has now."""
-    kept = journal.keep_only(results, cell.folder, before, _named(engine))
+    kept = journal.keep_only(results, cell.folder, before, _answers_as(engine))
     if lost := len(before.records) - len(kept.records):
-        events.send(Note(f"the server now has another model: {lost} questions are asked again"))
+        events.send(Note(f"the server now has another model or abilities: {lost} questions are asked again"))
         events.send(Loading(len(kept.records), len(cell.items), cell.slug))
     return kept
 
 
-def _named(engine: Engine) -> str:
-    """What a server says of its model; "" for an engine without one."""
-    if not isinstance(engine, WithServer):
-        return ""
-    facts = engine.server_facts
-    return ", ".join(filter(None, [facts.model, facts.version, facts.fingerprint]))
+def _answers_as(engine: Engine) -> str:
+    return engine.answers_as if isinstance(engine, WithServer) else ""
 
 
 def _other_tokens(cell: Cell, engine: Engine) -> str:
@@ -197,7 +193,8 @@ def _other_tokens(cell: Cell, engine: Engine) -> str:
 
 def lacks_latency(result: DoneResult, terms: Terms) -> bool:
     """Whether latency is asked for, missing, and can be measured on the machine of the other costs."""
-    here = machine_of(result.provenance) == this_machine()
+    server = result.provenance.server  # of one elsewhere the machine is unknown, and it does not matter
+    here = machine_of(result.provenance) == this_machine() or (server is not None and not server.runs_here)
     return terms.latency and result.cost.alone is None and here
 
 
@@ -217,7 +214,7 @@ def _with_latency(
 def _batches(cell: Cell, engine: Engine, before: Unfinished, results: Path, events: Any) -> Iterator[Batch]:
     """Answer the open questions; each batch is on disk before its Progress is sent."""
     done = before.records.keys()
-    count, server = len(done), _named(engine)
+    count = len(done)
     meter = Meter()
 
     def announce(tokens: int) -> None:
@@ -234,7 +231,7 @@ def _batches(cell: Cell, engine: Engine, before: Unfinished, results: Path, even
             seconds=seconds,
             peak_memory_bytes=peak,
             joules=joules,
-            server=server,
+            server=_answers_as(engine),
         )
         journal.append(results, cell.folder, batch)
         count += len(batch.records)

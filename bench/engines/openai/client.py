@@ -1,36 +1,40 @@
 """One server, asked through the client `openai`: its errors in words, its answers read and checked."""
 
+import json
 import os
 import re
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from http import HTTPStatus
 from typing import Any, cast
 from urllib.parse import urlsplit, urlunsplit
-from urllib.request import getproxies, proxy_bypass
 
 import httpx2
 import openai
 from pydantic import ValidationError
 
 from bench.engines.openai.settings import ServerSettings
+from bench.engines.openai.transport import EndedError, transport
 from bench.engines.openai.wire import Reply, read_reply
 from bench.errors import LONGEST, BenchError, one_line
 from bench.types import Message
 
 RETRIES = 6
 """Attempts after the first, where a server is busy (429), fails (5xx) or breaks off: 25 s of waiting."""
-MOST_BYTES = 64 << 20
-"""The longest answer that is read: a stream without an end is a failure."""
-SENT = frozenset(
-    {"host", "accept", "accept-encoding", "connection", "content-type", "content-length", "user-agent"}
-)
-"""Headers that are sent. The client would add facts of this machine, and what its variables name."""
+FEW_RETRIES = 1
+"""Those of a question about what a server can do: some answer 500 to what they do not know."""
 _TOO_LONG = re.compile(
-    r"(?i)context[ _-]?(length|size|window)|exceed\w*[ _]context|too (long|many tokens)|maximum.{0,30}tokens"
-    r"|must have less than \d+ tokens|tokens.{0,40}must be <="
+    r"(?i)context[ _-]?(length|size|window)|exceed\w*[ _](the )?context|maximum.{0,30}tokens|too many tokens"
+    r"|(prompt|input|messages?)\b.{0,40}too long|must have less than \d+ tokens|tokens.{0,40}must be <="
 )
+_OF_LENGTH = (
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+    HTTPStatus.INTERNAL_SERVER_ERROR,
+)
+_VISIBLE = re.compile(r"[\x21-\x7e]+")
 
 
 class TooLong(Exception):
@@ -38,40 +42,43 @@ class TooLong(Exception):
 
 
 class Refused(BenchError):
-    """The server refuses a request as one that it cannot answer, or answers in another shape."""
+    """The server refuses a request as one that it cannot answer, fails on it, or answers in another form."""
 
 
 class Server:
     """A server of a card; `key` is sent to it alone and appears in no message.
 
-    `seen` has what its answers say of the model, in the order of time: its name and fingerprint.
+    `models_seen` and `fingerprints` are what its answers said of the model, and `model` what the last said.
     """
 
     def __init__(self, card: str, settings: ServerSettings) -> None:
-        self.card, self.settings = card, settings
-        self.seen: dict[str, dict[str, None]] = {"model": {}, "fingerprint": {}}
-        self.key = self._key()
+        self.settings = settings
+        self.key = _key(card, settings.key)
+        self.models_seen: dict[str, None] = {}
+        self.fingerprints: dict[str, None] = {}
+        self.model = ""
         self.http = httpx2.Client(
-            transport=_Bounded(settings.timeout, bool(self.key), _proxy(settings)),
+            transport=transport(settings, with_key=bool(self.key)),
             timeout=settings.timeout,
             follow_redirects=False,
         )
-        self.client = openai.OpenAI(
+        self.patient = openai.OpenAI(
             api_key=self.key or "none",
             base_url=settings.url,
             timeout=settings.timeout,
             max_retries=RETRIES,
             http_client=self.http,
         )
+        self.client = self.patient
 
-    def _key(self) -> str:
-        name = self.settings.key
-        key = os.environ.get(name, "") if name else ""
-        if name and not key:
-            raise BenchError(
-                f"the variable {name}, which settings.key of {self.card}'s card names, is not set"
-            )
-        return key
+    @contextmanager
+    def impatient(self) -> Generator[None]:
+        """Ask with few retries."""
+        self.client = self.patient.with_options(max_retries=FEW_RETRIES)
+        try:
+            yield
+        finally:
+            self.client = self.patient
 
     def complete(self, prompt: str, **more: Any) -> Reply:
         """A completion of a text. Raises TooLong, Refused, or a BenchError where there is no answer."""
@@ -98,23 +105,22 @@ class Server:
         try:
             answer = self.http.get(url)
             body = answer.json() if answer.is_success else {}
-        except (httpx2.HTTPError, ValueError):
+        except (httpx2.HTTPError, EndedError, ValueError, RecursionError):
             return {}
         return body if isinstance(body, dict) else {}
 
     def close(self) -> None:
-        self.client.close()
+        self.patient.close()
 
     def _ask(self, send: Callable[[], Any]) -> Reply:
         body = self._json(send)
         try:
             reply = read_reply(body)
         except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(map(str, first["loc"])) or "its answer"
-            raise Refused(self._says(f"answers in another form ({place}: {first['msg']})")) from None
-        self.seen["model"] |= {reply.model: None} if reply.model else {}
-        self.seen["fingerprint"] |= {reply.fingerprint: None} if reply.fingerprint else {}
+            raise Refused(self._says(_other_form(body, error))) from None
+        self.model = reply.model
+        self.models_seen |= {reply.model: None} if reply.model else {}
+        self.fingerprints |= {reply.fingerprint: None} if reply.fingerprint else {}
         return reply
 
     def _json(self, send: Callable[[], Any]) -> Any:
@@ -122,42 +128,39 @@ class Server:
             answer = send()
         except openai.APIStatusError as error:
             raise self._of_status(error) from None
-        except openai.APITimeoutError:
-            raise self._failed(
-                f"did not answer within {self.settings.timeout:g} seconds", "raise settings.timeout"
-            ) from None
+        except EndedError as error:
+            raise self._failed(str(error), "raise settings.timeout, or see the server's log") from None
         except openai.APIConnectionError as error:
             reason = one_line(error.__cause__ or error)
             raise self._failed(f"cannot be asked: {reason}", "start it, or correct settings.url") from None
         try:
             return answer.http_response.json()
-        except ValueError:
+        except (ValueError, RecursionError):
             start = " ".join(answer.text[:80].split())
             raise self._failed(f"answers {start!r}, which is not JSON", "correct settings.url") from None
 
     def _of_status(self, error: openai.APIStatusError) -> Exception:
         """The error that an answer with a status of 300 or more stands for."""
-        code, reason = error.status_code, self._message(error)
-        if code in (401, 403):
+        code, reason = error.status_code, self._reason(error)
+        again = f"after {self.client.max_retries} more tries"
+        if code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
             name = self.settings.key
             remedy = (
                 f"correct the key in {name}" if name else "name the variable that holds it in settings.key"
             )
             return self._failed(f"wants a key ({code}): {reason}", remedy)
         if code == HTTPStatus.TOO_MANY_REQUESTS:
-            return self._failed(
-                f"still refuses after {RETRIES} more tries ({code}): {reason}", "lower settings.concurrency"
-            )
+            return self._failed(f"still refuses {again} ({code}): {reason}", "lower settings.concurrency")
         if code == HTTPStatus.NOT_FOUND:
             return self._failed(f"knows no such model or address ({code}): {reason}", self._known())
         if code < HTTPStatus.BAD_REQUEST:
             to = self._hidden(error.response.headers.get("location", "elsewhere"))
             return self._failed(f"sends its clients on to {to}", "write that address in settings.url")
-        if _TOO_LONG.search(reason):
+        if code in _OF_LENGTH and _TOO_LONG.search(reason):
             return TooLong(reason)
         if code < HTTPStatus.INTERNAL_SERVER_ERROR:
-            return Refused(self._says(f"refuses the request ({code}): {reason}"))
-        return Refused(self._says(f"fails, also after {RETRIES} more tries ({code}): {reason}; see its log"))
+            return Refused(self._says(f"refuses the request ({code}): {reason}; see its documentation"))
+        return Refused(self._says(f"fails, also {again} ({code}): {reason}; see its log"))
 
     def _known(self) -> str:
         """The remedy for a wrong name."""
@@ -165,11 +168,13 @@ class Server:
             names = self.models()
         except (BenchError, TooLong):
             names = []
-        if not names or self.settings.model in names:
+        if self.settings.model in names:
+            return "it has the model, so it may take no prompts of this kind: use --prompt chat, or plain"
+        if not names:
             return "correct settings.url, which ends in /v1 on most servers"
         return f"it has {', '.join(names[:10])}: correct settings.model"
 
-    def _message(self, error: openai.APIStatusError) -> str:
+    def _reason(self, error: openai.APIStatusError) -> str:
         """What the server says of an error."""
         text: Any = error.body
         for key in ("error", "message", "detail"):
@@ -184,54 +189,27 @@ class Server:
 
     def _hidden(self, text: str) -> str:
         """The text without the key, which some servers repeat."""
-        return text.replace(self.key, "…") if self.key else text
+        for form in {self.key, repr(self.key)[1:-1], json.dumps(self.key)[1:-1]} - {""}:
+            text = text.replace(form, "…")
+        return text
 
 
-def _proxy(settings: ServerSettings) -> str | None:
-    """The proxy of the user's environment for a server elsewhere."""
-    if settings.is_loopback or proxy_bypass(settings.host):
-        return None
-    return getproxies().get(urlsplit(settings.url).scheme)
+def _key(card: str, variable: str | None) -> str:
+    """The key in a variable; "" where a card names none. Raises a BenchError where it holds none."""
+    if variable is None:
+        return ""
+    key = os.environ.get(variable, "").strip()
+    if not key:
+        raise BenchError(f"the variable {variable}, which settings.key of {card}'s card names, is not set")
+    if not _VISIBLE.fullmatch(key):
+        raise BenchError(f"the variable {variable} holds no key: a key is one word of ASCII characters")
+    return key
 
 
-class _Bounded(httpx2.HTTPTransport):
-    """Sends no more headers than a server needs. Ends an answer that takes longer than `seconds` in all, or
-    is longer than MOST_BYTES.
-
-    The timeouts of the library are those between two pieces, and a server may send pieces forever.
-    """
-
-    def __init__(self, seconds: float, with_key: bool, proxy: str | None) -> None:
-        super().__init__(proxy=proxy)
-        self.seconds = seconds
-        self.sent = SENT | ({"authorization"} if with_key else set())
-
-    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        deadline = time.monotonic() + self.seconds
-        headers = [(name, value) for name, value in request.headers.multi_items() if name in self.sent]
-        less = httpx2.Request(
-            request.method, request.url, headers=headers, stream=request.stream, extensions=request.extensions
-        )
-        response = super().handle_request(less)
-        response.stream = _Pieces(response.stream, deadline, request)
-        return response
-
-
-class _Pieces(httpx2.SyncByteStream):
-    def __init__(self, stream: Any, deadline: float, request: httpx2.Request) -> None:
-        self.stream, self.deadline, self.request = stream, deadline, request
-
-    def __iter__(self) -> Iterator[bytes]:
-        size = 0
-        for piece in self.stream:
-            size += len(piece)
-            if size > MOST_BYTES:
-                raise httpx2.ReadError(
-                    f"its answer has more than {MOST_BYTES >> 20} MiB", request=self.request
-                )
-            if time.monotonic() > self.deadline:
-                raise httpx2.ReadTimeout("its answer does not end", request=self.request)
-            yield piece
-
-    def close(self) -> None:
-        self.stream.close()
+def _other_form(body: Any, error: ValidationError) -> str:
+    """What is wrong with an answer, with the error that it holds in place of one."""
+    first = error.errors()[0]
+    place = ".".join(map(str, first["loc"])) or "all of it"
+    inside = cast("dict[str, Any]", body).get("error") if isinstance(body, dict) else None
+    what = f"'{inside}'" if inside else f"in another form ({place}: {first['msg']})"
+    return f"answers {what[:LONGEST]}; see its documentation"

@@ -1,55 +1,72 @@
 """Whether a server read all of a prompt: some cut what is longer than their context, and answer all the same.
 
-The count of tokens in an answer tells. A count that is not above that of a prompt known to be whole is of a
-whole prompt too; a higher one is checked by asking for both halves of the prompt.
+The server's count of tokens tells. A text alone is compared with its two halves, and a chat with its messages
+one by one, each of them counted once.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from threading import Lock
+from functools import cached_property
+from threading import RLock
 
 SLACK = 4
-"""Tokens by which two halves may differ from the whole."""
-RATIO = 1.5
+"""Tokens by which parts may differ from the whole."""
+RATIO = 1.25
 """How many times the usual characters a token may have before a count is checked."""
 
 
-@dataclass(slots=True)
+@dataclass
 class Cuts:
-    """`count` asks the server for the number of tokens of a text alone, as one message where it is a chat;
-    None where it does not say.
+    """`count` asks the server for the number of tokens of a text alone, as one message where it is a chat.
+
+    None of its counts may be None: the server of which this is asked counts tokens.
     """
 
     count: Callable[[str], int | None]
     whole: int = 0
     """The highest count of a prompt that was read whole."""
     characters: float = 0.0
-    """Those of a token in that prompt."""
-    around: int | None = None
-    """Tokens that the server adds to a text."""
-    lock: Lock = field(default_factory=Lock)
+    """Those of a token in the last part of that prompt."""
+    template: int = 0
+    """Tokens of that prompt that are in none of its messages."""
+    counted: dict[str, int] = field(default_factory=dict[str, int])
+    lock: RLock = field(default_factory=RLock)
 
-    def is_cut(self, text: str, tokens: int | None) -> bool:
-        """Whether a prompt of which the server counted `tokens` was cut; False where it does not count."""
-        if tokens is None or not text:
-            return False
+    def is_cut(self, parts: Sequence[str], tokens: int) -> bool:
+        """Whether a prompt of which the server counted `tokens` was cut.
+
+        `parts` are its messages, or its whole text.
+        """
+        *before, last = parts
         with self.lock:
-            usual = len(text) / max(1, tokens) <= RATIO * self.characters
-            if tokens <= self.whole and usual:
+            known = sum(map(self._tokens, before))
+            rest = tokens - known - (self.template if before else 0)
+            usual = len(last) <= RATIO * self.characters * max(0, rest)
+            if usual and (before or tokens <= self.whole):
                 return False
-            if self._is_shorter_than_halves(text, tokens):
+            own = self._tokens(last) if before else self._of_halves(last)
+            if tokens < known + own + self.template - SLACK:
                 return True
-            if tokens > self.whole:
-                self.whole, self.characters = tokens, len(text) / max(1, tokens)
+            if tokens >= self.whole:
+                self.whole, self.characters = tokens, len(last) / max(1, own)
+                self.template = max(self.template, tokens - known - own) if before else 0
             return False
 
-    def _is_shorter_than_halves(self, text: str, tokens: int) -> bool:
-        if self.around is None:
-            shortest = self.count("a")
-            self.around = max(0, (shortest or 1) - 1)
+    def _of_halves(self, text: str) -> int:
         middle = text.find(" ", len(text) // 2)
         at = middle if middle > 0 else len(text) // 2
-        first, second = self.count(text[:at]), self.count(text[at:])
-        if first is None or second is None:
-            return False
-        return tokens < first + second - 2 * self.around - SLACK
+        return self._tokens(text[:at], keep=False) + self._tokens(text[at:], keep=False)
+
+    def _tokens(self, text: str, *, keep: bool = True) -> int:
+        """The tokens of a text, without those that the server adds."""
+        if text not in self.counted:
+            tokens = max(0, (self.count(text) or 0) - self._around)
+            if not keep:
+                return tokens
+            self.counted[text] = tokens
+        return self.counted[text]
+
+    @cached_property
+    def _around(self) -> int:
+        """Tokens that the server adds to a text."""
+        return max(0, (self.count("a") or 1) - 1)

@@ -1,7 +1,7 @@
 """The engine of a model behind a server."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 
 from bench.engines.draws import seed_of
 from bench.engines.engine import Opening
-from bench.engines.openai.client import Server, TooLong
+from bench.engines.openai.client import Refused, Server, TooLong
 from bench.engines.openai.cuts import Cuts
 from bench.engines.openai.place import Place
-from bench.engines.openai.probe import ONE_TOKEN, Abilities, continued, echoed, probe
+from bench.engines.openai.probe import ONE_TOKEN, Abilities, any_token, continued, echoed, likeliest, probe
 from bench.engines.openai.scoring import letter_scores, text_scores
 from bench.engines.openai.settings import check_access, settings_of
 from bench.engines.openai.wire import Reply, Token
@@ -36,23 +36,35 @@ T = TypeVar("T")
 BATCH = 4
 """Questions of a batch for each request that may be sent at a time."""
 ENOUGH = 8
-"""Questions after which a model that lists no letter at all is said not to answer with one."""
+"""Questions after which a model that lists no letter, or writes nothing, is said not to answer."""
+DRAWS = 5
+"""How often the likeliest tokens are asked for where none are listed."""
 SEEDS = 1 << 31
 """Seeds of replies are smaller: servers keep them in 32 bits."""
+NO_COUNT = "the server does not count tokens, so a prompt that it cut would not be noticed"
+NO_LETTER = "the server lists no letter among the likeliest tokens"
 
 
 @dataclass(slots=True)
 class ServerEngine:
-    """A model behind a server: it makes the tokens, and gives what `abilities` says."""
+    """A model behind a server: it makes the tokens, and gives what `abilities` says.
+
+    `window` is the longest prompt in tokens that is scored, None for no limit but the server's own.
+    """
 
     server: Server
     place: Place
     version: str
+    window: int | None
     path: str = ""
     reads: Reads = field(default="prompt")
     model_bytes: None = None
+    counts_tokens: bool = True
     _abilities: dict[bool, Abilities] = field(default_factory=dict[bool, Abilities])
-    _cuts: dict[bool, Cuts] = field(default_factory=dict[bool, Cuts])
+    _cuts: Mapping[bool, Cuts] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._cuts = {chat: Cuts(partial(self.count, templated=chat)) for chat in (False, True)}
 
     def abilities(self, *, chat: bool) -> Abilities:
         """What the server can do with prompts of this style; asked once."""
@@ -68,23 +80,23 @@ class ServerEngine:
     @property
     def limits(self) -> tuple[str, ...]:
         """What the server cannot give, a sentence each."""
-        known = self._abilities.values()
-        reasons = [each.why for each in known if each.why]
-        if not all(each.counts_tokens for each in known):
-            reasons.append("the server does not count tokens, so a prompt that it cut would not be noticed")
-        reasons += [
-            f"the server's {what} changed while it answered"
-            for what, values in self.server.seen.items()
-            if len(values) > 1
-        ]
+        reasons = [why for each in self._abilities.values() for why in each.why]
+        reasons += [] if self.counts_tokens else [NO_COUNT]
+        reasons += ["the server named several models"] if len(self.server.models_seen) > 1 else []
         return tuple(dict.fromkeys(reasons))
+
+    @property
+    def answers_as(self) -> str:
+        """The server's model and version, and how its answers are read."""
+        names = [self.server.model, self.version, *(each.name for each in self._abilities.values())]
+        return ", ".join(filter(None, names))
 
     @property
     def server_facts(self) -> ServerFacts:
         return ServerFacts(
             url=self.server.settings.url,
-            model=", ".join(self.server.seen["model"]),
-            fingerprint=", ".join(self.server.seen["fingerprint"]),
+            model=", ".join(self.server.models_seen),
+            fingerprint=", ".join(self.server.fingerprints),
             version=self.version,
             runs_here=self.place.runs_here,
         )
@@ -97,25 +109,23 @@ class ServerEngine:
         """The request as it is: the server makes the tokens, and tells while it answers what is too long."""
         abilities = self.abilities(chat=request.templated)
         if not abilities.top:
-            raise BenchError(f"{abilities.why}: it can only write, so use --generate")
+            raise BenchError(f"{'; '.join(abilities.why)}: it can only write, so use --generate")
         return Encoded(request, Tree((), ()))
 
     def score(self, requests: Sequence[Encoded], skip: frozenset[int] = frozenset()) -> Iterator[ScoredBatch]:
         asked, replies = [each.request for each in requests], list[Scores]()
         for answers, too_long in self._in_turns(self._scores_of, asked, skip):
             replies += answers.values()
-            if len(replies) >= ENOUGH and all(_lists_none(reply) for reply in replies):
-                raise BenchError(
-                    f"the server lists no letter among the likeliest tokens of the first {len(replies)} "
-                    "questions: the model answers in another form, so use --generate"
-                )
+            if len(replies) >= ENOUGH and all(map(_lists_none, replies)):
+                raise _no_letter(len(replies))
             yield ScoredBatch(tuple(answers), tuple(answers.values()), None, too_long)
+        if len(replies) > 1 and all(map(_lists_none, replies)):
+            raise _no_letter(len(replies))
 
     def render(self, messages: Sequence[Message], *, thinking: bool) -> str:  # noqa: ARG002
         """The messages as JSON: the server's own template makes the prompt of them."""
-        return json.dumps(
-            [{"role": each.role, "content": each.content} for each in messages], ensure_ascii=False
-        )
+        turns = [{"role": each.role, "content": each.content} for each in messages]
+        return json.dumps(turns, ensure_ascii=False)
 
     def encode_prompt(self, request: GenerateRequest) -> Tokens:  # noqa: ARG002
         return ()
@@ -126,12 +136,25 @@ class ServerEngine:
         prompts: Sequence[Tokens],  # noqa: ARG002
         skip: frozenset[int] = frozenset(),
     ) -> Iterator[WrittenBatch]:
+        written: list[Completion] = []
         for answers, too_long in self._in_turns(self._written, requests, skip):
             completions, lengths = zip(*answers.values(), strict=True) if answers else ((), ())
+            written += (each for samples in completions for each in samples)
+            if len(written) >= ENOUGH and not any(each.text.strip() for each in written):
+                raise BenchError(f"the server's first {len(written)} replies are empty; see its log")
             yield WrittenBatch(tuple(answers), completions, lengths, None, too_long)
 
     def close(self) -> None:
         self.server.close()
+
+    def count(self, text: str, *, templated: bool) -> int | None:
+        """How many tokens the server counts of a text, as one message where it is a chat."""
+        if templated:
+            reply = self.server.chat([Message("user", text)], **ONE_TOKEN)
+        else:
+            reply = self.server.complete(text, **ONE_TOKEN)
+        self.counts_tokens &= reply.prompt_tokens is not None
+        return reply.prompt_tokens
 
     def _in_turns(
         self, answer: Callable[[Any], T], requests: Sequence[Any], skip: frozenset[int]
@@ -142,16 +165,11 @@ class ServerEngine:
         pool = ThreadPoolExecutor(most)
         try:
             for start in range(0, len(requests), size):
-                indices = range(start, min(start + size, len(requests)))
+                batch = requests[start : start + size]
+                indices = range(start, start + len(batch))
                 if skip.issuperset(indices):
                     continue
-                answers = dict(
-                    zip(
-                        indices,
-                        pool.map(partial(_or_none, answer), requests[start : start + size]),
-                        strict=True,
-                    )
-                )
+                answers = dict(zip(indices, pool.map(partial(_answered, answer), batch), strict=True))
                 yield (
                     {at: each for at, each in answers.items() if each is not None},
                     tuple(at for at, each in answers.items() if each is None and at not in skip),
@@ -163,7 +181,7 @@ class ServerEngine:
         abilities = self.abilities(chat=request.templated)
         if self.letters_only:
             return self._letters(request, abilities)
-        return text_scores(request, partial(self._tokens, request, abilities))
+        return text_scores(request, partial(self._tokens, request, abilities), self.window)
 
     def _tokens(self, request: ScoreRequest, abilities: Abilities, continuation: str) -> Sequence[Token]:
         if request.templated:
@@ -171,33 +189,29 @@ class ServerEngine:
         return echoed(self.server, request.prompt + continuation)
 
     def _letters(self, request: ScoreRequest, abilities: Abilities) -> Scores:
-        if request.templated:
-            more = {**ONE_TOKEN, "logprobs": True, "top_logprobs": abilities.top, **abilities.extra}
-            reply = self.server.chat(_messages(request.prompt), **more)
-        else:
-            reply = self.server.complete(request.prompt, **ONE_TOKEN, logprobs=abilities.top)
+        prompt = _messages(request.prompt) if request.templated else request.prompt
+        reply = likeliest(self.server, prompt, abilities.asked, abilities.extra)
+        for seed in range(DRAWS if abilities.steady else 0):
+            # Some servers list nothing where the end of the text is drawn: then another token has to be.
+            if not reply.top:
+                reply = likeliest(self.server, prompt, abilities.asked, abilities.extra, any_token(seed))
         self._check(request.prompt, reply, templated=request.templated)
-        if not reply.top:
-            raise BenchError(f"item {request.item.id}: the server listed no likeliest tokens this time")
         # A token that was drawn may be listed besides the likeliest.
         top = dict(sorted(reply.top.items(), key=lambda pair: -pair[1])[: abilities.top])
-        return letter_scores(request, top, reply.prompt_tokens)
+        return letter_scores(request, top, reply.prompt_tokens, bare=abilities.bare)
 
     def _written(self, request: GenerateRequest) -> tuple[tuple[Completion, ...], int | None]:
         replies = [self._write(request, sample) for sample in range(request.samples)]
-        completions = tuple(
-            Completion(
-                _before(reply.text, request.stop), finished=reply.finished, tokens=reply.new_tokens or 0
-            )
-            for reply in replies
+        completions = (
+            Completion(_before(each.text, request.stop), finished=each.finished, tokens=each.new_tokens or 0)
+            for each in replies
         )
-        return completions, replies[0].prompt_tokens
+        return tuple(completions), replies[0].prompt_tokens
 
     def _write(self, request: GenerateRequest, sample: int) -> Reply:
         more: dict[str, Any] = {
             "max_tokens": request.max_new_tokens,
             "temperature": request.temperature,
-            "top_p": 1,
             "seed": seed_of(request, sample) % SEEDS,
             **({"stop": list(request.stop)} if request.stop else {}),
         }
@@ -205,25 +219,19 @@ class ServerEngine:
             reply = self.server.chat(_messages(request.prompt), **more)
         else:
             reply = self.server.complete(request.prompt, **more)
-        self._check(request.prompt, reply, templated=request.templated)
+        self._check(request.prompt, reply, templated=request.templated, new=request.max_new_tokens)
         return reply
 
-    def _check(self, prompt: str, reply: Reply, *, templated: bool) -> None:
-        """Raises TooLong where the server cut the prompt."""
-        text = "\n".join(each.content for each in _messages(prompt)) if templated else prompt
-        if templated not in self._cuts:
-            self._cuts[templated] = Cuts(partial(self.count, templated=templated))
-        if self._cuts[templated].is_cut(text, reply.prompt_tokens):
+    def _check(self, prompt: str, reply: Reply, *, templated: bool, new: int = 0) -> None:
+        """Raises TooLong where the server cut the prompt, or it is longer than the card allows."""
+        if reply.prompt_tokens is None:
+            self.counts_tokens = False
+            return
+        if self.window is not None and reply.prompt_tokens + new > self.window:
+            raise TooLong(f"{reply.prompt_tokens} tokens")
+        parts = [each.content for each in _messages(prompt)] if templated else [prompt]
+        if self._cuts[templated].is_cut(parts, reply.prompt_tokens):
             raise TooLong(f"the server read {reply.prompt_tokens} tokens, which is not all of the prompt")
-
-    def count(self, text: str, *, templated: bool) -> int | None:
-        """How many tokens the server counts of a text, as one message where it is a chat."""
-        ask = (
-            partial(self.server.chat, [Message("user", text)])
-            if templated
-            else partial(self.server.complete, text)
-        )
-        return ask(**ONE_TOKEN).prompt_tokens
 
 
 def open_openai(opening: Opening) -> ServerEngine:
@@ -231,12 +239,15 @@ def open_openai(opening: Opening) -> ServerEngine:
     settings = settings_of(opening.card)
     check_access(opening.card, opening.trust, False)
     server = Server(opening.card.name, settings)
-    engine = ServerEngine(server, Place(settings), _version(server))
+    engine = ServerEngine(server, Place(settings), _version(server), opening.card.context)
     chat = opening.style == "chat"
-    if opening.writes:
-        engine.count("a", templated=chat)
-    elif opening.style is not None:
-        engine.abilities(chat=chat)
+    try:
+        if opening.style is not None:
+            engine.count("one two", templated=chat)
+        if opening.style is not None and not opening.writes:
+            engine.abilities(chat=chat)
+    except TooLong as error:
+        raise Refused(f"the server finds a text of a few words too long: {error}") from None
     return engine
 
 
@@ -258,12 +269,19 @@ def _before(text: str, stop: Sequence[str]) -> str:
 
 
 def _lists_none(scores: Scores) -> bool:
-    return len(scores.bounded) == len(scores.logprobs[0])
+    return bool(scores.bounded) and len(scores.bounded) == len(scores.logprobs[0])
 
 
-def _or_none(answer: Callable[[Any], T], request: Any) -> T | None:
-    """The answer; None where the server takes no prompt of this length."""
+def _no_letter(questions: int) -> BenchError:
+    what = f"{NO_LETTER} of the first {questions} questions"
+    return BenchError(f"{what}: the model answers in another form, so use --generate")
+
+
+def _answered(answer: Callable[[Any], T], request: Any) -> T | None:
+    """The answer; None where the server takes no prompt of this length. Errors name the item."""
     try:
         return answer(request)
     except TooLong:
         return None
+    except Refused as error:
+        raise Refused(f"item {request.item.id}: {error}") from None

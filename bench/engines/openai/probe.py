@@ -5,6 +5,7 @@ of another text. What contradicts itself is not used, and the reason is kept.
 """
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -13,7 +14,7 @@ from bench.engines.openai.client import Refused, Server, TooLong
 from bench.engines.openai.wire import Reply, Token
 from bench.types import Message
 
-COUNTS = (100, 20, 10, 5, 2)
+COUNTS = (100, 20, 10, 5, 1)
 """How many likeliest tokens are asked for, the first number that the server takes."""
 SUM_ERROR = 0.01
 """How much more than 1 the probabilities of the listed tokens may add up to."""
@@ -21,116 +22,156 @@ DIFFERENCE = 0.5
 """Largest difference between two log-probabilities of a token that other kernels and 16 bits explain."""
 COMPARED = 3
 """Likeliest tokens whose log-probability is also asked for as that of given text."""
-ONE_TOKEN: dict[str, Any] = {"max_tokens": 1, "temperature": 1, "top_p": 1, "seed": 0}
+ONE_TOKEN: dict[str, Any] = {"max_tokens": 1, "temperature": 1, "seed": 1}
 """Temperature 1 leaves log-probabilities as they are in every server."""
+ANY_TOKEN: dict[str, Any] = {"max_tokens": 1, "temperature": 2, "top_p": 0.9999, "seed": 1}
+ANY_OF_ALL: dict[str, Any] = {"min_p": 0, "top_k": 0}
+"""Draw almost any token, where the likeliest is the end of the text: some servers list nothing then."""
 NO_THOUGHT: dict[str, Any] = {"extra_body": {"chat_template_kwargs": {"enable_thinking": False}}}
 FIRST = "one two three one two three one two three one two"
 SECOND = "red blue green red blue green red blue green red"
 KNOWN, RANDOM = " three", " purple"
+BARE = 'the server lists tokens without the space before them, so "A" and " A" are one'
 
 
 @dataclass(frozen=True, slots=True)
 class Abilities:
     """What a server gives for prompts of one style.
 
-    `texts` is how it gives the log-probabilities of given text, None where it does not, and `top` how many
-    likeliest next tokens it lists. `why` says why something is missing. `extra` goes with every chat.
+    `asked` is how many likeliest next tokens to ask for, of which it lists `top`; 0 where it lists none. It
+    lists them without the space before a word where they are `bare`. `texts` is how it gives the
+    log-probabilities of given text, None where it does not. `why` says what is missing, a sentence each.
+    `extra` goes with every chat. `steady` is whether lists are the same whatever token may be drawn.
     """
 
+    asked: int = 0
     top: int = 0
+    bare: bool = False
     texts: Literal["echo", "prompt_logprobs"] | None = None
-    why: str = ""
-    counts_tokens: bool = True
+    why: tuple[str, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    steady: bool = False
+
+    @property
+    def name(self) -> str:
+        """How its answers are read; those that are read otherwise are not mixed with them."""
+        return self.texts or ("letters" if self.top else "")
 
 
 def probe(server: Server, *, chat: bool) -> Abilities:
-    """Ask a server for what it can do; raises a BenchError where it does not answer at all."""
-    return _probe_chat(server) if chat else _probe_plain(server)
+    """Ask a server for what it can do; raises a BenchError, or TooLong, where it does not answer."""
+    extra = _first_answer(server, chat=chat)
+    with server.impatient():
+        return _abilities(server, extra, chat=chat)
 
 
-def _probe_plain(server: Server) -> Abilities:
-    reply = server.complete(FIRST, **ONE_TOKEN)
-    counts = reply.prompt_tokens is not None
-    try:
-        top, lists = _top(
-            lambda text, more: server.complete(text, **ONE_TOKEN, **more), lambda count: {"logprobs": count}
-        )
-        check_lists(*lists)
-    except Refused as error:
-        return Abilities(why=str(error), counts_tokens=counts)
-    try:
-        check_texts(lambda text, end: echoed(server, text + end), lists[0])
-    except (Refused, TooLong) as error:
-        return Abilities(top, None, str(error), counts)
-    return Abilities(top, "echo", "", counts)
-
-
-def _probe_chat(server: Server) -> Abilities:
-    extra = _no_thought(server)
-    reply = server.chat([Message("user", FIRST)], **ONE_TOKEN, **extra)
-    counts = reply.prompt_tokens is not None
-    try:
-        top, lists = _top(
-            lambda text, more: server.chat([Message("user", text)], **ONE_TOKEN, **extra, **more),
-            lambda count: {"logprobs": True, "top_logprobs": count},
-        )
-        check_lists(*lists)
-    except Refused as error:
-        return Abilities(why=str(error), counts_tokens=counts, extra=extra)
-    try:
-        check_texts(lambda text, end: continued(server, [Message("user", text)], end, extra), lists[0])
-    except (Refused, TooLong) as error:
-        return Abilities(top, None, str(error), counts, extra)
-    return Abilities(top, "prompt_logprobs", "", counts, extra)
-
-
-def _no_thought(server: Server) -> Mapping[str, Any]:
-    """What turns thinking off; empty where the server refuses it."""
+def _first_answer(server: Server, *, chat: bool) -> Mapping[str, Any]:
+    """Ask with patience, as a server may be loading. Returns what turns thinking off, where it is taken."""
+    if not chat:
+        server.complete(FIRST, **ONE_TOKEN)
+        return {}
     try:
         server.chat([Message("user", FIRST)], **ONE_TOKEN, **NO_THOUGHT)
     except Refused:
+        server.chat([Message("user", FIRST)], **ONE_TOKEN)
         return {}
     return NO_THOUGHT
 
 
-Ask = Callable[[str, Mapping[str, Any]], Reply]
+def _abilities(server: Server, extra: Mapping[str, Any], *, chat: bool) -> Abilities:
+    messages = {text: [Message("user", text)] for text in (FIRST, SECOND)}
+
+    def ask(text: str, count: int) -> Reply:
+        return likeliest(server, messages[text] if chat else text, count, extra)
+
+    def tokens_of(text: str, end: str) -> Sequence[Token]:
+        return continued(server, messages[text], end, extra) if chat else echoed(server, text + end)
+
+    try:
+        asked, (first, second) = _lists(ask)
+        check_lists(first, second)
+    except Refused as error:
+        return Abilities(why=(str(error),), extra=extra)
+    bare = not chat and not any(token.startswith(" ") for token in (*first, *second))
+    notes = (BARE,) if bare else ()
+    top = min(asked, len(first))
+    steady = _is_steady(server, messages[FIRST] if chat else FIRST, asked, extra, first)
+    try:
+        check_texts(tokens_of, first, spaced=bare)
+    except (Refused, TooLong) as error:
+        return Abilities(asked, top, bare, None, (*notes, str(error)), extra, steady)
+    return Abilities(asked, top, bare, "prompt_logprobs" if chat else "echo", (), extra, steady)
 
 
-def _top(
-    ask: Ask, count_as: Callable[[int], Mapping[str, Any]]
-) -> tuple[int, tuple[Mapping[str, float], Mapping[str, float]]]:
-    """How many likeliest tokens the server lists, and its lists after both texts.
+Likeliest = Mapping[str, float]
 
-    Raises Refused where it lists none.
-    """
+
+def likeliest(
+    server: Server,
+    prompt: str | Sequence[Message],
+    count: int,
+    extra: Mapping[str, Any],
+    draw: Mapping[str, Any] = ONE_TOKEN,
+) -> Reply:
+    """A reply of one token after a text or a chat, with the `count` likeliest ones."""
+    if isinstance(prompt, str):
+        return server.complete(prompt, logprobs=count, **draw)
+    body = {**draw.get("extra_body", {}), **extra.get("extra_body", {})}
+    return server.chat(prompt, logprobs=True, top_logprobs=count, **{**draw, "extra_body": body})
+
+
+def any_token(seed: int) -> Mapping[str, Any]:
+    """What makes a server draw almost any token."""
+    return {**ANY_TOKEN, "seed": seed, "extra_body": ANY_OF_ALL}
+
+
+def _is_steady(
+    server: Server, prompt: str | Sequence[Message], count: int, extra: Mapping[str, Any], first: Likeliest
+) -> bool:
+    """Whether the list after a text is `first` also where almost any token may be drawn."""
+    try:
+        again = likeliest(server, prompt, count, extra, any_token(1)).top
+    except Refused:
+        return False
+    both = first.keys() & again.keys()
+    return len(both) >= len(first) - 1 and all(
+        abs(first[token] - again[token]) < DIFFERENCE / 5 for token in both
+    )
+
+
+def _lists(ask: Callable[[str, int], Reply]) -> tuple[int, tuple[Likeliest, Likeliest]]:
+    """How many likeliest tokens to ask for, and the lists after both texts; raises Refused without any."""
     refusal = Refused("the server lists no likeliest tokens, although it was asked for them")
     for count in COUNTS:
         try:
-            first = ask(FIRST, count_as(count)).top
+            first = ask(FIRST, count).top
         except Refused as error:
             refusal = error
             continue
-        if len(first) > 1:
-            return count, (first, ask(SECOND, count_as(count)).top)
+        if not first:
+            break
+        return count, (first, ask(SECOND, count).top)
     raise refusal
 
 
-def check_lists(first: Mapping[str, float], second: Mapping[str, float]) -> None:
+def check_lists(first: Likeliest, second: Likeliest) -> None:
     """Raises Refused where lists of likeliest tokens cannot be of log-probabilities after two texts."""
     for values in (list(first.values()), list(second.values())):
         if max(values, default=0.0) > SUM_ERROR or sum(map(math.exp, values)) > 1 + SUM_ERROR:
             raise Refused("the probabilities of the server's likeliest tokens add up to more than 1")
-        if len(set(values)) < 2:
+        if len(values) > 1 and len(set(values)) == 1:
             raise Refused("the server gives all of its likeliest tokens the same probability")
     if first == second:
         raise Refused("the server's likeliest tokens are the same after two different texts")
 
 
-def check_texts(tokens_of: Callable[[str, str], Sequence[Token]], likeliest: Mapping[str, float]) -> None:
+def check_texts(
+    tokens_of: Callable[[str, str], Sequence[Token]], likeliest: Likeliest, *, spaced: bool = False
+) -> None:
     """Raises Refused where the log-probabilities of given text contradict themselves or the next token's.
 
-    `tokens_of` gives the tokens of a prompt with a continuation. `likeliest` are those after FIRST.
+    `tokens_of` gives the tokens of a prompt with a continuation. `likeliest` are those after FIRST;
+    `spaced` is whether a space belongs before them.
     """
     alone = tokens_of(FIRST, "")
     known, chance = (_end(alone, tokens_of(FIRST, end)) for end in (KNOWN, RANDOM))
@@ -140,13 +181,21 @@ def check_texts(tokens_of: Callable[[str, str], Sequence[Token]], likeliest: Map
         raise Refused("the server gives all tokens of a text the same log-probability")
     if _sum(known) == _sum(elsewhere):
         raise Refused("the server's log-probabilities of a text do not depend on what is before it")
+    compared = 0
     for text, listed in sorted(likeliest.items(), key=lambda pair: -pair[1])[:COMPARED]:
-        [first, *_] = _end(alone, tokens_of(FIRST, text)) if text.startswith(" ") else [Token("", None)]
-        if first.text == text and abs(listed - _sum([first])) > DIFFERENCE:
+        first, *_ = _end(alone, tokens_of(FIRST, f" {text}" if spaced else text))
+        if first.text.strip() != text.strip():
+            continue  # together with the text before, it becomes other tokens
+        compared += 1
+        if abs(listed - _sum([first])) > DIFFERENCE:
             raise Refused(
                 "the server's log-probabilities of given text contradict those of the next token: "
                 f"{_sum([first]):.2f} and {listed:.2f} for {text!r}"
             )
+    if not compared:
+        raise Refused(
+            "the server's log-probabilities of given text could not be compared with the next token's"
+        )
     if _sum(known) <= _sum(chance):
         raise Refused(
             "by the server's log-probabilities, a known continuation is no likelier than a random one"
@@ -175,10 +224,17 @@ def echoed(server: Server, text: str) -> Sequence[Token]:
     reply = server.complete(text, echo=True, logprobs=1, **ONE_TOKEN)
     if not reply.given or not reply.text.startswith(text):
         raise Refused("the server gives no log-probabilities of the text of prompts (echo)")
-    written = reply.new_tokens
-    if written is None:
-        written = 1 if len(reply.text) > len(text) else 0
-    return reply.given[: len(reply.given) - written]
+    # Some servers return the tokens that they wrote as well, some do not.
+    for written in range(reply.new_tokens or 1, -1, -1):
+        tokens = reply.given[: len(reply.given) - written]
+        if _visible("".join(token.text for token in tokens)).endswith(_visible(text)):
+            return tokens
+    raise Refused("the server's tokens of a text are not those of the whole text")
+
+
+def _visible(text: str) -> str:
+    """The ASCII characters without white space: tokens may be parts of others, or lack a space."""
+    return re.sub(r"[^\x21-\x7e]", "", text)
 
 
 def continued(
@@ -190,6 +246,6 @@ def continued(
     if answer:
         body |= {"add_generation_prompt": False, "continue_final_message": True}
     reply = server.chat(turns, **ONE_TOKEN, extra_body=body)
-    if not reply.given:
+    if not reply.prompt:
         raise Refused("the server gives no log-probabilities of the text of chats (prompt_logprobs)")
-    return reply.given
+    return reply.prompt

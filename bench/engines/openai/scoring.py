@@ -4,16 +4,21 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 
+from bench.engines.openai.client import TooLong
 from bench.engines.openai.wire import Token
 from bench.engines.packing import by_set, grow
+from bench.engines.tokenizing import alike_in
 from bench.errors import BenchError
-from bench.types import ScoreRequest, Scores, Tokens
+from bench.types import ScoreRequest, Scores, Tokens, Tree
 
 
-def text_scores(request: ScoreRequest, tokens_of: Callable[[str], Sequence[Token]]) -> Scores:
+def text_scores(
+    request: ScoreRequest, tokens_of: Callable[[str], Sequence[Token]], window: int | None
+) -> Scores:
     """The log-probabilities of all continuations; `tokens_of` gives the tokens of the prompt with one.
 
-    They are scored from the same token on as in every engine (`grow`), by the texts of the tokens.
+    They are scored from the same token on as in every engine (`grow`), by the texts of the tokens. Raises
+    TooLong where a prompt with a continuation is longer than `window`.
     """
     numbers: dict[str, int] = {}
 
@@ -25,38 +30,56 @@ def text_scores(request: ScoreRequest, tokens_of: Callable[[str], Sequence[Token
     rows = {text: tokens_of(text) for text in dict.fromkeys(flat)}
     wholes = [ids(rows[text]) for text in flat]
     if any(whole == alone for whole in wholes):
-        raise BenchError(f"item {request.item.id}: the server makes no token of one of the options")
+        raise BenchError("the server makes no token of one of the options")
     tree = grow(alone, by_set(request.continuations, wholes))
-    logprobs = [
-        _total(rows[text][len(tree.stem) + branch.given :], request)
-        for text, branch in zip(flat, tree.flat, strict=True)
-    ]
+    if window is not None and tree.longest > window:
+        raise TooLong(f"{tree.longest} tokens")
+    logprobs = by_set(
+        request.continuations,
+        (
+            _total(rows[text][len(tree.stem) + branch.given :])
+            for text, branch in zip(flat, tree.flat, strict=True)
+        ),
+    )
     return Scores(
         prompt=request.prompt,
         prompt_tokens=len(alone),
-        logprobs=by_set(request.continuations, logprobs),
+        logprobs=logprobs,
         tokens=by_set(request.continuations, (branch.scored for branch in tree.flat)),
+        alike=_alike(request, tree, logprobs),
     )
 
 
-def _total(tokens: Sequence[Token], request: ScoreRequest) -> float:
+def _alike(
+    request: ScoreRequest, tree: Tree, logprobs: Sequence[Sequence[float]]
+) -> tuple[frozenset[int], ...]:
+    """As `alike_in`, for options with the same score: the texts of two tokens may be the same."""
+    return tuple(
+        frozenset(at for at in same if sum(values[at] == values[other] for other in same) > 1)
+        for same, values in zip(alike_in(request, tree), logprobs, strict=True)
+    )
+
+
+def _total(tokens: Sequence[Token]) -> float:
     values = [token.logprob for token in tokens if token.logprob is not None]
     if len(values) < len(tokens):
-        raise BenchError(f"item {request.item.id}: the server leaves out log-probabilities of an option")
+        raise BenchError("the server leaves out log-probabilities of an option")
     return sum(values)
 
 
-def letter_scores(request: ScoreRequest, likeliest: Mapping[str, float], tokens: int | None) -> Scores:
-    """The log-probabilities of the letters among the likeliest next tokens.
+def letter_scores(
+    request: ScoreRequest, likeliest: Mapping[str, float], tokens: int | None, *, bare: bool
+) -> Scores:
+    """The log-probabilities of the letters among the likeliest tokens, which have no spaces where `bare`.
 
     One that is not listed is less likely than the last that is. It gets the next lower number, an upper
     bound, and is in `bounded`.
     """
-    letters = request.continuations[0]
-    below = math.nextafter(min(likeliest.values()), -math.inf)
+    letters = [letter.strip() if bare else letter for letter in request.continuations[0]]
+    below = math.nextafter(min(likeliest.values(), default=0.0), -math.inf)
     return Scores(
         prompt=request.prompt,
-        prompt_tokens=tokens or 0,
+        prompt_tokens=tokens,
         logprobs=(tuple(likeliest.get(letter, below) for letter in letters), ()),
         tokens=((1,) * len(letters), ()),
         bounded=frozenset(at for at, letter in enumerate(letters) if letter not in likeliest),

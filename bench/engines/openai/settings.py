@@ -88,8 +88,9 @@ def check_access(card: ModelCard, trust: Trust, offline: bool) -> None:
                 "leave --offline out, or start the server here",
             )
         if settings.host not in trust.send_to:
+            key = f" and the key in {settings.key}" if settings.key else ""
             raise Unavailable(
-                f"{card.name} would send the questions to {settings.host}",
+                f"{card.name} would send the questions{key} to {settings.host}",
                 f"allow it with --send-to {settings.host}",
             )
         return

@@ -6,9 +6,9 @@ Fields that a server leaves out are None: what is not said is unknown. Sources: 
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 Logprob = Annotated[float, Field(allow_inf_nan=False)]
 
@@ -56,6 +56,12 @@ class _Choice(BaseModel):
     logprobs: _Logprobs | None = None
     prompt_logprobs: PromptLogprobs | None = None
 
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.text is None and self.message is None:
+            raise ValueError("neither text nor message")
+        return self
+
 
 class Answer(BaseModel):
     """The body of a successful answer."""
@@ -78,8 +84,11 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a server answered. `given` are the tokens of the prompt, where the server returns them, followed
-    by those that it wrote; `top` are the likeliest tokens at the first place after it, by their texts.
+    """What a server answered.
+
+    `given` are the tokens that it returns: with `echo` those of the prompt, then those that it wrote.
+    `prompt` are those of the prompt alone, as vLLM returns them. `top` are the likeliest tokens at the first
+    place after the prompt, by their texts.
     """
 
     text: str
@@ -89,6 +98,7 @@ class Reply:
     model: str
     fingerprint: str
     given: tuple[Token, ...] = ()
+    prompt: tuple[Token, ...] = ()
     top: Mapping[str, float] = field(default_factory=dict[str, float])
 
 
@@ -100,7 +110,7 @@ def read_reply(body: Any) -> Reply:
     text = choice.text if choice.text is not None else message.content or ""
     if message.reasoning_content:
         text = f"<think>{message.reasoning_content}</think>{text}"
-    prompt = choice.prompt_logprobs or answer.prompt_logprobs
+    prompt = choice.prompt_logprobs or answer.prompt_logprobs or []
     return Reply(
         text=text,
         finished=choice.finish_reason != "length",
@@ -108,7 +118,8 @@ def read_reply(body: Any) -> Reply:
         new_tokens=usage.completion_tokens,
         model=answer.model or "",
         fingerprint=answer.system_fingerprint or "",
-        given=tuple(_prompt_tokens(prompt)) if prompt else tuple(_tokens(choice.logprobs)),
+        given=tuple(_tokens(choice.logprobs)),
+        prompt=tuple(_prompt_tokens(prompt)),
         top=_top(choice.logprobs),
     )
 

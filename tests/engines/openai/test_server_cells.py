@@ -10,7 +10,14 @@ import yaml
 from click.testing import Result
 from played_server import Played, serve
 
-from bench.results.result import DoneResult, FailedResult
+from bench.cells.cell import Cell
+from bench.cells.plan import plan
+from bench.cells.wish import Settings, Wish
+from bench.inputs.cards import read_card
+from bench.inputs.choices import Choices
+from bench.inputs.located import Trust
+from bench.inputs.task import read_task
+from bench.results.result import DoneResult
 from bench.results.store import Run, read_runs
 
 Bench = Callable[..., Result]
@@ -34,8 +41,8 @@ def write_card(project: Path, url: str, **settings: Any) -> None:
     path.write_text(yaml.safe_dump(card), encoding="utf-8")
 
 
-def run(bench: Bench, *more: str) -> Result:
-    return bench("run", "--models", "served", "--tasks", "quiz", *more)
+def run(bench: Bench, *more: str, task: str = "quiz") -> Result:
+    return bench("run", "--models", "served", "--tasks", task, *more)
 
 
 def done() -> list[Run]:
@@ -48,9 +55,11 @@ def only_result() -> DoneResult:
     return run.result
 
 
-def test_a_server_is_a_runtime_on_the_board(bench: Bench, project: Path, quiz: Path, played: Played) -> None:
+def test_a_server_is_a_runtime_on_the_board(
+    bench: Bench, project: Path, anatomy: Path, played: Played
+) -> None:
     write_card(project, played.url)
-    shown = run(bench, "--latency", "--offline")
+    shown = run(bench, "--latency", "--offline", task="anatomy")
     assert shown.exit_code == 0, shown.stderr
     result = only_result()
     assert (result.cell.variant.slug, result.cell.variant.runtime) == ("openai", "openai")
@@ -140,14 +149,41 @@ def test_answers_of_another_model_are_asked_again(
     write_card(project, played.url, views="letters")
     played.fault = breaks
     assert run(bench).exit_code == 1
-    played.fault, played.fingerprint, before = lambda *_: None, "fp_2", len(played.requests)
+    played.fault, played.named, before = lambda *_: None, "larger", len(played.requests)
     shown = run(bench)
     assert shown.exit_code == 0
-    assert "the server now has another model: 8 questions are asked again" in shown.stderr
+    text = " ".join(shown.stderr.split())
+    assert "the server now has another model or abilities: 8 questions are asked again" in text
     assert any("Which number is 0?" in str(body) for *_, body in played.requests[before:])
     server = only_result().provenance.server
     assert server
-    assert server.fingerprint == "fp_2"
+    assert server.model == "larger"
+
+
+def test_a_server_with_other_abilities_is_asked_again(
+    bench: Bench, project: Path, quiz: Path, played: Played
+) -> None:
+    """Records of all views and of letters alone are not mixed."""
+
+    def breaks(_path: str, _headers: object, body: dict[str, Any]) -> Any:
+        return (403, {}, {"error": "no more"}) if "Which number is 9?" in str(body) else None
+
+    write_card(project, played.url)
+    played.fault = breaks
+    assert run(bench).exit_code == 1
+    played.fault, played.echo = lambda *_: None, False
+    assert run(bench).exit_code == 0
+    assert set(only_result().metrics.views) == {"letter"}
+
+
+def test_a_latency_that_is_missing_is_measured_later(
+    bench: Bench, project: Path, quiz: Path, played: Played
+) -> None:
+    write_card(project, played.url, views="letters")
+    assert run(bench).exit_code == 0
+    assert only_result().cost.alone is None
+    assert run(bench, "--latency").exit_code == 0
+    assert only_result().cost.alone
 
 
 def test_a_server_writes(bench: Bench, project: Path, quiz: Path, played: Played) -> None:
@@ -167,14 +203,14 @@ def test_a_server_writes(bench: Bench, project: Path, quiz: Path, played: Played
 
 
 def test_settings_that_change_no_number_change_no_id(
-    bench: Bench, project: Path, quiz: Path, played: Played
+    bench: Bench, project: Path, anatomy: Path, played: Played
 ) -> None:
     write_card(project, played.url, views="letters")
-    assert run(bench).exit_code == 0
+    assert run(bench, task="anatomy").exit_code == 0
     write_card(project, played.url, views="letters", concurrency=7, timeout=9)
-    assert "done before" in run(bench).stderr
+    assert "done before" in run(bench, task="anatomy").stderr
     write_card(project, played.url, views="all")
-    assert "done before" not in run(bench).stderr
+    assert "done before" not in run(bench, task="anatomy").stderr
 
 
 def test_no_key_is_in_any_file_or_message(
@@ -252,13 +288,14 @@ def test_other_models_run_where_a_server_is_not_there(bench: Bench, project: Pat
     assert only_result().cell.model.name == "chance"
 
 
-def test_a_host_that_the_user_names_is_asked_and_named_in_the_command(
-    bench: Bench, project: Path, quiz: Path
-) -> None:
-    write_card(project, "https://api.invalid/v1")
-    shown = run(bench, "--send-to", "API.invalid")
-    assert shown.exit_code == 1, shown.output
-    [failed] = [run.result for run in done()]
-    assert isinstance(failed, FailedResult)
-    assert "the server at https://api.invalid/v1 cannot be asked: " in failed.reason
-    assert "--send-to api.invalid" in failed.cell.command
+def test_a_host_that_the_user_names_is_in_the_command(project: Path, quiz: Path) -> None:
+    write_card(project, "https://api.example/v1")
+    settings = Settings(trust=Trust(send_to=("other.example", "api.example")))
+    cards = [read_card(project / "model_cards" / "served.yaml")]
+    [cell], missing = plan(
+        [read_task(quiz)], cards, [Wish(Choices())], settings, data_dir=None, offline=False
+    )
+    assert not missing
+    assert isinstance(cell, Cell)
+    assert "--send-to api.example --fresh" in cell.facts.command
+    assert "other.example" not in cell.facts.command

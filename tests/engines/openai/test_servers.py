@@ -1,5 +1,6 @@
 """The engine openai: what servers can do, what they do wrong, and what is made of it."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -9,7 +10,7 @@ from played_server import Played, drip, logprob, serve, tokens_of
 
 from bench.engines.engine import Opening, in_order
 from bench.engines.openai.cuts import Cuts
-from bench.engines.openai.engine import ServerEngine, open_openai
+from bench.engines.openai.engine import NO_COUNT, ServerEngine, open_openai
 from bench.errors import BenchError, Unavailable
 from bench.inputs.located import Trust
 from bench.inputs.model_card import ModelCard
@@ -78,6 +79,36 @@ def test_vllm_scores_the_texts_of_chats(played: Played) -> None:
     assert any(body.get("continue_final_message") for body in chats)
 
 
+def test_vllm_returns_the_tokens_of_prompts_twice(played: Played) -> None:
+    """Those of the prompt alone beside those of prompt and reply."""
+    played.vllm = True
+    engine = opened(played)
+    [scores] = scored(engine, REQUEST)
+    assert not engine.letters_only
+    assert scores.logprobs[0] == pytest.approx([true_sum(PROMPT, letter) for letter in SETS[0]])
+
+
+def test_a_list_that_is_empty_is_asked_for_again(played: Played) -> None:
+    """As of llama-cpp-python, where the drawn token ends the text."""
+
+    def ends(path: str, _headers: object, body: dict[str, Any]) -> Any:
+        if PROMPT not in str(body) or (body["temperature"] == 2 and body["seed"] == 3):
+            return None
+        return 200, {}, {"choices": [{"text": "", "logprobs": {"tokens": [], "top_logprobs": []}}]}
+
+    played.echo, played.fault = False, ends
+    [scores] = scored(opened(played), REQUEST)
+    assert scores.logprobs[0] == pytest.approx([true_sum(PROMPT, letter) for letter in SETS[0]])
+
+
+def test_letters_that_are_listed_without_their_space_are_found(played: Played) -> None:
+    played.echo, played.bare = False, True
+    engine = opened(played)
+    [scores] = scored(engine, REQUEST)
+    assert scores.logprobs[0] == pytest.approx([true_sum(PROMPT, letter) for letter in SETS[0]])
+    assert "without the space before them" in engine.limits[0]
+
+
 def test_letters_are_read_from_the_likeliest_tokens(played: Played) -> None:
     played.echo = False
     engine = opened(played)
@@ -140,6 +171,37 @@ def test_a_server_without_log_probabilities_only_writes(played: Played) -> None:
     bodies = [body for _, _, body in played.requests if body.get("max_tokens") == 64]
     assert len({body["seed"] for body in bodies}) == 2
     assert all(body["temperature"] == 0.7 and body["stop"] == ["is B"] for body in bodies)
+
+
+def test_a_server_that_writes_nothing_is_a_failure(played: Played) -> None:
+    played.reply = " "
+    engine = open_openai(Opening(card(played.url), style="chat", writes=True))
+    prompt = engine.render([Message("user", PROMPT)], thinking=True)
+    request = GenerateRequest(ITEM, prompt, True, 64, (), 0, 1, 1)
+    with pytest.raises(BenchError, match="first 10 replies are empty"):
+        list(engine.generate([request] * 10, [()] * 10))
+
+
+def test_a_server_that_writes_and_counts_no_tokens_says_so(played: Played) -> None:
+    played.counts = False
+    engine = open_openai(Opening(card(played.url), style="chat", writes=True))
+    assert engine.limits == (NO_COUNT,)
+
+
+def test_a_prompt_beyond_the_context_of_the_card_is_too_long(played: Played) -> None:
+    for echo in (True, False):
+        played.echo = echo
+        engine = open_openai(Opening(card(played.url).model_copy(update={"context": 20}), style="plain"))
+        long = replace(REQUEST, prompt=f"{'fever and cough ' * 5}{PROMPT}")
+        [batch] = engine.score([engine.encode(each) for each in (REQUEST, long)])
+        assert batch.too_long == (1,)
+
+
+def test_options_with_the_same_tokens_are_found(played: Played) -> None:
+    engine = opened(played)
+    same = replace(REQUEST, continuations=(SETS[0], (" Liver", "  Liver")))
+    [scores] = scored(engine, same)
+    assert scores.alike == (frozenset(), frozenset())
 
 
 def equal_values(body: dict[str, Any]) -> dict[str, Any]:
@@ -238,20 +300,41 @@ def test_halves_tell_whether_a_prompt_was_cut(tokens: int, cut: bool) -> None:
     """Each word is a token, and the server adds three."""
     text = " ".join(["word"] * 97)
     cuts = Cuts(lambda part: len(part.split()) + 3)
-    assert cuts.is_cut(text, tokens) is cut
+    assert cuts.is_cut([text], tokens) is cut
+
+
+def counting(asked: list[str], more: int = 0) -> Cuts:
+    def count(part: str) -> int:
+        asked.append(part)
+        return len(part.split()) + more
+
+    return Cuts(count)
 
 
 def test_prompts_as_long_as_a_whole_one_are_not_checked_again() -> None:
     asked: list[str] = []
-
-    def count(part: str) -> int:
-        asked.append(part)
-        return len(part.split())
-
-    cuts = Cuts(count)
+    cuts = counting(asked)
     for words in (90, 80, 89, 90, 70):
-        assert not cuts.is_cut(" ".join(["word"] * words), words)
+        assert not cuts.is_cut([" ".join(["word"] * words)], words)
     assert len(asked) == 3
+
+
+def test_a_chat_that_lost_an_exemplar_was_cut_although_it_is_shorter_than_a_whole_one() -> None:
+    """As Ollama does: it drops the oldest messages until the rest fits."""
+    asked: list[str] = []
+    cuts = counting(asked, 5)
+    exemplars = [f"exemplar {at} {'word ' * 30}".strip() for at in range(4)]
+
+    def tokens(messages: list[str]) -> int:
+        return sum(len(each.split()) for each in messages) + 5 * len(messages)
+
+    for words in (50, 60, 55, 40):
+        question = "word " * words
+        assert not cuts.is_cut([*exemplars, question], tokens([*exemplars, question]))
+    checked = len(asked)
+    assert checked < 10
+    question = "word " * 58
+    assert cuts.is_cut([*exemplars, question], tokens([*exemplars[1:], question]))
 
 
 def busy(times: int, status: int = 429) -> Any:
@@ -290,7 +373,10 @@ def flood(_path: str, _headers: object, _body: object) -> Any:
         (busy(99), r"still refuses after 6 more tries \(429\): come back later; lower settings.concurrency"),
         (busy(99, 500), r"fails, also after 6 more tries \(500\): come back later; see its log"),
         (says({"error": {"message": "no key"}}, 401), r"wants a key \(401\): no key; name the variable"),
-        (says({"error": "gone"}, 404), r"knows no such model or address \(404\): gone; correct settings.url"),
+        (
+            says({"error": "gone"}, 404),
+            r"knows no such model or address \(404\): gone; it has the model, so it may",
+        ),
         (says({}, 307, location="https://elsewhere.example/v1"), "sends its clients on to https://elsewhere"),
         (
             says(b"<html>Welcome</html>"),
@@ -298,6 +384,14 @@ def flood(_path: str, _headers: object, _body: object) -> Any:
         ),
         (says(b'{"choices": [{"te'), "which is not JSON"),
         (says({"ok": True}), r"answers in another form \(choices: Field required\)"),
+        (says({"error": {"message": "no memory"}}), r"answers '\{'message': 'no memory'\}'; see its doc"),
+        (says({"choices": [{}]}), r"answers in another form \(choices.0: Value error, neither text nor"),
+        (says(b"[" * 100_000), "which is not JSON"),
+        (
+            says({"error": "the upstream request took too long"}, 504, **SOON),
+            r"fails, also after 6 more tries \(504\)",
+        ),
+        (says({"error": "the prompt is too long"}, 400), "finds a text of a few words too long"),
         (says({"choices": []}), r"answers in another form \(choices: List should have at least 1 item"),
         (says(["choices"]), "answers in another form"),
         (says({"choices": [{"text": 5}]}), r"answers in another form \(choices.0.text"),
@@ -308,32 +402,31 @@ def test_a_faulty_server_is_one_sentence(played: Played, fault: Any, reason: str
     with pytest.raises(BenchError, match=reason) as failure:
         opened(played)
     assert "\n" not in str(failure.value)
-    assert str(failure.value).startswith("the server at http://127.0.0.1:")
+    assert str(failure.value).startswith("the server ")
 
 
-@pytest.mark.parametrize("fault", [endless, lambda *_: time_out()])
-def test_a_server_that_hangs_ends_after_its_time(
-    played: Played, fault: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("bench.engines.openai.client.RETRIES", 1)
-    played.fault = fault
-    with pytest.raises(BenchError, match=r"did not answer within 0\.5 seconds; raise settings\.timeout"):
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        (endless, r"did not end its answer within 0\.5 seconds; raise settings\.timeout"),
+        (lambda *_: time.sleep(0.8), r"did not answer within 0\.5 seconds; raise settings\.timeout"),
+    ],
+)
+def test_a_server_that_hangs_ends_after_its_time(played: Played, fault: Any, reason: str) -> None:
+    played.fault = lambda path, *more: fault(path, *more) if "completions" in path else None
+    start = time.monotonic()
+    with pytest.raises(BenchError, match=reason):
         opened(played, timeout=0.5)
-
-
-def time_out() -> Any:
-    import time
-
-    time.sleep(0.8)
+    assert len([path for path, *_ in played.requests if "completions" in path]) == 1
+    assert time.monotonic() - start < 30
 
 
 def test_an_answer_without_an_end_is_not_read_to_the_end(
     played: Played, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bench.engines.openai.client.RETRIES", 0)
-    monkeypatch.setattr("bench.engines.openai.client.MOST_BYTES", 4 << 20)
-    played.fault = flood
-    with pytest.raises(BenchError, match="its answer has more than 4 MiB"):
+    monkeypatch.setattr("bench.engines.openai.transport.MOST_BYTES", 4 << 20)
+    played.fault = lambda path, *more: flood(path, *more) if "completions" in path else None
+    with pytest.raises(BenchError, match="sends an answer of more than 4 MiB"):
         opened(played, timeout=20)
 
 
@@ -369,6 +462,25 @@ def test_a_key_is_sent_and_said_nowhere(played: Played, monkeypatch: pytest.Monk
     assert played.requests[-1][1]["authorization"] == f"Bearer {KEY}"
     played.fault = wrong
     with pytest.raises(BenchError, match=r"Incorrect key Bearer …; correct the key in SERVED_KEY") as failure:
+        opened(played, key="SERVED_KEY")
+    assert KEY not in str(failure.value)
+
+
+@pytest.mark.parametrize("value", [f"{KEY}\r\n", f" {KEY} "])
+def test_white_space_around_a_key_is_left_out(
+    played: Played, monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setenv("SERVED_KEY", value)
+    scored(opened(played, key="SERVED_KEY"), REQUEST)
+    assert played.requests[-1][1]["authorization"] == f"Bearer {KEY}"
+
+
+@pytest.mark.parametrize("value", [f"{KEY}\r\nx", f"{KEY} x", f"{KEY}\u00e9"])
+def test_what_cannot_be_a_key_is_said_without_it(
+    played: Played, monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setenv("SERVED_KEY", value)
+    with pytest.raises(BenchError, match="SERVED_KEY holds no key: a key is one word of ASCII") as failure:
         opened(played, key="SERVED_KEY")
     assert KEY not in str(failure.value)
 
