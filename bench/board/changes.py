@@ -1,4 +1,4 @@
-"""A quantised or tuned model compared with the original: what the change did, and what it cost.
+"""A quantised or tuned model, or one in another runtime, compared with the original: what that did and cost.
 
 Tuned models are our adapters', and those of other publishers whose card names the model they started from.
 """
@@ -17,7 +17,7 @@ from bench.wording import percent, points, size
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """`name` is what was done to the model of `before`: "int8", "LoRA", "tuned from Qwen3 1.7B"."""
+    """`name` is what was done to the model of `before`: "int8", "LoRA", "Q4_1 in llama.cpp" and the like."""
 
     name: str
     before: DoneResult
@@ -26,7 +26,9 @@ class Change:
 
 
 def changes(runs: Sequence[Answered]) -> list[Change]:
-    """Every finished run of a quantised or tuned model, with each run that differs by that one change."""
+    """Every finished run of a quantised or tuned model, or one in another runtime, with each run that differs
+    by that one change.
+    """
     groups: dict[str, list[Answered]] = {}
     for run in runs:
         groups.setdefault(_without_change(run.result.cell), []).append(run)
@@ -35,7 +37,31 @@ def changes(runs: Sequence[Answered]) -> list[Change]:
         for after in runs
         for before in groups[_without_change(after.result.cell)]
         if (name := _name_of_change(before.result.cell.variant, after.result.cell.variant))
-    ] + _published(runs)
+    ] + [*_in_other_runtimes(runs), *_published(runs)]
+
+
+def _in_other_runtimes(runs: Sequence[Answered]) -> Iterator[Change]:
+    """Every run of another engine, with each of the same model in transformers and full precision."""
+    others = [run for run in runs if run.result.cell.variant.engine]
+    originals: dict[str, list[Answered]] = {}
+    for run in runs if others else ():
+        if run.result.cell.variant.dtype and _is_original(run.result.cell.variant):
+            originals.setdefault(_without_runtime(run.result.cell), []).append(run)
+    for after in others:
+        variant = after.result.cell.variant
+        name = f"{variant.weights_format} in {variant.engine}".removeprefix(" in ")
+        for before in originals.get(_without_runtime(after.result.cell), ()):
+            yield Change(name, before.result, after.result, paired(before.right, after.right))
+
+
+def _is_original(variant: Variant) -> bool:
+    return variant.quantize == "none" and variant.adapter is None and not variant.weights_format
+
+
+def _without_runtime(cell: CellFacts) -> str:
+    """Equal for cells of a model that were asked the same, in whatever engine and number format."""
+    how = {"dtype": None, "engine": "", "weights_format": "", "quantize": "none", "adapter": None}
+    return repr((cell.model.name, _asked(cell, cell.variant.model_copy(update=how))))
 
 
 def _published(runs: Sequence[Answered]) -> list[Change]:
@@ -92,7 +118,8 @@ def _machine(result: DoneResult) -> tuple[str, str]:
 
 
 def _costs(change: Change) -> Iterator[str]:
-    if change.before.cell.variant.quantize != change.after.cell.variant.quantize:
+    before, after = change.before.cell.variant, change.after.cell.variant
+    if before.quantize != after.quantize or before.engine != after.engine:
         yield from _costs_of_quantising(change)
     elif change.after.cell.variant.adapter:
         yield from _costs_of_tuning(change.after.cell.variant.adapter)
@@ -103,6 +130,8 @@ def _costs_of_quantising(change: Change) -> Iterator[str]:
     if before.model_bytes and after.model_bytes:
         share = percent(after.model_bytes / before.model_bytes, 0)
         yield f"weights in memory {size(before.model_bytes)} → {size(after.model_bytes)} ({share})"
+    if change.after.cell.variant.engine and before.peak_memory_bytes and after.peak_memory_bytes:
+        yield f"peak memory {size(before.peak_memory_bytes)} → {size(after.peak_memory_bytes)}"
     same_machine = _machine(change.before) == _machine(change.after)
     if before.items_per_second and after.items_per_second and same_machine:
         yield f"{after.items_per_second / before.items_per_second:.2f} times the speed"
