@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 
 from bench.board.board import Row, TaskBoard
 from bench.board.exporting import as_csv, as_json, as_latex, as_markdown, row_values
+from bench.board.when_right import when_right
 from bench.errors import BenchError
 from bench.plugins import Registry
 from bench.results.answers import Answered
@@ -182,7 +183,8 @@ def _run(content: Content, path: str) -> str:
     task = cell.task.name
     others = 0 if row.apart else len(content.tables[task].rows) - 1
     values = {"row": row, "result": row.result, "cell": cell, "letters": _letters(row)}
-    return content.render("run.html", path, others=others, **values)
+    confidence = when_right(run)
+    return content.render("run.html", path, others=others, confidence=confidence, **values)
 
 
 def _letters(row: Row) -> list[tuple[str, int, int, int]]:

@@ -59,6 +59,41 @@ ACCURACY = (
     ),
 )
 
+CONFIDENCE = (
+    Term(
+        "answerable",
+        "Answerable at 80 %",
+        "The most questions that the model can answer so that at least 80 % of these answers are right. It "
+        "leaves out those of which it is less sure.",
+        "Confidence thresholds are tested from the strictest on, each by an exact binomial test at 5 %, "
+        "one-sided, up to the first that is not rejected (fixed-sequence testing), so the statement holds in "
+        "95 of 100 samples although the threshold is chosen from them.",
+    ),
+    Term(
+        "calibration",
+        "Calibration error",
+        "How far the model's probabilities are from how often it is right. Of answers of which it is 70 % "
+        "sure, 70 % should be right.",
+        "Smooth calibration error (smECE), of a softmax of the options' scores, before and after dividing "
+        "them by a temperature that is fitted on other questions (five folds). The floor is the error that "
+        "perfectly calibrated probabilities show on so many questions.",
+    ),
+    Term(
+        "brier",
+        "Brier score",
+        "How far the probabilities of all options are from what is right: 0 for a model that is sure and "
+        "right.",
+        "The mean squared difference, summed over the options. That of the answer's confidence is split into "
+        "miscalibration, discrimination and uncertainty by isotonic regression (CORP).",
+    ),
+    Term(
+        "risk_coverage",
+        "Risk and coverage",
+        "How accurate the model is on the part of the questions of which it is surest.",
+        "The area under risk and coverage (AURC) is the mean share of wrong answers over all coverages.",
+    ),
+)
+
 COSTS = (
     Term(
         "peak_memory_bytes",
@@ -177,6 +212,7 @@ CHOICE = (
 
 SECTIONS = {
     "How good": ACCURACY,
+    "When it is right": CONFIDENCE,
     "What it costs": COSTS,
     "What was run": MODELS,
     "Which to use": CHOICE,

@@ -84,12 +84,27 @@ def show(*, run: str, results: Path, as_json: bool) -> None:
     click.echo(f"{results / entry.folder}: {entry.state}")
     if entry.done:
         _show_done(entry.done)
+        _show_when_right(results, entry.folder)
         return
     for key, value in _row(entry).items():
         if value is not None:
             click.echo(f"  {key:<12} {value}")
     if trace := getattr(entry.result, "traceback", ""):
         click.echo(trace)
+
+
+def _show_when_right(results: Path, folder: Path) -> None:
+    from bench.board.when_right import when_right
+    from bench.results.answers import Answered, read_files
+
+    [run] = read_files(results, [results / folder / "result.json"])
+    known = when_right(run) if isinstance(run, Answered) else None
+    if known:
+        click.echo("when it is right")
+        for sentence in known.sentences:
+            click.echo(f"  {sentence}")
+        for name, value in known.facts:
+            click.echo(f"  {name:<37} {value}")
 
 
 def _show_done(result: "DoneResult") -> None:

@@ -160,6 +160,29 @@ def area_under_risks(confidence: Floats, right: Bools) -> float:
 
 
 @dataclass(frozen=True, slots=True)
+class Separation:
+    """How well confidence tells right answers from wrong ones.
+
+    `auroc` is the probability that a right answer has the higher confidence, 0.5 where it says nothing; `p`
+    is that of the one-sided Mann–Whitney test. Without right or without wrong answers they are 0.5 and 1.
+    """
+
+    auroc: float
+    p: float
+
+
+def separation(confidence: Floats, right: Bools) -> Separation:
+    """The area under the ROC curve (Hanley and McNeil 1982) with its test."""
+    from scipy.stats import mannwhitneyu
+
+    if right.all() or not right.any():
+        return Separation(0.5, 1.0)
+    test = mannwhitneyu(confidence[right], confidence[~right], alternative="greater")
+    pairs = int(right.sum()) * int((~right).sum())
+    return Separation(float(test.statistic) / pairs, float(test.pvalue))
+
+
+@dataclass(frozen=True, slots=True)
 class Answerable:
     """The most questions that can be answered at an accuracy of at least `target`.
 
@@ -212,7 +235,7 @@ class Confidence:
     """What a run's scores say of when it is right; of the questions that it answered, `questions`.
 
     `error` and `fitted_error` are the smooth calibration errors before and after fitting the temperature.
-    `floor`, `brier` and `parts` are of the fitted confidences, `area` and `answerable` of the others.
+    `floor`, `brier` and `parts` are of the fitted confidences, the others of the unfitted ones.
     """
 
     questions: int
@@ -222,6 +245,7 @@ class Confidence:
     floor: float
     brier: float
     parts: Decomposition
+    separation: Separation
     area: float
     answerable: tuple[Answerable, ...]
 
@@ -252,6 +276,7 @@ def confidence_of(
         floor=smooth_error_floor(after),
         brier=brier(fitted, truth),
         parts=decompose(after, right),
+        separation=separation(before, right),
         area=area_under_risks(before, right),
         answerable=tuple(Answerable(one.target, one.coverage * share, one.threshold) for one in kept),
     )

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 from sklearn.isotonic import IsotonicRegression
-from sklearn.metrics import brier_score_loss, log_loss
+from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
 
 from bench.stats.confidence import (
     Floats,
@@ -19,6 +19,7 @@ from bench.stats.confidence import (
     decompose,
     probabilities,
     risks,
+    separation,
     smooth_error,
     smooth_error_floor,
     temperature,
@@ -148,6 +149,18 @@ def test_the_order_of_questions_moves_no_number(
     shuffled = list(pairs)
     random.shuffle(shuffled)  # type: ignore[arg-type]
     assert numbers(shuffled) == pytest.approx(numbers(pairs))
+
+
+def test_the_separation_is_that_of_scikit_learn() -> None:
+    scores, truth = played(300, 2.0)
+    chances = probabilities(scores)
+    confidence, right = chances.max(axis=1), chances.argmax(axis=1) == truth
+    told = separation(confidence, right)
+    assert told.auroc == pytest.approx(roc_auc_score(right, confidence))
+    assert told.p < 1e-6
+    shuffled = np.random.default_rng(5).permutation(right)
+    assert separation(confidence, shuffled).p > 0.01
+    assert separation(confidence, np.ones(300, bool)).auroc == 0.5
 
 
 def test_what_is_right_above_a_threshold_is_answerable() -> None:
