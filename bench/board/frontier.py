@@ -1,6 +1,7 @@
 """Accuracy against cost: which models no other beats on both, and where each is in a drawing. Pure."""
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -42,7 +43,10 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Frontier:
-    """`path` joins the efficient points; `chance` is the height of the accuracy of guessing."""
+    """`path` joins the efficient points; `chance` is the height of the accuracy of guessing.
+
+    `machine` is what the drawn rows ran on, where others ran elsewhere.
+    """
 
     title: str
     axis: str
@@ -51,6 +55,7 @@ class Frontier:
     up: tuple[Tick, ...]
     path: str
     chance: float
+    machine: str = ""
 
     @property
     def efficient(self) -> tuple[Point, ...]:
@@ -60,7 +65,7 @@ class Frontier:
 def frontiers(table: TaskBoard) -> list[Frontier]:
     """A drawing for each cost that two models or more have; baselines are left out.
 
-    Costs that depend on the machine are drawn only where all rows ran on one.
+    Costs that depend on the machine are drawn of the rows on one: where there are several, the one with most.
     """
     models = [row for row in table.rows if not row.result.cell.model.is_baseline]
     costs: tuple[tuple[str, str, Callable[[DoneResult], float | None], Callable[[float], str]], ...] = (
@@ -70,10 +75,15 @@ def frontiers(table: TaskBoard) -> list[Frontier]:
         ("size", "parameters", lambda r: r.cell.model.parameters, lambda v: count(int(v))),
     )
     drawings: list[Frontier] = []
-    for name, axis, cost, text in costs if table.machine else costs[-1:]:
-        known = [(row, value) for row in models if (value := cost(row.result))]
+    ran_on = Counter(row.result.provenance.machine for row in models)
+    machine = "" if table.machine or not ran_on else ran_on.most_common(1)[0][0]
+    for name, axis, cost, text in costs:
+        one = "" if name == "size" else machine
+        drawn = [row for row in models if not one or row.result.provenance.machine == one]
+        known = [(row, value) for row in drawn if (value := cost(row.result))]
         if len({value for _, value in known}) > 1:
-            drawings.append(_frontier(f"Accuracy against {name}", axis, known, table.chance, text))
+            drawing = _frontier(f"Accuracy against {name}", axis, known, table.chance, text)
+            drawings.append(replace(drawing, machine=one))
     return drawings
 
 

@@ -108,8 +108,9 @@ def _coverage(confidence: Floats, right: Bools, accuracy: float) -> Curve:
 
 def _thinned(points: list[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
     """At most POINTS of the points, with the first and the last."""
-    kept = np.unique(np.linspace(0, len(points) - 1, min(POINTS, len(points))).astype(int))
-    return tuple(points[at] for at in kept)
+    kept = np.linspace(0, len(points) - 1, min(POINTS, len(points))).astype(np.int64)
+    places: list[int] = np.unique(kept).tolist()
+    return tuple(points[at] for at in places)
 
 
 def answerable_sentence(one: Answerable) -> str:

@@ -6,6 +6,7 @@ A question's confidence is the highest probability among its options, by a softm
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,12 +35,14 @@ def temperature(scores: Floats, truth: NDArray[np.int64]) -> float:
     """The temperature at which the right options are likeliest (Guo et al. 2017), between 0.01 and 100."""
     from scipy.optimize import minimize_scalar
 
+    minimize: Any = minimize_scalar
+
     def loss(logarithm: float) -> float:
         right = probabilities(scores, float(np.exp(logarithm)))[np.arange(len(truth)), truth]
         return float(-np.log(np.maximum(right, 1e-300)).mean())
 
     bounds = float(np.log(0.01)), float(np.log(100))
-    return float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x))
+    return float(np.exp(minimize(loss, bounds=bounds, method="bounded").x))
 
 
 def cross_fitted(scores: Floats, truth: NDArray[np.int64], folds: int = FOLDS) -> Floats:
@@ -88,7 +91,8 @@ def _fixed_point(residuals: Floats) -> float:
 def _smoothed(residuals: Floats, width: float) -> float:
     from scipy.ndimage import gaussian_filter1d
 
-    return float(np.abs(gaussian_filter1d(residuals, width * GRID, mode="reflect", truncate=5.0)).sum())
+    smoothed: Floats = gaussian_filter1d(residuals, width * GRID, mode="reflect", truncate=5.0)
+    return float(np.abs(smoothed).sum())
 
 
 def smooth_error_floor(confidence: Floats, draws: int = DRAWS) -> float:
@@ -175,9 +179,10 @@ def separation(confidence: Floats, right: Bools) -> Separation:
     """The area under the ROC curve (Hanley and McNeil 1982) with its test."""
     from scipy.stats import mannwhitneyu
 
+    rank_test: Any = mannwhitneyu
     if right.all() or not right.any():
         return Separation(0.5, 1.0)
-    test = mannwhitneyu(confidence[right], confidence[~right], alternative="greater")
+    test = rank_test(confidence[right], confidence[~right], alternative="greater")
     pairs = int(right.sum()) * int((~right).sum())
     return Separation(float(test.statistic) / pairs, float(test.pvalue))
 

@@ -94,6 +94,7 @@
     const figure = one("figure.across", board.section);
     if (!figure || !self.benchFrontier) return () => {};
     const costs = { memory: "peak_memory_bytes", p50: "seconds_alone_p50", p95: "seconds_alone_p95", disk: "weights_on_disk_bytes", parameters: "parameters" };
+    const ANYWHERE = ["disk", "parameters"]; // the other costs are drawn of one machine
     const number = (row, name) => Number(row.cells[board.column[name]]?.dataset.value) || undefined;
     const percent = (value) => `${Math.round(100 * value)}\u202f%`;
     for (const part of every(".other-costs, figure.across .keys", board.section)) part.hidden = true;
@@ -115,7 +116,11 @@
         quality: Number(cell("accuracy").dataset.value),
         low: ends[0] / 100,
         high: ends[1] / 100,
-        costs: Object.fromEntries(Object.entries(costs).map(([axis, name]) => [axis, number(row, name)])),
+        costs: Object.fromEntries(
+          Object.entries(costs)
+            .filter(([axis]) => ANYWHERE.includes(axis) || [undefined, row.dataset.hardware].includes(figure.dataset.machine))
+            .map(([axis, name]) => [axis, number(row, name)]),
+        ),
         state: one(".beyond", row) ? "over" : cell("rank").dataset.value < 20000 ? "tied" : "fits",
         facts: `${cell("accuracy").textContent}, rank ${cell("rank").firstElementChild.textContent}`,
       };

@@ -89,7 +89,7 @@ def test_a_comparison_has_the_numbers_of_bench_compare(bench: Bench, project: Pa
         (HEAD.replace("tasks: [medqa]\n", "") + CHEAP, ":1: needs either tasks, a list"),
         (HEAD.replace("medqa", "medq") + CHEAP, ":2: tasks.medq: no task is na"),
         (HEAD.replace("tasks: [medqa]", "suite: medicin") + CHEAP, ":2: suite: no suite is na"),
-        (HEAD.replace("/bfloat16-chat", "") + CHEAP, f":1: model: '{MODEL}' has 8 variants; "),
+        (HEAD.replace("/bfloat16-chat", "") + CHEAP, f":1: model: '{MODEL}' has 9 variants; "),
         (HEAD.replace("16-chat", "16-chta") + CHEAP, f":1: model: '{MODEL}/bfloat16-chta' has no run in the"),
         (HEAD + "- {name: n, better_than: tfdif}\n", ":4: requirements.0.better_than: no model is n"),
         (

@@ -53,7 +53,12 @@ def test_with_other_limits_and_tasks_the_committed_results_say_the_same(
 def test_as_json_it_says_the_same_with_the_numbers(bench: Bench) -> None:
     words = ("--memory", "4GB", "--tasks", "medqa", *COMMITTED)
     facts = json.loads(bench("pick", *words, "--json").stdout)
-    assert [facts["sentence"], *facts["because"]] == bench("pick", *words).stdout.splitlines()[:3]
+    said = plain(bench("pick", *words).stdout).splitlines()
+    told = [plain(text) for text in (facts["sentence"], *facts["because"])]
+    assert told == said[: len(told)]
+    assert facts["because"][-1].startswith(
+        "Memory and times are from 2 machines and cannot be compared (AMD EPYC"
+    )
     assert facts["answer"]["kind"] == "use none"
     assert facts["tasks"] == {"medqa": 1.0}
     assert facts["limits"]["memory"] == 4_000_000_000
@@ -127,10 +132,14 @@ def test_this_machine_is_the_one_that_runs_are_of(bench: Bench, quiz: Path, proj
     assert both.stderr.endswith("); write more of the name\n")
 
 
+OTHERS = shutil.ignore_patterns("llama.cpp-*")
+"""Committed runs that are from another machine than the others."""
+
+
 def on_two_machines(project: Path) -> None:
     """The committed runs, and the same on another machine, where they took twice the memory and a second."""
     for folder in ("first", "second"):
-        shutil.copytree(ROOT / "results" / "medqa_sample", project / "results" / folder)
+        shutil.copytree(ROOT / "results" / "medqa_sample", project / "results" / folder, ignore=OTHERS)
     for path in (project / "results" / "second").rglob("result.json"):
         raw = json.loads(path.read_text("utf-8"))
         raw["provenance"]["processor"] = "Abacus"
@@ -205,7 +214,7 @@ def test_a_run_that_cannot_be_read_is_named_and_the_others_are_chosen_from(
 
 
 def test_a_machine_with_a_gpu_is_one_though_baselines_do_not_use_it(bench: Bench, project: Path) -> None:
-    shutil.copytree(ROOT / "results" / "medqa_sample", project / "results" / "medqa_sample")
+    shutil.copytree(ROOT / "results" / "medqa_sample", project / "results" / "medqa_sample", ignore=OTHERS)
     for path in (project / "results").rglob("smollm2*/*/result.json"):
         raw = json.loads(path.read_text("utf-8"))
         raw["provenance"]["device"] = "Abacus GPU"

@@ -356,7 +356,7 @@ def test_lm_eval_opens_a_card_by_the_name_of_the_model(cards: Path, answers: Ans
         ({"model": "tinny"}, "did you mean 'tiny'"),
         ({"model": "tiny*"}, "'tiny\\*' matches 2 models; name one"),
         ({"model": "tiny", "dtype": "float23"}, "no dtype is named 'float23'; did you mean 'float32'"),
-        ({"model": "tiny-guess"}, "tiny-guess is not a language model"),
+        ({"model": "tiny-guess"}, "models of the engine transformers, and tiny-guess has chance"),
     ],
 )
 def test_a_model_that_cannot_be_opened_is_one_message(

@@ -39,7 +39,7 @@ def record(view: str, letters: tuple[float, ...], texts: tuple[float, ...]) -> R
     encoded = encode_causal(words(), ScoreRequest(ITEM, "Which sign? Answer:", (LETTERS, OPTIONS)))
     views = {"letter": letters, "text": texts, "text_per_char": texts}
     reply = Scores("Which sign? Answer:", 4, (letters, texts))
-    return scored(ITEM, scoring, views, reply, 0.1, same_tokens(encoded, views_of(scoring)))
+    return scored(ITEM, scoring, views, reply, 0.1, same_tokens(encoded.alike, views_of(scoring)))
 
 
 HIGH, LOW = (-1.0, -2.0, -3.0, -4.0), (-3.0, -3.0, -1.0, -1.0)
@@ -75,7 +75,7 @@ def test_without_the_comparison_the_first_of_them_would_be_the_answer(
 def test_case_that_a_tokenizer_ignores_makes_the_same_tokens() -> None:
     cased = replace(ITEM, options=("fever", "Fever", "5", "?"))
     request = ScoreRequest(cased, "Answer:", (LETTERS, tuple(f" {text}" for text in cased.options)))
-    alike = same_tokens(encode_causal(words(), request), views_of(SCORING))
+    alike = same_tokens(encode_causal(words(), request).alike, views_of(SCORING))
     assert (alike["letter"], alike["text"]) == (frozenset(), {0, 1})
 
 

@@ -148,7 +148,7 @@ def test_the_order_of_questions_moves_no_number(
 
     shuffled = list(pairs)
     random.shuffle(shuffled)  # type: ignore[arg-type]
-    assert numbers(shuffled) == pytest.approx(numbers(pairs))
+    assert numbers(shuffled) == pytest.approx(numbers(pairs), abs=0.001)  # a width is found by bisection
 
 
 def test_the_separation_is_that_of_scikit_learn() -> None:
