@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from bench.board.board import TaskBoard
 from bench.board.column import Column, Columns, Measured, TableKind
+from bench.board.confidence_columns import CONFIDENCE
 from bench.errors import BenchError
 from bench.plugins import Registry
 from bench.results.result import Cost, Latency
@@ -37,6 +38,7 @@ def _own_columns(kind: TableKind) -> Iterator[Column]:
         yield column
         if kind == "export" and column is QUESTIONS:
             yield from map(_accuracy_by, VIEWS.names())
+            yield from CONFIDENCE
 
 
 def known(columns: Sequence[Column], rows: Sequence[Measured]) -> list[Column]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -71,6 +72,7 @@ class WhenRight:
         return tuple(_facts(self.numbers, self.accuracy))
 
 
+@lru_cache(maxsize=2048)  # pages and several columns ask for the same
 def when_right(run: Answered) -> WhenRight | None:
     """None for baselines, for written answers, and where too few questions have scores."""
     answers = run.answers

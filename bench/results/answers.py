@@ -84,7 +84,7 @@ class Answers:
         return record if self.texts == "full" else record.without_texts()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Answered:
     """A finished run without its texts; `folder` is relative to the results folder.
 

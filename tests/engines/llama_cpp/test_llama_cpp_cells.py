@@ -97,9 +97,10 @@ def test_a_model_runs_in_both_engines_as_variants_that_are_compared(
             ("--gguf", "Q2_K"),
             "tiny's card has no GGUF file Q2_K, it has: F16, Q8_0; leave it out of --gguf",
         ),
-        (
+        pytest.param(
             ("--engine", "llama.cpp", "--quantize", "nf4"),
             "tiny's engine, llama.cpp, does not support --quantize; leave --quantize out for it",
+            marks=pytest.mark.llama_cpp,
         ),
         (
             ("--engine", "lama.cpp"),

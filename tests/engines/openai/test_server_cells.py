@@ -45,6 +45,11 @@ def run(bench: Bench, *more: str, task: str = "quiz") -> Result:
     return bench("run", "--models", "served", "--tasks", task, *more)
 
 
+def breaks(_path: str, _headers: object, body: dict[str, Any]) -> Any:
+    """A fault in the middle of the questions."""
+    return (403, {}, {"error": "no more"}) if "Which number is 9?" in str(body) else None
+
+
 def done() -> list[Run]:
     return [run for run in read_runs(Path("results")) if isinstance(run, Run)]
 
@@ -125,9 +130,6 @@ def test_a_task_without_letters_cannot_be_scored_by_letters(
 def test_a_run_that_broke_off_goes_on_with_the_same_model(
     bench: Bench, project: Path, quiz: Path, played: Played
 ) -> None:
-    def breaks(_path: str, _headers: object, body: dict[str, Any]) -> Any:
-        return (403, {}, {"error": "no more"}) if "Which number is 9?" in str(body) else None
-
     write_card(project, played.url, views="letters")
     played.fault = breaks
     shown = run(bench)
@@ -143,9 +145,6 @@ def test_a_run_that_broke_off_goes_on_with_the_same_model(
 def test_answers_of_another_model_are_asked_again(
     bench: Bench, project: Path, quiz: Path, played: Played
 ) -> None:
-    def breaks(_path: str, _headers: object, body: dict[str, Any]) -> Any:
-        return (403, {}, {"error": "no more"}) if "Which number is 9?" in str(body) else None
-
     write_card(project, played.url, views="letters")
     played.fault = breaks
     assert run(bench).exit_code == 1
@@ -164,9 +163,6 @@ def test_a_server_with_other_abilities_is_asked_again(
     bench: Bench, project: Path, quiz: Path, played: Played
 ) -> None:
     """Records of all views and of letters alone are not mixed."""
-
-    def breaks(_path: str, _headers: object, body: dict[str, Any]) -> Any:
-        return (403, {}, {"error": "no more"}) if "Which number is 9?" in str(body) else None
 
     write_card(project, played.url)
     played.fault = breaks
