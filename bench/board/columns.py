@@ -11,7 +11,7 @@ from bench.board.column import Column, Columns, Measured, TableKind
 from bench.board.confidence_columns import CONFIDENCE
 from bench.errors import BenchError
 from bench.plugins import Registry
-from bench.results.result import Cost, Latency
+from bench.results.result import DoneResult, Latency
 from bench.types import ViewName
 from bench.views import VIEWS, view_title
 from bench.wording import count, latency, number, or_dash, percent, size
@@ -103,11 +103,11 @@ def _precision_class(row: Measured) -> str:
     return "baseline" if _is_baseline(row) else row.result.cell.variant.precision or "unknown"
 
 
-def _latency(cost: Cost, of: Callable[[Latency], float]) -> str:
+def _latency(result: DoneResult, of: Callable[[Latency], float]) -> str:
     """A latency, marked where a client of a server measured it."""
-    if cost.alone is None:
+    if result.cost.alone is None:
         return or_dash(None)
-    return latency(of(cost.alone)) + (" (client)" if cost.by_client else "")
+    return latency(of(result.cost.alone)) + (" (client)" if result.provenance.server else "")
 
 
 def _accuracy_by(view: ViewName) -> Column:
@@ -216,7 +216,7 @@ ALONE = Column(
     "seconds_alone_p50",
     "One answer (p50)",
     lambda row: row.result.cost.alone and row.result.cost.alone.p50,
-    lambda row: _latency(row.result.cost, lambda alone: alone.p50),
+    lambda row: _latency(row.result, lambda alone: alone.p50),
     number=True,
     sort_key="p50",
 )
@@ -224,7 +224,7 @@ ALONE_P95 = Column(
     "seconds_alone_p95",
     "95 of 100 (p95)",
     lambda row: row.result.cost.alone and row.result.cost.alone.p95,
-    lambda row: _latency(row.result.cost, lambda alone: alone.p95),
+    lambda row: _latency(row.result, lambda alone: alone.p95),
     number=True,
     sort_key="p95",
 )

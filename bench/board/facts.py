@@ -4,7 +4,15 @@ from collections import Counter
 from collections.abc import Sequence
 
 from bench.board.plain import variant_name
-from bench.results.result import CannotRunResult, CellFacts, Cost, Latency, Provenance, Unsuccessful
+from bench.results.result import (
+    CannotRunResult,
+    CellFacts,
+    Cost,
+    DoneResult,
+    Latency,
+    Provenance,
+    Unsuccessful,
+)
 from bench.scoring.metrics import Estimate, Metrics
 from bench.scoring.record import ANSWERED, ParseStatus
 from bench.types import PublishedTexts, ServerFacts, ViewName
@@ -66,9 +74,10 @@ def estimate(metric: Estimate) -> str:
     return f"{metric.value:.3f} ({metric.low:.3f}–{metric.high:.3f})"
 
 
-def costs(cost: Cost) -> list[tuple[str, str]]:
+def costs(result: DoneResult) -> list[tuple[str, str]]:
     """What a run cost, as pairs of name and value, for the page and the terminal."""
-    seen = " as the client sees it" if cost.by_client else ""
+    cost = result.cost
+    seen = " as the client sees it" if result.provenance.server else ""
     facts = [
         ("Loading", seconds(cost.load_seconds)),
         ("Scoring", seconds(cost.scoring_seconds)),

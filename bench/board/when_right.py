@@ -9,13 +9,9 @@ import numpy as np
 from bench.results.answers import Answered
 from bench.stats.confidence import (
     Answerable,
-    Bools,
     Confidence,
-    Floats,
     calibrated_confidence,
     confidence_of,
-    cross_fitted,
-    probabilities,
     risks,
 )
 from bench.types import LETTERS
@@ -55,11 +51,14 @@ def _path(points: tuple[tuple[float, float], ...]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class WhenRight:
-    """`numbers` are of the questions with scores; `curves` are reliability, and accuracy against coverage."""
+    """`numbers` are of the questions with scores."""
 
     numbers: Confidence
-    accuracy: float
-    curves: tuple[Curve, Curve]
+
+    @property
+    def curves(self) -> tuple[Curve, Curve]:
+        """Reliability, and accuracy against coverage."""
+        return _reliability(self.numbers), _coverage(self.numbers)
 
     @property
     def sentences(self) -> tuple[str, ...]:
@@ -69,7 +68,7 @@ class WhenRight:
     @property
     def facts(self) -> tuple[tuple[str, str], ...]:
         """Pairs of name and value."""
-        return tuple(_facts(self.numbers, self.accuracy))
+        return tuple(_facts(self.numbers))
 
 
 @lru_cache(maxsize=2048)  # pages and several columns ask for the same
@@ -81,26 +80,22 @@ def when_right(run: Answered) -> WhenRight | None:
     if run.result.cell.model.is_baseline or answers.written or has_scores.sum() < FEWEST:
         return None
     truth = np.array([LETTERS.index(letter) for letter in answers.truth], dtype=np.int64)
-    scores, truth = scores[has_scores], truth[has_scores]
-    numbers = confidence_of(scores, truth, len(answers))
-    right = np.nanargmax(scores, axis=1) == truth
-    raw, fitted = (chances.max(axis=1) for chances in (probabilities(scores), cross_fitted(scores, truth)))
-    accuracy = float(right.mean())
-    return WhenRight(numbers, accuracy, (_reliability(fitted, right), _coverage(raw, right, accuracy)))
+    return WhenRight(confidence_of(scores[has_scores], truth[has_scores], len(answers)))
 
 
-def _reliability(confidence: Floats, right: Bools) -> Curve:
-    order = np.argsort(confidence, kind="stable")
-    values = zip(confidence[order], calibrated_confidence(confidence, right)[order], strict=True)
+def _reliability(numbers: Confidence) -> Curve:
+    order = np.argsort(numbers.fitted, kind="stable")
+    calibrated = calibrated_confidence(numbers.fitted, numbers.right)
+    values = zip(numbers.fitted[order], calibrated[order], strict=True)
     points = _thinned([(float(x), float(y)) for x, y in values])
     title = "How often answers of a confidence are right, after fitting the temperature"
     dotted = "perfectly calibrated probabilities"
     return Curve(title, dotted, "confidence", "share that is right", points, ((0.0, 0.0), (1.0, 1.0)))
 
 
-def _coverage(confidence: Floats, right: Bools, accuracy: float) -> Curve:
-    shares = 1 - risks(confidence, right)
-    count = len(confidence)
+def _coverage(numbers: Confidence) -> Curve:
+    shares = 1 - risks(numbers.confidence, numbers.right)
+    count, accuracy = numbers.questions, numbers.accuracy
     values = [((at + 1) / count, float(share)) for at, share in enumerate(shares)]
     title = "Accuracy of the most confident answers, by the share of questions that is answered"
     points = _thinned(values[count // POINTS :])  # the first few answers alone say nothing
@@ -136,7 +131,7 @@ def _sentences(numbers: Confidence) -> Iterator[str]:
         yield "Its confidence is not shown to tell right answers from wrong ones."
 
 
-def _facts(numbers: Confidence, accuracy: float) -> Iterator[tuple[str, str]]:
+def _facts(numbers: Confidence) -> Iterator[tuple[str, str]]:
     for one in numbers.answerable:
         name = f"Answerable at {percent(one.target, 0)}"
         yield (
@@ -156,5 +151,5 @@ def _facts(numbers: Confidence, accuracy: float) -> Iterator[tuple[str, str]]:
     yield "Squared error of confidence", f"{split}, uncertainty {parts.uncertainty:.4f}"
     yield (
         "Area under risk and coverage",
-        f"{numbers.area:.3f}; {1 - accuracy:.3f} where confidence says nothing",
+        f"{numbers.area:.3f}; {1 - numbers.accuracy:.3f} where confidence says nothing",
     )

@@ -121,7 +121,7 @@ def _show_done(result: "DoneResult") -> None:
     for view, by_view in result.metrics.views.items():
         click.echo(f"  {view_title(view):<37} {percent(by_view.value)}")
     click.echo("cost, measured during scoring")
-    for name, value in facts.costs(result.cost):
+    for name, value in facts.costs(result):
         click.echo(f"  {name:<37} {value}")
     click.echo("machine and programs")
     for name, value in facts.circumstances(result.provenance):

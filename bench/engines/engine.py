@@ -163,10 +163,9 @@ class WithServer(Protocol):
         """The model that answers now, and how answers are read: others are not mixed with them."""
         ...
 
-    @property
+    # Methods, because isinstance reads every property, and these look at the processes of the machine.
     def server_facts(self) -> ServerFacts: ...
 
-    @property
     def server_memory_bytes(self) -> int | None:
         """The peak memory of its processes; None where it is not on this machine, or unknown."""
         ...

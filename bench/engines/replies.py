@@ -13,6 +13,11 @@ Reading = tuple[list[float], list[bool]]
 """(log-probabilities, whether the token was the likeliest), one entry for each read of a layout."""
 
 
+def stop_at(text: str, stop: Sequence[str]) -> int | None:
+    """Where the first stop text begins in a reply; None where it has none."""
+    return min((at for at in map(text.find, stop) if at >= 0), default=None)
+
+
 def score_in_batches(
     encoded: Sequence[Encoded],
     trees: Sequence[Tree],

@@ -9,6 +9,7 @@ from transformers import LogitsProcessor, LogitsProcessorList, StoppingCriteria,
 
 from bench.engines.batching import in_batches
 from bench.engines.draws import seed_of
+from bench.engines.replies import stop_at
 from bench.engines.torch_scoring import is_out_of_memory
 from bench.types import Completion, GenerateRequest, Tokens, WrittenBatch
 
@@ -72,7 +73,7 @@ def _completion(tokenizer: Any, ids: Sequence[int], ends: set[int], stop: Sequen
     end = next((at for at, token in enumerate(ids) if token in ends), None)
     written = ids[:end]
     text = tokenizer.decode(written, skip_special_tokens=True)
-    cut = min((at for at in map(text.find, stop) if at >= 0), default=None)
+    cut = stop_at(text, stop)
     return Completion(text[:cut], finished=end is not None or cut is not None, tokens=len(written))
 
 

@@ -161,7 +161,6 @@ class Cost(Strict):
     joules: float | None = None
     joules_note: str = ""
     """The counters that were read, or the reason why there is no number."""
-    by_client: bool = Field(default=False, exclude_if=lambda by_client: not by_client)  # of a server
 
 
 class EngineFacts(Strict):

@@ -125,10 +125,6 @@ class Decomposition:
     discrimination: float
     uncertainty: float
 
-    @property
-    def score(self) -> float:
-        return self.miscalibration - self.discrimination + self.uncertainty
-
 
 def decompose(confidence: Floats, right: Bools) -> Decomposition:
     """The decomposition of the squared error of confidences."""
@@ -143,9 +139,8 @@ def calibrated_confidence(confidence: Floats, right: Bools) -> Floats:
     """How often answers of such a confidence are right, by isotonic regression, (questions,)."""
     from scipy.optimize import isotonic_regression
 
-    values, place, counts = np.unique(confidence, return_inverse=True, return_counts=True)
-    means = np.bincount(place, weights=right.astype(np.float64)) / counts
-    assert len(values) == len(means)
+    _, place, counts = np.unique(confidence, return_inverse=True, return_counts=True)
+    means = np.bincount(place, weights=right) / counts
     return np.asarray(isotonic_regression(means, weights=counts).x, dtype=np.float64)[place]
 
 
@@ -240,11 +235,15 @@ def _at_least(successes: int, trials: int, rate: float) -> float:
 class Confidence:
     """What a run's scores say of when it is right; of the questions that it answered, `questions`.
 
-    `error` and `fitted_error` are the smooth calibration errors before and after fitting the temperature.
+    `confidence` and `right` are of each of them, in their order, and `fitted` is the confidence after fitting
+    the temperature. `error` and `fitted_error` are the smooth calibration errors before and after that.
     `floor`, `brier` and `parts` are of the fitted confidences, the others of the unfitted ones.
     """
 
-    questions: int
+    confidence: Floats
+    fitted: Floats
+    right: Bools
+
     temperature: float
     error: float
     fitted_error: float
@@ -254,6 +253,15 @@ class Confidence:
     separation: Separation
     area: float
     answerable: tuple[Answerable, ...]
+
+    @property
+    def questions(self) -> int:
+        return len(self.right)
+
+    @property
+    def accuracy(self) -> float:
+        """The share of right answers, in [0, 1]."""
+        return float(self.right.mean())
 
 
 TARGETS = (0.5, 0.8, 0.9)
@@ -275,7 +283,9 @@ def confidence_of(
     share = len(truth) / total
     kept = (answerable(before, right, target) for target in targets)
     return Confidence(
-        questions=len(truth),
+        confidence=before,
+        fitted=after,
+        right=right,
         temperature=temperature(scores, truth),
         error=smooth_error(before, right),
         fitted_error=smooth_error(after, right),

@@ -12,6 +12,7 @@ from bench.scoring.record import Record
 from bench.sweeps.energy import describe_counters
 from bench.sweeps.events import Terms
 from bench.sweeps.latency import latency
+from bench.types import ServerFacts
 
 
 def engine_facts(
@@ -39,33 +40,36 @@ def engine_facts(
 
 
 def cost_of(
-    weights: Weights | None, engine: Engine, batches: Sequence[Batch], loaded: float, terms: Terms
+    weights: Weights | None,
+    engine: Engine,
+    server: ServerFacts | None,
+    batches: Sequence[Batch],
+    loaded: float,
+    terms: Terms,
 ) -> Cost:
-    """The cost of scoring, without prompts that did not fit the model."""
+    """The cost of scoring, without prompts that did not fit the model. `server` is the one that answered."""
     scored = [r for batch in batches for r in batch.records if r.parse_status != "prompt_too_long"]
     seconds = sum(batch.seconds for batch in batches)
     new_tokens = _total([record.new_tokens or (None if record.completion else 0) for record in scored])
     tokens = _total([record.prompt_tokens for record in scored])
     peaks = [batch.peak_memory_bytes for batch in batches] + [peak_of(engine)]
     joules = [batch.joules for batch in batches]
-    served = isinstance(engine, WithServer)
-    elsewhere = isinstance(engine, WithServer) and not engine.server_facts.runs_here
+    elsewhere = server is not None and not server.runs_here
     return Cost(
-        load_seconds=None if served else loaded,
+        load_seconds=None if server else loaded,
         scoring_seconds=seconds,
         items_per_second=len(scored) / seconds if scored else None,
         prompt_tokens=tokens,
         tokens_per_second=tokens / seconds if tokens else None,
         new_tokens=new_tokens or None,
         peak_memory_bytes=None if elsewhere else max((peak for peak in peaks if peak), default=None),
-        peak_device_memory_bytes=None if served else peak_device_memory_bytes(),
+        peak_device_memory_bytes=None if server else peak_device_memory_bytes(),
         weights_bytes=weights.bytes if weights else None,
         model_bytes=engine.model_bytes,
         tower_bytes=engine.tower_bytes if isinstance(engine, WithTowers) else None,
         batched=latency([r.seconds for r in scored if r.seconds is not None]),
         joules=None if elsewhere or None in joules or terms.jobs > 1 else sum(filter(None, joules)),
         joules_note="the server's energy is unknown" if elsewhere else _energy_note(terms),
-        by_client=served,
     )
 
 
@@ -76,17 +80,17 @@ def _total(counts: Sequence[int | None]) -> int | None:
 
 def peak_of(engine: Engine) -> int | None:
     """The peak memory of what computes: this process, or the server where it is on this machine."""
-    return engine.server_memory_bytes if isinstance(engine, WithServer) else peak_memory_bytes()
+    return engine.server_memory_bytes() if isinstance(engine, WithServer) else peak_memory_bytes()
 
 
 def _limits(engine: WithServer, records: Sequence[Record]) -> tuple[str, ...]:
     """What the server could not give, with how many questions it concerned."""
     bounded = sum(bool(record.bounded) for record in records)
-    text = (
-        f"a letter of {bounded:,} of {len(records):,} questions was not among the likeliest tokens that the "
-    )
-    text += "server lists: its score is the lowest listed one, an upper bound"
-    return (*engine.limits, *([text] if bounded else []))
+    if not bounded:
+        return engine.limits
+    what = f"a letter of {bounded:,} of {len(records):,} questions was not among the likeliest tokens"
+    text = f"{what} that the server lists: its score is the lowest listed one, an upper bound"
+    return (*engine.limits, text)
 
 
 def _energy_note(terms: Terms) -> str:

@@ -138,7 +138,8 @@ def _score(cell: Cell, results: Path, terms: Terms, events: Any) -> DoneResult:
     by_id = {record.question_id: record for batch in batches for record in batch.records}
     records = [by_id[item.id] for item in cell.items]
     # Before the metrics, which must not count as costs of the model.
-    cost = cost_of(weights, engine, batches, loaded, terms)
+    server = engine.server_facts() if isinstance(engine, WithServer) else None
+    cost = cost_of(weights, engine, server, batches, loaded, terms)
     data = records_bytes(records)
     result = DoneResult(
         cell=cell.facts,
@@ -149,7 +150,7 @@ def _score(cell: Cell, results: Path, terms: Terms, events: Any) -> DoneResult:
             jobs=terms.jobs,
             stops=before.head.stops,
             threads=engine.threads if isinstance(engine, WithBuild) else None,
-            server=engine.server_facts if isinstance(engine, WithServer) else None,
+            server=server,
         ),
         records_sha256=digest(data),
     )

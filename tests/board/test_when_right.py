@@ -58,11 +58,11 @@ def test_a_model_that_knows_when_it_is_right_can_answer_a_part(base: Answered) -
     assert 1 >= by_target[0.5] > by_target[0.8] > by_target[0.9] > 0
     assert shown.sentences[0] == answerable_sentence(shown.numbers.answerable[-1])
     assert "not shown" not in shown.sentences[-1]
-    assert shown.numbers.area < 1 - shown.accuracy - 0.1
+    assert shown.numbers.area < 1 - shown.numbers.accuracy - 0.1
     reliability, coverage = shown.curves
     assert all(0 <= x <= 1 and 0 <= y <= 1 for x, y in (*reliability.points, *coverage.points))
-    assert coverage.points[-1] == pytest.approx((1, shown.accuracy))
-    assert coverage.points[0][1] > shown.accuracy + 0.2
+    assert coverage.points[-1] == pytest.approx((1, shown.numbers.accuracy))
+    assert coverage.points[0][1] > shown.numbers.accuracy + 0.2
 
 
 def test_a_model_that_always_prefers_a_letter_knows_nothing(base: Answered) -> None:

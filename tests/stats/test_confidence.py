@@ -113,7 +113,8 @@ def test_the_decomposition_adds_up_and_is_of_scikit_learns_isotonic_regression()
     chances = probabilities(scores).round(2)
     confidence, right = chances.max(axis=1), chances.argmax(axis=1) == truth
     parts = decompose(confidence, right)
-    assert parts.score == pytest.approx(brier_score_loss(right, confidence))
+    whole = parts.miscalibration - parts.discrimination + parts.uncertainty
+    assert whole == pytest.approx(brier_score_loss(right, confidence))
     theirs = IsotonicRegression().fit(confidence, right).predict(confidence)
     assert calibrated_confidence(confidence, right) == pytest.approx(theirs)
     assert parts.miscalibration == pytest.approx(

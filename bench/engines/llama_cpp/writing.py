@@ -10,6 +10,7 @@ from bench.engines.draws import seed_of
 from bench.engines.llama_cpp.cache import Cache, Caches, Logits, Part
 from bench.engines.llama_cpp.scoring import is_cache_full
 from bench.engines.llama_cpp.tokenizer import Tokenizer
+from bench.engines.replies import stop_at
 from bench.types import Completion, GenerateRequest, Tokens, WrittenBatch
 
 
@@ -36,7 +37,7 @@ class _Row:
             return
         self.tokens.append(token)
         self.text = tokenizer.decode(self.tokens)
-        cut = min((at for at in map(self.text.find, self.request.stop) if at >= 0), default=None)
+        cut = stop_at(self.text, self.request.stop)
         if cut is not None:
             self.text, self.finished = self.text[:cut], True
 

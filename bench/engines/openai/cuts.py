@@ -7,7 +7,7 @@ one by one, each of them counted once.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from threading import RLock
+from threading import Lock
 
 SLACK = 4
 """Tokens by which parts may differ from the whole."""
@@ -17,10 +17,7 @@ RATIO = 1.25
 
 @dataclass
 class Cuts:
-    """`count` asks the server for the number of tokens of a text alone, as one message where it is a chat.
-
-    None of its counts may be None: the server of which this is asked counts tokens.
-    """
+    """`count` asks the server for the number of tokens of a text alone, as one message where it is a chat."""
 
     count: Callable[[str], int | None]
     whole: int = 0
@@ -30,7 +27,7 @@ class Cuts:
     template: int = 0
     """Tokens of that prompt that are in none of its messages."""
     counted: dict[str, int] = field(default_factory=dict[str, int])
-    lock: RLock = field(default_factory=RLock)
+    lock: Lock = field(default_factory=Lock)
 
     def is_cut(self, parts: Sequence[str], tokens: int) -> bool:
         """Whether a prompt of which the server counted `tokens` was cut.
@@ -55,15 +52,12 @@ class Cuts:
     def _of_halves(self, text: str) -> int:
         middle = text.find(" ", len(text) // 2)
         at = middle if middle > 0 else len(text) // 2
-        return self._tokens(text[:at], keep=False) + self._tokens(text[at:], keep=False)
+        return self._tokens(text[:at]) + self._tokens(text[at:])
 
-    def _tokens(self, text: str, *, keep: bool = True) -> int:
+    def _tokens(self, text: str) -> int:
         """The tokens of a text, without those that the server adds."""
         if text not in self.counted:
-            tokens = max(0, (self.count(text) or 0) - self._around)
-            if not keep:
-                return tokens
-            self.counted[text] = tokens
+            self.counted[text] = max(0, (self.count(text) or 0) - self._around)
         return self.counted[text]
 
     @cached_property

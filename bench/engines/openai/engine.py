@@ -12,10 +12,11 @@ from bench.engines.engine import Opening
 from bench.engines.openai.client import Refused, Server, TooLong
 from bench.engines.openai.cuts import Cuts
 from bench.engines.openai.place import Place
-from bench.engines.openai.probe import ONE_TOKEN, Abilities, any_token, continued, echoed, likeliest, probe
+from bench.engines.openai.probe import ANY_TOKEN, ONE_TOKEN, Abilities, continued, echoed, likeliest, probe
 from bench.engines.openai.scoring import letter_scores, text_scores
 from bench.engines.openai.settings import check_access, settings_of
 from bench.engines.openai.wire import Reply, Token
+from bench.engines.replies import stop_at
 from bench.errors import BenchError
 from bench.types import (
     Completion,
@@ -91,7 +92,6 @@ class ServerEngine:
         names = [self.server.model, self.version, *(each.name for each in self._abilities.values())]
         return ", ".join(filter(None, names))
 
-    @property
     def server_facts(self) -> ServerFacts:
         return ServerFacts(
             url=self.server.settings.url,
@@ -101,7 +101,6 @@ class ServerEngine:
             runs_here=self.place.runs_here,
         )
 
-    @property
     def server_memory_bytes(self) -> int | None:
         return self.place.peak_memory_bytes()
 
@@ -194,7 +193,9 @@ class ServerEngine:
         for seed in range(DRAWS if abilities.steady else 0):
             # Some servers list nothing where the end of the text is drawn: then another token has to be.
             if not reply.top:
-                reply = likeliest(self.server, prompt, abilities.asked, abilities.extra, any_token(seed))
+                reply = likeliest(
+                    self.server, prompt, abilities.asked, abilities.extra, ANY_TOKEN | {"seed": seed}
+                )
         self._check(request.prompt, reply, templated=request.templated)
         # A token that was drawn may be listed besides the likeliest.
         top = dict(sorted(reply.top.items(), key=lambda pair: -pair[1])[: abilities.top])
@@ -202,8 +203,13 @@ class ServerEngine:
 
     def _written(self, request: GenerateRequest) -> tuple[tuple[Completion, ...], int | None]:
         replies = [self._write(request, sample) for sample in range(request.samples)]
+        # Some servers return the stop text too.
         completions = (
-            Completion(_before(each.text, request.stop), finished=each.finished, tokens=each.new_tokens or 0)
+            Completion(
+                each.text[: stop_at(each.text, request.stop)],
+                finished=each.finished,
+                tokens=each.new_tokens or 0,
+            )
             for each in replies
         )
         return tuple(completions), replies[0].prompt_tokens
@@ -261,11 +267,6 @@ def _version(server: Server) -> str:
 def _messages(prompt: str) -> list[Message]:
     """The messages that `render` wrote."""
     return [Message(each["role"], each["content"]) for each in json.loads(prompt)]
-
-
-def _before(text: str, stop: Sequence[str]) -> str:
-    """The text up to the first stop text, which some servers return too."""
-    return text[: min((at for at in map(text.find, stop) if at >= 0), default=len(text))]
 
 
 def _lists_none(scores: Scores) -> bool:

@@ -7,7 +7,7 @@ of another text. What contradicts itself is not used, and the reason is kept.
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from bench.engines.openai.client import Refused, Server, TooLong
@@ -24,8 +24,11 @@ COMPARED = 3
 """Likeliest tokens whose log-probability is also asked for as that of given text."""
 ONE_TOKEN: dict[str, Any] = {"max_tokens": 1, "temperature": 1, "seed": 1}
 """Temperature 1 leaves log-probabilities as they are in every server."""
-ANY_TOKEN: dict[str, Any] = {"max_tokens": 1, "temperature": 2, "top_p": 0.9999, "seed": 1}
-ANY_OF_ALL: dict[str, Any] = {"min_p": 0, "top_k": 0}
+ANY_TOKEN: dict[str, Any] = ONE_TOKEN | {
+    "temperature": 2,
+    "top_p": 0.9999,
+    "extra_body": {"min_p": 0, "top_k": 0},
+}
 """Draw almost any token, where the likeliest is the end of the text: some servers list nothing then."""
 NO_THOUGHT: dict[str, Any] = {"extra_body": {"chat_template_kwargs": {"enable_thinking": False}}}
 FIRST = "one two three one two three one two three one two"
@@ -93,14 +96,13 @@ def _abilities(server: Server, extra: Mapping[str, Any], *, chat: bool) -> Abili
     except Refused as error:
         return Abilities(why=(str(error),), extra=extra)
     bare = not chat and not any(token.startswith(" ") for token in (*first, *second))
-    notes = (BARE,) if bare else ()
-    top = min(asked, len(first))
     steady = _is_steady(server, messages[FIRST] if chat else FIRST, asked, extra, first)
+    letters = Abilities(asked, min(asked, len(first)), bare, extra=extra, steady=steady)
     try:
         check_texts(tokens_of, first, spaced=bare)
     except (Refused, TooLong) as error:
-        return Abilities(asked, top, bare, None, (*notes, str(error)), extra, steady)
-    return Abilities(asked, top, bare, "prompt_logprobs" if chat else "echo", (), extra, steady)
+        return replace(letters, why=(*([BARE] if bare else []), str(error)))
+    return replace(letters, texts="prompt_logprobs" if chat else "echo")
 
 
 Likeliest = Mapping[str, float]
@@ -120,17 +122,12 @@ def likeliest(
     return server.chat(prompt, logprobs=True, top_logprobs=count, **{**draw, "extra_body": body})
 
 
-def any_token(seed: int) -> Mapping[str, Any]:
-    """What makes a server draw almost any token."""
-    return {**ANY_TOKEN, "seed": seed, "extra_body": ANY_OF_ALL}
-
-
 def _is_steady(
     server: Server, prompt: str | Sequence[Message], count: int, extra: Mapping[str, Any], first: Likeliest
 ) -> bool:
     """Whether the list after a text is `first` also where almost any token may be drawn."""
     try:
-        again = likeliest(server, prompt, count, extra, any_token(1)).top
+        again = likeliest(server, prompt, count, extra, ANY_TOKEN).top
     except Refused:
         return False
     both = first.keys() & again.keys()
@@ -179,7 +176,7 @@ def check_texts(
     values = {token.logprob for token in alone if token.logprob is not None}
     if len(values) < 2:
         raise Refused("the server gives all tokens of a text the same log-probability")
-    if _sum(known) == _sum(elsewhere):
+    if total(known) == total(elsewhere):
         raise Refused("the server's log-probabilities of a text do not depend on what is before it")
     compared = 0
     for text, listed in sorted(likeliest.items(), key=lambda pair: -pair[1])[:COMPARED]:
@@ -187,16 +184,16 @@ def check_texts(
         if first.text.strip() != text.strip():
             continue  # together with the text before, it becomes other tokens
         compared += 1
-        if abs(listed - _sum([first])) > DIFFERENCE:
+        if abs(listed - total([first])) > DIFFERENCE:
             raise Refused(
                 "the server's log-probabilities of given text contradict those of the next token: "
-                f"{_sum([first]):.2f} and {listed:.2f} for {text!r}"
+                f"{total([first]):.2f} and {listed:.2f} for {text!r}"
             )
     if not compared:
         raise Refused(
             "the server's log-probabilities of given text could not be compared with the next token's"
         )
-    if _sum(known) <= _sum(chance):
+    if total(known) <= total(chance):
         raise Refused(
             "by the server's log-probabilities, a known continuation is no likelier than a random one"
         )
@@ -212,7 +209,8 @@ def _end(before: Sequence[Token], tokens: Sequence[Token]) -> Sequence[Token]:
     return tokens[start:]
 
 
-def _sum(tokens: Sequence[Token]) -> float:
+def total(tokens: Sequence[Token]) -> float:
+    """The log-probability of tokens together; raises Refused where that of one is left out."""
     values = [token.logprob for token in tokens if token.logprob is not None]
     if len(values) < len(tokens):
         raise Refused("the server leaves out log-probabilities of tokens of a text")

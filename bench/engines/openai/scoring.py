@@ -4,11 +4,11 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 
-from bench.engines.openai.client import TooLong
+from bench.engines.openai.client import Refused, TooLong
+from bench.engines.openai.probe import total
 from bench.engines.openai.wire import Token
 from bench.engines.packing import by_set, grow
 from bench.engines.tokenizing import alike_in
-from bench.errors import BenchError
 from bench.types import ScoreRequest, Scores, Tokens, Tree
 
 
@@ -30,14 +30,14 @@ def text_scores(
     rows = {text: tokens_of(text) for text in dict.fromkeys(flat)}
     wholes = [ids(rows[text]) for text in flat]
     if any(whole == alone for whole in wholes):
-        raise BenchError("the server makes no token of one of the options")
+        raise Refused("the server makes no token of one of the options")
     tree = grow(alone, by_set(request.continuations, wholes))
     if window is not None and tree.longest > window:
         raise TooLong(f"{tree.longest} tokens")
     logprobs = by_set(
         request.continuations,
         (
-            _total(rows[text][len(tree.stem) + branch.given :])
+            total(rows[text][len(tree.stem) + branch.given :])
             for text, branch in zip(flat, tree.flat, strict=True)
         ),
     )
@@ -58,13 +58,6 @@ def _alike(
         frozenset(at for at in same if sum(values[at] == values[other] for other in same) > 1)
         for same, values in zip(alike_in(request, tree), logprobs, strict=True)
     )
-
-
-def _total(tokens: Sequence[Token]) -> float:
-    values = [token.logprob for token in tokens if token.logprob is not None]
-    if len(values) < len(tokens):
-        raise BenchError("the server leaves out log-probabilities of an option")
-    return sum(values)
 
 
 def letter_scores(

@@ -120,9 +120,9 @@ def test_it_writes_and_says_how_much_memory_it_takes(url: str, file: Path) -> No
     [mine] = ours.generate([request], [ours.encode_prompt(request)])
     assert theirs.replies == mine.replies
     assert theirs.prompt_tokens == mine.prompt_tokens
-    facts = engine.server_facts
+    facts = engine.server_facts()
     assert (facts.model, facts.runs_here) == ("smollm2", True)
-    memory = engine.server_memory_bytes
+    memory = engine.server_memory_bytes()
     assert memory
     assert 100e6 < memory < 2e9
 

@@ -73,7 +73,6 @@ def test_a_server_is_a_runtime_on_the_board(
     unknown = (cost.load_seconds, cost.peak_memory_bytes, cost.weights_bytes, cost.model_bytes, cost.joules)
     assert unknown == (None,) * 5
     assert cost.joules_note == "the server's energy is unknown"
-    assert cost.by_client
     assert cost.alone
     assert cost.prompt_tokens
     server = result.provenance.server

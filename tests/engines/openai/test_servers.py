@@ -11,6 +11,8 @@ from played_server import Played, drip, logprob, serve, tokens_of
 from bench.engines.engine import Opening, in_order
 from bench.engines.openai.cuts import Cuts
 from bench.engines.openai.engine import NO_COUNT, ServerEngine, open_openai
+from bench.engines.openai.scoring import text_scores
+from bench.engines.openai.wire import Token
 from bench.errors import BenchError, Unavailable
 from bench.inputs.located import Trust
 from bench.inputs.model_card import ModelCard
@@ -62,7 +64,7 @@ def test_texts_that_are_echoed_give_all_views(played: Played) -> None:
     assert [list(values) for values in scores.logprobs] == [pytest.approx(values) for values in expected]
     assert scores.tokens == ((1, 1), (1, 3))
     assert (engine.letters_only, engine.limits) == (False, ())
-    facts = engine.server_facts
+    facts = engine.server_facts()
     assert (facts.model, facts.fingerprint, facts.version) == ("played", "fp_1", "9.9")
 
 
@@ -197,11 +199,19 @@ def test_a_prompt_beyond_the_context_of_the_card_is_too_long(played: Played) -> 
         assert batch.too_long == (1,)
 
 
-def test_options_with_the_same_tokens_are_found(played: Played) -> None:
-    engine = opened(played)
-    same = replace(REQUEST, continuations=(SETS[0], (" Liver", "  Liver")))
-    [scores] = scored(engine, same)
-    assert scores.alike == (frozenset(), frozenset())
+@pytest.mark.parametrize(("logprob", "alike"), [(-2.0, frozenset({0, 1})), (-3.0, frozenset[int]())])
+def test_options_with_the_same_tokens_are_found(logprob: float, alike: frozenset[int]) -> None:
+    """Of a tokenizer that ignores case; two tokens with one text but other log-probabilities differ."""
+    values = {" Liver": -2.0, " LIVER": logprob, " Kidney": -1.0}
+
+    def tokens_of(continuation: str) -> list[Token]:
+        end = [Token(continuation.lower(), values[continuation])] if continuation else []
+        return [Token("Answer:", None), *end]
+
+    request = replace(REQUEST, continuations=(tuple(values),))
+    scores = text_scores(request, tokens_of, None)
+    assert scores.alike == (alike,)
+    assert scores.logprobs == ((-2.0, logprob, -1.0),)
 
 
 def equal_values(body: dict[str, Any]) -> dict[str, Any]:
