@@ -191,6 +191,15 @@ class ScoredBatch:
 
 
 @dataclass(frozen=True, slots=True)
+class MoreScores:
+    """The replies to further requests of a batch's questions, by (index of the question, number of the
+    request).
+    """
+
+    replies: dict[tuple[int, int], Scores]
+
+
+@dataclass(frozen=True, slots=True)
 class GenerateRequest:
     """Generate text after the prompt, `samples` times, up to a stop text or `max_new_tokens`.
 

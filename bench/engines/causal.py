@@ -1,6 +1,6 @@
 """Score with decoder-only models: a shared prefix runs once, and logits are computed only where read."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -9,10 +9,11 @@ from torch.nn.functional import pad
 from transformers import Cache
 
 from bench.engines import shared
+from bench.engines.extending import extend, extension, keeping, layout_of
 from bench.engines.long_rows import forget_lengths
 from bench.engines.packing import SHORTEST, Layout, Path, common_prefix, each_row, lay_out, shape
 from bench.engines.prefix import prefill
-from bench.engines.replies import Reading, score_in_batches
+from bench.engines.replies import Reading, replies_of, score_in_batches
 from bench.engines.torch_scoring import (
     additive,
     ancestors,
@@ -21,7 +22,7 @@ from bench.engines.torch_scoring import (
     projecting_only,
     read,
 )
-from bench.types import Encoded, ScoredBatch
+from bench.types import Encoded, MoreScores, ScoredBatch, Scores, Tokens, Tree
 
 
 def score(
@@ -31,10 +32,7 @@ def score(
     if path == "shared":
         yield from shared.score(model, requests, budget, skip)
         return
-    common = common_prefix([encoded.tree for encoded in requests]) if path == "packed" else ()
-    prefix = prefill(model, common) if len(common) >= SHORTEST else None
-    computed = len(common) if prefix else 0
-    trees = [replace(encoded.tree, stem=encoded.tree.stem[computed:]) for encoded in requests]
+    prefix, trees = _without_prefix(model, requests, packed=path == "packed")
 
     def forward(indices: Sequence[int]) -> tuple[Layout, Reading]:
         layout = lay_out([trees[index] for index in indices], path)
@@ -42,6 +40,79 @@ def score(
 
     shapes = [shape(tree, path) for tree in trees]
     yield from score_in_batches(requests, trees, shapes, budget, forward, is_out_of_memory, skip)
+
+
+def _without_prefix(
+    model: Any, requests: Sequence[Encoded], *, packed: bool
+) -> tuple[Cache | None, list[Tree]]:
+    """The keys and values of the common prefix, where it is worth it, and the trees without it."""
+    common = common_prefix([encoded.tree for encoded in requests]) if packed else ()
+    prefix = prefill(model, common) if len(common) >= SHORTEST else None
+    computed = len(common) if prefix else 0
+    return prefix, [replace(encoded.tree, stem=encoded.tree.stem[computed:]) for encoded in requests]
+
+
+def score_with_more(
+    model: Any,
+    requests: Sequence[Encoded],
+    more: Callable[[int], Sequence[Encoded]],
+    budget: int,
+    skip: frozenset[int] = frozenset(),
+) -> Iterator[ScoredBatch | MoreScores]:
+    """Score packed requests as `score` does; after each batch but the first, further requests of each.
+
+    `more` gives those of the request at an index. Those that do not begin with the common prefix get no
+    reply, nor do those of the first batch, the largest: nothing of it is kept, so that a peak of memory that
+    is read after it is that of the requests alone.
+    """
+    prefix, trees = _without_prefix(model, requests, packed=True)
+    before = int(prefix.get_seq_length()) if prefix else 0
+    common = requests[0].tree.stem[:before] if requests else ()
+    layers = len(prefill(model, trees[0].stem[:1]).layers) if trees else 0  # pyright: ignore[reportOptionalMemberAccess]
+    kept: Cache | None = None
+    first = True
+
+    def forward(indices: Sequence[int]) -> tuple[Layout, Reading]:
+        nonlocal kept
+        layout = lay_out([trees[index] for index in indices], "packed")
+        kept = None if first else keeping(layers, prefix)
+        return layout, _forward(model, layout, kept or prefix)
+
+    shapes = [shape(tree, "packed") for tree in trees]
+    for batch in score_in_batches(requests, trees, shapes, budget, forward, is_out_of_memory, skip):
+        yield batch
+        first = False
+        if kept is not None:
+            rows = [
+                (row, index, [(at, one) for at, one in enumerate(more(index)) if _follows(common, one)])
+                for row, index in enumerate(batch.indices)
+            ]
+            yield _more_scores(model, kept, common, trees, [row for row in rows if row[2]])
+
+
+def _follows(common: Tokens, encoded: Encoded) -> bool:
+    stem = encoded.tree.stem
+    return stem[: len(common)] == common and len(stem) > len(common)
+
+
+def _more_scores(
+    model: Any,
+    kept: Cache,
+    common: Tokens,
+    trees: Sequence[Tree],
+    asked: Sequence[tuple[int, int, list[tuple[int, Encoded]]]],
+) -> MoreScores:
+    """The replies to the further requests of a batch; `asked` has (row, index, [(number, request)])."""
+    cut, replies = len(common), dict[tuple[int, int], Scores]()
+    further = [[replace(one.tree, stem=one.tree.stem[cut:]) for _, one in ones] for _, _, ones in asked]
+    rows = [
+        (row, extension(trees[index].stem, new)) for (row, index, _), new in zip(asked, further, strict=True)
+    ]
+    readings = extend(model, kept, cut, rows) if rows else []
+    for (_, index, ones), new, (_, row), reading in zip(asked, further, rows, readings, strict=True):
+        scores = replies_of([one for _, one in ones], new, layout_of([row]), reading)
+        replies |= {(index, number): one for (number, _), one in zip(ones, scores, strict=True)}
+    return MoreScores(replies)
 
 
 def score_alone(

@@ -1,6 +1,6 @@
 """The protocol of an engine: everything that can answer a question implements it."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -14,6 +14,7 @@ from bench.types import (
     GenerateRequest,
     Item,
     Message,
+    MoreScores,
     PromptStyle,
     Quantization,
     Reads,
@@ -87,6 +88,34 @@ class LanguageModel(Engine, Protocol):
         skip: frozenset[int] = frozenset(),
     ) -> Iterator[WrittenBatch]:
         """Completions, batch by batch. `prompts` are the encoded ones; `skip` is as in `score`."""
+        ...
+
+
+@runtime_checkable
+class JoinsPrompts(Engine, Protocol):
+    """An engine whose trees are of prompts and continuations alike, so that prompts can share a tree."""
+
+    @property
+    def joins_prompts(self) -> bool:
+        """Whether `bench.engines.packing.joined` requests are scored as each of them alone."""
+        ...
+
+
+@runtime_checkable
+class ScoresMore(JoinsPrompts, Protocol):
+    """An engine that can score further prompts of a batch's questions while it still holds their stems."""
+
+    def score_with_more(
+        self,
+        requests: Sequence[Encoded],
+        more: Callable[[int], Sequence[Encoded]],
+        skip: frozenset[int] = frozenset(),
+    ) -> Iterator[ScoredBatch | MoreScores]:
+        """As `score`, bit for bit; after a batch may come the replies to some of the further requests.
+
+        `more` gives those of the request at an index. It is called when the batch has been yielded, and
+        nothing of the further requests is run before the first one.
+        """
         ...
 
 

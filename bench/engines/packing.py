@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
 
-from bench.types import Branch, Tokens, Tree
+from bench.types import Branch, Encoded, Tokens, Tree
 
 Path = Literal["packed", "shared", "plain"]
 T = TypeVar("T")
@@ -208,7 +208,7 @@ def grow(prompt: Tokens, wholes: Sequence[Sequence[Tokens]]) -> Tree:
 
 def _border(prompt: Tokens, wholes: Sequence[Tokens]) -> int:
     """How many tokens of the prompt all texts begin with; each text keeps one token to be scored."""
-    return min(min(_shared(prompt, whole), len(whole) - 1) for whole in wholes)
+    return min(min(shared_length(prompt, whole), len(whole) - 1) for whole in wholes)
 
 
 def common_prefix(trees: Sequence[Tree]) -> Tokens:
@@ -216,10 +216,30 @@ def common_prefix(trees: Sequence[Tree]) -> Tokens:
     if len(trees) < 2:
         return ()
     shortest = min((tree.stem for tree in trees), key=len)
-    length = min(_shared(shortest, tree.stem) for tree in trees)
+    length = min(shared_length(shortest, tree.stem) for tree in trees)
     return shortest[: min(length, len(shortest) - 1)]
 
 
-def _shared(a: Tokens, b: Tokens) -> int:
+def shared_length(a: Tokens, b: Tokens) -> int:
+    """How many tokens both begin with."""
     pairs = zip(a, b, strict=False)
     return next((i for i, (x, y) in enumerate(pairs) if x != y), min(len(a), len(b)))
+
+
+def joined(encoded: Sequence[Encoded]) -> Encoded:
+    """Several requests of a decoder-only model as one: their stems' common beginning is run once.
+
+    The request is that of the first, with the sets of all; `alike` is left out.
+    """
+    stem = common_prefix([one.tree for one in encoded]) if len(encoded) > 1 else encoded[0].tree.stem
+    cut = len(stem)
+    branches = tuple(
+        tuple(
+            Branch(one.tree.stem[cut:] + branch.tokens, len(one.tree.stem) - cut + branch.given)
+            for branch in branches
+        )
+        for one in encoded
+        for branches in one.tree.branches
+    )
+    sets = tuple(texts for one in encoded for texts in one.request.continuations)
+    return Encoded(replace(encoded[0].request, continuations=sets), Tree(stem, branches))

@@ -36,18 +36,25 @@ def score_in_batches(
     """
     batches = in_batches(shapes, budget, forward, is_out_of_memory, skip, spread)
     for number, (indices, (layout, (logprobs, greedy)), tokens) in enumerate(batches, start=1):
-        batch = [trees[index] for index in indices]
-        totals, likeliest = sums(layout, logprobs, batch), conjunctions(layout, greedy, batch)
-        replies = [
-            Scores(
-                prompt=encoded[index].request.prompt,
-                prompt_tokens=len(encoded[index].tree.stem),
-                logprobs=by_set(tree.branches, total),
-                tokens=tuple(tuple(branch.scored for branch in group) for group in tree.branches),
-                greedy=by_set(tree.branches, whole),
-            )
-            for index, tree, total, whole in zip(indices, batch, totals, likeliest, strict=True)
-        ]
+        asked, batch = [encoded[index] for index in indices], [trees[index] for index in indices]
+        replies = replies_of(asked, batch, layout, (logprobs, greedy))
         yield ScoredBatch(tuple(indices), tuple(replies), tokens)
         if number % TRIM_EVERY == 0:
             release_free_pages()
+
+
+def replies_of(
+    encoded: Sequence[Encoded], trees: Sequence[Tree], layout: Layout, reading: Reading
+) -> list[Scores]:
+    """The scores of requests from what was read of their trees, by a layout of these trees."""
+    totals, likeliest = sums(layout, reading[0], trees), conjunctions(layout, reading[1], trees)
+    return [
+        Scores(
+            prompt=one.request.prompt,
+            prompt_tokens=len(one.tree.stem),
+            logprobs=by_set(tree.branches, total),
+            tokens=tuple(tuple(branch.scored for branch in group) for group in tree.branches),
+            greedy=by_set(tree.branches, whole),
+        )
+        for one, tree, total, whole in zip(encoded, trees, totals, likeliest, strict=True)
+    ]

@@ -1,6 +1,6 @@
 """The engine of a loaded transformers model, decoder-only or encoder-decoder."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
@@ -18,6 +18,7 @@ from bench.types import (
     Encoded,
     GenerateRequest,
     Message,
+    MoreScores,
     Reads,
     ScoredBatch,
     ScoreRequest,
@@ -75,6 +76,28 @@ class TransformerEngine:
             return seq2seq.score(self.model, requests, self.batch_tokens, self.path, skip)
         return self._score_by_length(requests, skip)
 
+    @property
+    def joins_prompts(self) -> bool:
+        return self._is_decoder
+
+    def score_with_more(
+        self,
+        requests: Sequence[Encoded],
+        more: Callable[[int], Sequence[Encoded]],
+        skip: frozenset[int] = frozenset(),
+    ) -> Iterator[ScoredBatch | MoreScores]:
+        if self.path != "packed" or frequency_border(self.model) is not None or not self._is_decoder:
+            yield from self.score(requests, skip)
+            return
+        for group in _by_beginning(requests, range(len(requests))):
+            part, done = [requests[index] for index in group], within(skip, group)
+
+            def further(at: int, group: Sequence[int] = group) -> Sequence[Encoded]:
+                return more(group[at])
+
+            for batch in causal.score_with_more(self.model, part, further, self.batch_tokens, done):
+                yield _of_group(batch, group)
+
     def _score_by_length(self, requests: Sequence[Encoded], skip: frozenset[int]) -> Iterator[ScoredBatch]:
         """Where frequencies change with length, the rows of long requests run one by one.
 
@@ -82,9 +105,6 @@ class TransformerEngine:
         """
         short, long = by_length(requests, frequency_border(self.model))
         forget_lengths(self.model)
-        by_beginning: dict[str, list[int]] = {}
-        for index in short:
-            by_beginning.setdefault(requests[index].request.beginning, []).append(index)
 
         def batches(group: list[int]) -> Iterator[ScoredBatch]:
             part, done = [requests[index] for index in group], within(skip, group)
@@ -92,7 +112,7 @@ class TransformerEngine:
                 return causal.score_alone(self.model, part, self.batch_tokens, done)
             return causal.score(self.model, part, self.batch_tokens, self.path, done)
 
-        for group in (*by_beginning.values(), long):
+        for group in (*_by_beginning(requests, short), long):
             for batch in batches(group):
                 yield replace(batch, indices=tuple(group[at] for at in batch.indices))
 
@@ -129,3 +149,18 @@ class TransformerEngine:
 
     def close(self) -> None:
         """There is nothing to close: the model's memory is freed with the process."""
+
+
+def _by_beginning(requests: Sequence[Encoded], indices: Iterable[int]) -> list[list[int]]:
+    """The indices in groups of requests that begin with the same exemplars."""
+    groups: dict[str, list[int]] = {}
+    for index in indices:
+        groups.setdefault(requests[index].request.beginning, []).append(index)
+    return list(groups.values())
+
+
+def _of_group(batch: ScoredBatch | MoreScores, group: Sequence[int]) -> ScoredBatch | MoreScores:
+    """The batch of a group's requests, with the indices that these have among all."""
+    if isinstance(batch, MoreScores):
+        return MoreScores({(group[at], number): one for (at, number), one in batch.replies.items()})
+    return replace(batch, indices=tuple(group[at] for at in batch.indices))

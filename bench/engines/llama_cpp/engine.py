@@ -49,6 +49,7 @@ class LlamaEngine:
     caches: Caches
     path: ScoringPath = "shared"
     reads: Reads = field(default="prompt")
+    joins_prompts: bool = True
 
     @property
     def model_bytes(self) -> int:
