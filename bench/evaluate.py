@@ -5,29 +5,41 @@ generated: item -> prompt -> tokens (engine.encode_prompt) -> completions -> rec
 """
 
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
 
-from bench.engines.engine import Engine, LanguageModel, WithServer
+from bench.engines.engine import Engine, LanguageModel, ScoresMore, WithServer
 from bench.errors import BenchError, PromptTooLong
 from bench.inputs.generate import Generate
+from bench.probing import Forms, timed
 from bench.scoring.asking import Asking, Render, bare_requests, generate_request, score_request
 from bench.scoring.record import Record
 from bench.scoring.recording import same_tokens, scored, too_long, view_scores, views_of, weighed, written
-from bench.types import Encoded, GenerateRequest, Item, Message, Scores, Tokens
+from bench.types import (
+    Encoded,
+    GenerateRequest,
+    Item,
+    Message,
+    MoreScores,
+    ProbeName,
+    ScoredBatch,
+    Scores,
+    Tokens,
+)
 from bench.views import LETTER
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The records of a batch, and the number of tokens it was planned for: None where nothing was run."""
+    """The records of a batch, and the number of tokens it was planned for: None where nothing was run.
+
+    `probed` are the records of changed questions; a batch has these alone or none.
+    """
 
     records: tuple[Record, ...]
     batch_tokens: int | None = None
+    probed: tuple[Record, ...] = ()
 
 
 def evaluate(
@@ -36,8 +48,12 @@ def evaluate(
     engine: Engine,
     done: Collection[str] = (),
     announce: Callable[[int], object] = lambda _: None,
+    probes: Sequence[ProbeName] = (),
 ) -> Iterator[Answered]:
     """Yield the records of each batch when it is done, longest prompts first.
+
+    With `probes`, an engine that still holds a batch may answer its changed questions, which come right
+    after it; `bench.probing.ask_changed` asks the others.
 
     `announce` gets the tokens of the longest prompt, with those to be written, before the first batch.
 
@@ -46,13 +62,13 @@ def evaluate(
     are the same as in an uninterrupted run. Raises a BenchError where the engine cannot do what is asked.
     """
     if asking.generate is None:
-        batches = _score(asking, items, engine, done, announce)
+        batches = _score(asking, items, engine, done, announce, probes)
     else:
         batches = _generate(asking, asking.generate, items, engine, done, announce)
     for batch in batches:
         new = tuple(record for record in batch.records if record.question_id not in done)
-        if new:  # batches that were smaller before the interruption may be done in part
-            yield Answered(new, batch.batch_tokens)
+        if new or batch.probed:  # batches that were smaller before the interruption may be done in part
+            yield Answered(new, batch.batch_tokens, batch.probed)
 
 
 def _score(
@@ -61,6 +77,7 @@ def _score(
     engine: Engine,
     done: Collection[str],
     announce: Callable[[int], object],
+    probes: Sequence[ProbeName],
 ) -> Iterator[Answered]:
     render = renderer(engine, thinking=False)
     fitting: list[Encoded] = []
@@ -78,7 +95,11 @@ def _score(
     asked = [encoded.request.item for encoded in fitting]
     record = _recorder(asking, fitting, engine, done)
     shared_seconds = (time.perf_counter() - start) / max(1, len(fitting))  # of the bare texts
-    for batch_seconds, batch in _timed(engine.score(fitting, _indices(asked, done))):
+    forms = Forms(asking, engine, render, probes)
+    for batch_seconds, batch in timed(_batches(engine, fitting, _indices(asked, done), forms)):
+        if isinstance(batch, MoreScores):
+            yield Answered((), probed=tuple(_changed_records(forms, asked, batch, batch_seconds)))
+            continue
         seconds = shared_seconds + batch_seconds / max(1, len(batch.indices))
         refused = [too_long(asked[at], fitting[at].request.prompt, None) for at in batch.too_long]
         answered = [
@@ -87,6 +108,23 @@ def _score(
             if asked[index].id not in done
         ]
         yield Answered((*answered, *refused), batch.batch_tokens)
+
+
+def _batches(
+    engine: Engine, fitting: Sequence[Encoded], skip: frozenset[int], forms: Forms
+) -> Iterator[ScoredBatch | MoreScores]:
+    if not forms.probes or not isinstance(engine, ScoresMore):
+        return engine.score(fitting, skip)
+    return engine.score_with_more(
+        fitting, lambda index: [form.encoded for form in forms.of(fitting[index].request.item)], skip
+    )
+
+
+def _changed_records(
+    forms: Forms, asked: Sequence[Item], batch: MoreScores, seconds: float
+) -> Iterator[Record]:
+    for (index, number), scores in batch.replies.items():
+        yield forms.record(forms.of(asked[index])[number], scores, seconds / len(batch.replies))
 
 
 def _recorder(
@@ -189,7 +227,7 @@ def _generate(
         yield Answered(tuple(refused))
     announce(max((len(ids) for ids in prompts), default=-generate.max_new_tokens) + generate.max_new_tokens)
     skip = _indices([request.item for request in requests], done)
-    for batch_seconds, batch in _timed(engine.generate(requests, prompts, skip)):
+    for batch_seconds, batch in timed(engine.generate(requests, prompts, skip)):
         seconds = batch_seconds / max(1, len(batch.indices))
         refused = [too_long(requests[at].item, requests[at].prompt, None) for at in batch.too_long]
         answered = [
@@ -211,11 +249,3 @@ def renderer(engine: Engine, *, thinking: bool) -> Render:
 def no_chat(_messages: Sequence[Message]) -> str:
     """The renderer of an engine that takes plain prompts only: raises a BenchError."""
     raise BenchError("this engine takes no chat messages; use --prompt plain")
-
-
-def _timed(batches: Iterable[T]) -> Iterator[tuple[float, T]]:
-    """Each batch with the seconds that it took."""
-    start = time.perf_counter()
-    for batch in batches:
-        yield time.perf_counter() - start, batch
-        start = time.perf_counter()

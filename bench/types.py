@@ -38,6 +38,9 @@ PublishedTexts = Literal[Texts, "none"]
 ReadStatus = Literal["parsed", "no_answer", "several_answers", "unfinished"]
 """Whether an answer was read from a reply, and if not, why."""
 
+ProbeName = Literal["order", "question", "nota"]
+"""What changed prompts ask: the order of the options, their use of the question, or the right option gone."""
+
 Role = Literal["test", "train", "exemplars"]
 """What a split is for."""
 

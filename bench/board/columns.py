@@ -11,7 +11,8 @@ from bench.board.column import Column, Columns, Measured, TableKind
 from bench.board.confidence_columns import CONFIDENCE
 from bench.errors import BenchError
 from bench.plugins import Registry
-from bench.results.result import DoneResult, Latency
+from bench.results.cost import Latency
+from bench.results.result import DoneResult
 from bench.types import ViewName
 from bench.views import VIEWS, view_title
 from bench.wording import count, latency, number, or_dash, percent, size

@@ -4,15 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from bench.board.plain import variant_name
-from bench.results.result import (
-    CannotRunResult,
-    CellFacts,
-    Cost,
-    DoneResult,
-    Latency,
-    Provenance,
-    Unsuccessful,
-)
+from bench.results.cost import Cost, Latency
+from bench.results.result import CannotRunResult, CellFacts, DoneResult, Provenance, Unsuccessful
 from bench.scoring.metrics import Estimate, Metrics
 from bench.scoring.record import ANSWERED, ParseStatus
 from bench.types import PublishedTexts, ServerFacts, ViewName

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from bench.board.candidates import Candidate
 from bench.board.limits import Limits
-from bench.results.result import DoneResult, Latency
+from bench.results.cost import Latency
+from bench.results.result import DoneResult
 from bench.stats.intervals import Interval, wilson
 from bench.wording import latency, percent, size
 

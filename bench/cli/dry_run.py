@@ -13,10 +13,11 @@ from bench.cells.forecast import bytes_to_download, expected_peak_bytes, expecte
 from bench.cli.console import stdout
 from bench.inputs.weights import RemoteWeights
 from bench.results.journal import NAME, read_journal
-from bench.results.result import DoneResult
+from bench.results.result import DoneResult, Result
 from bench.results.store import find_run, read_results
 from bench.sweeps.events import Terms
-from bench.sweeps.work import lacks_latency
+from bench.sweeps.finishing import lacks_latency
+from bench.sweeps.probe_run import lacking
 from bench.wording import seconds as format_seconds
 from bench.wording import size
 
@@ -25,9 +26,10 @@ from bench.wording import size
 class PlannedCell:
     """A row of the plan, and an object of its JSON.
 
-    `state` is "done", "to do" or "latency to do"; `answered` counts the questions of an unfinished run;
-    `reason` says why the cell cannot run, "" where it can. `download_bytes` is None where the size is
-    unknown, `seconds` where no such run was made before. `needs_token` is whether the download is gated.
+    `state` is "done", "to do", or what a finished run lacks, such as "latency to do". `answered` counts the
+    questions of an unfinished run. `reason` says why the cell cannot run, "" where it can. `download_bytes`
+    is None where the size is unknown, `seconds` where no such run was made before. `needs_token` is whether
+    the download is gated.
     """
 
     task: str
@@ -89,13 +91,12 @@ def _planned(planned: Planned, results: Path, before: Sequence[DoneResult], term
             pass
     unfinished = read_journal(results / cell.folder / NAME)
     run = None if terms.fresh else find_run(results, cell.folder, cell.id)
-    latency_missing = run and isinstance(run.result, DoneResult) and lacks_latency(run.result, terms)
     return PlannedCell(
         task=cell.task.name,
         model=cell.model_name,
         variant=cell.slug,
         items=len(cell.items),
-        state="to do" if run is None else "latency to do" if latency_missing else "done",
+        state="to do" if run is None else _left(cell, run.result, terms),
         answered=len(unfinished.records) if unfinished and run is None else 0,
         reason="",
         download_bytes=bytes_to_download(cell),
@@ -104,6 +105,15 @@ def _planned(planned: Planned, results: Path, before: Sequence[DoneResult], term
         folder=str(results / cell.folder),
         needs_token=cell.facts.model.gated and isinstance(cell.weights, RemoteWeights),
     )
+
+
+def _left(cell: Cell, result: Result, terms: Terms) -> str:
+    """The state of a finished run: what it lacks, or done."""
+    if not isinstance(result, DoneResult):
+        return "done"
+    lacks = ["probes"] if lacking(cell, result, terms) else []
+    lacks += ["latency"] if lacks_latency(result, terms) else []
+    return f"{' and '.join(lacks)} to do" if lacks else "done"
 
 
 def _cannot_run(planned: CannotRun, results: Path) -> PlannedCell:

@@ -1,6 +1,6 @@
 """Options that several commands share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from functools import partial, wraps
 from pathlib import Path
@@ -44,6 +44,32 @@ suite = click.option(
     "--suite",
     metavar="NAME",
     help="Suite of tasks, besides those of --tasks (bench suites list). Default: none.",
+)
+
+
+def _probe_names(
+    _context: click.Context, _parameter: click.Parameter, given: Sequence[str]
+) -> tuple[str, ...]:
+    """The names of probes, of flags or of a sweep file, each once."""
+    from bench.errors import there_are
+    from bench.scoring.probing import PROBES
+
+    names = [name.strip() for value in given for name in value.split(",") if name.strip()]
+    for name in names:
+        if name not in PROBES:
+            raise UsageError(f"--probe: no probe is named '{name}'{there_are(name, PROBES)}")
+    return tuple(name for name in PROBES if name in names)
+
+
+probes = click.option(
+    "--probe",
+    "probes",
+    multiple=True,
+    callback=_probe_names,
+    metavar="NAMES",
+    help="Also ask changed questions, which show what the accuracy means. order: all rotations of the "
+    "options. question: the options without the question. nota: the right option replaced. Separate several "
+    "with commas. Default: the task's.",
 )
 data_dir = click.option(
     "--data-dir",

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from bench.inputs.task import TaskFile
     from bench.sweeps.events import Terms
     from bench.sweeps.executor import ExecutorKind
-    from bench.types import LimitOrder
+    from bench.types import LimitOrder, ProbeName
 
 NOTHING_COULD_RUN = 5
 
@@ -140,6 +140,7 @@ def _sweep_file(context: click.Context, _parameter: click.Parameter, path: Path 
     default=False,
     help="Also measure the latency of 20 items one at a time: p50 and p95 in seconds. Default: no.",
 )
+@options.probes
 @options.offline
 @click.option(
     "--strict", is_flag=True, help="Fail if a model or a task is not on this machine. Default: skip it."
@@ -170,6 +171,7 @@ def run(
     executor: "ExecutorKind",
     timeout: float | None,
     latency: bool,
+    probes: "tuple[ProbeName, ...]",
     dry_run: bool,
     permissions: options.Permissions,
     as_json: bool,
@@ -187,7 +189,7 @@ def run(
     from bench.sweeps.events import Terms
 
     settings = Settings(limit, seed, permissions.trust, permissions.allow_code, limit_order)
-    terms = Terms(fresh=fresh, timeout=timeout, jobs=jobs, latency=latency)
+    terms = Terms(fresh=fresh, timeout=timeout, jobs=jobs, latency=latency, probes=probes)
     variants = choices.variants(sweep.variants if sweep else ())
     cells = _planned(selection, variants, settings)
     if dry_run:

@@ -229,9 +229,11 @@ def shared_length(a: Tokens, b: Tokens) -> int:
 def joined(encoded: Sequence[Encoded]) -> Encoded:
     """Several requests of a decoder-only model as one: their stems' common beginning is run once.
 
-    The request is that of the first, with the sets of all; `alike` is left out.
+    The request is that of the first, with the sets of all; `alike` is left out. A single one stays as it is.
     """
-    stem = common_prefix([one.tree for one in encoded]) if len(encoded) > 1 else encoded[0].tree.stem
+    if len(encoded) == 1:
+        return encoded[0]
+    stem = common_prefix([one.tree for one in encoded])
     cut = len(stem)
     branches = tuple(
         tuple(

@@ -7,7 +7,7 @@ from pydantic import Field, create_model
 
 from bench.config import Strict, read_yaml
 from bench.inputs.choices import Choices, choices_model
-from bench.types import LimitOrder
+from bench.types import LimitOrder, ProbeName
 
 
 class Sweep(Strict):
@@ -27,6 +27,7 @@ class Sweep(Strict):
     jobs: Annotated[int, Field(ge=1, le=64)] | None = None
     timeout: Annotated[float, Field(gt=0)] | None = None
     latency: bool | None = None
+    probes: tuple[ProbeName, ...] | None = None
 
 
 def read_sweep(path: Path) -> Sweep:

@@ -20,7 +20,7 @@ from bench.inputs.task_values import (
     SystemText,
     checked_template,
 )
-from bench.types import ViewName
+from bench.types import ProbeName, ViewName
 from bench.views import VIEWS
 
 
@@ -72,6 +72,7 @@ class Task(Strict):
     exemplar_choice: Shown = "fixed"
     exemplars_within: Literal["group"] | None = None
     metrics: tuple[MetricName, ...] = ("accuracy", "macro_f1")
+    probes: tuple[ProbeName, ...] = ()
 
     @model_validator(mode="before")
     @classmethod

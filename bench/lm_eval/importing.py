@@ -27,9 +27,11 @@ from bench.lm_eval.files import (
     wrong,
 )
 from bench.lm_eval.mapping import NotTheSame, Target, as_ours
+from bench.results.cost import Cost, EngineFacts
+from bench.results.files import digest
 from bench.results.identity import folder_of
-from bench.results.result import Cost, DoneResult, EngineFacts
-from bench.results.store import begin, digest, find_run, records_bytes, write_run
+from bench.results.result import DoneResult
+from bench.results.store import begin, find_run, records_bytes, write_run
 from bench.scoring.metrics import measure
 from bench.scoring.record import ModelOutput, Record
 from bench.scoring.recording import ViewScores

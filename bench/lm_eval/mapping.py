@@ -15,9 +15,10 @@ from bench.inputs.prompts import NO_EXEMPLARS, Exemplars
 from bench.inputs.task import Task, TaskFile
 from bench.lm_eval.documents import all_texts
 from bench.lm_eval.files import Sample
+from bench.results.files import digest
 from bench.results.identity import identity
 from bench.results.result import CellFacts, DoneResult, split_facts, task_facts
-from bench.results.store import digest, records_bytes
+from bench.results.store import records_bytes
 from bench.scoring.asking import Asking, score_request
 from bench.scoring.metrics import installed_metrics, measure
 from bench.scoring.record import ModelOutput, Record

@@ -10,11 +10,12 @@ from types import MappingProxyType
 from typing import Any, cast
 
 from bench.errors import FileError
+from bench.results.files import PROBED, read_probed, read_records, read_result, read_verified
 from bench.results.identity import CANNOT_RUN, identity
-from bench.results.integrity import faults
+from bench.results.integrity import contradiction, faults
 from bench.results.journal import NAME, Unfinished, read_journal
+from bench.results.probe_figures import figures
 from bench.results.result import CannotRunResult, CellFacts, DoneResult, FailedResult, Result
-from bench.results.store import read_records, read_result, read_verified
 from bench.scoring.metrics import Metrics, installed_metrics, measure
 from bench.scoring.record import Record
 from bench.types import Texts
@@ -117,6 +118,7 @@ def check(results: Path) -> Iterator[tuple[Path, str]]:
                 yield folder / "records.jsonl", error.mistakes[0].text
             else:
                 yield from _check_done(folder, entry.result, records)
+                yield from _check_probes(folder, entry.result, records)
                 # By text, because a mirror may number them differently. Stripped runs have no texts.
                 questions = frozenset(record.question for record in records)
                 key = entry.result.cell.data["test"].sha256, entry.result.cell.part, entry.result.texts
@@ -146,6 +148,26 @@ def _check_done(folder: Path, result: DoneResult, records: Sequence[Record]) -> 
     yield from ((folder / "records.jsonl", text) for text in faults(result.cell, records))
     if records and result.metrics.statuses:  # older versions stored fewer metrics
         yield from ((folder / "result.json", text) for text in _differences(result.metrics, records))
+
+
+def _check_probes(folder: Path, result: DoneResult, records: Sequence[Record]) -> Iterator[tuple[Path, str]]:
+    try:
+        probed = read_probed(folder, result)
+    except FileError as error:
+        yield folder / PROBED, error.mistakes[0].text
+        return
+    if result.probes is None or result.probes.inapplicable:
+        return
+    answers = {record.question_id: record for record in records}
+    for line, record in enumerate(probed, start=1):
+        if record.question_id not in answers or not record.asked:
+            yield folder / PROBED, f"line {line}: no changed form of a question of the run"
+        elif text := contradiction(record, result.cell):
+            yield folder / PROBED, f"line {line}, {record.question_id}, {record.asked}: {text}"
+    stored = result.probes.model_dump(include={"order", "question", "nota"})
+    for key, value in figures(records, probed).items():
+        if not _same(stored[key], value.model_dump() if value else None):
+            yield folder / "result.json", f"probes.{key}: not what its records give"
 
 
 def _differences(stored: Metrics, records: Sequence[Record]) -> Iterator[str]:

@@ -36,11 +36,11 @@ def faults(cell: CellFacts, records: Sequence[Record]) -> Iterator[str]:
     if repeated := sorted(id_ for id_, count in counts.items() if count > 1):
         yield f"answered more than once: {', '.join(repeated[:3])}"
     for line, record in enumerate(records, start=1):
-        if text := _contradiction(record, cell):
+        if text := contradiction(record, cell):
             yield f"line {line}, {record.question_id}: {text}"
 
 
-def _contradiction(record: Record, cell: CellFacts) -> str:
+def contradiction(record: Record, cell: CellFacts) -> str:
     """The contradiction in a record, "" for none."""
     answer = record.model_output.final_answer
     letters = tuple(record.letters)

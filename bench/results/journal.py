@@ -17,8 +17,10 @@ from typing import Any, Literal, cast
 from pydantic import Field, ValidationError
 
 from bench.config import Strict
+from bench.results.files import check_not_newer
+from bench.results.probe_figures import by_change
 from bench.results.result import SCHEMA_VERSION, CellFacts
-from bench.results.store import LOCKS, check_not_newer, make_folder, write_whole, writing
+from bench.results.store import LOCKS, make_folder, write_whole, writing
 from bench.results.upgrade import upgrade_cell
 from bench.scoring.record import Record
 from bench.types import Item
@@ -41,13 +43,17 @@ class Head(Strict):
 
 
 class Batch(Strict):
-    """`seconds` is wall time since the end of the previous batch, or since scoring started."""
+    """`seconds` is wall time since the end of the previous batch, or since scoring started.
+
+    A batch of changed questions has these in `probed`, and no other records.
+    """
 
     records: tuple[Record, ...]
     batch_tokens: int | None
     seconds: float
     peak_memory_bytes: int | None
     joules: float | None = None
+    probed: tuple[Record, ...] = Field(default=(), exclude_if=lambda probed: not probed)
     server: str = Field(default="", exclude_if=lambda server: not server)
     """What the server said of the model, where one answered; answers of another model are not kept."""
 
@@ -63,6 +69,11 @@ class Unfinished:
     def records(self) -> dict[str, Record]:
         """By question id."""
         return {record.question_id: record for batch in self.batches for record in batch.records}
+
+    @property
+    def probed(self) -> dict[tuple[str, str], Record]:
+        """The records of changed questions, by (question id, how it was changed)."""
+        return by_change(record for batch in self.batches for record in batch.probed)
 
 
 def read_journal(path: Path) -> Unfinished | None:
@@ -87,14 +98,15 @@ def _upgraded(raw: object) -> object:
 
 def _batches(lines: Sequence[bytes]) -> Iterator[Batch]:
     """The batches of the valid lines, without those that repeat a question."""
-    seen: set[str] = set()
+    seen: set[tuple[str, str]] = set()
     for line in lines:
         try:
             batch = Batch.model_validate_json(line)
         except ValidationError:
             continue
-        ids = {record.question_id for record in batch.records}
-        if len(ids) == len(batch.records) and seen.isdisjoint(ids):
+        records = (*batch.records, *batch.probed)
+        ids = by_change(records).keys()
+        if len(ids) == len(records) and seen.isdisjoint(ids):
             seen |= ids
             yield batch
 
@@ -110,7 +122,7 @@ def start_or_resume(results: Path, folder: Path, head: Head, items: Sequence[Ite
     unfinished = Unfinished(head, ())
     if before and _can_resume(before.head, head):
         asked = {item.id: item for item in items}
-        kept = tuple(batch for batch in before.batches if all(_is_valid(r, asked) for r in batch.records))
+        kept = tuple(batch for batch in before.batches if _is_of(batch, asked))
         stops = before.head.stops + (1 if kept else 0)
         unfinished = Unfinished(before.head.model_copy(update={"stops": stops}), kept)
     with writing(results / folder):
@@ -140,6 +152,12 @@ def _write(path: Path, unfinished: Unfinished) -> None:
 def _can_resume(before: Head, now: Head) -> bool:
     """Whether a journal is of the same cell and machine; a fresh run resumes only one that was fresh too."""
     return (before.cell.id, before.machine) == (now.cell.id, now.machine) and before.fresh >= now.fresh
+
+
+def _is_of(batch: Batch, asked: dict[str, Item]) -> bool:
+    """Whether a batch's records are of the asked questions."""
+    known = all(record.question_id in asked for record in batch.probed)
+    return known and all(_is_valid(record, asked) for record in batch.records)
 
 
 def _is_valid(record: Record, asked: dict[str, Item]) -> bool:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from bench.results.check import Entry, entries
+from bench.results.files import PROBED
 from bench.results.journal import NAME, is_locked, lock_cell
 from bench.results.result import CellFacts
 from bench.results.store import LOCKS, writing
@@ -63,7 +64,7 @@ def remove(results: Path, entry: Entry, kinds: Iterable[Kind]) -> None:
     """
     folder = results / entry.folder
     only_journal = entry.done and set(kinds) == {"unfinished"}
-    names = [NAME] if only_journal else ["result.json", "records.jsonl", NAME]
+    names = [NAME] if only_journal else ["result.json", "records.jsonl", PROBED, NAME]
     lock = lock_cell(results, entry.cell.id) if entry.cell and (results / LOCKS).is_dir() else nullcontext()
     with lock, writing(folder):
         for name in names:

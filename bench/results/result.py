@@ -8,9 +8,11 @@ from pydantic import AfterValidator, Field, TypeAdapter, model_validator
 from bench.config import Name, Strict
 from bench.inputs.model_card import ModelCard
 from bench.inputs.odd_rows import OddKind, OddRows, odd_warnings
+from bench.results.cost import Cost, EngineFacts
+from bench.results.probes import Probes
 from bench.results.variant import Variant
 from bench.scoring.metrics import Metrics
-from bench.types import CacheShape, LimitOrder, Role, ServerFacts, Texts, ViewName
+from bench.types import LimitOrder, Role, ServerFacts, Texts, ViewName
 
 if TYPE_CHECKING:
     from bench.inputs.data import Split
@@ -124,69 +126,6 @@ class CellFacts(Strict):
         return self
 
 
-class Latency(Strict):
-    """Seconds per question: the median and the 95th percentile over `questions` questions."""
-
-    questions: int
-    p50: float
-    p95: float
-    seconds: tuple[float, ...] = Field(default=(), exclude_if=lambda seconds: not seconds)
-    """Those of each question, ascending; only where questions were asked alone, and not in older files."""
-
-
-class Cost(Strict):
-    """Measured during scoring. None is unknown or does not apply, never zero.
-
-    A run that was interrupted and resumed has the sum of its times and the highest of its peaks.
-    """
-
-    load_seconds: float | None
-    scoring_seconds: float | None
-    items_per_second: float | None
-    prompt_tokens: int | None
-    tokens_per_second: float | None
-    new_tokens: int | None = None
-    peak_memory_bytes: int | None
-    peak_device_memory_bytes: int | None
-    weights_bytes: int | None
-    """On disk."""
-    model_bytes: int | None = None
-    """In memory; quantised weights with their scales."""
-    tower_bytes: int | None = Field(default=None, exclude_if=lambda size: size is None)
-    """What vision and audio towers take of `model_bytes`. Without any, it is not in the file."""
-    batched: Latency | None = None
-    """A question's share of its batch's time."""
-    alone: Latency | None = None
-    """Questions asked one at a time, after scoring; None without `--latency`."""
-    joules: float | None = None
-    joules_note: str = ""
-    """The counters that were read, or the reason why there is no number."""
-
-
-class EngineFacts(Strict):
-    """`path` is `packed`, `shared`, `plain` or ""; `batch_tokens` is the size of the last batch in tokens.
-
-    `pickle` and `code` are whether the weights were pickles, or ran their own code. `positions` are those
-    that the model was made for, where prompts were longer; else it is not in the file. `cache` are the
-    keys and values that the model keeps, in runs that keep them: with exemplars or written replies.
-    """
-
-    path: str
-    batch_tokens: int | None
-    pickle: bool = False
-    code: bool = False
-    positions: int | None = Field(default=None, exclude_if=lambda positions: positions is None)
-    cache: CacheShape | None = Field(default=None, exclude_if=lambda cache: cache is None)
-    weight_bits: float | None = Field(default=None, exclude_if=lambda bits: bits is None)
-    """Bits that a weight takes on average in a GGUF file that is used as it is."""
-    tokens: str = Field(default="", exclude_if=lambda tokens: not tokens)
-    """A sentence on prompts of which another library makes other tokens, with an example."""
-    build: str = Field(default="", exclude_if=lambda build: not build)
-    """The instruction sets and back ends of the library's build, where they are chosen when it is built."""
-    limits: tuple[str, ...] = Field(default=(), exclude_if=lambda limits: not limits)
-    """What a server could not give, a sentence each."""
-
-
 def _date(text: str) -> str:
     if text:
         datetime.fromisoformat(text)
@@ -260,6 +199,8 @@ class DoneResult(_OfCell, Strict):
     engine: EngineFacts
     provenance: Provenance
     records_sha256: str
+    probes: Probes | None = Field(default=None, exclude_if=lambda probes: probes is None)
+    """What changed prompts showed; where none were asked, it is not in the file."""
     texts: Texts = "full"
     imported: str = ""
     """The other program that made the run, and its version; "" for SLM Bench."""

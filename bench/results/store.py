@@ -1,33 +1,31 @@
 """Reading and writing the files of runs; each is written as a whole or not at all."""
 
 import errno
-import hashlib
-import json
 import os
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
 
-from pydantic import ValidationError
-
-from bench.errors import BenchError, FileError, Mistake, UsageError
-from bench.folders import display
+from bench.errors import BenchError, FileError, UsageError
+from bench.results.files import PROBED, NewerFile, read_probed, read_records, read_result
 from bench.results.integrity import check_records
-from bench.results.result import RESULT, SCHEMA_VERSION, DoneResult, Result, Unsuccessful
-from bench.results.upgrade import upgrade_record, upgrade_result
+from bench.results.result import DoneResult, Result, Unsuccessful
 from bench.scoring.metrics import installed_metrics, measure
 from bench.scoring.record import Record
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run on disk; `folder` is relative to the results folder."""
+    """A run on disk; `folder` is relative to the results folder.
+
+    `probed` are the records of changed questions.
+    """
 
     folder: Path
     result: Result
     records: tuple[Record, ...]
+    probed: tuple[Record, ...] = ()
 
 
 LOCKS = ".locks"
@@ -96,22 +94,19 @@ def records_bytes(records: Sequence[Record]) -> bytes:
     return b"".join(record.model_dump_json().encode() + b"\n" for record in records)
 
 
-def digest(data: bytes) -> str:
-    """SHA-256, hex."""
-    return hashlib.sha256(data).hexdigest()
-
-
 def write_run(
     results: Path,
     folder: Path,
     result: Result,
     records: bytes | None,
+    probed: bytes | None = None,
     *,
     unless: Callable[[], bool] | None = None,
 ) -> None:
     """Write the summary, and the records if any, under a lock that other sweeps wait for.
 
-    Nothing is written if `unless()`, called with the lock, is true. Raises a StoreError.
+    `probed` are the records of changed questions; those of an earlier run go with its records. Nothing is
+    written if `unless()`, called with the lock, is true. Raises a StoreError.
     """
     from filelock import FileLock
 
@@ -119,19 +114,24 @@ def write_run(
         make_folder(results, folder)
         with FileLock(results / ".lock"):
             if unless is None or not unless():
-                files = {"result.json": result.model_dump_json(indent=1).encode() + b"\n"}
-                files = files if records is None else {"records.jsonl": records} | files
-                write_whole({results / folder / name: data for name, data in files.items()})
+                summary = result.model_dump_json(indent=1).encode() + b"\n"
+                files = {"records.jsonl": records, PROBED: probed, "result.json": summary}
+                write_whole({results / folder / name: data for name, data in files.items() if data})
+                if records and not probed:
+                    (results / folder / PROBED).unlink(missing_ok=True)
 
 
-def rewrite(results: Path, folder: Path, result: DoneResult) -> None:
-    """Replace the summary of a run, unless its records have changed since; raises a StoreError."""
+def rewrite(results: Path, folder: Path, result: DoneResult, probed: bytes | None = None) -> None:
+    """Replace the summary of a run, and the records of its probes where they are given.
+
+    Nothing is written where its records have changed since. Raises a StoreError.
+    """
 
     def changed() -> bool:
         now = read_result(results / folder / "result.json")
         return not isinstance(now, DoneResult) or now.records_sha256 != result.records_sha256
 
-    write_run(results, folder, result, None, unless=changed)
+    write_run(results, folder, result, None, probed, unless=changed)
 
 
 def make_folder(results: Path, folder: Path) -> None:
@@ -188,28 +188,6 @@ def forget_failure(results: Path, folder: Path) -> None:
                 path.parent.rmdir()
 
 
-class NewerFile(FileError):
-    """A file with a newer schema than this version knows."""
-
-
-def check_not_newer(path: Path, *, first_line: bool = False) -> None:
-    """Raises a NewerFile for a newer schema; a missing or damaged file passes."""
-    try:
-        data = path.read_bytes()
-        raw: object = json.loads(data.partition(b"\n")[0] if first_line else data)
-    except (OSError, ValueError, RecursionError):
-        return
-    _check_version(raw, display(path))
-
-
-def _check_version(raw: object, file: str) -> None:
-    version = cast("dict[str, object]", raw).get("schema_version") if isinstance(raw, dict) else None
-    if isinstance(version, int) and version > SCHEMA_VERSION:
-        schemas = f"schema {version}, this one reads {SCHEMA_VERSION}"
-        text = f"written by a newer version ({schemas}); update SLM Bench"
-        raise NewerFile([Mistake(file, 0, "schema_version", text)])
-
-
 def read_results(results: Path) -> Iterator[DoneResult]:
     """The summaries of finished runs, sorted by path; records are not read or checked."""
     for path in sorted(results.rglob("result.json")):
@@ -217,56 +195,6 @@ def read_results(results: Path) -> Iterator[DoneResult]:
             result = read_result(path)
             if isinstance(result, DoneResult):
                 yield result
-
-
-def read_result(path: Path) -> Result:
-    """Read a result file of this or an older version; raises a FileError where it is not valid."""
-    file = display(path)
-    try:
-        raw: object = json.loads(path.read_bytes())
-        json.dumps(raw, ensure_ascii=False).encode()  # refuses lone surrogates, such as \ud800
-    except OSError as error:
-        raise FileError([Mistake(file, 0, "", error.strerror or "unreadable")]) from error
-    except (ValueError, RecursionError) as error:
-        raise FileError([Mistake(file, 0, "", f"not JSON: {error}")]) from error
-    _check_version(raw, file)
-    try:
-        return RESULT.validate_python(
-            upgrade_result(cast("dict[str, Any]", raw)) if isinstance(raw, dict) else raw, strict=False
-        )
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"]))
-        raise FileError([Mistake(file, 0, key, f"not a result file: {first['msg']}")]) from error
-    except (KeyError, TypeError, AttributeError) as error:  # from upgrading an older file
-        raise FileError([Mistake(file, 0, "", f"not a result file: {error!r}")]) from error
-
-
-def read_records(path: Path, result: DoneResult) -> tuple[Record, ...]:
-    """The records of a finished run; raises a FileError when they are not those of its summary."""
-    data = read_verified(path, result.records_sha256)
-    try:
-        records = tuple(Record.model_validate_json(line) for line in data.splitlines())
-    except ValidationError as error:
-        text = f"not a record: {error.errors()[0]['msg']}"
-        raise FileError([Mistake(display(path), 0, "", text)]) from error
-    view = result.cell.task.view
-    if not result.cell.model.is_baseline or view not in result.metrics.views:
-        return records
-    return tuple(upgrade_record(record, view) for record in records)
-
-
-def read_verified(path: Path, expected_sha256: str) -> bytes:
-    """The contents of `records.jsonl`; raises a FileError when their digest is another."""
-    file = display(path)
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise FileError([Mistake(file, 0, "", error.strerror or "unreadable")]) from error
-    if digest(data) != expected_sha256:
-        text = "not the records that result.json was made from; run the cell again"
-        raise FileError([Mistake(file, 0, "", text)])
-    return data
 
 
 def read_runs(results: Path) -> Iterator[Run | FileError]:
@@ -289,4 +217,4 @@ def read_run(results: Path, path: Path) -> Run:
     if not result.metrics.statuses:  # older versions stored fewer metrics
         metrics = measure(records, installed_metrics(result.metrics.values))
         result = result.model_copy(update={"metrics": metrics})
-    return Run(folder, result, records)
+    return Run(folder, result, records, read_probed(path.parent, result))

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench.errors import FileError, UsageError
+from bench.results.files import digest
 from bench.results.result import DoneResult
-from bench.results.store import Run, begin, digest, existing, find_run, read_runs, records_bytes, write_run
+from bench.results.store import Run, begin, existing, find_run, read_runs, records_bytes, write_run
 
 
 def strip(results: Path, out: Path, task: str | None = None) -> Iterator[str]:
@@ -32,8 +33,12 @@ def _copy(run: Run, out: Path) -> str:
         return f"there already: {out / run.folder}"
     begin(out)
     data = records_bytes([record.without_texts() for record in run.records])
-    changed = {"texts": "answers", "records_sha256": digest(data)}
-    write_run(out, run.folder, run.result.model_copy(update=changed), data)
+    changed: dict[str, object] = {"texts": "answers", "records_sha256": digest(data)}
+    probed = None
+    if run.result.probes is not None and run.probed:
+        probed = records_bytes([record.without_texts() for record in run.probed])
+        changed["probes"] = run.result.probes.model_copy(update={"records_sha256": digest(probed)})
+    write_run(out, run.folder, run.result.model_copy(update=changed), data, probed)
     return f"copied: {out / run.folder}"
 
 

@@ -37,6 +37,17 @@ def score_request(asking: Asking, item: Item, render: Render) -> ScoreRequest:
     return ScoreRequest(item, prompt, sets, templated=asking.style == "chat", beginning=group)
 
 
+def letters_request(asking: Asking, item: Item, shown: Item, render: Render) -> ScoreRequest:
+    """Score the letters alone after the prompt of `shown`, a changed form of the item.
+
+    Exemplars are those of the item itself.
+    """
+    prompt = _prompt(asking, asking.task.template, item, render, shown)
+    sets = (_continuations(asking, prompt, shown.letters),)
+    group = item.group if asking.exemplars.within else ""
+    return ScoreRequest(shown, prompt, sets, templated=asking.style == "chat", beginning=group)
+
+
 def bare_requests(asking: Asking, items: Sequence[Item], render: Render) -> list[ScoreRequest]:
     """Score each option's text after the bare answer cue: each distinct text once, as a set of its own.
 
@@ -97,8 +108,9 @@ def generate_request(asking: Asking, generate: Generate, item: Item, render: Ren
     )
 
 
-def _prompt(asking: Asking, template: Template, item: Item, render: Render) -> str:
-    exemplars = asking.exemplars.of(item)
+def _prompt(asking: Asking, template: Template, item: Item, render: Render, shown: Item | None = None) -> str:
+    """The prompt that asks the item, or `shown` in its place, after the item's exemplars."""
+    exemplars, shown = asking.exemplars.of(item), shown or item
     if asking.style == "chat":
-        return render(chat_messages(template, exemplars, item))
-    return plain_prompt(template, exemplars, item)
+        return render(chat_messages(template, exemplars, shown))
+    return plain_prompt(template, exemplars, shown)

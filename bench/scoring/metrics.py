@@ -79,7 +79,7 @@ def measure(records: Sequence[Record], metrics: Mapping[str, Compute]) -> Metric
         truth=dict(sorted(truth.items())),
         unread=unread,
         statuses={status: statuses[status] for status in sorted(statuses)},
-        views={view: _rate(_count_right(records, given), len(records)) for view, given in answers.items()},
+        views={view: rate(_count_right(records, given), len(records)) for view, given in answers.items()},
         disagreements=tuple(
             Disagreement(views=pair, items=_count_different(answers[pair[0]], answers[pair[1]]))
             for pair in combinations(answers, 2)
@@ -91,10 +91,11 @@ def _group(records: Sequence[Record], metrics: Mapping[str, Compute]) -> Group:
     truth = [record.answer_gt for record in records]
     answers = [record.model_output.final_answer for record in records]
     values = {name: compute(truth, answers) for name, compute in metrics.items()}
-    return Group(accuracy=_rate(sum(record.is_correct for record in records), len(records)), values=values)
+    return Group(accuracy=rate(sum(record.is_correct for record in records), len(records)), values=values)
 
 
-def _rate(correct: int, total: int) -> Rate:
+def rate(correct: int, total: int) -> Rate:
+    """The share with its interval."""
     interval = wilson(correct, total)
     return Rate(correct=correct, total=total, value=correct / total, low=interval.low, high=interval.high)
 

@@ -48,6 +48,8 @@ class Record(Strict):
     """Number of generated tokens, in all samples."""
     samples: tuple[str | None, ...] = ()
     """The answers of all samples where there are several, else empty."""
+    asked: str = Field(default="", exclude_if=lambda asked: not asked)
+    """How the question was changed for a probe, such as "rotation 1"; "" for the run's own questions."""
     bounded: str = Field(default="", exclude_if=lambda letters: not letters)
     """The letters that a server did not list: their scores are upper bounds. Without any, not in the file."""
 

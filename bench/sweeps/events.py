@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from bench.results.result import CannotRunResult, DoneResult, FailedResult
 from bench.tuning.job import Prepared, Step
+from bench.types import ProbeName
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,13 +12,14 @@ class Terms:
     """How cells are run; no term changes a cell's identity.
 
     `fresh` runs finished cells again, `timeout` is in seconds for each cell, `jobs` is how many cells
-    run side by side, and `latency` also asks questions one at a time.
+    run side by side, `latency` also asks questions one at a time, and `probes` also asks changed ones.
     """
 
     fresh: bool = False
     timeout: float | None = None
     jobs: int = 1
     latency: bool = False
+    probes: tuple[ProbeName, ...] = ()
 
 
 DEFAULT_TERMS = Terms()

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 from bench.cells.cell import Cell
 from bench.engines.engine import Engine
 from bench.evaluate import evaluate
-from bench.results.result import Latency
+from bench.results.cost import Latency
 
 ALONE = 20
 """The number of questions to time; the first is also asked before, untimed, as a warm-up."""

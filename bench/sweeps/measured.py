@@ -1,18 +1,30 @@
 """What is measured of a run: its cost, and facts of the engine that answered."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from bench.cells.cell import Cell
 from bench.engines.engine import Engine, WithBuild, WithCache, WithPositions, WithServer, WithTowers
 from bench.engines.memory import peak_device_memory_bytes, peak_memory_bytes
 from bench.inputs.weights import Weights
+from bench.results.cost import Cost, EngineFacts
 from bench.results.journal import Batch
-from bench.results.result import Cost, EngineFacts
 from bench.scoring.record import Record
 from bench.sweeps.energy import describe_counters
 from bench.sweeps.events import Terms
 from bench.sweeps.latency import latency
 from bench.types import ServerFacts
+
+
+@dataclass(slots=True)
+class Peaks:
+    """The peak memory of the process and on its accelerator, in bytes, when it was last read."""
+
+    host: int | None = None
+    device: int | None = None
+
+    def read(self, engine: Engine) -> None:
+        self.host, self.device = peak_of(engine), peak_device_memory_bytes()
 
 
 def engine_facts(
@@ -45,6 +57,7 @@ def cost_of(
     server: ServerFacts | None,
     batches: Sequence[Batch],
     loaded: float,
+    peaks: Peaks,
     terms: Terms,
 ) -> Cost:
     """The cost of scoring, without prompts that did not fit the model. `server` is the one that answered."""
@@ -52,7 +65,7 @@ def cost_of(
     seconds = sum(batch.seconds for batch in batches)
     new_tokens = _total([record.new_tokens or (None if record.completion else 0) for record in scored])
     tokens = _total([record.prompt_tokens for record in scored])
-    peaks = [batch.peak_memory_bytes for batch in batches] + [peak_of(engine)]
+    host = [batch.peak_memory_bytes for batch in batches] + [peaks.host]
     joules = [batch.joules for batch in batches]
     elsewhere = server is not None and not server.runs_here
     return Cost(
@@ -62,8 +75,8 @@ def cost_of(
         prompt_tokens=tokens,
         tokens_per_second=tokens / seconds if tokens else None,
         new_tokens=new_tokens or None,
-        peak_memory_bytes=None if elsewhere else max((peak for peak in peaks if peak), default=None),
-        peak_device_memory_bytes=None if server else peak_device_memory_bytes(),
+        peak_memory_bytes=None if elsewhere else max((peak for peak in host if peak), default=None),
+        peak_device_memory_bytes=None if server else peaks.device,
         weights_bytes=weights.bytes if weights else None,
         model_bytes=engine.model_bytes,
         tower_bytes=engine.tower_bytes if isinstance(engine, WithTowers) else None,

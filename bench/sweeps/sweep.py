@@ -8,15 +8,18 @@ from pathlib import Path
 
 from bench.cells.cell import CannotRun, Cell, NeedsTuning, Planned, Runnable
 from bench.errors import BenchError
+from bench.results.files import check_not_newer
 from bench.results.identity import CANNOT_RUN
 from bench.results.journal import NAME, is_locked
 from bench.results.result import CannotRunResult, DoneResult, FailedResult, Result
-from bench.results.store import begin, check_not_newer, find_run, forget_failure, rewrite
+from bench.results.store import begin, find_run, forget_failure, rewrite
 from bench.scoring.metrics import load_metrics, measure
 from bench.sweeps import events
 from bench.sweeps.events import Busy, Event, Last, Skipped, Terms
 from bench.sweeps.executor import Executor, ExecutorKind
-from bench.sweeps.work import cannot_run, lacks_latency
+from bench.sweeps.finishing import lacks_latency
+from bench.sweeps.probe_run import lacking
+from bench.sweeps.work import cannot_run
 
 Watch = Callable[[Planned, Event], None]
 """Called with every event of a sweep, in the sweep's thread."""
@@ -113,7 +116,8 @@ def _skipped(cell: Runnable, results: Path, terms: Terms) -> Skipped | None:
     if isinstance(cell, NeedsTuning) or terms.fresh:
         return None
     result = _finished_result(cell, results)
-    if result is None or lacks_latency(result, terms) or (results / cell.folder / NAME).is_file():
+    lacks = result is None or lacks_latency(result, terms) or lacking(cell, result, terms)
+    if result is None or lacks or (results / cell.folder / NAME).is_file():
         return None
     forget_failure(results, cell.folder.parent / CANNOT_RUN)
     return Skipped(result)

@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,27 +25,20 @@ from bench.engines.kinds import open_engine, prepare
 from bench.errors import BenchError, named_line
 from bench.evaluate import evaluate, renderer
 from bench.results import journal
+from bench.results.files import digest
 from bench.results.identity import CANNOT_RUN
-from bench.results.journal import Batch, CellLocked, Head, Unfinished
-from bench.results.machine import machine_of, this_machine
+from bench.results.journal import Batch, CellLocked, Unfinished
 from bench.results.provenance import provenance
 from bench.results.result import CannotRunResult, DoneResult, FailedResult, task_facts
-from bench.results.store import (
-    StoreError,
-    digest,
-    find_run,
-    forget_failure,
-    records_bytes,
-    rewrite,
-    write_run,
-)
+from bench.results.store import StoreError, find_run, forget_failure, records_bytes, write_run
 from bench.scoring.asking import score_request
 from bench.scoring.metrics import load_metrics, measure
-from bench.scoring.record import Record
 from bench.sweeps.energy import Meter
 from bench.sweeps.events import BeyondPositions, Blocked, Busy, Loading, Note, Progress, Skipped, Terms
-from bench.sweeps.latency import ask_alone, latency
-from bench.sweeps.measured import cost_of, engine_facts, peak_of
+from bench.sweeps.finishing import Finished, finish, head_of, with_more
+from bench.sweeps.measured import Peaks, cost_of, engine_facts
+from bench.sweeps.probe_run import askable, wanted
+from bench.types import ProbeName
 from bench.wording import size
 
 COMPARED = 100
@@ -74,11 +68,7 @@ def _result(cell: Cell, results: Path, terms: Terms, events: Any) -> DoneResult 
         run = None if terms.fresh else find_run(results, cell.folder, cell.facts.id)
         if run is None or not isinstance(run.result, DoneResult):
             return _score(cell, results, terms, events)
-        journal.forget(results, cell.folder)  # a run was finished, by another sweep or just before a kill
-        if not lacks_latency(run.result, terms):
-            return Skipped(run.result)
-        engine = open_engine(cell.opening, prepare(cell.opening.card, cell.weights))
-        return _with_latency(cell, results, run.result, engine, run.records)
+        return with_more(cell, results, run.result, run.records, terms, events)
     except (BrokenPipeError, StoreError):
         raise
     except BenchError as error:
@@ -121,10 +111,7 @@ def cannot_run(cell: CannotRun, results: Path) -> CannotRunResult:
 
 
 def _score(cell: Cell, results: Path, terms: Terms, events: Any) -> DoneResult:
-    # The number of jobs sets the number of threads, which changes rounding in 16 bits.
-    machine = f"{this_machine()}, {terms.jobs} side by side"
-    head = Head(cell=cell.facts, machine=machine, fresh=terms.fresh)
-    before = journal.start_or_resume(results, cell.folder, head, cell.items)
+    before = journal.start_or_resume(results, cell.folder, head_of(cell, terms), cell.items)
     events.send(Loading(len(before.records), len(cell.items), cell.slug))
     metrics = load_metrics(cell.task.metrics, cell.home)
     weights = prepare(cell.opening.card, cell.weights)
@@ -134,18 +121,23 @@ def _score(cell: Cell, results: Path, terms: Terms, events: Any) -> DoneResult:
     other_tokens = _other_tokens(cell, engine)
     _send_notes(events, other_tokens, engine)
     before = _of_this_server(cell, results, before, engine, events)
-    batches = [*before.batches, *_batches(cell, engine, before, results, events)]
+    probes = askable(cell, wanted(cell, terms))
+    peaks = Peaks()
+    batches = [*before.batches, *_batches(cell, engine, before, probes, peaks, results, events)]
     by_id = {record.question_id: record for batch in batches for record in batch.records}
     records = [by_id[item.id] for item in cell.items]
+    own, probed = ([batch for batch in batches if bool(batch.probed) is which] for which in (False, True))
     # Before the metrics, which must not count as costs of the model.
+    if not probed:
+        peaks.read(engine)
     server = engine.server_facts() if isinstance(engine, WithServer) else None
-    cost = cost_of(weights, engine, server, batches, loaded, terms)
+    cost = cost_of(weights, engine, server, own, loaded, peaks, terms)
     data = records_bytes(records)
     result = DoneResult(
         cell=cell.facts,
         metrics=measure(records, metrics),
         cost=cost,
-        engine=engine_facts(cell, weights, engine, batches, other_tokens),
+        engine=engine_facts(cell, weights, engine, own, other_tokens),
         provenance=provenance(
             jobs=terms.jobs,
             stops=before.head.stops,
@@ -155,12 +147,8 @@ def _score(cell: Cell, results: Path, terms: Terms, events: Any) -> DoneResult:
         records_sha256=digest(data),
     )
     write_run(results, cell.folder, result, data)
-    journal.forget(results, cell.folder)
     forget_failure(results, cell.folder.parent / CANNOT_RUN)
-    if terms.latency:
-        return _with_latency(cell, results, result, engine, records)
-    engine.close()
-    return result
+    return finish(cell, results, Finished(result, records, probed), engine, terms, events)
 
 
 def _send_notes(events: Any, other_tokens: str, engine: Engine) -> None:
@@ -192,50 +180,46 @@ def _other_tokens(cell: Cell, engine: Engine) -> str:
     return engine.compare_tokens([score_request(asking, item, render).prompt for item in items])
 
 
-def lacks_latency(result: DoneResult, terms: Terms) -> bool:
-    """Whether latency is asked for, missing, and can be measured on the machine of the other costs."""
-    server = result.provenance.server  # of one elsewhere the machine is unknown, and it does not matter
-    here = machine_of(result.provenance) == this_machine() or (server is not None and not server.runs_here)
-    return terms.latency and result.cost.alone is None and here
+def _batches(
+    cell: Cell,
+    engine: Engine,
+    before: Unfinished,
+    probes: Sequence[ProbeName],
+    peaks: Peaks,
+    results: Path,
+    events: Any,
+) -> Iterator[Batch]:
+    """Answer the open questions; each batch is on disk before its Progress is sent.
 
-
-def _with_latency(
-    cell: Cell, results: Path, result: DoneResult, engine: Engine, records: Sequence[Record]
-) -> DoneResult:
-    """Measure the latency of a finished run, and store it in the result."""
-    answered = {record.question_id for record in records if record.parse_status != "prompt_too_long"}
-    alone = latency(ask_alone(cell, engine, answered), kept=True)
-    cost = result.cost.model_copy(update={"alone": alone})
-    engine.close()
-    more = result.model_copy(update={"cost": cost})
-    rewrite(results, cell.folder, more)
-    return more
-
-
-def _batches(cell: Cell, engine: Engine, before: Unfinished, results: Path, events: Any) -> Iterator[Batch]:
-    """Answer the open questions; each batch is on disk before its Progress is sent."""
+    `peaks` are read until changed questions are asked: then they are no longer those of the questions alone.
+    """
     done = before.records.keys()
-    count = len(done)
+    count, probed = len(done), False
     meter = Meter()
-
-    def announce(tokens: int) -> None:
-        positions = engine.positions if isinstance(engine, WithPositions) else None
-        if positions is not None and tokens > positions:
-            events.send(BeyondPositions(tokens, positions))
-
-    for answered in evaluate(cell.asking, cell.items, engine, done, announce):
+    announce = partial(_announce, engine, events)
+    for answered in evaluate(cell.asking, cell.items, engine, done, announce, probes):
         seconds, joules = meter.lap()
-        peak = peak_of(engine)
+        probed = probed or bool(answered.probed)
+        if not probed:
+            peaks.read(engine)
         batch = Batch(
             records=answered.records,
+            probed=answered.probed,
             batch_tokens=answered.batch_tokens,
             seconds=seconds,
-            peak_memory_bytes=peak,
+            peak_memory_bytes=peaks.host,
             joules=joules,
             server=_answers_as(engine),
         )
         journal.append(results, cell.folder, batch)
         count += len(batch.records)
-        events.send(Progress(count, len(cell.items), peak))
+        events.send(Progress(count, len(cell.items), peaks.host))
         yield batch
         meter.begin()  # storing and reporting a batch is not a cost of the model
+
+
+def _announce(engine: Engine, events: Any, tokens: int) -> None:
+    """Say where the longest prompt, with what is to be written, is beyond the model's own positions."""
+    positions = engine.positions if isinstance(engine, WithPositions) else None
+    if positions is not None and tokens > positions:
+        events.send(BeyondPositions(tokens, positions))

@@ -29,7 +29,7 @@ from bench.board.limits import (
 from bench.errors import UsageError
 from bench.inputs.cards import all_cards
 from bench.results.answers import Answered
-from bench.results.result import Latency
+from bench.results.cost import Latency
 from bench.stats.intervals import wilson
 from bench.sweeps.latency import latency
 

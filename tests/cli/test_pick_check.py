@@ -10,8 +10,8 @@ import pytest
 from click.testing import Result
 
 from bench.cli.pick_check import questions_within
+from bench.results.files import read_result
 from bench.results.result import DoneResult
-from bench.results.store import read_result
 from conftest import ROOT
 
 Bench = Callable[..., Result]
@@ -74,8 +74,9 @@ def test_other_answers_and_a_limit_that_is_not_kept_do_not_hold(bench: Bench, co
 
 def forge(folder: Path, records: list[dict[str, Any]]) -> None:
     """Write these records and the summary that belongs to them, as this machine's, with an answer in 1 ms."""
+    from bench.results.files import digest
     from bench.results.provenance import provenance
-    from bench.results.store import digest, records_bytes, write_run
+    from bench.results.store import records_bytes, write_run
     from bench.scoring.metrics import installed_metrics, measure
     from bench.scoring.record import Record
 

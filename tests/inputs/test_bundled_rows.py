@@ -7,8 +7,8 @@ import pytest
 import yaml
 from click.testing import Result
 
+from bench.results.files import read_result
 from bench.results.result import SplitFacts
-from bench.results.store import read_result
 from conftest import ITEMS, TRAIN, write_lines
 
 Bench = Callable[..., Result]

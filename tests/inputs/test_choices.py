@@ -22,7 +22,7 @@ from bench.errors import BenchError, UsageError
 from bench.inputs.cards import CardFile
 from bench.inputs.choices import Choices, choices_model, flag, flags_of
 from bench.inputs.task import read_task
-from bench.results.store import read_result
+from bench.results.files import read_result
 from conftest import TASK
 from outside import install as install_package
 from tiny import save_causal, tiny_card

@@ -10,8 +10,8 @@ from click.testing import Result
 from bench.cli.results import KINDS as COMMANDED
 from bench.results import journal
 from bench.results.check import check, entries
+from bench.results.files import digest
 from bench.results.prune import KINDS
-from bench.results.store import digest
 from bench.sweeps.events import Skipped
 from conftest import ROOT
 from played import cell_of, fake_card, journal_of, run_to_end, sweep

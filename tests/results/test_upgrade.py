@@ -10,10 +10,10 @@ import pytest
 from click.testing import Result
 
 from bench.inputs.model_card import ProgramSource
+from bench.results.files import read_result
 from bench.results.identity import identity
 from bench.results.journal import NAME, read_journal
 from bench.results.result import CannotRunResult, CellFacts
-from bench.results.store import read_result
 from bench.results.upgrade import upgrade_result
 from played import add_fake, cell_of, fake_card, journal_of
 

@@ -22,9 +22,10 @@ from bench.inputs.choices import Choices
 from bench.inputs.task import read_task
 from bench.inputs.tasks import find_tasks
 from bench.inputs.weights import Trust
+from bench.results.files import read_records, read_result
 from bench.results.identity import identity
 from bench.results.result import SCHEMA_VERSION, DoneResult, FailedResult
-from bench.results.store import Run, check_writable, read_records, read_result, read_runs
+from bench.results.store import Run, check_writable, read_runs
 from bench.scoring.metrics import installed_metrics, measure
 from bench.sweeps.events import Loading, Retry, Skipped, Terms
 from bench.sweeps.supervise import run_cell

@@ -13,7 +13,7 @@ from click.testing import Result
 
 from bench.inputs.cards import all_cards
 from bench.inputs.sweep_file import read_sweep
-from bench.results.store import read_result
+from bench.results.files import read_result
 from bench.sweeps.energy import Meter, describe_counters, rapl
 from conftest import ROOT
 from tiny import add_card, save_causal

@@ -1,0 +1,214 @@
+"""The records of a run and of its changed questions -> what the probes show."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.results.probes import Difference, Measured, Order, Replaced, UseOfQuestion
+from bench.scoring.metrics import Rate, rate
+from bench.scoring.probing import CHOICES_ONLY, WITHOUT_RIGHT
+from bench.scoring.record import Record
+from bench.stats import order
+from bench.stats.intervals import Interval
+from bench.stats.paired import paired
+from bench.types import LETTERS
+from bench.views import LETTER
+
+PRIOR_SHARE = 0.05
+"""The share of the questions, drawn by their ids, whose rotations give the letters' prior (as PriDe's)."""
+PRIOR_LEAST = 30
+"""All of them where they are fewer."""
+Changed = Mapping[tuple[str, str], Record]
+"""Records of changed questions, by (question id, how it was changed)."""
+
+
+def by_change(records: Iterable[Record]) -> dict[tuple[str, str], Record]:
+    """The records of changed questions by question and change."""
+    return {(record.question_id, record.asked): record for record in records}
+
+
+def figures(records: Sequence[Record], changed: Sequence[Record]) -> dict[str, Any]:
+    """`order`, `question` and `nota` of `Probes`; None for one that no question was asked of.
+
+    A question counts where it and all its changed forms of a probe were answered.
+    """
+    asked = by_change(changed)
+    own = [record for record in records if LETTER.name in record.scores]
+    pairs = {
+        name: [(record, form) for record in own if (form := _scored(asked, record, name))]
+        for name in (CHOICES_ONLY, WITHOUT_RIGHT)
+    }
+    return {
+        "order": _order(records, own, asked),
+        "question": _question(pairs[CHOICES_ONLY]) if pairs[CHOICES_ONLY] else None,
+        "nota": _nota(pairs[WITHOUT_RIGHT]) if pairs[WITHOUT_RIGHT] else None,
+    }
+
+
+def _scored(asked: Changed, record: Record, name: str) -> Record | None:
+    form = asked.get((record.question_id, name))
+    return form if form is not None and form.parse_status == "scored" else None
+
+
+def _right(records: Iterable[Record]) -> NDArray[np.bool_]:
+    return np.array([record.is_correct for record in records], dtype=np.bool_)
+
+
+def _rate(right: NDArray[np.bool_]) -> Rate:
+    return rate(int(right.sum()), len(right))
+
+
+def _difference(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> Difference:
+    """The second's accuracy less the first's."""
+    pair = paired(first, second)
+    return Difference(value=pair.difference, low=pair.interval.low, high=pair.interval.high, p=pair.p)
+
+
+def _question(pairs: Sequence[tuple[Record, Record]]) -> UseOfQuestion:
+    full, alone = _right(record for record, _ in pairs), _right(form for _, form in pairs)
+    truth = [record.answer_gt for record, _ in pairs]
+    counts = Counter(truth)
+    letter = min(counts, key=lambda each: (-counts[each], each))
+    always = np.array([each == letter for each in truth], dtype=np.bool_)
+    return UseOfQuestion(
+        questions=len(pairs),
+        accuracy=_rate(full),
+        options_alone=_rate(alone),
+        letter=letter,
+        letter_rate=_rate(always),
+        both=int((full & alone).sum()),
+        over_options=_difference(alone, full),
+        options_over_letter=_difference(always, alone),
+    )
+
+
+def _nota(pairs: Sequence[tuple[Record, Record]]) -> Replaced:
+    full, replaced = _right(record for record, _ in pairs), _right(form for _, form in pairs)
+    return Replaced(
+        questions=len(pairs),
+        accuracy=_rate(full),
+        replaced=_rate(replaced),
+        drop=_difference(replaced, full),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Rotated:
+    """Questions with k options each; `scores` are (questions, k, k), as in `bench.stats.order`."""
+
+    records: tuple[Record, ...]
+    scores: NDArray[np.float64]
+
+    @property
+    def truth(self) -> NDArray[np.int64]:
+        return np.array([LETTERS.index(record.answer_gt) for record in self.records], dtype=np.int64)
+
+    @property
+    def letters(self) -> str:
+        return LETTERS[: self.scores.shape[2]]
+
+    @property
+    def right(self) -> NDArray[np.bool_]:
+        """By rotation, (questions, k)."""
+        return order.chosen_options(self.scores) == self.truth[:, None]
+
+    def prior(self) -> NDArray[np.float64]:
+        """The letters' prior, from a share of the questions that their ids draw; no answer enters it."""
+        drawn = sorted(range(len(self.records)), key=lambda at: _drawn(self.records[at]))
+        count = max(PRIOR_LEAST, round(PRIOR_SHARE * len(self.records)))
+        return order.letter_prior(self.scores[drawn[:count]])
+
+
+def _drawn(record: Record) -> str:
+    return hashlib.sha256(record.question_id.encode()).hexdigest()
+
+
+def _order(records: Sequence[Record], own: Sequence[Record], asked: Changed) -> Order | None:
+    """Questions with the same number of options are computed together.
+
+    What is said of letters is of the most common number of options.
+    """
+    by_count: dict[int, list[tuple[Record, list[tuple[float, ...]]]]] = {}
+    for record in own:
+        turns = [_scored(asked, record, f"rotation {by}") for by in range(1, len(record.options))]
+        forms = [record, *(turn for turn in turns if turn is not None)]
+        if len(forms) == len(record.options):
+            scores = [form.scores[LETTER.name] for form in forms]
+            by_count.setdefault(len(forms), []).append((record, scores))
+    groups = [
+        _Rotated(tuple(record for record, _ in rows), np.array([scores for _, scores in rows]))
+        for rows in by_count.values()
+    ]
+    return _figures_of(records, groups) if groups else None
+
+
+def _figures_of(records: Sequence[Record], groups: Sequence[_Rotated]) -> Order:
+    rows = [record for group in groups for record in group.records]
+    right = [row for group in groups for row in group.right]
+    own = np.array([row[0] for row in right], dtype=np.bool_)
+    options = [choice for group in groups for choice in order.chosen_options(group.scores)]
+    shares = np.array([row.mean() for row in right])
+    priors = {len(group.letters): group.prior() for group in groups}
+    places = {
+        record.question_id: group.letters[place]
+        for group in groups
+        for record, place in zip(
+            group.records,
+            order.without_prior(group.scores[:, 0], priors[len(group.letters)]).argmax(axis=1),
+            strict=True,
+        )
+    }
+    unbiased = np.array([places[record.question_id] == record.answer_gt for record in rows], dtype=np.bool_)
+    return Order(
+        questions=len(rows),
+        accuracy=_rate(own),
+        rotations=_by_rotation(right),
+        mean=_measured(float(shares.mean()), order.mean_interval(shares)),
+        consistent=_rate(np.array([row.all() for row in right], dtype=np.bool_)),
+        changed=_rate(np.array([len(set(choice.tolist())) > 1 for choice in options], dtype=np.bool_)),
+        prior={
+            count: dict(zip(LETTERS, map(float, prior), strict=False))
+            for count, prior in sorted(priors.items())
+        },
+        without_prior=_rate(unbiased),
+        gain=_difference(own, unbiased),
+        answers="".join(
+            places.get(record.question_id, record.model_output.final_answer or "-") for record in records
+        ),
+        **_of_letters(max(groups, key=lambda group: len(group.records))),
+    )
+
+
+def _by_rotation(right: Sequence[NDArray[np.bool_]]) -> tuple[Rate, ...]:
+    """The accuracy of each rotation, over the questions that have it."""
+    most = max(map(len, right))
+    return tuple(
+        _rate(np.array([row[turn] for row in right if len(row) > turn], dtype=np.bool_))
+        for turn in range(most)
+    )
+
+
+def _of_letters(group: _Rotated) -> dict[str, Any]:
+    recall, interval = order.recall_by_place(group.scores, group.truth)
+    chosen = order.preference(group.scores)
+    published = order.published_order(group.scores, group.truth)
+    return {
+        "recall": {
+            letter: rate(int(right), int(asked))
+            for letter, right, asked in zip(group.letters, recall.right, recall.asked, strict=True)
+        },
+        "spread": _measured(recall.spread, interval),
+        "chosen": dict(zip(group.letters, map(int, chosen.chosen), strict=True)),
+        "preference_p": chosen.p,
+        "published": published.difference,
+        "published_p": published.p,
+    }
+
+
+def _measured(value: float, interval: Interval) -> Measured:
+    return Measured(value=value, low=interval.low, high=interval.high)

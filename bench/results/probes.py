@@ -1,0 +1,114 @@
+"""What the probes of a run showed: a part of `result.json`, made of `probes.jsonl`."""
+
+from pydantic import Field
+
+from bench.config import Strict
+from bench.scoring.metrics import Rate
+from bench.types import ProbeName
+
+
+class Measured(Strict):
+    """A number with the ends of its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+class Difference(Measured):
+    """A paired difference of two accuracies on the same questions, in [-1, 1]; `p` is McNemar's exact one."""
+
+    p: float
+
+
+class Order(Strict):
+    """What all rotations of the options showed of `questions`. All shares are in [0, 1].
+
+    `rotations` has the accuracy of each rotation, the published order first; `mean` is their mean over
+    questions. `consistent` counts questions that are right in every rotation, and `changed` those of which
+    not all rotations choose the same option. `recall` has by letter how often the right option was chosen
+    where it stood there, over all rotations, and `spread` is the highest less the lowest; `chosen` counts the
+    chosen letters, and `preference_p` is that of no letter being preferred. `prior` has the letters' prior by
+    the number of options. `without_prior` is the accuracy in the published order with the prior divided out,
+    and `gain` what that changes. `published` is how much likelier (nats) the right option is in the published
+    order than in the others, and `published_p` that of no such difference.
+    """
+
+    questions: int
+    accuracy: Rate
+    rotations: tuple[Rate, ...]
+    mean: Measured
+    consistent: Rate
+    changed: Rate
+    recall: dict[str, Rate]
+    spread: Measured
+    chosen: dict[str, int]
+    preference_p: float
+    prior: dict[int, dict[str, float]]
+    without_prior: Rate
+    gain: Difference
+    published: float
+    published_p: float
+    answers: str
+    """The letters chosen with the prior divided out, one for each question of the run; where it was not
+    rotated, its own answer, "-" for none."""
+
+    @property
+    def preferred(self) -> str:
+        """The letter that is chosen most often."""
+        return max(self.chosen, key=self.chosen.__getitem__)
+
+    @property
+    def preferred_share(self) -> float:
+        """The share of all answers, over all rotations, that name it."""
+        return self.chosen[self.preferred] / sum(self.chosen.values())
+
+
+class UseOfQuestion(Strict):
+    """Accuracy with the question and from the options alone, on the same questions.
+
+    `letter` is the most frequent right one, and `letter_rate` the accuracy of always choosing it. `both`
+    counts the questions that are right with and without the question. `over_options` is the accuracy with
+    the question less that from the options alone, and `options_over_letter` that of the options alone less
+    the letter's.
+    """
+
+    questions: int
+    accuracy: Rate
+    options_alone: Rate
+    letter: str
+    letter_rate: Rate
+    both: int
+    over_options: Difference
+    options_over_letter: Difference
+
+
+class Replaced(Strict):
+    """Accuracy as published, and with "None of the other answers" in place of the right option.
+
+    `drop` is the first less the second, on the same questions.
+    """
+
+    questions: int
+    accuracy: Rate
+    replaced: Rate
+    drop: Difference
+
+
+class Probes(Strict):
+    """`asked` are the probes of the run. Where they do not apply, `inapplicable` says why, and nothing was
+    asked.
+
+    `left_out` has for each probe the ids of the questions that it left out, by reason. `seconds` is the time
+    of all probes, which is no part of the run's cost; `records_sha256` is the digest of `probes.jsonl`. A
+    probe that no question was asked of is None.
+    """
+
+    asked: tuple[ProbeName, ...]
+    inapplicable: str = ""
+    left_out: dict[ProbeName, dict[str, tuple[str, ...]]] = Field(default_factory=dict)
+    seconds: float = 0.0
+    order: Order | None = None
+    question: UseOfQuestion | None = None
+    nota: Replaced | None = None
+    records_sha256: str = ""

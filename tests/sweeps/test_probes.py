@@ -1,0 +1,323 @@
+"""Probes: changed questions beside a run's own, and what they show of planted faults."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+from bench.cells.cell import Cell
+from bench.cells.plan import plan
+from bench.cells.wish import Wish
+from bench.inputs.cards import CardFile
+from bench.inputs.choices import Choices
+from bench.inputs.model_card import ModelCard
+from bench.inputs.task import read_task
+from bench.results import journal
+from bench.results.check import check
+from bench.results.files import read_probed, read_records, read_result
+from bench.results.probe_figures import by_change
+from bench.results.probes import Probes
+from bench.results.result import DoneResult
+from bench.results.strip import strip
+from bench.scoring.probing import CHOICES_ONLY, NOTA, PROBES, REFER, WITHOUT_RIGHT, refers_to_others
+from bench.scoring.record import Record
+from bench.sweeps.events import Progress, Skipped, Terms
+from bench.sweeps.supervise import run_cell
+from conftest import QUESTIONS, TASK, write_lines
+from played import cell_of, fake_card, sweep
+from tiny import save_causal, save_t5, tiny_card
+
+ALL = Terms(probes=PROBES)
+MANY = 500
+
+
+def exam(project: Path, count: int = MANY) -> Path:
+    """A task of four options, each with its published place in its text; the right ones say so."""
+    rows: list[dict[str, object]] = []
+    for n in range(count):
+        answer = n * 7 % 4
+        options = [f"{'right' if at == answer else 'wrong'} {n} {at} ({at})" for at in range(4)]
+        rows.append({"id": f"q{n}", "question": f"Case {n}?", "options": options, "answer": answer})
+    write_lines(project / "tasks" / "test.jsonl", rows)
+    write_lines(project / "tasks" / "train.jsonl", [])
+    path = project / "tasks" / "exam.yaml"
+    path.write_text(TASK.replace("anatomy", "exam"), encoding="utf-8")
+    return path
+
+
+def planted(task: Path, fault: str) -> Cell:
+    facts = {"name": "planted", "title": "Planted", "family": "planted", "license": "mit", "context": 512}
+    engine = {"engine": "planted", "settings": {"fault": fault}, "architecture": "decoder"}
+    card = CardFile(card=ModelCard.model_validate(facts | engine), path=task)
+    [cell], _ = plan([read_task(task)], [card], [Wish(Choices())], data_dir=None, offline=True)
+    assert isinstance(cell, Cell)
+    return cell
+
+
+def run(cell: Cell, results: Path, terms: Terms = ALL) -> DoneResult:
+    *_, last = run_cell(cell, results, terms)
+    assert isinstance(last, DoneResult), last
+    return last
+
+
+def probes_of(result: DoneResult) -> Probes:
+    assert result.probes is not None
+    return result.probes
+
+
+@pytest.fixture
+def tiny(quiz: Path, project: Path) -> Cell:
+    return tiny_cell(quiz, save_causal(project / "m", "llama"))
+
+
+def tiny_cell(task: Path, weights: Path, **facts: object) -> Cell:
+    return cell_of(task, tiny_card(weights, **facts))
+
+
+def test_an_unbiased_model_shows_nothing(project: Path) -> None:
+    shown = probes_of(run(planted(exam(project), "none"), project / "results"))
+    order, question, nota = shown.order, shown.question, shown.nota
+    assert order
+    assert question
+    assert nota
+    assert order.preference_p > 0.05
+    assert order.published_p > 0.05
+    assert order.changed.correct == 0
+    assert order.consistent == order.accuracy
+    assert [rate.correct for rate in order.rotations] == [order.accuracy.correct] * 4
+    assert order.gain.low <= 0 <= order.gain.high
+    assert all(0.2 < share < 0.3 for share in order.prior[4].values())
+    assert question.options_over_letter.p > 0.05
+    assert question.over_options.p < 0.001  # it uses the question
+
+
+def test_a_preferred_letter_is_seen_and_taken_out(project: Path) -> None:
+    results = project / "results"
+    task = exam(project)
+    unbiased = probes_of(run(planted(task, "none"), project / "other")).order
+    order = probes_of(run(planted(task, "letter"), results)).order
+    assert order
+    assert unbiased
+    assert order.preference_p < 0.001
+    assert order.preferred == "D"
+    assert order.preferred_share > 0.4
+    assert order.spread.low > 0.2
+    assert order.changed.value > 0.3
+    assert order.consistent.value < order.accuracy.value
+    assert order.gain.low > 0
+    assert order.without_prior.value == pytest.approx(unbiased.accuracy.value, abs=0.03)
+    assert order.published_p > 0.05  # a letter that is preferred is no memory of the order
+    agree = sum(a == b for a, b in zip(order.answers, unbiased.answers, strict=True))
+    assert agree > 0.9 * MANY
+
+
+def test_a_model_that_ignores_the_question_is_seen(project: Path) -> None:
+    question = probes_of(run(planted(exam(project), "options"), project / "results")).question
+    assert question
+    assert question.over_options.p == 1.0
+    assert question.options_alone == question.accuracy
+    assert question.both == question.accuracy.correct
+    assert question.options_over_letter.p < 0.001
+
+
+def test_a_model_that_memorised_the_order_is_seen(project: Path) -> None:
+    order = probes_of(run(planted(exam(project), "memory"), project / "results")).order
+    assert order
+    assert order.published_p < 0.001
+    assert order.published > 0.2
+    assert order.preference_p > 0.05
+
+
+def test_a_model_that_cannot_say_none_loses_what_one_that_can_keeps(project: Path) -> None:
+    task = exam(project)
+    cannot = probes_of(run(planted(task, "none"), project / "a")).nota
+    can = probes_of(run(planted(task, "nota"), project / "b")).nota
+    assert cannot
+    assert can
+    assert cannot.drop.low > 0.3
+    assert can.drop.high < 0
+
+
+def test_one_that_knows_but_is_too_sure_is_seen_by_its_confidence_alone(project: Path) -> None:
+    from bench.board.when_right import when_right
+    from bench.results.answers import Answered, read_answered
+
+    results = project / "results"
+    shown = probes_of(run(planted(exam(project), "sure"), results)).order
+    [answered] = read_answered(results)
+    assert shown
+    assert isinstance(answered, Answered)
+    assert shown.preference_p > 0.05
+    known = when_right(answered)
+    assert known
+    assert known.numbers.error > 3 * known.numbers.floor
+    assert known.numbers.fitted_error < known.numbers.error / 3
+
+
+def test_probes_move_no_number_of_the_run(tiny: Cell, project: Path) -> None:
+    without = run(tiny, project / "a", Terms())
+    probed = run(tiny, project / "b")
+    assert without.probes is None
+    assert (without.cell, without.metrics) == (probed.cell, probed.metrics)
+    records = [
+        read_records(project / at / tiny.folder / "records.jsonl", result)
+        for at, result in (("a", without), ("b", probed))
+    ]
+    assert [record.scores for record in records[0]] == [record.scores for record in records[1]]
+    assert without.cost.prompt_tokens == probed.cost.prompt_tokens
+    assert not (project / "a" / tiny.folder / "probes.jsonl").exists()
+    assert not list(check(project / "b"))
+
+
+def test_each_changed_question_is_a_record(tiny: Cell, project: Path) -> None:
+    result = run(tiny, project / "results")
+    records = read_records(project / "results" / tiny.folder / "records.jsonl", result)
+    changed = by_change(read_probed(project / "results" / tiny.folder, result))
+    assert len(changed) == QUESTIONS * (2 + 1 + 1)
+    for record in records:
+        turned = changed[record.question_id, "rotation 1"]
+        assert turned.options == (*record.options[1:], record.options[0])
+        assert turned.options[turned.letters.index(turned.answer_gt)] == right_option(record)
+        assert f"A. {record.options[1]}\n" in turned.prompt
+        alone = changed[record.question_id, CHOICES_ONLY]
+        assert (alone.question, alone.options) == ("", record.options)
+        assert alone.prompt == record.prompt.replace(record.question, "")
+        replaced = changed[record.question_id, WITHOUT_RIGHT]
+        assert right_option(replaced) == NOTA
+        assert replaced.answer_gt == record.answer_gt
+    assert all(set(record.scores) == {"letter"} for record in changed.values())
+
+
+def right_option(record: Record) -> str:
+    return record.options[record.letters.index(record.answer_gt)]
+
+
+@pytest.mark.parametrize("kind", ["decoder", "encoder-decoder"])
+def test_probes_of_a_finished_run_are_those_of_a_new_one(quiz: Path, project: Path, kind: str) -> None:
+    if kind == "decoder":
+        cell = tiny_cell(quiz, save_causal(project / "m", "qwen3"))
+    else:
+        cell = tiny_cell(quiz, save_t5(project / "m"), architecture="encoder-decoder")
+    fresh, later = project / "fresh", project / "later"
+    at_once = run(cell, fresh)
+    first = run(cell, later, Terms(probes=("order",)))
+    assert probes_of(first).asked == ("order",)
+    assert probes_of(first).question is None
+    both = run(cell, later)
+    assert (both.cost, both.provenance) == (first.cost, first.provenance)
+    assert probes_of(both).asked == PROBES
+    [(_, last)] = sweep([cell], later, ALL)
+    assert last == Skipped(both)
+    assert probes_of(both).seconds > probes_of(first).seconds
+    values = [
+        by_change(read_probed(at / cell.folder, done)) for at, done in ((fresh, at_once), (later, both))
+    ]
+    assert values[0].keys() == values[1].keys()
+    for key, record in values[0].items():
+        assert record.scores["letter"] == pytest.approx(values[1][key].scores["letter"], abs=1e-4, rel=0)
+
+
+def test_a_run_that_was_stopped_keeps_its_changed_questions(tiny: Cell, project: Path) -> None:
+    results = project / "results"
+    events = run_cell(tiny, results, ALL)
+    for event in events:
+        kept = journal.read_journal(results / tiny.folder / journal.NAME)
+        if isinstance(event, Progress) and kept and len(kept.probed) > 20:
+            break
+    events.close()  # type: ignore[attr-defined]
+    kept = journal.read_journal(results / tiny.folder / journal.NAME)
+    assert kept
+    before = kept.probed
+    result = run(tiny, results)
+    after = by_change(read_probed(results / tiny.folder, result))
+    assert len(after) == QUESTIONS * 4
+    assert {key: after[key] for key in before} == before
+    assert not list(check(results))
+
+
+def test_options_that_speak_of_one_another_are_left_out_and_named(project: Path) -> None:
+    task = exam(project, 60)
+    rows = [json.loads(line) for line in (project / "tasks" / "test.jsonl").read_text().splitlines()]
+    rows[3]["options"][3] = "All of the above"
+    rows[5]["options"][0] = "Both A and C"
+    write_lines(project / "tasks" / "test.jsonl", rows)
+    shown = probes_of(run(planted(task, "none"), project / "results"))
+    assert shown.left_out == {"order": {REFER: ("q3", "q5")}, "question": {}, "nota": {REFER: ("q3", "q5")}}
+    assert shown.order
+    assert shown.question
+    assert shown.nota
+    assert (shown.order.questions, shown.question.questions, shown.nota.questions) == (58, 60, 58)
+    assert len(shown.order.answers) == 60
+
+
+REFERRING = (
+    "A and C", "All of the above", "None of the above", "Both A and B", "A, B and C only", "both", "Neither",
+    "Ninguna de las anteriores", "Todas las anteriores", "Aucune de ces réponses", "All of these",
+    "A and B are correct", "Options (A) and (B)", "Keine der genannten", "A & B", "None",
+)  # fmt: skip
+SPEAKING_OF_THE_WORLD = (
+    "Vitamin A and C deficiency", "B and T cells", "Hepatitis A or B", "Observation only", "both lungs",
+    "The other kidney", "Vitamin A", "T cells and B cells", "A 5-year-old boy", "All-trans retinol",
+)  # fmt: skip
+
+
+def test_which_options_refer_to_others() -> None:
+    assert [option for option in REFERRING if not refers_to_others(option)] == []
+    assert [option for option in SPEAKING_OF_THE_WORLD if refers_to_others(option)] == []
+
+
+def test_where_probes_do_not_apply_they_say_why(quiz: Path, project: Path) -> None:
+    shown = probes_of(run(cell_of(quiz, fake_card()), project / "results"))
+    assert shown.inapplicable.startswith("a baseline reads no prompt")
+    assert (shown.order, shown.question, shown.nota, shown.seconds) == (None, None, None, 0)
+    assert not list((project / "results").rglob("probes.jsonl"))
+    text = quiz.read_text() + "scoring: {view: text, letters: false}\n"
+    quiz.write_text(text.replace("letter }}. {{", "letter }} {{"), encoding="utf-8")
+    shown = probes_of(run(planted(quiz, "none"), project / "texts"))
+    assert shown.inapplicable == "the task ranks by 'text': probes compare the scores of letters"
+
+
+def test_published_and_later_runs_lose_texts_and_old_probes(tiny: Cell, project: Path) -> None:
+    results, out = project / "results", project / "out"
+    result = run(tiny, results)
+    list(strip(results, out))
+    stripped = read_result(out / tiny.folder / "result.json")
+    assert isinstance(stripped, DoneResult)
+    assert probes_of(stripped).order == probes_of(result).order
+    assert "Which number" not in (out / tiny.folder / "probes.jsonl").read_text()
+    assert not list(check(out))
+    again = run(tiny, results, Terms(fresh=True))
+    assert again.probes is None
+    assert not (results / tiny.folder / "probes.jsonl").exists()
+
+
+def test_probes_that_were_changed_by_hand_are_refused(tiny: Cell, project: Path) -> None:
+    results = project / "results"
+    result = run(tiny, results)
+    path = results / tiny.folder / "result.json"
+    raw = json.loads(path.read_text())
+    raw["probes"]["order"]["changed"]["value"] = 0.0
+    path.write_text(json.dumps(raw))
+    assert [text for _, text in check(results)] == ["probes.order: not what its records give"]
+    path.write_text(result.model_dump_json())
+    file = results / tiny.folder / "probes.jsonl"
+    file.write_text(file.read_text().replace('"rotation 1"', '"rotation 2"', 1))
+    assert [place for place, _ in check(results)] == [file]
+
+
+def test_a_task_a_sweep_file_and_a_flag_ask_for_probes(project: Path, bench: Callable[..., Result]) -> None:
+    task = exam(project, 20)
+    task.write_text(task.read_text() + "probes: [order]\n", encoding="utf-8")
+    sweep_file = project / "sweep.yaml"
+    sweep_file.write_text("models: [chance]\ntasks: [exam]\nprobes: [nota]\n")
+    assert bench("run", "--sweep", str(sweep_file)).exit_code == 0
+    done = read_result(next((project / "results").rglob("result.json")))
+    assert isinstance(done, DoneResult)
+    assert probes_of(done).asked == ("order", "nota")
+    dry = bench("run", "-m", "chance", "-t", "exam", "--probe", "question", "--dry-run")
+    assert "probes to do" in dry.output
+    wrong = bench("run", "-m", "chance", "-t", "exam", "--probe", "ordr")
+    assert wrong.exit_code == 2
+    assert "no probe is named 'ordr'; did you mean 'order'?" in wrong.output
