@@ -18,6 +18,7 @@ from bench.board.frontier import frontiers
 from bench.board.leading import leading
 from bench.board.pairs import row_names
 from bench.board.plain import variant_name
+from bench.board.probe_words import probe_facts, probe_sections
 from bench.board.subjects import subjects
 from bench.board.terms import TERMS
 from bench.board.variants import rows_apart, rows_by_model
@@ -160,7 +161,8 @@ def _environment(options: Options) -> Environment:
         facts.estimate, metric_title, view_title, facts.status_name, facts.unanswered,
         facts.different_answers, facts.costs, facts.circumstances, facts.failure_reason,
         describe_change, filter_words, has_values, known, row_names, page_of, page_of_model, page_of_task,
-        when_right, frontiers, leading, rows_apart, rows_by_model, subjects, variant_name,
+        when_right, probe_facts, probe_sections,
+        frontiers, leading, rows_apart, rows_by_model, subjects, variant_name,
     )  # fmt: skip
     filters: dict[str, Any] = {function.__name__: function for function in functions}
     values: dict[str, Any] = {"options": options, "columns_of": cache(columns_of), "TERMS": TERMS}

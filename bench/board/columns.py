@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from bench.board.board import TaskBoard
 from bench.board.column import Column, Columns, Measured, TableKind
 from bench.board.confidence_columns import CONFIDENCE
+from bench.board.probe_columns import CHANGED, OPTIONS_ALONE, PROBES, RANK_WITHOUT
 from bench.errors import BenchError
 from bench.plugins import Registry
 from bench.results.cost import Latency
@@ -40,6 +41,7 @@ def _own_columns(kind: TableKind) -> Iterator[Column]:
         if kind == "export" and column is QUESTIONS:
             yield from map(_accuracy_by, VIEWS.names())
             yield from CONFIDENCE
+            yield from PROBES
 
 
 def known(columns: Sequence[Column], rows: Sequence[Measured]) -> list[Column]:
@@ -252,12 +254,15 @@ _TABLES: dict[TableKind, tuple[Column, ...]] = {
         SPEED, MEMORY, HELD, DISK, ALONE, ALONE_P95, JOULES,
         LICENCE, HARDWARE, FINISHED, IMPORTED, RUN,
     ),
-    "terminal": (RANK, TITLE, VARIANT, ACCURACY, INTERVAL, ABOVE_CHANCE, SPEED, MEMORY),
+    "terminal": (
+        RANK, TITLE, VARIANT, ACCURACY, INTERVAL, ABOVE_CHANCE, SPEED, MEMORY,
+        CHANGED, OPTIONS_ALONE, RANK_WITHOUT,
+    ),
     "sweep": (MODEL, VARIANT, ACCURACY, INTERVAL, RIGHT, SPEED, MEMORY),
     "paper": (RANK, TITLE, VARIANT, ACCURACY, INTERVAL, SPEED, MEMORY),
     "page": (
         RANK, TITLE, ACCURACY, INTERVAL, PARAMETERS, MEMORY, ALONE, ALONE_P95, LICENCE,
-        RIGHT, RUNTIME, PRECISION, SPEED, DISK, FINISHED,
+        RIGHT, RUNTIME, PRECISION, SPEED, DISK, FINISHED, CHANGED, OPTIONS_ALONE, RANK_WITHOUT,
     ),
     "variants": (RANK, ACCURACY, INTERVAL, SPEED, MEMORY, HELD),
     "filters": (FAMILY, SIZE_CLASS, RUNTIME, PRECISION_CLASS, TUNED, LICENCE, HARDWARE),

@@ -53,7 +53,7 @@ def strip_chart(lead: Candidate, tables: Sequence[TaskBoard], levels_of: Mapping
     )
     model = lead.first.cell.model
     title = f"{model.title} on each task, with the board's best and median"
-    return RowChart(f"tasks-{model.name}", title, "accuracy", rows, _ticks(low, high))
+    return RowChart(f"tasks-{model.name}", title, "accuracy", rows, axis_ticks(low, high))
 
 
 def subjects_chart(row: Row, levels: Levels) -> RowChart | None:
@@ -82,7 +82,9 @@ def subjects_chart(row: Row, levels: Levels) -> RowChart | None:
     )
     cell = row.result.cell
     title = f"{cell.model.title} by group of {cell.task.title}, with the board's median"
-    return RowChart(f"groups-{cell.model.name}-{cell.task.name}", title, "accuracy", rows, _ticks(low, high))
+    return RowChart(
+        f"groups-{cell.model.name}-{cell.task.name}", title, "accuracy", rows, axis_ticks(low, high)
+    )
 
 
 def letters_chart(row: Row) -> RowChart:
@@ -106,9 +108,10 @@ def letters_chart(row: Row) -> RowChart:
     )
     title = f"Letters that {cell.model.title} chose on {cell.task.title}, and how often each is right"
     name = f"letters-{cell.model.name}-{cell.task.name}"
-    return RowChart(name, title, "share of the questions", rows, _ticks(low, high))
+    return RowChart(name, title, "share of the questions", rows, axis_ticks(low, high))
 
 
-def _ticks(low: float, high: float) -> tuple[Tick, ...]:
+def axis_ticks(low: float, high: float) -> tuple[Tick, ...]:
+    """The ticks of an axis of shares."""
     place = places(low, high)
     return tuple(Tick(place(value), percent(value, 0)) for value in steps(low, high))

@@ -1,7 +1,7 @@
 """Rank ranges over a table's rows, and the table's headline. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,16 +20,21 @@ MOST_NAMES = 3
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A row's rank range, from 1, its accuracy, and its accuracy above chance (0 guessing, 1 all right)."""
+    """A row's rank range, from 1, its accuracy, and its accuracy above chance (0 guessing, 1 all right).
+
+    `without_preference` is the rank range if no row preferred a letter, None where that is not known of all
+    models.
+    """
 
     best: int
     worst: int
     accuracy: float
     above_chance: float
+    without_preference: str | None = None
 
     @property
     def text(self) -> str:
-        return str(self.best) if self.best == self.worst else f"{self.best}–{self.worst}"
+        return _range(self.best, self.worst)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +52,15 @@ class Standings:
     """The headline if answers were read by that view."""
 
 
+def _range(best: int, worst: int) -> str:
+    return str(best) if best == worst else f"{best}–{worst}"
+
+
 def standings(results: Sequence[DoneResult], answers: Sequence[Answers], chance: float) -> Standings:
     """Rank the rows on the questions that all were asked; there must be at least one row."""
     right = np.array([each.right for each in answers])
     ranking = rank(right)
-    rows = _standings(right, ranking, chance)
+    rows = _with_other_ranks(_standings(right, ranking, chance), results, answers)
     by_view = dict(_by_view(results, answers, chance))
     return Standings(
         rows=rows,
@@ -60,6 +69,34 @@ def standings(results: Sequence[DoneResult], answers: Sequence[Answers], chance:
         by_view=by_view,
         headlines={view: headline(results, rows) for view, rows in by_view.items()},
     )
+
+
+def _with_other_ranks(
+    rows: tuple[Standing, ...], results: Sequence[DoneResult], answers: Sequence[Answers]
+) -> tuple[Standing, ...]:
+    """The rows with their ranks without letter preference, where all models with prompts were probed.
+
+    Baselines read no prompt, so they are as they are.
+    """
+    right = [_right_without(*row) for row in zip(results, answers, strict=True)]
+    known = [row for row in right if row is not None]
+    if len(known) < len(right) or not any(result.probes and result.probes.order for result in results):
+        return rows
+    other = rank(np.array(known))
+    return tuple(
+        replace(row, without_preference=_range(best, worst))
+        for row, best, worst in zip(rows, other.best, other.worst, strict=True)
+    )
+
+
+def _right_without(result: DoneResult, answers: Answers) -> NDArray[np.bool_] | None:
+    """Which questions a row has right without its preference for letters; None where it was not probed."""
+    if _is_baseline(result):
+        return answers.right
+    order = result.probes.order if result.probes else None
+    if order is None:
+        return None
+    return np.array([a == b for a, b in zip(order.answers, answers.truth, strict=True)], dtype=np.bool_)
 
 
 def _by_view(

@@ -94,6 +94,47 @@ CONFIDENCE = (
     ),
 )
 
+VALIDITY = (
+    Term(
+        "order_changed",
+        "Changes with order",
+        "How many answers change when nothing but the order of the options does. An answer that depends on "
+        "the order was not read from the question.",
+        "Every question is asked in all rotations of its options (bench run --probe order). Questions whose "
+        "options speak of one another are left out.",
+    ),
+    Term(
+        "rank_without_preference",
+        "Rank without letter preference",
+        "The places that a model may have if no model preferred a letter.",
+        "Each letter's prior is estimated from the rotations of a small share of the questions and divided "
+        "out (PriDe, Zheng et al. 2024). That a letter is preferred is tested by randomisation.",
+    ),
+    Term(
+        "options_alone",
+        "Options alone",
+        "The accuracy without the question: only its options are shown. What is right then needs no "
+        "question.",
+        "The same prompt with an empty question (bench run --probe question), compared with the full "
+        "prompt and with the most frequent letter by McNemar's exact test.",
+    ),
+    Term(
+        "nota",
+        "Right option replaced",
+        "The accuracy where the right option's text is replaced by “None of the other answers”. A model "
+        "that recognises options rather than knows the answer loses most.",
+        "An automatic change (bench run --probe nota) that no clinician checked; a paired difference.",
+    ),
+    Term(
+        "published_order",
+        "Published order",
+        "Whether the model gives the right option more in the published order of the options than in others, "
+        "as one does that has seen the questions. It is evidence and no proof.",
+        "The log-probability of the right option, less what its place adds: the published rotation against "
+        "all rotations; a one-sided randomisation test.",
+    ),
+)
+
 COSTS = (
     Term(
         "peak_memory_bytes",
@@ -213,6 +254,7 @@ CHOICE = (
 SECTIONS = {
     "How good": ACCURACY,
     "When it is right": CONFIDENCE,
+    "What the accuracy means": VALIDITY,
     "What it costs": COSTS,
     "What was run": MODELS,
     "Which to use": CHOICE,

@@ -85,6 +85,7 @@ def show(*, run: str, results: Path, as_json: bool) -> None:
     if entry.done:
         _show_done(entry.done)
         _show_when_right(results, entry.folder)
+        _show_probes(entry.done)
         return
     for key, value in _row(entry).items():
         if value is not None:
@@ -105,6 +106,19 @@ def _show_when_right(results: Path, folder: Path) -> None:
             click.echo(f"  {sentence}")
         for name, value in known.facts:
             click.echo(f"  {name:<37} {value}")
+
+
+def _show_probes(result: "DoneResult") -> None:
+    from bench.board.probe_words import probe_facts, probe_sections
+
+    if result.probes is None:
+        return
+    for title, sentences in probe_sections(result.probes):
+        click.echo(title.lower())
+        for sentence in sentences:
+            click.echo(f"  {sentence}")
+    for name, value in probe_facts(result.probes, result.cost.scoring_seconds):
+        click.echo(f"  {name:<37} {value}")
 
 
 def _show_done(result: "DoneResult") -> None:
