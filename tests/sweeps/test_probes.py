@@ -6,65 +6,22 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
+from planted import ALL, MANY, exam, planted, probes_of, run
 
 from bench.cells.cell import Cell
-from bench.cells.plan import plan
-from bench.cells.wish import Wish
-from bench.inputs.cards import CardFile
-from bench.inputs.choices import Choices
-from bench.inputs.model_card import ModelCard
-from bench.inputs.task import read_task
 from bench.results import journal
 from bench.results.check import check
 from bench.results.files import read_probed, read_records, read_result
 from bench.results.probe_figures import by_change
-from bench.results.probes import Probes
 from bench.results.result import DoneResult
 from bench.results.strip import strip
 from bench.scoring.probing import CHOICES_ONLY, NOTA, PROBES, REFER, WITHOUT_RIGHT, refers_to_others
 from bench.scoring.record import Record
 from bench.sweeps.events import Progress, Skipped, Terms
 from bench.sweeps.supervise import run_cell
-from conftest import QUESTIONS, TASK, write_lines
+from conftest import QUESTIONS, write_lines
 from played import cell_of, fake_card, sweep
 from tiny import save_causal, save_t5, tiny_card
-
-ALL = Terms(probes=PROBES)
-MANY = 500
-
-
-def exam(project: Path, count: int = MANY) -> Path:
-    """A task of four options, each with its published place in its text; the right ones say so."""
-    rows: list[dict[str, object]] = []
-    for n in range(count):
-        answer = n * 7 % 4
-        options = [f"{'right' if at == answer else 'wrong'} {n} {at} ({at})" for at in range(4)]
-        rows.append({"id": f"q{n}", "question": f"Case {n}?", "options": options, "answer": answer})
-    write_lines(project / "tasks" / "test.jsonl", rows)
-    write_lines(project / "tasks" / "train.jsonl", [])
-    path = project / "tasks" / "exam.yaml"
-    path.write_text(TASK.replace("anatomy", "exam"), encoding="utf-8")
-    return path
-
-
-def planted(task: Path, fault: str) -> Cell:
-    facts = {"name": "planted", "title": "Planted", "family": "planted", "license": "mit", "context": 512}
-    engine = {"engine": "planted", "settings": {"fault": fault}, "architecture": "decoder"}
-    card = CardFile(card=ModelCard.model_validate(facts | engine), path=task)
-    [cell], _ = plan([read_task(task)], [card], [Wish(Choices())], data_dir=None, offline=True)
-    assert isinstance(cell, Cell)
-    return cell
-
-
-def run(cell: Cell, results: Path, terms: Terms = ALL) -> DoneResult:
-    *_, last = run_cell(cell, results, terms)
-    assert isinstance(last, DoneResult), last
-    return last
-
-
-def probes_of(result: DoneResult) -> Probes:
-    assert result.probes is not None
-    return result.probes
 
 
 @pytest.fixture
