@@ -1,6 +1,6 @@
 """Score with decoder-only models: a shared prefix runs once, and logits are computed only where read."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -9,12 +9,14 @@ from torch.nn.functional import pad
 from transformers import Cache
 
 from bench.engines import shared
+from bench.engines.engine import in_order
 from bench.engines.extending import extend, extension, keeping, layout_of
 from bench.engines.long_rows import forget_lengths
 from bench.engines.packing import SHORTEST, Layout, Path, common_prefix, each_row, lay_out, shape
 from bench.engines.prefix import prefill
 from bench.engines.replies import Reading, replies_of, score_in_batches
 from bench.engines.torch_scoring import (
+    TOLERANCE,
     additive,
     ancestors,
     is_out_of_memory,
@@ -63,36 +65,68 @@ def score_with_more(
 
     `more` gives those of the request at an index. Those that do not begin with the common prefix get no
     reply, nor do those of the first batch, the largest: nothing of it is kept, so that a peak of memory that
-    is read after it is that of the requests alone.
+    is read after it is that of the requests alone. None gets one where the first reply is not that of its
+    request alone.
     """
     prefix, trees = _without_prefix(model, requests, packed=True)
     before = int(prefix.get_seq_length()) if prefix else 0
     common = requests[0].tree.stem[:before] if requests else ()
     layers = len(prefill(model, trees[0].stem[:1]).layers) if trees else 0  # pyright: ignore[reportOptionalMemberAccess]
     kept: Cache | None = None
-    first = True
+    keeps = False
 
     def forward(indices: Sequence[int]) -> tuple[Layout, Reading]:
         nonlocal kept
         layout = lay_out([trees[index] for index in indices], "packed")
-        kept = None if first else keeping(layers, prefix)
+        kept = keeping(layers, prefix) if keeps else None
         return layout, _forward(model, layout, kept or prefix)
 
     shapes = [shape(tree, "packed") for tree in trees]
-    for batch in score_in_batches(requests, trees, shapes, budget, forward, is_out_of_memory, skip):
+    batches = score_in_batches(requests, trees, shapes, budget, forward, is_out_of_memory, skip)
+    for number, batch in enumerate(batches):
         yield batch
-        first = False
         if kept is not None:
-            rows = [
-                (row, index, [(at, one) for at, one in enumerate(more(index)) if _follows(common, one)])
-                for row, index in enumerate(batch.indices)
-            ]
-            yield _more_scores(model, kept, common, trees, [row for row in rows if row[2]])
+            asked = _further(more, batch.indices, common)
+            replies = _more_scores(model, kept, common, trees, asked)
+            if number == 1 and not _equal_plain(model, replies, more, budget):
+                keeps = False
+                continue
+            yield MoreScores(replies)
+        keeps = keeps or number == 0
 
 
-def _follows(common: Tokens, encoded: Encoded) -> bool:
-    stem = encoded.tree.stem
-    return stem[: len(common)] == common and len(stem) > len(common)
+def _equal_plain(
+    model: Any,
+    replies: Mapping[tuple[int, int], Scores],
+    more: Callable[[int], Sequence[Encoded]],
+    budget: int,
+) -> bool:
+    """Whether the first reply is that of the request alone: the same values up to rounding."""
+    for (index, number), scores in replies.items():
+        alone = in_order(score(model, [more(index)[number]], budget, "plain"))[0]
+        pairs = zip(scores.logprobs[0], alone.logprobs[0], strict=True)
+        return all(abs(a - b) <= TOLERANCE[model.dtype] * max(1.0, abs(b)) for a, b in pairs)
+    return True
+
+
+_Further = tuple[int, int, list[tuple[int, Encoded]]]
+"""A row of a batch, the index of its request, and its further requests with their numbers."""
+
+
+def _further(
+    more: Callable[[int], Sequence[Encoded]], indices: Sequence[int], common: Tokens
+) -> list[_Further]:
+    """The further requests of a batch that begin with the common prefix."""
+    rows = [
+        (row, index, [(at, one) for at, one in enumerate(more(index)) if _begins(one.tree.stem, common)])
+        for row, index in enumerate(indices)
+    ]
+    return [(row, index, ones) for row, index, ones in rows if ones]
+
+
+def _begins(stem: Tokens, common: Tokens) -> bool:
+    """Whether a stem begins with the common prefix and goes on."""
+    return len(stem) > len(common) and stem[: len(common)] == common
 
 
 def _more_scores(
@@ -100,9 +134,9 @@ def _more_scores(
     kept: Cache,
     common: Tokens,
     trees: Sequence[Tree],
-    asked: Sequence[tuple[int, int, list[tuple[int, Encoded]]]],
-) -> MoreScores:
-    """The replies to the further requests of a batch; `asked` has (row, index, [(number, request)])."""
+    asked: Sequence[_Further],
+) -> dict[tuple[int, int], Scores]:
+    """The replies to the further requests of a batch."""
     cut, replies = len(common), dict[tuple[int, int], Scores]()
     further = [[replace(one.tree, stem=one.tree.stem[cut:]) for _, one in ones] for _, _, ones in asked]
     rows = [
@@ -112,7 +146,7 @@ def _more_scores(
     for (_, index, ones), new, (_, row), reading in zip(asked, further, rows, readings, strict=True):
         scores = replies_of([one for _, one in ones], new, layout_of([row]), reading)
         replies |= {(index, number): one for (number, _), one in zip(ones, scores, strict=True)}
-    return MoreScores(replies)
+    return replies
 
 
 def score_alone(

@@ -10,14 +10,8 @@ from bench.engines import causal, seq2seq
 from bench.engines.fitting import vocabulary_size
 from bench.engines.packing import Path
 from bench.engines.probe import logprobs_of, probe_requests
+from bench.engines.torch_scoring import TOLERANCE
 
-TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.05, torch.float16: 0.01}
-"""Largest relative difference between the scores of the two paths that rounding explains.
-
-Bfloat16 keeps 8 bits: on SmolLM2 135M the paths differ by 0.01. Where branches see each other, positions
-are places in the row, or the prefix is not seen, they differ by 0.3 or more: tests/engines/test_engines.py
-breaks the packed path in each of these ways.
-"""
 WINDOWS = ("sliding_window", "window_size", "attention_window_size", "attention_chunk_size")
 """Names in model configurations for the longest distance that attention reaches."""
 SHORT_WINDOW = 20

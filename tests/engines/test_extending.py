@@ -103,6 +103,7 @@ def test_only_tokens_that_differ_are_run(tmp_path: Path) -> None:
     engine.model.model.embed_tokens.register_forward_hook(note)
     first, _ = split(engine.score_with_more(questions, further.__getitem__))
     assert len(first) == len(questions)
+    del fed[4]  # one of the second question's prompts, alone and whole: is the reply the same?
     indices = [batch.indices[0] for batch in first[1:]]
     for index, row in zip(indices, fed[2::2], strict=True):
         assert row > len(questions[index].tree.stem)
@@ -156,5 +157,23 @@ def test_nothing_of_further_prompts_is_asked_for_before_the_first_batch_is_there
     assert isinstance(second, ScoredBatch)
     assert not wanted
     assert isinstance(next(batches), MoreScores)
-    assert wanted == list(second.indices)
+    assert set(wanted) == set(second.indices)
     assert torch.is_inference_mode_enabled() is False
+
+
+def test_a_model_that_scores_otherwise_on_kept_keys_is_asked_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = replace(opened(save_causal(tmp_path, "llama")), batch_tokens=400)
+    questions, further = asked(engine)
+    run = extending.extend_at_once
+
+    def positions_from_zero(model: Any, kept: Any, before: int, rows: Any) -> Any:
+        return run(
+            model, kept, before, [(row, replace(one, depths=range(len(one.depths)))) for row, one in rows]
+        )
+
+    monkeypatch.setattr(extending, "extend_at_once", positions_from_zero)
+    first, more = split(engine.score_with_more(questions, further.__getitem__))
+    assert first == list(engine.score(questions))
+    assert not more
