@@ -12,6 +12,7 @@ from functools import partial
 from bench.engines.engine import Engine, LanguageModel, ScoresMore, WithServer
 from bench.errors import BenchError, PromptTooLong
 from bench.inputs.generate import Generate
+from bench.inputs.prompts import LETTER as AS_IT_IS
 from bench.probing import Forms, timed
 from bench.scoring.asking import Asking, Render, bare_requests, generate_request, score_request
 from bench.scoring.record import Record
@@ -157,6 +158,8 @@ def _letters_recorder(asking: Asking, engine: WithServer) -> Callable[[Encoded, 
         raise BenchError(
             f"{why}: task {asking.task.name} ranks by the view '{scoring.view}', which needs options' texts"
         )
+    if scoring.letter != AS_IT_IS:
+        raise BenchError(f"the server lists single tokens, and an answer is written '{scoring.letter}' here")
     return lambda encoded, scores, seconds: scored(
         encoded.request.item, scoring, {LETTER.name: scores.logprobs[0]}, scores, seconds
     )

@@ -105,7 +105,7 @@ def model_pages(board: Board) -> list[ModelPage]:
     cards: dict[str, ModelCard] = {}
     for table in board.tasks:
         rows_of: dict[str, list[Row]] = {}
-        for row in (*table.rows, *table.apart):
+        for row in table.every_row:
             rows_of.setdefault(row.result.cell.model.name, []).append(row)
         for name, rows in rows_of.items():
             levels = standings.levels.get(table.task.name, NO_LEVELS)

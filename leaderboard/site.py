@@ -19,6 +19,7 @@ from bench.board.leading import leading
 from bench.board.pairs import row_names
 from bench.board.plain import variant_name
 from bench.board.probe_words import probe_facts, probe_sections
+from bench.board.sensitivity import format_name
 from bench.board.subjects import subjects
 from bench.board.terms import TERMS
 from bench.board.variants import rows_apart, rows_by_model
@@ -136,7 +137,7 @@ def content_of(site: Site) -> Content:
         site=site,
         environment=environment,
         tables=tables,
-        rows={row.result.cell.id: row for table in site.board.tasks for row in (*table.rows, *table.apart)},
+        rows={row.result.cell.id: row for table in site.board.tasks for row in table.every_row},
         runs={page_of(run.folder): run for run in site.runs},
         long_lists=LongLists(environment),
         models=models,
@@ -161,7 +162,7 @@ def _environment(options: Options) -> Environment:
         facts.estimate, metric_title, view_title, facts.status_name, facts.unanswered,
         facts.different_answers, facts.costs, facts.circumstances, facts.failure_reason,
         describe_change, filter_words, has_values, known, row_names, page_of, page_of_model, page_of_task,
-        when_right, probe_facts, probe_sections,
+        when_right, probe_facts, probe_sections, format_name,
         frontiers, leading, rows_apart, rows_by_model, subjects, variant_name,
     )  # fmt: skip
     filters: dict[str, Any] = {function.__name__: function for function in functions}

@@ -7,17 +7,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bench.board.changes import Change, changes
+from bench.board.comparable import format_of, in_format_words, main_cell, why_apart
 from bench.board.descent import LEAK, described, leak
+from bench.board.sensitivity import Sensitivity, Wordings, sensitivity
 from bench.board.standing import Standing, standings
 from bench.board.tags import machine_of, tags_of
 from bench.inputs.model_card import ModelCard
 from bench.results.answers import Answered, Answers, AnyRun, Unanswered
-from bench.results.result import CannotRunResult, CellFacts, DoneResult, TaskFacts, Unsuccessful
+from bench.results.result import DoneResult, TaskFacts, Unsuccessful
 from bench.types import ViewName
 
 ONE_LETTER = 0.9
 """From this share of equal answers on, the board warns that a model nearly always gives one letter."""
-OURS = "our engine"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,8 @@ class Row:
     tags: tuple[str, ...] = ()
     standing: Standing | None = None
     """None where the row is not comparable."""
+    wording: Wordings | None = None
+    """The model in several formats of the prompt; None where it ran in one."""
 
     @property
     def result(self) -> DoneResult:
@@ -105,12 +108,21 @@ class TaskBoard:
     """The headline if answers were read by that view; empty where there is one view only."""
     data_warnings: tuple[str, ...] = ()
     """What a reader should know about the questions' rows, a sentence each."""
+    formatted: tuple[Row, ...] = ()
+    """Runs in other formats of the prompt, which are not ranked; on the same questions as the table's."""
+    wording: Sensitivity | None = None
+    """How much the wording of the prompt matters; None where no model ran in several formats."""
     changes: tuple[tuple[Change, Path], ...] = ()
     """What quantising or tuning did to a model, with the folder of the changed run; of all finished runs."""
 
     def is_ranked(self, result: DoneResult) -> bool:
         """Whether the run is a row of the table."""
         return any(row.result.cell.id == result.cell.id for row in self.rows)
+
+    @property
+    def every_row(self) -> tuple[Row, ...]:
+        """All finished runs: the table's, those set apart, and those in other formats."""
+        return (*self.rows, *self.apart, *self.formatted)
 
     @property
     def places(self) -> int:
@@ -161,10 +173,10 @@ def unranked(runs: Sequence[AnyRun], cards: Sequence[ModelCard], damaged: Sequen
 
 
 def _task_board(runs: Sequence[AnyRun], cards: Sequence[ModelCard]) -> TaskBoard:
-    main = _main(runs)
+    main = main_cell([run for run in runs if not format_of(run)]) or main_cell(runs)
     task, test = (main.task, main.data["test"]) if main else (runs[0].result.task, runs[0].result.test)
     answered = [run for run in runs if isinstance(run, Answered)]
-    rows = [Row(run, _apart(run.result.cell, main)) for run in answered] if main else []
+    rows = [Row(run, why_apart(run.result.cell, main)) for run in answered] if main else []
     failures = [Failure(run.result, run.folder) for run in runs if isinstance(run, Unanswered)]
     table = [row for row in rows if not row.apart]
     machines = {machine_of(row.result.provenance) for row in table or rows}
@@ -182,7 +194,8 @@ def _task_board(runs: Sequence[AnyRun], cards: Sequence[ModelCard]) -> TaskBoard
         option_counts=" or ".join(str(count) for count in sorted(options)),
         machine=machines.pop() if len(machines) == 1 else "",
         rows=tuple(sorted(table, key=_order)),
-        apart=tuple(sorted((row for row in rows if row.apart), key=_order)),
+        apart=tuple(sorted((row for row in rows if row.apart and not _is_formatted(row)), key=_order)),
+        formatted=tuple(sorted((row for row in rows if _is_formatted(row)), key=_order)),
         failures=tuple(sorted(failures, key=lambda failure: failure.folder.as_posix())),
         unmeasured=tuple(card for card in cards if card.name not in shown),
     )
@@ -193,9 +206,11 @@ def _ranked(table: TaskBoard) -> TaskBoard:
     runs = sorted((row.run for row in (*table.rows, *table.apart)), key=lambda run: run.folder)
     folders = {run.result.cell.id: run.folder for run in runs}
     made = tuple((change, folders[change.after.cell.id]) for change in changes(runs))
+    complete = [row.run for row in table.formatted if row.result.cell.limit is None]
+    wording = sensitivity([*(row.run for row in table.rows), *complete]) if complete else None
     if not table.rows:
-        return replace(table, changes=made)
-    rows = table.rows
+        return replace(table, changes=made, wording=wording)
+    rows = [replace(row, wording=wording and wording.of(row.result)) for row in table.rows]
     ranked = standings([row.result for row in rows], [row.answers for row in rows], table.chance)
     pairs = zip(rows, ranked.rows, strict=True)
     return replace(
@@ -206,6 +221,7 @@ def _ranked(table: TaskBoard) -> TaskBoard:
         by_view=ranked.by_view,
         headlines={view: text + _leaks(rows) for view, text in ranked.headlines.items()},
         changes=made,
+        wording=wording,
     )
 
 
@@ -215,63 +231,8 @@ def _leaks(table: Sequence[Row]) -> str:
     return f" {LEAK.capitalize()}: {', '.join(titles)}." if titles else ""
 
 
-def are_comparable(first: CellFacts, second: CellFacts) -> bool:
-    """Whether two runs answered the same task, on the same data, by one version of our engine.
-
-    A run of another program has no such version. It has the digest of a task of ours only where it was
-    imported as that task, and then it was asked exactly the same.
-    """
-    engines = {cell.engine_version for cell in (first, second) if not cell.variant.program}
-    return _asked(first) == _asked(second) and len(engines) <= 1
-
-
-def _asked(cell: CellFacts) -> tuple[int, str, str, int]:
-    task, test = cell.task, cell.data["test"]
-    return task.version, task.sha256, test.sha256, test.rows
-
-
-def _main(runs: Sequence[AnyRun]) -> CellFacts | None:
-    """The cell that decides what the table compares: of the newest version, with most complete runs.
-
-    None where no model could be asked anything.
-    """
-    complete = Counter(
-        (_asked(run.result.cell), run.result.cell.engine_version)
-        for run in runs
-        if isinstance(run, Answered) and run.result.cell.limit is None
-    )
-    return max(
-        (run.result.cell for run in runs if not isinstance(run.result, CannotRunResult)),
-        key=lambda cell: (
-            complete[_asked(cell), cell.engine_version] > 0,
-            cell.task.version,
-            cell.engine_version,
-            complete[_asked(cell), cell.engine_version],
-            cell.task.sha256,
-            cell.id,
-        ),
-        default=None,
-    )
-
-
-def _apart(cell: CellFacts, main: CellFacts) -> str:
-    if cell.limit is not None:
-        which = f"{cell.limit:,} drawn" if cell.limit_order == "drawn" else f"the first {cell.limit:,}"
-        return f"partial run: {which} of {cell.data['test'].rows:,} questions"
-    if are_comparable(cell, main):
-        return ""
-    if cell.task.version != main.task.version:
-        return f"version {cell.task.version} of the task; the table shows version {main.task.version}"
-    same_task = cell.task.sha256 == main.task.sha256
-    same_program = cell.variant.program == main.variant.program
-    if not same_task and not same_program:
-        programs = cell.variant.program or OURS, main.variant.program or OURS
-        return "scored by {}; the table shows runs of {}".format(*programs)
-    if same_program and cell.engine_version != main.engine_version:
-        return f"scored by engine version {cell.engine_version}; the table shows {main.engine_version}"
-    if not same_task:
-        return "the task file was different, though its version was the same"
-    return "different test data"
+def _is_formatted(row: Row) -> bool:
+    return row.apart == in_format_words(row.result.cell)
 
 
 def _tagged(table: Sequence[Row], machines: set[str]) -> list[Row]:

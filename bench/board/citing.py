@@ -27,4 +27,4 @@ def _newest(tables: Sequence[TaskBoard]) -> list[str]:
 
 
 def _results(tables: Sequence[TaskBoard]) -> list[DoneResult]:
-    return [row.result for table in tables for row in (*table.rows, *table.apart)]
+    return [row.result for table in tables for row in table.every_row]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from bench.board.board import TaskBoard
 from bench.board.column import Column, Columns, Measured, TableKind
 from bench.board.confidence_columns import CONFIDENCE
-from bench.board.probe_columns import CHANGED, OPTIONS_ALONE, PROBES, RANK_WITHOUT
+from bench.board.probe_columns import CHANGED, FORMATS, OPTIONS_ALONE, PROBES, RANK_WITHOUT
 from bench.errors import BenchError
 from bench.plugins import Registry
 from bench.results.cost import Latency
@@ -42,6 +42,7 @@ def _own_columns(kind: TableKind) -> Iterator[Column]:
             yield from map(_accuracy_by, VIEWS.names())
             yield from CONFIDENCE
             yield from PROBES
+            yield from FORMATS
 
 
 def known(columns: Sequence[Column], rows: Sequence[Measured]) -> list[Column]:

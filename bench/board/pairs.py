@@ -1,7 +1,8 @@
 """Two runs compared on the same questions: whether that is possible, and the result in a sentence. Pure."""
 
-from bench.board.board import TaskBoard, are_comparable
+from bench.board.board import TaskBoard
 from bench.board.changes import format_difference
+from bench.board.comparable import are_comparable
 from bench.board.facts import names_of
 from bench.results.answers import Answered
 from bench.stats.paired import Paired

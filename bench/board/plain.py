@@ -37,8 +37,8 @@ def _words(variant: Variant) -> Iterator[str]:
         yield _bits(bits)
     if variant.adapter:
         yield "tuned here"
-    if variant.prompt == "chat":
-        yield "chat"
+    yield from ("chat",) if variant.prompt == "chat" else ()
+    yield from (f"format {variant.format}",) if variant.format else ()
     if variant.exemplars:
         yield f"{variant.exemplars} solved example{'' if variant.exemplars == 1 else 's'}"
         if variant.which_exemplars:

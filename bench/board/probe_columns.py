@@ -1,8 +1,9 @@
-"""Columns with what a run's probes show."""
+"""Columns with what a run's probes and other formats of the prompt show."""
 
 from collections.abc import Callable
 
 from bench.board.column import Column, Measured
+from bench.board.sensitivity import Wordings
 from bench.results.probes import Order, Probes, Replaced, UseOfQuestion
 from bench.wording import percent
 
@@ -71,6 +72,21 @@ def _plain(name: str, title: str, value: Callable[[Measured], float | None]) -> 
     return Column(name, title, value, optional=True)
 
 
+def _wording(value: Callable[[Wordings], float]) -> Callable[[Measured], float | None]:
+    """The value of a row over the formats of the prompt; None where it ran in one."""
+
+    def of_row(row: Measured) -> float | None:
+        wording = getattr(row, "wording", None)
+        return value(wording) if isinstance(wording, Wordings) else None
+
+    return of_row
+
+
+FORMATS = (
+    _plain("format_min", "Lowest over formats", _wording(lambda each: each.low)),
+    _plain("format_median", "Median over formats", _wording(lambda each: each.value)),
+    _plain("format_max", "Highest over formats", _wording(lambda each: each.high)),
+)
 PROBES = (
     CHANGED,
     _plain("order_mean", "Accuracy over all orders", _order(lambda order: order.mean.value)),

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from bench.board.board import are_comparable
 from bench.board.candidates import hardware
+from bench.board.comparable import are_comparable
 from bench.board.limits import Limits
 from bench.board.standing import memory
 from bench.results.result import CellFacts, DoneResult

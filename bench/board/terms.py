@@ -126,6 +126,13 @@ VALIDITY = (
         "An automatic change (bench run --probe nota) that no clinician checked; a paired difference.",
     ),
     Term(
+        "format_median",
+        "Over formats",
+        "The lowest, median and highest accuracy over several wordings of the prompt that ask the same.",
+        "The formats that the task names (bench run --formats all). Whether the ranking depends on them: the "
+        "mean of Kendall's τ-b over pairs of formats, with a bootstrap interval over questions.",
+    ),
+    Term(
         "published_order",
         "Published order",
         "Whether the model gives the right option more in the published order of the options than in others, "

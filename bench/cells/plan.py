@@ -1,7 +1,7 @@
 """Tasks x models x variants -> the cells to run, and what is missing on this machine."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from bench.inputs.choices import Choices
 from bench.inputs.data import Split, load_split, shared_questions
 from bench.inputs.draw import draw
 from bench.inputs.exemplars import task_exemplars
+from bench.inputs.formats import ALL, OWN
 from bench.inputs.model_card import ModelCard, PathSource
 from bench.inputs.prompts import NO_EXEMPLARS, Exemplars
 from bench.inputs.task import Task, TaskFile
@@ -90,7 +91,7 @@ def plan(
     for file in tasks:
         try:
             data = _data(file, cards, wishes, data_dir=data_dir, offline=offline)
-            for card, wish in product(cards, wishes):
+            for card, wish in product(cards, _in_formats(file.task, wishes)):
                 match _planned(data, card, locate, wish, settings):
                     case Missing() as gap:
                         missing[gap] = None
@@ -101,6 +102,15 @@ def plan(
     if mistakes:
         raise FileError(list(mistakes))
     return list(cells.values()), list(missing)
+
+
+def _in_formats(task: Task, wishes: Sequence[Wish]) -> list[Wish]:
+    """The wishes with `all` replaced by each format of the task, its own prompt first."""
+    return [
+        replace(wish, choices=wish.choices.model_copy(update={"formats": name}))
+        for wish in wishes
+        for name in ((OWN, *task.formats) if wish.choices.formats == ALL else (wish.choices.formats,))
+    ]
 
 
 def _check_code(task: Task, *, allowed: bool) -> None:
@@ -186,6 +196,9 @@ def _cell(
     data: TaskData, card: ModelCard, weights: Located, wish: Wish, settings: Settings
 ) -> Cell | NeedsTuning:
     task, change = data.file.task, _change(card, wish)
+    if not card.is_baseline:
+        task = task.in_format(wish.choices.formats or OWN)
+        data = replace(data, file=data.file.model_copy(update={"task": task}))
     if isinstance(change, Unavailable):
         raise change
     count = _exemplar_count(task, card, wish.choices)

@@ -77,6 +77,7 @@ def explicit_choices(task: Task, card: ModelCard, variant: Variant) -> Choices:
         prompt=_unless(variant.prompt, card.style),
         quantize=_unless(variant.quantize, "none"),
         exemplar_choice=_choice_of_exemplars(task, variant),
+        formats=variant.format or None,
         generate=True if generate else None,
         samples=_unless(generate and generate.samples, usual and usual.samples),
         temperature=_unless(generate and generate.temperature, usual and usual.temperature),

@@ -5,6 +5,7 @@ from pydantic import ValidationError
 from bench.errors import Unavailable, UsageError
 from bench.inputs.choices import Choices, flag
 from bench.inputs.engine_rules import EngineRules
+from bench.inputs.formats import OWN
 from bench.inputs.generate import Generate
 from bench.inputs.model_card import ModelCard
 from bench.inputs.prompts import SEEDED
@@ -39,6 +40,9 @@ def variant_of(
     if rules.reads == "item":
         return Variant(dtype=None, exemplars=0, seed=seed, more=more)
     _check_engine(card, rules, choices)
+    if choices.generate and choices.formats not in (None, OWN):
+        reason = "formats are prompts whose answers are scored, and here they are written"
+        raise Unavailable(reason, "leave --formats or --generate out")
     check_not_quantised_twice(weights_format, choices.quantize or "none")
     generate = _generate(task, choices) if choices.generate else None
     choice = (choices.exemplar_choice or task.exemplar_choice) if exemplars else "fixed"
@@ -51,6 +55,7 @@ def variant_of(
         prompt=_style(card, rules, choices),
         exemplar_choice=choice,
         exemplars_within=task.exemplars_within or "" if exemplars else "",
+        format="" if choices.formats in (None, OWN) else choices.formats,
         generate=generate,
         quantize=choices.quantize or "none",
         engine="" if card.engine is None or "dtype" in rules.choices else card.engine,

@@ -177,7 +177,7 @@ def _of_model(tables: "list[TaskBoard]", model: str) -> "list[TaskBoard]":
     ]
     chosen = [table for table in chosen if table.rows or table.apart]
     if not chosen:
-        models = {row.result.cell.model.name for table in tables for row in (*table.rows, *table.apart)}
+        models = {row.result.cell.model.name for table in tables for row in table.every_row}
         names = ", ".join(sorted(models)) or "none"
         raise UsageError(f"there is no finished run of model '{model}' (models with runs: {names})")
     return chosen

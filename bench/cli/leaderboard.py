@@ -111,6 +111,10 @@ def _show_task(task: "TaskBoard") -> None:
     if task.rows:
         _show_rows(title, "terminal", task.rows)
     click.echo(task.headline or f"{title}: no complete run yet")
+    if task.wording:
+        for model in task.wording.models:
+            click.echo(f"{model.name}: {model.sentence}")
+        click.echo(task.wording.sentence)
     if partial := [row for row in task.apart if row.result.cell.limit is not None]:
         _show_rows(f"{title}: partial runs, not comparable", "sweep", partial)
     for row in task.apart:

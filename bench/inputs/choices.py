@@ -69,6 +69,14 @@ class Choices(Strict):
             "lm_eval_spare: as it does for a task without a test split. Default: the task's."
         ),
     ] = None
+    formats: Annotated[
+        str | None,
+        Field(
+            pattern=WORD,
+            description="Which of the task's prompts asks, by the name of its format. own: the task's own. "
+            "all: that and every other. Default: own.",
+        ),
+    ] = None
     generate: Annotated[
         bool | None,
         Field(

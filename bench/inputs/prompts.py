@@ -26,6 +26,8 @@ LM_EVAL_SEED = 1234
 VARIABLES = frozenset({"question", "options", "group"})
 """The variables of a template: the question, (letter, option) pairs, and the group. Never the answer."""
 
+LETTER = "{{ letter }}"
+"""A letter as it is written in an answer, and its place in another form."""
 _IN_SYSTEM = frozenset({"group"})
 """The variables of a system text, which stands before the exemplars: nothing of the question itself."""
 _SINGLE_BRACE = re.compile(r"(?<![{%])\{ *(question|options|group|option|letter) *\}(?!\})")
@@ -142,10 +144,17 @@ class Template:
     answers: Literal["letter", "option"]
     cue: str = ""
     """Text between a question and its answer, such as "Answer:"."""
+    letter: str = LETTER
+    """How a letter is written in an answer."""
+
+    def letters(self, item: Item) -> tuple[str, ...]:
+        """The item's letters as answers."""
+        return tuple(self.letter.replace(LETTER, letter) for letter in item.letters)
 
     def answer(self, item: Item) -> str:
         """The right answer as an exemplar shows it."""
-        text = item.letters[item.answer] if self.answers == "letter" else item.options[item.answer].strip()
+        texts = self.letters(item) if self.answers == "letter" else item.options
+        text = texts[item.answer].strip()
         return f"{self.cue} {text}" if self.cue else text
 
 

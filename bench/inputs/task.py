@@ -8,9 +8,10 @@ from typing import Annotated, Any, Literal, Self, cast
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from bench.config import Name, Strict, check_name, read_yaml
-from bench.errors import there_are
+from bench.errors import Unavailable, there_are
+from bench.inputs.formats import OWN, Format, FormatName, LetterForm
 from bench.inputs.generate import Generate
-from bench.inputs.prompts import Template
+from bench.inputs.prompts import LETTER, Template
 from bench.inputs.task_data import Data
 from bench.inputs.task_values import (
     ExemplarCount,
@@ -27,12 +28,14 @@ from bench.views import VIEWS
 class Scoring(Strict):
     """`view` is the one that ranks. Without `letters` the prompt shows no options and only texts are scored.
 
-    `cue` is the prompt without the question whose scores `text_pmi` subtracts.
+    `cue` is the prompt without the question whose scores `text_pmi` subtracts. `letter` is how an answer's
+    letter is written; where it is the letter alone, it is in no file and no id.
     """
 
     view: ViewName = "letter"
     letters: bool = True
     cue: Annotated[str, Field(min_length=1)] = "Answer:"
+    letter: LetterForm = Field(default=LETTER, exclude_if=lambda form: form == LETTER)
 
     @field_validator("view")
     @classmethod
@@ -73,6 +76,7 @@ class Task(Strict):
     exemplars_within: Literal["group"] | None = None
     metrics: tuple[MetricName, ...] = ("accuracy", "macro_f1")
     probes: tuple[ProbeName, ...] = ()
+    formats: dict[FormatName, Format] = Field(default_factory=dict)
 
     @model_validator(mode="before")
     @classmethod
@@ -87,6 +91,16 @@ class Task(Strict):
     @classmethod
     def _prompt_has_known_variables(cls, prompt: str, info: ValidationInfo) -> str:
         return checked_template(prompt, _extra_variables(info))
+
+    @field_validator("formats")
+    @classmethod
+    def _formats_have_known_variables(
+        cls, formats: dict[str, Format], info: ValidationInfo
+    ) -> dict[str, Format]:
+        for each in formats.values():
+            if each.prompt is not None:
+                checked_template(each.prompt, _extra_variables(info))
+        return formats
 
     @field_validator("generate")
     @classmethod
@@ -137,7 +151,24 @@ class Task(Strict):
     @property
     def template(self) -> Template:
         """How a question is asked when its options are scored."""
-        return Template(self.prompt, self.system, "letter" if self.scoring.letters else "option")
+        answers = "letter" if self.scoring.letters else "option"
+        return Template(self.prompt, self.system, answers, letter=self.scoring.letter)
+
+    def in_format(self, name: str) -> "Task":
+        """The task with another of its prompts; raises Unavailable where it has none of that name.
+
+        All else is the same, so that the two ask the same. `name` may be "own".
+        """
+        if name == OWN:
+            return self
+        if name not in self.formats:
+            known = there_are(name, self.formats) if self.formats else "; it names none"
+            raise Unavailable(f"task {self.name} has no format '{name}'{known}", "correct --formats")
+        other = self.formats[name]
+        scoring = self.scoring.model_copy(update={"letter": other.letter or self.scoring.letter})
+        prompt = self.prompt if other.prompt is None else other.prompt
+        system = self.system if other.system is None else other.system
+        return self.model_copy(update={"prompt": prompt, "system": system, "scoring": scoring})
 
 
 class TaskFile(Strict):

@@ -22,8 +22,9 @@ class Variant(Strict):
     name of an engine without dtypes, "" for any other and for baselines. `more` holds the choices of
     other packages, by name. `weights_format` is how the published weights are quantised (`int8`, `nf4`,
     `fp8`, `gptq`, …), "" where they are not; `quantize` is how SLM Bench quantised unquantised ones.
-    `exemplars_within` is "group" where exemplars are of the question's own group. Empty, `engine`, `more`,
-    `weights_format` and `exemplars_within` are in neither the file nor the identity.
+    `exemplars_within` is "group" where exemplars are of the question's own group, and `format` names the
+    prompt of the task that asked, "" for its own. Empty, `engine`, `more`, `weights_format`,
+    `exemplars_within` and `format` are in neither the file nor the identity.
     """
 
     dtype: Dtype | None
@@ -39,6 +40,7 @@ class Variant(Strict):
     more: dict[str, Value] = Field(default_factory=dict[str, Value], exclude_if=lambda more: not more)
     weights_format: str = Field(default="", exclude_if=lambda name: not name)
     exemplars_within: Literal["", "group"] = Field(default="", exclude_if=lambda name: not name)
+    format: str = Field(default="", exclude_if=lambda name: not name)
 
     @property
     def precision(self) -> str | None:
@@ -79,6 +81,7 @@ class Variant(Strict):
         words += [f"{self.exemplars}shot"] if self.exemplars else []
         words += _choice_words(self.exemplar_choice)
         words += ["own-group"] if self.exemplars_within else []
+        words += [f"format={self.format}"] if self.format else []
         words += ["generate"] if self.generate else []
         words += [f"{self.generate.samples}samples"] if self.generate and self.generate.samples > 1 else []
         words += [f"{name}={_safe(value)}" for name, value in self.more.items()]

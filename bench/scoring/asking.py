@@ -31,7 +31,7 @@ def score_request(asking: Asking, item: Item, render: Render) -> ScoreRequest:
     The continuations are two sets, letters then texts, or the texts alone.
     """
     prompt = _prompt(asking, asking.task.template, item, render)
-    letters = (_continuations(asking, prompt, item.letters),) if asking.task.scoring.letters else ()
+    letters = (_letters(asking, prompt, item),) if asking.task.scoring.letters else ()
     sets = (*letters, _option_texts(asking, prompt, item))
     group = item.group if asking.exemplars.within else ""
     return ScoreRequest(item, prompt, sets, templated=asking.style == "chat", beginning=group)
@@ -43,7 +43,7 @@ def letters_request(asking: Asking, item: Item, shown: Item, render: Render) -> 
     Exemplars are those of the item itself.
     """
     prompt = _prompt(asking, asking.task.template, item, render, shown)
-    sets = (_continuations(asking, prompt, shown.letters),)
+    sets = (_letters(asking, prompt, shown),)
     group = item.group if asking.exemplars.within else ""
     return ScoreRequest(shown, prompt, sets, templated=asking.style == "chat", beginning=group)
 
@@ -81,6 +81,10 @@ def _groups(texts: Sequence[str]) -> Iterator[list[str]]:
         group.append(text)
     if group:
         yield group
+
+
+def _letters(asking: Asking, prompt: str, item: Item) -> tuple[str, ...]:
+    return _continuations(asking, prompt, asking.task.template.letters(item))
 
 
 def _option_texts(asking: Asking, prompt: str, item: Item) -> tuple[str, ...]:

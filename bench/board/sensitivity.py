@@ -1,0 +1,140 @@
+"""How much the wording of the prompt matters: accuracies and rankings over a task's formats. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from statistics import median
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.board.plain import variant_name
+from bench.results.answers import Answered
+from bench.results.result import CellFacts, DoneResult
+from bench.scoring.metrics import Rate
+from bench.stats.agreement import Agreement, agreement
+from bench.stats.ranking import ALPHA, holm, mcnemar_all, won_by
+from bench.wording import percent
+
+FEWEST = 3
+"""Models of which a ranking can change enough to say so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wordings:
+    """A model's runs of one variant in several formats, by format: "" is the task's own prompt."""
+
+    runs: dict[str, Answered]
+
+    @property
+    def cell(self) -> CellFacts:
+        return next(iter(self.runs.values())).result.cell
+
+    @property
+    def name(self) -> str:
+        """The model and its variant, without the format."""
+        plain = self.cell.variant.model_copy(update={"format": ""})
+        return f"{self.cell.model.title}, {variant_name(plain)}"
+
+    @property
+    def rates(self) -> dict[str, Rate]:
+        return {name: run.result.metrics.accuracy for name, run in self.runs.items()}
+
+    @property
+    def lowest(self) -> str:
+        return min(self.rates, key=lambda name: self.rates[name].value)
+
+    @property
+    def highest(self) -> str:
+        return max(self.rates, key=lambda name: self.rates[name].value)
+
+    @property
+    def low(self) -> float:
+        return self.rates[self.lowest].value
+
+    @property
+    def high(self) -> float:
+        return self.rates[self.highest].value
+
+    @property
+    def value(self) -> float:
+        """The median."""
+        return median(rate.value for rate in self.rates.values())
+
+    @property
+    def sentence(self) -> str:
+        """Between which accuracies the wording moves it."""
+        ends = f"{percent(self.low)} ({format_name(self.lowest)}) to {percent(self.high)}"
+        return f"{ends} ({format_name(self.highest)}) over {len(self.runs)} wordings of the prompt."
+
+
+def format_name(name: str) -> str:
+    return name or "its own prompt"
+
+
+@dataclass(frozen=True, slots=True)
+class Sensitivity:
+    """`agreement` is that of the rankings by `formats`, None where fewer than three models ran in them all.
+
+    `flips` are pairs of models each of which is significantly better in some format.
+    """
+
+    models: tuple[Wordings, ...]
+    formats: tuple[str, ...]
+    agreement: Agreement | None
+    flips: tuple[tuple[str, str], ...]
+
+    def of(self, result: DoneResult) -> Wordings | None:
+        """The model and variant of a run in several formats; None where it ran in one."""
+        runs = (each for each in self.models for run in each.runs.values() if run.result is result)
+        return next(runs, None)
+
+    @property
+    def sentence(self) -> str:
+        """Whether the ranking depends on the wording."""
+        if self.agreement is None:
+            return f"Whether the ranking changes needs at least {FEWEST} models that ran in the same formats."
+        ends = f"95\u202f%: {self.agreement.interval.low:.2f} to {self.agreement.interval.high:.2f}"
+        rankings = f"the rankings by {len(self.formats)} wordings"
+        tau = f"Kendall's τ between {rankings} is {self.agreement.tau:.2f} ({ends})"
+        if not self.flips:
+            return f"{tau}. No two models are significantly better than each other in different wordings."
+        pairs = "; ".join(f"{first} and {second}" for first, second in self.flips[:3])
+        return f"{tau}. Which is better depends on the wording for: {pairs}."
+
+
+def sensitivity(runs: Sequence[Answered]) -> Sensitivity | None:
+    """What complete runs of one task on the same questions show of its formats; None without several."""
+    groups: dict[str, dict[str, Answered]] = {}
+    for run in sorted(runs, key=lambda one: one.folder):
+        cell = run.result.cell
+        plain = cell.variant.model_copy(update={"format": ""})
+        key = f"{cell.model.name} {cell.weights} {plain.model_dump_json()}"
+        groups.setdefault(key, {})[cell.variant.format] = run
+    models = [Wordings(dict(sorted(group.items()))) for group in groups.values() if len(group) > 1]
+    if not models:
+        return None
+    models.sort(key=lambda each: -each.value)
+    formats = tuple(name for name in models[0].runs if all(name in each.runs for each in models))
+    if len(models) < FEWEST or len(formats) < 2:
+        return Sensitivity(tuple(models), formats, None, ())
+    right = np.array([[each.runs[name].right for each in models] for name in formats])
+    return Sensitivity(tuple(models), formats, agreement(right), tuple(_flips(models, right)))
+
+
+def _flips(models: Sequence[Wordings], right: NDArray[np.bool_]) -> list[tuple[str, str]]:
+    """Pairs of which the first is significantly better in one format and the second in another.
+
+    McNemar's exact test of every pair in every format, corrected by Holm over all of them.
+    """
+    pairs = list(combinations(range(len(models)), 2))
+    won = [won_by(by_model) for by_model in right]
+    first = np.array([[table[i, j] for i, j in pairs] for table in won])
+    second = np.array([[table[j, i] for i, j in pairs] for table in won])
+    p = holm(mcnemar_all(first, second).ravel()).reshape(first.shape)
+    better, worse = (p <= ALPHA) & (first > second), (p <= ALPHA) & (second > first)
+    return [
+        (models[i].name, models[j].name)
+        for at, (i, j) in enumerate(pairs)
+        if better[:, at].any() and worse[:, at].any()
+    ]
