@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -208,9 +208,11 @@ def _ranked(table: TaskBoard) -> TaskBoard:
     made = tuple((change, folders[change.after.cell.id]) for change in changes(runs))
     complete = [row.run for row in table.formatted if row.result.cell.limit is None]
     wording = sensitivity([*(row.run for row in table.rows), *complete]) if complete else None
+    formatted = tuple(_with_wording(table.formatted, wording))
+    table = replace(table, changes=made, wording=wording, formatted=formatted)
     if not table.rows:
-        return replace(table, changes=made, wording=wording)
-    rows = [replace(row, wording=wording and wording.of(row.result)) for row in table.rows]
+        return table
+    rows = list(_with_wording(table.rows, wording))
     ranked = standings([row.result for row in rows], [row.answers for row in rows], table.chance)
     pairs = zip(rows, ranked.rows, strict=True)
     return replace(
@@ -220,9 +222,12 @@ def _ranked(table: TaskBoard) -> TaskBoard:
         detectable=ranked.detectable,
         by_view=ranked.by_view,
         headlines={view: text + _leaks(rows) for view, text in ranked.headlines.items()},
-        changes=made,
-        wording=wording,
     )
+
+
+def _with_wording(rows: Sequence[Row], wording: Sensitivity | None) -> Iterator[Row]:
+    """The rows, each with its model in several formats."""
+    yield from (replace(row, wording=wording and wording.of(row.result)) for row in rows)
 
 
 def _leaks(table: Sequence[Row]) -> str:

@@ -69,7 +69,7 @@ class Wordings:
 
 
 def format_name(name: str) -> str:
-    return name or "its own prompt"
+    return name or "the task's own prompt"
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from bench.engines.kinds import EngineKind, Standalone
 from bench.scoring.probing import NOTA
 from bench.types import Encoded, Item, Reads, ScoredBatch, ScoreRequest, Scores, Tree
 
-Fault = Literal["none", "letter", "options", "sure", "memory", "nota"]
+Fault = Literal["none", "letter", "options", "sure", "memory", "nota", "wording", "other_wording"]
 BATCH = 50
 
 
@@ -46,16 +46,18 @@ class PlantedEngine:
     def _score(self, request: ScoreRequest) -> Scores:
         item = request.item
         sets = tuple(
-            tuple(self._letters(item))
-            if [text.strip() for text in texts] == list(item.letters)
+            tuple(self._letters(item, request.prompt))
+            if [text.strip(" ()") for text in texts] == list(item.letters)
             else tuple(-float(len(text)) for text in texts)
             for texts in request.continuations
         )
         tokens = tuple((1,) * len(texts) for texts in request.continuations)
         return Scores(request.prompt, len(request.prompt), sets, tokens)
 
-    def _letters(self, item: Item) -> list[float]:
+    def _letters(self, item: Item, prompt: str) -> list[float]:
         scores = [self._likes(item, option) for option in item.options]
+        if self.fault.endswith("wording") and ("Question:" in prompt) == (self.fault == "wording"):
+            scores[item.answer] += 1.0  # one knows more where the prompt says so, the other where it does not
         if self.fault == "letter":
             scores[-1] += 1.5
         if self.fault == "sure":
