@@ -10,6 +10,7 @@ from bench.board.board import TaskBoard
 from bench.board.column import Column, Columns, Measured, TableKind
 from bench.board.confidence_columns import CONFIDENCE
 from bench.board.probe_columns import CHANGED, FORMATS, OPTIONS_ALONE, PROBES, RANK_WITHOUT
+from bench.board.contamination import CONTAMINATION
 from bench.errors import BenchError
 from bench.plugins import Registry
 from bench.results.cost import Latency
@@ -43,6 +44,7 @@ def _own_columns(kind: TableKind) -> Iterator[Column]:
             yield from CONFIDENCE
             yield from PROBES
             yield from FORMATS
+            yield from CONTAMINATION
 
 
 def known(columns: Sequence[Column], rows: Sequence[Measured]) -> list[Column]:

@@ -8,11 +8,13 @@ from pathlib import Path
 from bench.board.board import Board, make_board, unranked
 from bench.board.board_file import arranged
 from bench.board.candidates import hardware
+from bench.board.contamination import test_of
 from bench.errors import FileError
 from bench.inputs.cards import CardFile
 from bench.results.answers import Answered, AnyRun, read_answered
 from bench.results.answers_cache import read_cached
 from bench.results.check import entry_of, run_folders
+from bench.results.contamination import ContaminationTest, read_tests
 from bench.results.result import CannotRunResult
 from bench.types import PublishedTexts
 
@@ -43,7 +45,17 @@ def _shown(results: Path, read: Sequence[AnyRun | FileError]) -> tuple[list[AnyR
     """The runs that the board shows, and a sentence on each other."""
     runs, copies = _without_copies([run for run in read if not isinstance(run, FileError)])
     errors = [str(error) for error in read if isinstance(error, FileError)]
-    return runs, (*errors, *copies, *_without_result(results))
+    tests = list(read_tests(results))
+    errors += [str(error) for error in tests if isinstance(error, FileError)]
+    sound = [test for test in tests if not isinstance(test, FileError)]
+    return [_with_test(run, sound) for run in runs], (*errors, *copies, *_without_result(results))
+
+
+def _with_test(run: AnyRun, tests: Sequence[ContaminationTest]) -> AnyRun:
+    """The run with the test of the published order that belongs to it."""
+    if not tests or not isinstance(run, Answered):
+        return run
+    return replace(run, contamination=test_of(run.result.cell, tests))
 
 
 def _without_result(results: Path) -> Iterator[str]:

@@ -13,7 +13,9 @@ from bench.inputs.engine_rules import OPENAI
 from bench.inputs.model_card import ModelCard
 from bench.inputs.prompts import ExemplarChoice
 from bench.inputs.task import Task, TaskFile
+from bench.results.result import CellFacts
 from bench.results.variant import Variant
+from bench.types import Value
 
 T = TypeVar("T")
 
@@ -35,11 +37,8 @@ def command_of(
     for than there are.
     """
     task = file.task
-    known = yaml_files("tasks").get(task.name)
-    registered = known is not None and known.resolve() == file.path.resolve()
-    name = file.named or (task.name if registered else file.path.name)
     seed = settings.seed if isinstance(change, Quick) else variant.seed
-    words = ["bench", "run", "--models", card.name, "--tasks", name]
+    words = ["bench", "run", "--models", card.name, "--tasks", name_of(file)]
     words += flags_of(explicit_choices(task, card, variant).made | variant.more)
     words += (
         []
@@ -54,6 +53,27 @@ def command_of(
     words += _permissions(task, card, settings)
     words += flags_of(_choices_of(change).made)
     return shlex.join([*words, "--fresh"])
+
+
+def name_of(file: TaskFile) -> str:
+    """What a command calls a task: its name, or that of its file where it is not in a `tasks` folder."""
+    known = yaml_files("tasks").get(file.task.name)
+    registered = known is not None and known.resolve() == file.path.resolve()
+    return file.named or (file.task.name if registered else file.path.name)
+
+
+def probe_command(
+    file: TaskFile, facts: CellFacts, choices: Choices, settings: Settings, own: dict[str, Value]
+) -> str:
+    """The command that repeats a test of the published order; `own` are its own options, by name."""
+    named = {"quantize", "adapter", "engine", "gguf"}
+    made = {"dtype": facts.variant.dtype, **choices.model_dump(include=named)}
+    words = ["bench", "probe", "contamination", "--model", facts.model.name, "--task", name_of(file)]
+    words += flags_of({name: value for name, value in made.items() if value is not None} | own)
+    words += ["--limit", str(facts.limit)] if facts.limit else []
+    words += ["--data-dir", "DIR"] if "--data-dir" in facts.command.split() else []
+    words += ["--include-path", "DIR"] if file.included else []
+    return shlex.join([*words, *_permissions(file.task, facts.model, settings), "--fresh"])
 
 
 def _permissions(task: Task, card: ModelCard, settings: Settings) -> list[str]:

@@ -23,6 +23,7 @@ MODULES = {
     "leaderboard": "leaderboard",
     "models": "models",
     "pick": "pick",
+    "probe": "probe",
     "results": "results",
     "run": "run",
     "suites": "suites",

@@ -110,8 +110,12 @@ class Permissions:
     def trust(self) -> "Trust":
         from bench.inputs.weights import Trust
 
-        hosts = tuple(host.strip().lower() for text in self.send_to for host in text.split(","))
-        return Trust(pickle=self.allow_pickle, code=self.trust_remote_code, send_to=hosts)
+        return Trust(pickle=self.allow_pickle, code=self.trust_remote_code, send_to=hosts(self.send_to))
+
+
+def hosts(send_to: tuple[str, ...]) -> tuple[str, ...]:
+    """The hosts of all `--send-to`, each of which may name several, separated by commas."""
+    return tuple(host.strip().lower() for text in send_to for host in text.split(","))
 
 
 def refuse_empty(command: click.Command) -> None:

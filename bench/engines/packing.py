@@ -8,6 +8,7 @@ of a branch is no input.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import Literal, TypeVar
 
 from bench.types import Branch, Encoded, Tokens, Tree
@@ -108,10 +109,14 @@ def _packed_rows(index: int, tree: Tree) -> tuple[list[Row], list[Predictor]]:
 
 def _extend_trunk(row: Row) -> Row:
     """The same row, its trunk extended up to the first fork."""
-    trunk, parents = row.trunk, row.parents
-    while parents and parents[0] == trunk - 1 and all(parent >= trunk for parent in parents[1:]):
-        trunk, parents = trunk + 1, parents[1:]
-    return replace(row, trunk=trunk, parents=parents)
+    # lowest[i] is the earliest parent of the tokens from i on: a text of a thousand tokens is one branch.
+    lowest = [*accumulate(reversed(row.parents), min)][::-1]
+    more = 0
+    while more < len(lowest) and row.parents[more] == row.trunk + more - 1:
+        if more + 1 < len(lowest) and lowest[more + 1] < row.trunk + more:
+            break
+        more += 1
+    return replace(row, trunk=row.trunk + more, parents=row.parents[more:])
 
 
 def _packed_predictor(nodes: dict[Tokens, int], branch: Branch) -> Predictor:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from bench.errors import BenchError, FileError, Mistake
 from bench.folders import display
+from bench.results.contamination import ContaminationTest
 from bench.results.result import DoneResult, Unsuccessful
 from bench.results.store import existing, read_run
 from bench.scoring.record import ParseStatus, Record
@@ -88,13 +89,15 @@ class Answers:
 class Answered:
     """A finished run without its texts; `folder` is relative to the results folder.
 
-    `elsewhere` are runs of the same cell on other machines, which a board has for their costs.
+    `elsewhere` are runs of the same cell on other machines, which a board has for their costs, and
+    `contamination` is the test of the published order of its model on its data.
     """
 
     folder: Path
     result: DoneResult
     answers: Answers
     elsewhere: tuple[DoneResult, ...] = ()
+    contamination: ContaminationTest | None = None
 
     @property
     def right(self) -> NDArray[np.bool_]:

@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from bench.errors import FileError
 from bench.results.files import PROBED, read_probed, read_records, read_result, read_verified
+from bench.results.contamination import check_tests
 from bench.results.identity import CANNOT_RUN, identity
 from bench.results.integrity import contradiction, faults
 from bench.results.journal import NAME, Unfinished, read_journal
@@ -126,6 +127,7 @@ def check(results: Path) -> Iterator[tuple[Path, str]]:
                 if questions != first:
                     yield folder / "records.jsonl", f"other questions than {where}, on the same data"
         yield from _check_place(folder, entry)
+    yield from check_tests(results)
 
 
 def _check_place(folder: Path, entry: Entry) -> Iterator[tuple[Path, str]]:
