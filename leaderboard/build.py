@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
+from bench.board.contamination import read_tested
 from bench.board.reading import read_board
 from bench.errors import BenchError
 from bench.inputs.cards import CardFile
@@ -19,7 +20,7 @@ CHUNK = 50
 def make_site(results: Path, cards: Sequence[CardFile], options: Options = Options()) -> Site:  # noqa: B008 (frozen)
     """Read the runs; nothing is rendered yet."""
     board, runs = read_board(results, cards, options.texts)
-    return Site(board, tuple(runs), options)
+    return Site(board, tuple(runs), options, read_tested(results))
 
 
 def write_site(site: Site, out: Path) -> int:

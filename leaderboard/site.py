@@ -14,6 +14,7 @@ from bench.board.board import Board, Row, TaskBoard
 from bench.board.changes import describe_change
 from bench.board.citing import citation, short_citation
 from bench.board.columns import columns_of, filter_words, has_values, known
+from bench.board.contamination import Tested, notes
 from bench.board.frontier import frontiers
 from bench.board.leading import leading
 from bench.board.pairs import row_names
@@ -45,11 +46,16 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A board with the runs behind it, and how they are published."""
+    """A board with the runs behind it, how they are published, and the tests of the published order."""
 
     board: Board
     runs: tuple[AnyRun, ...]
     options: Options
+    tested: tuple[Tested, ...] = ()
+
+    def tests_of(self, task: str, model: str = "") -> list[Tested]:
+        """The tests on a task, of one model or of all."""
+        return [each for each in self.tested if each.of(model, task)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +138,7 @@ def content_of(site: Site) -> Content:
     def models() -> Mapping[str, ModelPage]:
         return {model.page: model for model in model_pages(site.board)}
 
-    environment = _environment(site.options)
+    environment = _environment(site)
     return Content(
         site=site,
         environment=environment,
@@ -147,7 +153,7 @@ def content_of(site: Site) -> Content:
     )
 
 
-def _environment(options: Options) -> Environment:
+def _environment(site: Site) -> Environment:
     environment = Environment(
         loader=PackageLoader("leaderboard"),
         autoescape=True,
@@ -164,9 +170,11 @@ def _environment(options: Options) -> Environment:
         describe_change, filter_words, has_values, known, row_names, page_of, page_of_model, page_of_task,
         when_right, probe_facts, probe_sections, format_name,
         frontiers, leading, rows_apart, rows_by_model, subjects, variant_name,
+        notes, when_right, frontiers, leading, rows_apart, rows_by_model, subjects, variant_name,
     )  # fmt: skip
     filters: dict[str, Any] = {function.__name__: function for function in functions}
-    values: dict[str, Any] = {"options": options, "columns_of": cache(columns_of), "TERMS": TERMS}
+    values: dict[str, Any] = {"options": site.options, "columns_of": cache(columns_of), "TERMS": TERMS}
+    values["tests_of"] = site.tests_of
     environment.filters.update(filters)
     environment.globals.update(values)
     return environment

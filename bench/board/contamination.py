@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from bench.board.column import Column, Measured
 from bench.results.answers import Answered
-from bench.results.contamination import ContaminationTest
+from bench.results.contamination import ContaminationTest, read_tests
 from bench.results.result import CellFacts
 from bench.stats.contamination import detectable_shift, smallest_p
 from bench.stats.ranking import ALPHA, holm
@@ -17,6 +18,7 @@ LIMITS = (
     "This test finds only verbatim copies of the file in the training data; a model that saw the questions "
     "in another order, reworded or translated passes it."
 )
+NO_SIGN = "no sign that the model saw these questions in their published order"
 LIKELIER = "the published order is likelier than shuffled ones, as it is when a model was trained on the file"
 EVIDENCE = "It is evidence and no proof; the score is not changed."
 
@@ -30,57 +32,65 @@ class Tested:
     tests: int
 
     @property
-    def sentence(self) -> str:
-        return sentence(self.test, self.adjusted)
+    def finding(self) -> str:
+        return finding(self.test, self.adjusted)
 
     @property
-    def p(self) -> str:
-        return p_text(self.test.p)
+    def size(self) -> str:
+        """How many shards and questions it has, and how the model was run."""
+        shards, cell = f"{len(self.test.shards):,} shards", self.test.cell
+        return f"{shards} of {counted(self.test.questions, 'question')}, {cell.variant.slug}"
 
-    @property
-    def holm(self) -> str:
-        return p_text(self.adjusted)
-
-    @property
-    def how(self) -> str:
-        """How the model was run, and which of the questions were asked."""
+    def of(self, model: str, task: str) -> bool:
+        """Whether it is of that model, "" for any, and task."""
         cell = self.test.cell
-        return ", ".join(filter(None, [cell.variant.slug, cell.part]))
+        return model in ("", cell.model.name) and cell.task.name == task
+
+
+def read_tested(results: Path) -> tuple[Tested, ...]:
+    """The tests of a results folder that can be read, with p adjusted over all of them."""
+    return adjusted([test for test in read_tests(results) if isinstance(test, ContaminationTest)])
 
 
 def adjusted(tests: Sequence[ContaminationTest]) -> tuple[Tested, ...]:
-    """The tests of a results folder, with p adjusted over all of them."""
+    """The tests with p adjusted over all of them."""
     values = holm(np.array([test.p for test in tests], dtype=np.float64))
     return tuple(Tested(test, float(value), len(tests)) for test, value in zip(tests, values, strict=True))
 
 
 def p_text(p: float) -> str:
-    """0.4123 -> "0.41", 0.00012 -> "0.00012"."""
-    return f"{p:.2g}" if p >= 0.001 else f"{p:.5f}".rstrip("0")
+    """0.4123 -> "0.41", 0.0004 -> "0.0004"."""
+    return f"{p:.2g}" if p >= 0.001 else f"{p:.4f}"
 
 
-def sentence(test: ContaminationTest, corrected: float | None = None) -> str:
+def sentence(test: ContaminationTest) -> str:
+    """What a test alone says, and what it cannot say."""
+    return f"{finding(test, test.p)}. {LIMITS if test.p > ALPHA else EVIDENCE}"
+
+
+def finding(test: ContaminationTest, corrected: float) -> str:
     """What a test says; `corrected` is its p adjusted for the other tests beside which it is shown."""
-    corrected = test.p if corrected is None else corrected
     p = f"p = {p_text(test.p)}"
     if corrected != test.p:
         p = f"{p}, by Holm {p_text(corrected)}"
     if test.p > ALPHA:
-        return f"{p}: no sign that the model saw these questions in their published order. {LIMITS}"
+        return f"{p}: {NO_SIGN}"
     if corrected > ALPHA:
-        few = "no evidence beside the other tests, of which one in 20 gives such a p by chance"
-        return f"{p}: {few}. {LIMITS}"
-    return f"{p}: {LIKELIER}. {EVIDENCE}"
+        return f"{p}: no evidence beside the other tests, of which one in 20 gives such a p by chance"
+    return f"{p}: {LIKELIER}"
 
 
-def family_sentence(tests: Sequence[Tested]) -> str:
-    """What several tests beside each other mean; "" for one."""
-    if not tests or tests[0].tests < 2:
+def notes(tests: Sequence[Tested]) -> str:
+    """What must be known to read one or more tests; "" for none."""
+    if not tests:
         return ""
-    return (
-        f"Of 20 models that never saw the file, one has a p of {ALPHA} or less by chance. So p is also given "
-        f"adjusted for all {tests[0].tests} tests in these results, by Holm's method."
+    several = (
+        f"Of 20 models that never saw the file, one has a p of {ALPHA} or less by chance, so p is also "
+        f"adjusted for all {tests[0].tests} tests in these results (Holm)."
     )
+    seen = any(tested.test.p <= ALPHA for tested in tests)
+    small = EVIDENCE.replace("It", "A small p")
+    return " ".join([LIMITS, *([small] if seen else []), *([several] if tests[0].tests > 1 else [])])
 
 
 def details(test: ContaminationTest) -> Iterator[tuple[str, str]]:

@@ -139,6 +139,22 @@ VALIDITY = (
         "as one does that has seen the questions. It is evidence and no proof.",
         "The log-probability of the right option, less what its place adds: the published rotation against "
         "all rotations; a one-sided randomisation test.",
+CONTAMINATION = (
+    Term(
+        "contamination_p",
+        "Is the published order known?",
+        "Whether a model finds the questions likelier in the order of the published file than in others, as "
+        "one does that was trained on the file. It is evidence and no proof, and the score is not changed.",
+        "Runs of consecutive questions (shards) are scored in published order and shuffled (Oren et al. 2023). "
+        "The statistic sums over the shards how many standard deviations the published order lies above the "
+        "mean; its null distribution picks an order of each shard at random, by Monte Carlo with an exact "
+        "level. Holm's method adjusts p for all tests of the board. Questions that were seen in another "
+        "order, reworded or translated do not show.",
+    ),
+    Term(
+        "contamination_shards",
+        "Shards of the published order",
+        "How many runs of consecutive questions that test has: with few, it sees little.",
     ),
 )
 
@@ -262,6 +278,7 @@ SECTIONS = {
     "How good": ACCURACY,
     "When it is right": CONFIDENCE,
     "What the accuracy means": VALIDITY,
+    "What it may have seen": CONTAMINATION,
     "What it costs": COSTS,
     "What was run": MODELS,
     "Which to use": CHOICE,

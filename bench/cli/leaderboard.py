@@ -18,6 +18,7 @@ from bench.wording import size
 if TYPE_CHECKING:
     from bench.board.board import Row, TaskBoard
     from bench.board.column import TableKind
+    from bench.board.contamination import Tested
     from bench.publishing.sending import Built, Sending
 
 
@@ -94,14 +95,18 @@ def show(*, results: Path) -> None:
     Column "above chance": 0 % is the accuracy of guessing, 100 % is every question right. Partial runs
     follow in a table of their own, without ranks.
     """
+    from bench.board.contamination import read_tested
     from bench.board.reading import read_board_quickly
     from bench.inputs.cards import cards_and_mistakes
 
     board = read_board_quickly(results, cards_and_mistakes()[0], ranked=True)
     if not board.tasks:
         click.echo(f"there are no runs in {results} (bench run --help)")
+    tested = read_tested(results)
     for task in board.tasks:
         _show_task(task)
+        _show_order_tests([each for each in tested if each.of("", task.task.name)])
+        click.echo()
     for text in board.damaged:
         click.echo(f"not shown: {text}", err=True)
 
@@ -123,7 +128,15 @@ def _show_task(task: "TaskBoard") -> None:
             click.echo(f"not comparable: {cell.model.title}, {cell.variant.slug}: {row.apart}")
     for failure in task.failures:
         click.echo(f"failed: {failure.result.model_title}: {failure.result.reason}")
-    click.echo()
+
+
+def _show_order_tests(tests: "Sequence[Tested]") -> None:
+    from bench.board.contamination import notes
+
+    for each in tests:
+        click.echo(f"published order: {each.test.cell.model.title}: {each.finding} ({each.size})")
+    if tests:
+        click.echo(notes(tests))
 
 
 def _show_rows(title: str, kind: "TableKind", rows: "Sequence[Row]") -> None:
