@@ -145,11 +145,11 @@ CONTAMINATION = (
         "Is the published order known?",
         "Whether a model finds the questions likelier in the order of the published file than in others, as "
         "one does that was trained on the file. It is evidence and no proof, and the score is not changed.",
-        "Runs of consecutive questions (shards) are scored in published order and shuffled (Oren et al. 2023). "
-        "The statistic sums over the shards how many standard deviations the published order lies above the "
-        "mean; its null distribution picks an order of each shard at random, by Monte Carlo with an exact "
-        "level. Holm's method adjusts p for all tests of the board. Questions that were seen in another "
-        "order, reworded or translated do not show.",
+        "Runs of consecutive questions (shards) are scored in published order and shuffled (Oren et al. "
+        "2023). The statistic sums over the shards how many standard deviations the published order lies "
+        "above the mean; its null distribution picks an order of each shard at random, by Monte Carlo with "
+        "an exact level. Holm's method adjusts p for all tests of the board. Questions that were seen in "
+        "another order, reworded or translated do not show.",
     ),
     Term(
         "contamination_shards",

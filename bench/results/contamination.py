@@ -143,8 +143,8 @@ def read_test(path: Path) -> ContaminationTest:
         key = ".".join(map(str, first["loc"]))
         text = f"not a contamination test: {first['msg']}; remove it, and run the test again"
         raise FileError([Mistake(file, 0, key, text)]) from error
-    except (ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
-        text = f"not a contamination test: {error}; remove it, and run the test again"
+    except (ValueError, RecursionError) as error:
+        text = f"not JSON: {error}; remove it, and run the test again"
         raise FileError([Mistake(file, 0, "", text)]) from error
 
 
@@ -163,7 +163,7 @@ def check_tests(results: Path) -> Iterator[tuple[Path, str]]:
         try:
             test = read_test(path)
         except FileError as error:
-            yield path, error.mistakes[0].text
+            yield from ((path, f"{each.key}: {each.text}".removeprefix(": ")) for each in error.mistakes)
         else:
             yield from ((path, text) for text in _faults(test, path))
 

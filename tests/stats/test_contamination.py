@@ -80,7 +80,8 @@ def test_standardised_shards_have_mean_0_and_deviation_1() -> None:
 @pytest.mark.parametrize(("shards", "shuffles"), [(1, 3), (2, 3), (3, 9)])
 def test_the_smallest_p_is_that_of_the_likeliest_order_in_every_shard(shards: int, shuffles: int) -> None:
     scores = np.tile(np.arange(shuffles + 1, dtype=float)[::-1], (shards, 1))
-    assert order_test(scores, 0).p == pytest.approx(smallest_p(shards, shuffles), rel=0.15)
+    p = order_test(scores, 0, draws=99_999).p
+    assert p == pytest.approx(smallest_p(shards, shuffles, 99_999), rel=0.2)
 
 
 def test_the_smallest_p_is_limited_by_the_draws() -> None:
