@@ -44,6 +44,8 @@ class Shard(_Numbers):
     tokens: Annotated[int, Field(ge=1)]
     logprobs: Annotated[tuple[float, ...], Field(min_length=2)]
     seconds: float
+    server: str = Field(default="", exclude_if=lambda server: not server)
+    """What a server named of the model, where one answered; shards of another model are asked again."""
 
 
 class Asked(_Numbers):

@@ -7,10 +7,10 @@ import numpy as np
 
 from bench.types import Item, ScoreRequest
 
-LEAD = "\n"
+LEAD = "Questions:"
 """What every text follows: a model gives its first token no probability."""
 BREAK = "\n\n"
-"""After each question, so that every order has the same pieces of text."""
+"""Around each question, so that every order has the same pieces of text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ def as_published(item: Item) -> str:
 
 def request_of(items: Sequence[Item]) -> ScoreRequest:
     """How likely are these questions, in this order?"""
-    text = "".join(as_published(item) + BREAK for item in items)
+    text = BREAK + "".join(as_published(item) + BREAK for item in items)
     return ScoreRequest(items[0], LEAD, ((text,),))
 
 

@@ -132,12 +132,13 @@ def _tested(probe: Probe, results: Path, events: Any, *, fresh: bool) -> Contami
     before = sum(shard.questions for shard in done.values())
     events.send(Loading(before, len(cell.items), cell.slug))
     engine = open_engine(cell.opening, prepare(cell.opening.card, cell.weights))
+    _check_server(engine)
     runs = _runs(engine, cell.items, asked.shard_tokens)
     _check_power(runs, asked)
     shards: list[Shard] = []
     for run in runs:
         shard = done.get(run.first)
-        if shard is None or shard.questions != run.questions:
+        if shard is None or (shard.questions, shard.server) != (run.questions, _answers_as(engine)):
             shard = _shard(engine, cell.items, run, asked)
             store.append(results, asked, shard)
         shards.append(shard)
@@ -164,6 +165,17 @@ def _finished(asked: Asked, shards: Sequence[Shard], engine: Engine) -> Contamin
     )
 
 
+def _check_server(engine: Engine) -> None:
+    """Raises a BenchError where a server gives no log-probability of a text."""
+    if isinstance(engine, WithServer) and engine.letters_only:
+        why = "; ".join(engine.limits) or "only letters are asked for (settings.views)"
+        raise BenchError(f"{why}: the test needs the log-probability of a given text")
+
+
+def _answers_as(engine: Engine) -> str:
+    return engine.answers_as if isinstance(engine, WithServer) else ""
+
+
 def _runs(engine: Engine, items: Sequence[Item], most: int) -> list[Run]:
     """The shards, of at most `most` tokens, or fewer where the model's window is smaller."""
     sizes = [_tokens(engine, request_of([item])) for item in items]
@@ -179,17 +191,11 @@ def _runs(engine: Engine, items: Sequence[Item], most: int) -> list[Run]:
 
 
 def _tokens(engine: Engine, request: ScoreRequest) -> int | None:
-    """The tokens of a text, estimated where a server makes them; None where it does not fit the model.
-
-    Raises a BenchError where the engine gives no log-probability of a text.
-    """
+    """The tokens of a text, estimated where a server makes them; None where it does not fit the model."""
     try:
         tree = engine.encode(request).tree
     except PromptTooLong:
         return None
-    if isinstance(engine, WithServer) and engine.letters_only:
-        why = "; ".join(engine.limits) or "only letters are asked for (settings.views)"
-        raise BenchError(f"{why}: the test needs the log-probability of a given text")
     [[text]] = request.continuations
     return sum(branch.scored for branch in tree.flat) or -(-len(text) // CHARACTERS)
 
@@ -214,6 +220,7 @@ def _shard(engine: Engine, items: Sequence[Item], run: Run, asked: Asked) -> Sha
         tokens=scores[0][1],
         logprobs=tuple(logprob for logprob, _ in scores),
         seconds=time.perf_counter() - start,
+        server=_answers_as(engine),
     )
 
 

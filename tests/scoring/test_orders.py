@@ -23,7 +23,9 @@ ITEMS = [
 def test_a_question_stands_with_its_options_and_without_its_answer() -> None:
     assert as_published(ITEMS[0]) == "Which organ makes insulin?\nA. Liver\nB. Pancreas"
     [[text]] = request_of(ITEMS).continuations
-    assert text.startswith("Which organ makes insulin?\nA. Liver\nB. Pancreas\n\nWhich vitamin is missing?\n")
+    assert text.startswith(
+        "\n\nWhich organ makes insulin?\nA. Liver\nB. Pancreas\n\nWhich vitamin is missing?\n"
+    )
     assert text.endswith("A. yes\nB. no\n\n")
 
 

@@ -46,7 +46,7 @@ ITEMS = questions()
 
 
 def text_of(items: Sequence[Item]) -> str:
-    return LEAD + "".join(as_published(item) + BREAK for item in items)
+    return LEAD + BREAK + "".join(as_published(item) + BREAK for item in items)
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,7 @@ from bench.inputs.cards import read_card
 from bench.inputs.choices import Choices
 from bench.inputs.located import Trust
 from bench.inputs.task import read_task
+from bench.results.contamination import ContaminationTest
 from bench.results.result import DoneResult
 from bench.results.store import Run, read_runs
 
@@ -294,3 +295,32 @@ def test_a_host_that_the_user_names_is_in_the_command(project: Path, quiz: Path)
     assert isinstance(cell, Cell)
     assert "--send-to api.example --fresh" in cell.facts.command
     assert "other.example" not in cell.facts.command
+
+
+def probe(bench: Bench, *more: str) -> Result:
+    words = ("--shard-tokens", "120", "--shuffles", "2", "--offline")
+    return bench("probe", "contamination", "--model", "served", "--task", "quiz", *words, *more)
+
+
+def test_a_server_that_gives_the_log_probabilities_of_a_text_is_probed_for_the_published_order(
+    bench: Bench, project: Path, quiz: Path, played: Played
+) -> None:
+    write_card(project, played.url)
+    probed = probe(bench, "--json")
+    assert probed.exit_code == 0, probed.stderr
+    test = ContaminationTest.model_validate_json(probed.stdout)
+    assert len(test.shards) == 5
+    assert {shard.server for shard in test.shards} == {test.shards[0].server}
+    assert "played" in test.shards[0].server
+    assert bench("results", "check").exit_code == 0
+
+
+@pytest.mark.parametrize("most", [100, None])
+def test_a_server_that_does_not_is_told_so(
+    bench: Bench, project: Path, quiz: Path, played: Played, most: int | None
+) -> None:
+    played.echo, played.most = False, most
+    write_card(project, played.url)
+    probed = probe(bench)
+    assert probed.exit_code != 0
+    assert "the test needs the log-probability of a given text" in probed.stderr
