@@ -169,8 +169,7 @@ def _environment(site: Site) -> Environment:
         facts.different_answers, facts.costs, facts.circumstances, facts.failure_reason,
         describe_change, filter_words, has_values, known, row_names, page_of, page_of_model, page_of_task,
         when_right, probe_facts, probe_sections, format_name,
-        frontiers, leading, rows_apart, rows_by_model, subjects, variant_name,
-        notes, when_right, frontiers, leading, rows_apart, rows_by_model, subjects, variant_name,
+        notes, frontiers, leading, rows_apart, rows_by_model, subjects, variant_name,
     )  # fmt: skip
     filters: dict[str, Any] = {function.__name__: function for function in functions}
     values: dict[str, Any] = {"options": site.options, "columns_of": cache(columns_of), "TERMS": TERMS}

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from bench.board.board import TaskBoard
 from bench.board.column import Column, Columns, Measured, TableKind
 from bench.board.confidence_columns import CONFIDENCE
-from bench.board.probe_columns import CHANGED, FORMATS, OPTIONS_ALONE, PROBES, RANK_WITHOUT
 from bench.board.contamination import CONTAMINATION
+from bench.board.probe_columns import CHANGED, FORMATS, OPTIONS_ALONE, PROBES, RANK_WITHOUT
 from bench.errors import BenchError
 from bench.plugins import Registry
 from bench.results.cost import Latency

@@ -139,6 +139,9 @@ VALIDITY = (
         "as one does that has seen the questions. It is evidence and no proof.",
         "The log-probability of the right option, less what its place adds: the published rotation against "
         "all rotations; a one-sided randomisation test.",
+    ),
+)
+
 CONTAMINATION = (
     Term(
         "contamination_p",

@@ -10,8 +10,8 @@ from types import MappingProxyType
 from typing import Any, cast
 
 from bench.errors import FileError
-from bench.results.files import PROBED, read_probed, read_records, read_result, read_verified
 from bench.results.contamination import check_tests
+from bench.results.files import PROBED, read_probed, read_records, read_result, read_verified
 from bench.results.identity import CANNOT_RUN, identity
 from bench.results.integrity import contradiction, faults
 from bench.results.journal import NAME, Unfinished, read_journal
