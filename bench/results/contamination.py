@@ -18,9 +18,10 @@ from pydantic import ConfigDict, Field, ValidationError, model_validator
 from bench.config import Strict
 from bench.errors import FileError, Mistake
 from bench.folders import display
+from bench.results.files import check_not_newer
 from bench.results.identity import identity
 from bench.results.result import SCHEMA_VERSION, CellFacts, Provenance
-from bench.results.store import check_not_newer, write_whole, writing
+from bench.results.store import write_whole, writing
 from bench.stats.contamination import OrderTest, order_test
 
 FOLDER = "contamination"

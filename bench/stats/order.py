@@ -6,11 +6,11 @@ right options' indices. All questions of one call have k options.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.stats.contamination import order_test
 from bench.stats.intervals import Interval
 
 Floats = NDArray[np.float64]
@@ -158,15 +158,12 @@ def published_order(scores: Floats, truth: Ints) -> Published:
 
     A model that has not seen it gives the right option as much in this rotation as in any other, but for what
     the place itself does. What each place adds is the mean, over questions, of what it adds to a question's
-    own mean. Of the rest, the rotation that was published is one of k by chance: a randomisation test.
+    own mean. Of the rest, the rotation that was published is one of k by chance: as in `order_test`.
     """
-    count, k, _ = scores.shape
+    k = scores.shape[2]
     at = _right_places(truth, k)
     values = np.take_along_axis(_log_softmax(scores), at[:, :, None], axis=2)[:, :, 0]
     rest = values - values.mean(axis=1, keepdims=True)
     places = np.array([rest[at == place].mean() for place in range(k)])
     rest = rest - places[at]
-    picks = np.random.default_rng(0).integers(k, size=(DRAWS, count))
-    drawn = np.stack([rest[np.arange(count), pick].sum() for pick in picks])
-    observed: Any = rest[:, 0].sum()
-    return Published(float(rest[:, 0].mean() * k / max(1, k - 1)), _p(drawn, float(observed)))
+    return Published(float(rest[:, 0].mean() * k / max(1, k - 1)), order_test(rest, seed=0).p)
