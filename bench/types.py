@@ -67,7 +67,8 @@ Extra = str | tuple[str, ...]
 class Item:
     """One multiple-choice question. `answer` is an index into `options`.
 
-    `extra` has further texts that the prompt may show, by name.
+    `cluster` names the case or source that it shares with others; "" where it is alone. `extra` has further
+    texts that the prompt may show, by name.
     """
 
     id: str
@@ -76,6 +77,7 @@ class Item:
     answer: int
     group: str = ""
     extra: tuple[tuple[str, Extra], ...] = ()
+    cluster: str = ""
 
     @property
     def letters(self) -> str:

@@ -11,7 +11,7 @@ from bench.inputs.adapter import AdapterFacts
 from bench.results.answers import Answered
 from bench.results.result import CellFacts, DoneResult
 from bench.results.variant import Variant
-from bench.stats.paired import Paired, paired
+from bench.stats.paired import Paired
 from bench.wording import percent, points, size
 
 
@@ -33,7 +33,7 @@ def changes(runs: Sequence[Answered]) -> list[Change]:
     for run in runs:
         groups.setdefault(_without_change(run.result.cell), []).append(run)
     return [
-        Change(name, before.result, after.result, paired(before.right, after.right))
+        Change(name, before.result, after.result, before.compared_with(after))
         for after in runs
         for before in groups[_without_change(after.result.cell)]
         if (name := _name_of_change(before.result.cell.variant, after.result.cell.variant))
@@ -51,7 +51,7 @@ def _in_other_runtimes(runs: Sequence[Answered]) -> Iterator[Change]:
         variant = after.result.cell.variant
         name = f"{variant.weights_format} in {variant.engine}".removeprefix(" in ")
         for before in originals.get(_without_runtime(after.result.cell), ()):
-            yield Change(name, before.result, after.result, paired(before.right, after.right))
+            yield Change(name, before.result, after.result, before.compared_with(after))
 
 
 def _is_original(variant: Variant) -> bool:
@@ -71,7 +71,7 @@ def _published(runs: Sequence[Answered]) -> list[Change]:
     for run in runs if tuned else ():
         groups.setdefault(_asked(run.result.cell, run.result.cell.variant), []).append(run)
     return [
-        Change(f"tuned from {base.title}", before.result, after.result, paired(before.right, after.right))
+        Change(f"tuned from {base.title}", before.result, after.result, before.compared_with(after))
         for after in tuned
         for before in groups[_asked(after.result.cell, after.result.cell.variant)]
         if is_base(base := before.result.cell.model, after.result.cell.model)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from bench.board.board import TaskBoard
 from bench.board.candidates import Candidate, candidates, held_to
+from bench.board.clustered import clusters_on
 from bench.board.limits import Limits, over, unknown
 from bench.inputs.model_card import ModelCard
 from bench.stats.across import Across, across, beaten_by, guessing_p, may_be_best, shown_by, widening, worth
@@ -172,7 +173,7 @@ def _field(
     right = [np.array([each.rows[name].answers.right for each in complete]) for name in names]
     chance = np.array([table.chance for table in tables])
     shares = np.array([weights[name] for name in names], dtype=np.float64)
-    compared = across(right, chance, shares)
+    compared = across(right, chance, shares, clusters=[clusters_on(table) for table in tables])
     each = worth(np.array([len(task[0]) for task in right], dtype=np.float64), chance, shares)
     correct = np.stack([task.sum(axis=1) for task in right], axis=-1).astype(np.float64)
     options = [complete[0].rows[name].answers.options for name in names]

@@ -8,7 +8,7 @@ from bench.results.answers import Answered
 from bench.stats.confidence import Confidence
 
 
-def _of(value: Callable[[Confidence], float]) -> Callable[[Measured], float | None]:
+def _of(value: Callable[[Confidence], float | None]) -> Callable[[Measured], float | None]:
     """The value of a row; None where nothing is known of its confidence, or the row has no answers."""
 
     def of_row(row: Measured) -> float | None:
@@ -19,8 +19,8 @@ def _of(value: Callable[[Confidence], float]) -> Callable[[Measured], float | No
     return of_row
 
 
-def _answerable(target: float) -> Callable[[Confidence], float]:
-    return lambda numbers: next(one.coverage for one in numbers.answerable if one.target == target)
+def _answerable(target: float) -> Callable[[Confidence], float | None]:
+    return lambda numbers: next((one.coverage for one in numbers.answerable if one.target == target), None)
 
 
 CONFIDENCE = (

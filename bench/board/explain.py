@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from bench.board.board import TaskBoard
 from bench.board.candidates import hardware
 from bench.board.choice import Choice, Scored
+from bench.board.clustered import clusters_on
 from bench.board.standing import memory
 from bench.results.result import DoneResult
 from bench.stats.across import across, guessing_p, worth
@@ -102,7 +103,7 @@ def explain(tables: Sequence[TaskBoard], choice: Choice) -> Explanation:
     right = [np.array([_right(each, table) for each in members]) for table in chosen]
     chance = np.array([table.chance for table in chosen])
     shares = np.array([choice.tasks[table.task.name] for table in chosen], dtype=np.float64)
-    compared = across(right, chance, shares)
+    compared = across(right, chance, shares, clusters=[clusters_on(table) for table in chosen])
     value = worth(np.array([len(task[0]) for task in right], dtype=np.float64), chance, shares)
     correct = np.stack([task.sum(axis=1) for task in right], axis=-1).astype(np.float64)
     options = [members[0].candidate.rows[table.task.name].answers.options for table in chosen]

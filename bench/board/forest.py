@@ -8,10 +8,11 @@ import numpy as np
 
 from bench.board.board import TaskBoard
 from bench.board.candidates import Candidate, candidates
+from bench.board.clustered import clusters_on
 from bench.board.pairs import SIGNIFICANT, row_names
 from bench.board.row_chart import ChartRow, Guide, RowChart, Tick, places, steps
 from bench.stats.across import across, shown_by
-from bench.stats.paired import Paired, paired
+from bench.stats.paired import Paired
 from bench.stats.ranking import holm
 from bench.wording import MINUS, points
 
@@ -62,7 +63,7 @@ def contrasts_on(table: TaskBoard, reference: int = 0) -> Contrasts:
     """Every row of a task's table less one of its rows. There must be a row."""
     names, own = row_names(table), table.rows[reference]
     others = [at for at in range(len(table.rows)) if at != reference]
-    pairs = [paired(own.answers.right, table.rows[at].answers.right) for at in others]
+    pairs = [own.run.compared_with(table.rows[at].run) for at in others]
     adjusted: list[float] = holm(np.array([pair.p for pair in pairs])).tolist()
     others_less_own = [
         Contrast(
@@ -95,7 +96,8 @@ def contrasts_across(
     names = [table.task.name for table in chosen]
     right = [np.array([each.rows[name].answers.right for each in models]) for name in names]
     chance = np.array([table.chance for table in chosen])
-    compared = across(right, chance, np.array([weights[name] for name in names], dtype=np.float64))
+    shares = np.array([weights[name] for name in names], dtype=np.float64)
+    compared = across(right, chance, shares, clusters=[clusters_on(table) for table in chosen])
     scores: list[float] = compared.scores.tolist()
     best = min(range(len(models)), key=lambda at: (-scores[at], models[at].name))
     own = next((at for at, each in enumerate(models) if each.name == reference), best)

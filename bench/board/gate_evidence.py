@@ -12,20 +12,26 @@ from numpy.typing import NDArray
 
 from bench.board.board import TaskBoard
 from bench.board.candidates import Candidate
+from bench.board.clustered import clusters_on
 from bench.board.policy import Better, Comparison, Equivalent, NotWorse
 from bench.results.answers import UNREAD
 from bench.stats.across import difference_p, guessing_p, score, worth
+from bench.stats.clusters import Clusters, effective_questions
 from bench.stats.intervals import Interval, exact
 from bench.stats.margin import Pairs, score_interval, variance_at
-from bench.stats.paired import difference_interval
+from bench.stats.paired import paired
 from bench.stats.questions import Side
 from bench.stats.ranking import ALPHA, POWER, detectable
 from bench.stats.rate import rate_p
+from bench.stats.strata import Strata, strata_of
 
 _NORMAL = NormalDist()
 _CONFIDENT = _NORMAL.inv_cdf(1 - ALPHA / 2)
 _TO_POWER = _CONFIDENT + _NORMAL.inv_cdf(POWER)
+_NEARLY_NONE = 1e-9
+"""Independent questions that say as much as a single cluster."""
 Scale = Literal["accuracy", "score", "unread"]
+Rights = list[NDArray[np.bool_]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +91,17 @@ class Asked:
             1.0 / self.questions if self.scale == "accuracy" else worth(self.questions, self.chance, weights)
         )
 
-    def right(self, model: Candidate) -> list[NDArray[np.bool_]]:
+    @cached_property
+    def clusters(self) -> list[Clusters | None]:
+        return [clusters_on(table) for table in self.tables.values()]
+
+    def right(self, model: Candidate) -> Rights:
         return [model.rows[task].answers.right for task in self.tasks]
+
+    def effective(self, model: Candidate) -> NDArray[np.float64]:
+        """How many independent questions say as much as each task's, (tasks,)."""
+        both = zip(self.right(model), self.clusters, strict=True)
+        return np.array([float(effective_questions(right, clusters=own)) for right, own in both])
 
     def correct(self, model: Candidate) -> NDArray[np.float64]:
         return np.array([right.sum() for right in self.right(model)], dtype=np.float64)
@@ -94,34 +109,30 @@ class Asked:
 
 def compared(requirement: Comparison, asked: Asked, model: Candidate, reference: Candidate) -> Evidence:
     """What the questions that both answered say on a model and its reference."""
-    both = list(zip(asked.right(model), asked.right(reference), strict=True))
-    won, lost = (
-        np.array([[float(np.sum(a & ~b)) for a, b in pair]])
-        for pair in (both, [(second, first) for first, second in both])
-    )
-    pairs = Pairs(won, lost, asked.questions, asked.each)
+    right = asked.right(model), asked.right(reference)
+    strata = strata_of(*right, asked.each, clusters=asked.clusters)
     match requirement:
         case NotWorse(margin=margin):
-            return _not_worse(asked, pairs, margin)
+            return _not_worse(asked, strata, margin)
         case Equivalent(margin=margin):
-            return _equivalent(asked, pairs, margin)
+            return _equivalent(asked, strata, margin)
         case Better():
-            return _better(asked, pairs)
+            return _better(asked, strata, right)
 
 
-def _not_worse(asked: Asked, pairs: Pairs, margin: float) -> Evidence:
-    side, above, below = _against(pairs, -margin)
-    return _of_margin(asked, pairs, (above, below), (side,), Side(-side.distance, side.null))
+def _not_worse(asked: Asked, strata: Strata, margin: float) -> Evidence:
+    side, above, below = _against(strata.effective, -margin)
+    return _of_margin(asked, strata, (above, below), (side,), Side(-side.distance, side.null))
 
 
-def _equivalent(asked: Asked, pairs: Pairs, margin: float) -> Evidence:
+def _equivalent(asked: Asked, strata: Strata, margin: float) -> Evidence:
     """Two one-sided tests (Schuirmann 1987): the p of the claim is the larger of theirs."""
-    low, above_low, below_low = _against(pairs, -margin)
-    high, above_high, below_high = _against(pairs, margin)
+    low, above_low, below_low = _against(strata.effective, -margin)
+    high, above_high, below_high = _against(strata.effective, margin)
     claim, contrary = max(above_low, below_high), min(1.0, 2 * min(below_low, above_high))
     outside = max(Side(-low.distance, low.null), high, key=lambda side: side.distance)
     sides = low, Side(-high.distance, high.null)
-    return _of_margin(asked, pairs, (claim, contrary), sides, outside, contraries=2)
+    return _of_margin(asked, strata, (claim, contrary), sides, outside, contraries=2)
 
 
 def _against(pairs: Pairs, bound: float) -> tuple[Side, float, float]:
@@ -133,40 +144,42 @@ def _against(pairs: Pairs, bound: float) -> tuple[Side, float, float]:
 
 def _of_margin(
     asked: Asked,
-    pairs: Pairs,
+    strata: Strata,
     p: tuple[float, float],
     sides: tuple[Side, ...],
     contrary: Side,
     contraries: int = 1,
 ) -> Evidence:
-    low, high = score_interval(pairs)
+    low, high = score_interval(strata.effective)
     interval = Interval(float(low[0]), float(high[0]))
-    return _of_pair(asked, pairs, interval, p, sides, contrary, contraries)
+    return _of_pair(asked, strata, interval, p, sides, contrary, contraries)
 
 
-def _better(asked: Asked, pairs: Pairs) -> Evidence:
+def _better(asked: Asked, strata: Strata, right: tuple[Rights, Rights]) -> Evidence:
     """The difference, interval and p of `bench compare`; across tasks, those of `bench pick`."""
-    difference, p = float(pairs.difference[0]), float(difference_p(pairs.won, pairs.lost, pairs.each)[0])
-    margin = _CONFIDENT * math.sqrt(float(pairs.variance[0]))
+    pairs = strata.pairs
+    difference = float(pairs.difference[0])
+    p = float(difference_p(pairs.won, pairs.lost, pairs.each, sizes=strata.sizes)[0])
+    margin = _CONFIDENT * math.sqrt(strata.variance)
     interval = Interval(difference - margin, difference + margin)
     if asked.scale == "accuracy":
-        lost, won, questions = (int(n) for n in (pairs.lost[0, 0], pairs.won[0, 0], pairs.questions[0]))
-        interval = difference_interval(lost, questions - lost - won, won)
-    null = math.sqrt(float(((pairs.won + pairs.lost) @ pairs.each**2)[0]))
+        ([own], [other]), [clusters] = right, asked.clusters
+        interval = paired(other, own, clusters=clusters).interval
+    null = math.sqrt(strata.null)
     both = (p if difference > 0 else 1.0, p if difference < 0 else 1.0)
-    return _of_pair(asked, pairs, interval, both, (Side(difference, null),), Side(-difference, null), 1)
+    return _of_pair(asked, strata, interval, both, (Side(difference, null),), Side(-difference, null), 1)
 
 
 def _of_pair(
     asked: Asked,
-    pairs: Pairs,
+    strata: Strata,
     interval: Interval,
     p: tuple[float, float],
     sides: tuple[Side, ...],
     contrary: Side,
     contraries: int,
 ) -> Evidence:
-    error = math.sqrt(float(pairs.variance[0]))
+    pairs, error = strata.pairs, math.sqrt(float(strata.effective.variance[0]))
     differ = float((pairs.won + pairs.lost).sum())
     return Evidence(
         tasks=asked.tasks,
@@ -180,15 +193,15 @@ def _of_pair(
         contrary_side=contrary,
         error=error,
         contraries=contraries,
-        detectable=_detectable(asked, differ, error) if differ else None,
+        detectable=_detectable(asked, differ, error, strata.effect) if differ else None,
     )
 
 
-def _detectable(asked: Asked, differ: float, error: float) -> float:
+def _detectable(asked: Asked, differ: float, error: float, effect: float) -> float:
     """As `bench compare` gives it for one task, and as `bench pick` does for several."""
     if asked.scale == "accuracy":
         questions = int(asked.questions[0])
-        return detectable(questions, differ / questions)
+        return detectable(questions / effect, differ / questions)
     return min(1.0, _TO_POWER * error)
 
 
@@ -199,10 +212,11 @@ def better_than_guessing(asked: Asked, model: Candidate) -> Evidence:
         float(guessing_p(correct[None], options, asked.each, worse=worse)[0]) for worse in (False, True)
     )
     accuracy = correct / asked.questions
-    error = _root(asked, accuracy)
+    error = _root(asked, accuracy, asked.effective(model))
     if asked.scale == "accuracy":
         estimate, guessing = float(accuracy[0]), float(asked.chance[0])
-        interval = exact(int(correct[0]), int(asked.questions[0]))
+        [right], [clusters] = asked.right(model), asked.clusters
+        interval = exact(*_counted(right, clusters))
     else:
         weights = np.array(list(asked.weights.values()), dtype=np.float64)
         estimate, guessing = float(score(correct, asked.questions, asked.chance, weights)), 0.0
@@ -212,32 +226,47 @@ def better_than_guessing(asked: Asked, model: Candidate) -> Evidence:
         estimate,
         interval,
         (better, worse),
-        Side(estimate - guessing, _root(asked, asked.chance)),
+        Side(estimate - guessing, _root(asked, asked.chance, asked.questions)),
         error,
     )
 
 
-def _root(asked: Asked, rate: NDArray[np.float64]) -> float:
-    """The standard error of a score where a share `rate`, (tasks,), of the answers is right."""
-    return math.sqrt(float(rate * (1.0 - rate) * asked.questions @ asked.each**2))
+def _root(asked: Asked, rate: NDArray[np.float64], effective: NDArray[np.float64]) -> float:
+    """The standard error of a score where a share `rate`, (tasks,), of the answers is right.
+
+    `effective`, (tasks,), are how many independent questions say as much as those that were asked.
+    """
+    times = asked.questions / np.maximum(effective, _NEARLY_NONE)
+    return math.sqrt(float(rate * (1.0 - rate) * asked.questions * times @ asked.each**2))
+
+
+def _counted(right: NDArray[np.bool_], clusters: Clusters | None) -> tuple[float, float]:
+    """Right answers and questions; of clusters, how many independent ones say as much."""
+    if clusters is None:
+        return int(right.sum()), len(right)
+    questions = effective_questions(right, clusters=clusters)
+    return float(right.mean()) * questions, questions
 
 
 def accuracy_at_least(asked: Asked, model: Candidate, least: float) -> Evidence:
-    """Whether the accuracy on one task is above `least`, exactly."""
-    return _rate(asked, int(asked.correct(model)[0]), least)
+    """Whether the accuracy on one task is above `least`: exactly, but for clusters."""
+    [right] = asked.right(model)
+    return _rate(asked, right, least)
 
 
 def unread_at_most(asked: Asked, model: Candidate, most: float) -> Evidence:
-    """Whether the share of one task's questions without an answer is below `most`, exactly."""
+    """Whether the share of one task's questions without an answer is below `most`; exact but for clusters."""
     [task] = asked.tasks
-    return _rate(asked, model.rows[task].answers.chosen.count(UNREAD), most, is_unread=True)
+    chosen = model.rows[task].answers.chosen
+    return _rate(asked, np.array([letter == UNREAD for letter in chosen]), most, is_unread=True)
 
 
-def _rate(asked: Asked, counted: int, bound: float, *, is_unread: bool = False) -> Evidence:
-    questions = int(asked.questions[0])
-    rate = counted / questions
+def _rate(asked: Asked, each: NDArray[np.bool_], bound: float, *, is_unread: bool = False) -> Evidence:
+    counted, questions = _counted(each, asked.clusters[0])
+    rate = int(each.sum()) / len(each)
     above, below = rate_p(counted, questions, bound)
-    error, null = (math.sqrt(share * (1.0 - share) / questions) for share in (rate, bound))
+    least = max(questions, _NEARLY_NONE)
+    error, null = (math.sqrt(share * (1.0 - share) / least) for share in (rate, bound))
     distance = bound - rate if is_unread else rate - bound
     p = (below, above) if is_unread else (above, below)
     scale: Scale = "unread" if is_unread else "accuracy"

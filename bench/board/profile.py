@@ -9,6 +9,7 @@ import numpy as np
 from bench.board.board import Row, TaskBoard
 from bench.board.candidates import Candidate, candidates
 from bench.board.choice_words import way
+from bench.board.clustered import clusters_on
 from bench.board.limits import Needs
 from bench.board.plain import plain_words
 from bench.board.profile_charts import Levels, strip_chart
@@ -95,6 +96,7 @@ def _places(
         [np.array([each.rows[task].answers.right for each in models]) for task in tasks],
         np.array([table.chance for table in tables]),
         np.array([weights[task] for task in tasks], dtype=np.float64),
+        clusters=[clusters_on(table) for table in tables],
     )
     adjusted = np.ones_like(compared.p)
     rows, columns = np.triu_indices(len(models), 1)

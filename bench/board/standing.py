@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from bench.board.facts import names_of
 from bench.results.answers import Answers
 from bench.results.result import DoneResult
-from bench.stats.ranking import Ranking, chance_corrected, detectable, median_differ, rank
+from bench.stats.clusters import Clusters, shared_clusters
+from bench.stats.ranking import Ranking, chance_corrected, detectable_by, rank
 from bench.types import ViewName
 from bench.wording import percent
 
@@ -59,12 +60,13 @@ def _range(best: int, worst: int) -> str:
 def standings(results: Sequence[DoneResult], answers: Sequence[Answers], chance: float) -> Standings:
     """Rank the rows on the questions that all were asked; there must be at least one row."""
     right = np.array([each.right for each in answers])
-    ranking = rank(right)
-    rows = _with_other_ranks(_standings(right, ranking, chance), results, answers)
-    by_view = dict(_by_view(results, answers, chance))
+    clusters = shared_clusters(each.clusters for each in answers)
+    ranking = rank(right, clusters=clusters)
+    rows = _with_other_ranks(_standings(right, ranking, chance), results, answers, clusters)
+    by_view = dict(_by_view(results, answers, chance, clusters))
     return Standings(
         rows=rows,
-        detectable=detectable(right.shape[1], median_differ(ranking)),
+        detectable=detectable_by(ranking, right.shape[1]),
         headline=headline(results, rows),
         by_view=by_view,
         headlines={view: headline(results, rows) for view, rows in by_view.items()},
@@ -72,7 +74,10 @@ def standings(results: Sequence[DoneResult], answers: Sequence[Answers], chance:
 
 
 def _with_other_ranks(
-    rows: tuple[Standing, ...], results: Sequence[DoneResult], answers: Sequence[Answers]
+    rows: tuple[Standing, ...],
+    results: Sequence[DoneResult],
+    answers: Sequence[Answers],
+    clusters: Clusters | None,
 ) -> tuple[Standing, ...]:
     """The rows with their ranks without letter preference, where all models with prompts were probed.
 
@@ -82,7 +87,7 @@ def _with_other_ranks(
     known = [row for row in right if row is not None]
     if len(known) < len(right) or not any(result.probes and result.probes.order for result in results):
         return rows
-    other = rank(np.array(known))
+    other = rank(np.array(known), clusters=clusters)
     return tuple(
         replace(row, without_preference=_range(best, worst))
         for row, best, worst in zip(rows, other.best, other.worst, strict=True)
@@ -100,7 +105,7 @@ def _right_without(result: DoneResult, answers: Answers) -> NDArray[np.bool_] | 
 
 
 def _by_view(
-    results: Sequence[DoneResult], answers: Sequence[Answers], chance: float
+    results: Sequence[DoneResult], answers: Sequence[Answers], chance: float, clusters: Clusters | None
 ) -> Iterator[tuple[ViewName, tuple[Standing, ...]]]:
     """The standings by each view that all rows can be read in, where there are several."""
     views: dict[ViewName, None] = {view: None for each in answers for view in each.views}
@@ -108,7 +113,8 @@ def _by_view(
         right = [right_by(view, *row) for row in zip(results, answers, strict=True)]
         known = [row for row in right if row is not None]
         if len(known) == len(right):
-            yield view, _standings(np.array(known), rank(np.array(known)), chance)
+            ranking = rank(np.array(known), clusters=clusters)
+            yield view, _standings(np.array(known), ranking, chance)
 
 
 def right_by(view: ViewName, result: DoneResult, answers: Answers) -> NDArray[np.bool_] | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from bench.board.board import Row, TaskBoard
 from bench.board.plain import plain_words
 from bench.board.standing import right_by
+from bench.stats.clusters import shared_clusters
 from bench.stats.paired import Paired, paired
 from bench.types import ViewName
 from bench.wording import points
@@ -65,7 +66,8 @@ def _difference(view: ViewName, first: Row, row: Row) -> str:
     right = right_by(view, first.result, first.answers), right_by(view, row.result, row.answers)
     if right[0] is None or right[1] is None:
         return ""
-    return difference_words(paired(right[0], right[1]))
+    clusters = shared_clusters([first.answers.clusters, row.answers.clusters])
+    return difference_words(paired(right[0], right[1], clusters=clusters))
 
 
 def difference_words(pair: Paired) -> str:

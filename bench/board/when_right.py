@@ -15,7 +15,7 @@ from bench.stats.confidence import (
     risks,
 )
 from bench.types import LETTERS
-from bench.wording import percent, plain_points
+from bench.wording import counted, percent, plain_points
 
 FEWEST = 50
 """Questions with scores that a run must have: with fewer, none of the numbers says anything."""
@@ -80,7 +80,8 @@ def when_right(run: Answered) -> WhenRight | None:
     if run.result.cell.model.is_baseline or answers.written or has_scores.sum() < FEWEST:
         return None
     truth = np.array([LETTERS.index(letter) for letter in answers.truth], dtype=np.int64)
-    return WhenRight(confidence_of(scores[has_scores], truth[has_scores], len(answers)))
+    clusters = answers.clusters.number if answers.clusters else None
+    return WhenRight(confidence_of(scores[has_scores], truth[has_scores], len(answers), clusters=clusters))
 
 
 def _reliability(numbers: Confidence) -> Curve:
@@ -121,13 +122,19 @@ def answerable_sentence(one: Answerable) -> str:
 
 def _sentences(numbers: Confidence) -> Iterator[str]:
     shown = [one for one in numbers.answerable if one.coverage]
-    yield answerable_sentence(shown[-1] if shown else numbers.answerable[0])
+    if numbers.clusters is None:
+        yield answerable_sentence(shown[-1] if shown else numbers.answerable[0])
+    else:
+        yield (
+            "How many questions it can answer at an accuracy is not stated: the guarantee needs independent "
+            f"questions, and these come in {counted(numbers.clusters, 'cluster')}."
+        )
     yield (
         f"Its probabilities are off by {plain_points(numbers.error)} points, and by "
         f"{plain_points(numbers.fitted_error)} once their scale is fitted; those of a perfectly calibrated "
         f"model would seem off by {plain_points(numbers.floor)} on so many questions."
     )
-    if numbers.separation.p > SIGNIFICANT:
+    if numbers.separation.p is not None and numbers.separation.p > SIGNIFICANT:
         yield "Its confidence is not shown to tell right answers from wrong ones."
 
 
@@ -139,12 +146,11 @@ def _facts(numbers: Confidence) -> Iterator[tuple[str, str]]:
             f"{percent(one.coverage)}, from a confidence of {one.threshold:.2f}" if one.coverage else "none",
         )
     yield "Questions with scores", f"{numbers.questions:,}"
-    yield "Right told from wrong (AUROC)", f"{numbers.separation.auroc:.3f}, p = {numbers.separation.p:.2g}"
+    p = "no test for clusters" if numbers.separation.p is None else f"p = {numbers.separation.p:.2g}"
+    yield "Right told from wrong (AUROC)", f"{numbers.separation.auroc:.3f}, {p}"
     yield "Temperature", f"{numbers.temperature:.2f}"
-    yield (
-        "Calibration error",
-        f"{numbers.error:.3f}, fitted {numbers.fitted_error:.3f}, floor {numbers.floor:.3f}",
-    )
+    floor = f"floor {numbers.floor:.3f}" + (" (of independent questions)" if numbers.clusters else "")
+    yield "Calibration error", f"{numbers.error:.3f}, fitted {numbers.fitted_error:.3f}, {floor}"
     yield "Brier score", f"{numbers.brier:.3f}"
     parts = numbers.parts
     split = f"miscalibration {parts.miscalibration:.4f}, discrimination {parts.discrimination:.4f}"

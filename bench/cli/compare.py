@@ -76,13 +76,12 @@ def _compare(first: "Answered", second: "Answered", runs: "Sequence[Answered]") 
     from bench.board.facts import names_of
     from bench.board.pairs import describe_detectable, describe_pair, reason_not_comparable
     from bench.cli.console import stdout
-    from bench.stats.paired import paired
 
     cells = first.result.cell, second.result.cell
     click.echo(f"{cells[0].task.title}")
     if reason := reason_not_comparable(first, second):
         raise UsageError(f"these two cannot be compared: {reason}")
-    pair = paired(first.right, second.right)
+    pair = first.compared_with(second)
     comparable = [run.result.cell for run in runs if not reason_not_comparable(first, run)]
     names = dict(zip((cell.id for cell in comparable), names_of(comparable), strict=True))
     name_of_first, name_of_second = (names[cell.id] for cell in cells)

@@ -99,15 +99,16 @@ def _put_task(out: Path, file: TaskFile, *, data_dir: Path | None, offline: bool
             continue  # a run that needs the split reports that it is missing
         assert split is not None
         splits[name] = role, split
-    grouped = any(item.group for _, split in splits.values() for item in split.items)
+    items = [item for _, split in splits.values() for item in split.items]
+    labels = [name for name in ("group", "cluster") if any(getattr(item, name) for item in items)]
     # Not by the split's name, which may not be a valid file name.
     files = {role: f"data/{task.name}-{role}.jsonl" for role, _ in splits.values()}
     for role, split in splits.values():
-        _write(out / "tasks" / files[role], "".join(_lines(split, grouped=grouped)))
+        _write(out / "tasks" / files[role], "".join(_lines(split, labels)))
     names = {role: getattr(task.data.splits, role) for role in get_args(Role)}
     bundled = {role: splits[name][0] for role, name in names.items() if name in splits}
     raw = task.model_dump(mode="json", exclude_defaults=True)
-    columns = {"id": "id"} | ({"group": "group"} if grouped else {})
+    columns: dict[str, Any] = {name: name for name in ("id", *labels)}
     extra = {name: name for name in task.data.columns.extra}
     columns |= {"extra": extra} if extra else {}
     kept = {"rows": raw["data"]["rows"]} if "rows" in raw["data"] else {}
@@ -143,10 +144,10 @@ def _put_metric(place: Path, file: TaskFile, name: str) -> None:
         shutil.copyfile(source, target)
 
 
-def _lines(split: Split, *, grouped: bool) -> Iterator[str]:
+def _lines(split: Split, labels: Sequence[str]) -> Iterator[str]:
     for item in split.items:
         row: dict[str, Any] = {"id": item.id, "question": item.question, "options": item.options}
-        row |= {"answer": item.answer} | ({"group": item.group} if grouped else {}) | dict(item.extra)
+        row |= {"answer": item.answer} | {name: getattr(item, name) for name in labels} | dict(item.extra)
         yield json.dumps(row, ensure_ascii=False) + "\n"
 
 

@@ -138,8 +138,8 @@ def _reading_of(row: Row, data: HubData) -> Reading:
     asked = Columns(question=columns.question, options=columns.options, answer=columns.answer)
     if not missing_columns(row, asked) or missing_columns(row, Columns()):
         return data
-    names = {"id": "id" if "id" in row else None, "group": columns.group, "extra": columns.extra}
-    common = COMMON_FORM.model_copy(update=names)
+    labels = {"group": columns.group, "cluster": columns.cluster, "extra": columns.extra}
+    common = COMMON_FORM.model_copy(update={"id": "id" if "id" in row else None, **labels})
     return Reading(columns=common, where=data.where, empty_options=data.empty_options, rows=data.rows)
 
 
@@ -196,7 +196,8 @@ def first_rows(split: Split, limit: int | None) -> Split:
 def items_digest(items: Iterable[Item]) -> str:
     """SHA-256 over the items' questions, options, answers, groups and extra columns, in order.
 
-    Ids are left out, because a mirror may number the same questions differently.
+    Ids are left out, because a mirror may number the same questions differently, and clusters, because they
+    change no answer.
     """
     digest = hashlib.sha256()
     for item in items:

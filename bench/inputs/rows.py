@@ -25,6 +25,7 @@ class Draft:
     options: Options
     answer: Answer
     group: str
+    cluster: str
     extra: tuple[tuple[str, Extra], ...]
     cut: bool
     """Whether the question was cut at `question_until`, or there is no such text."""
@@ -48,7 +49,8 @@ def read_row(row: Row, reading: Reading, default_id: str) -> Draft:
         question=question,
         options=options,
         answer=read_answer(value_at(row, columns.answer), options, answer_keys(reading)),
-        group=_group(row, columns.group),
+        group=_label(row, columns.group),
+        cluster=_label(row, columns.cluster),
         extra=tuple((name, _extra(value_at(row, path), path)) for name, path in columns.extra.items()),
         cut=cut,
     )
@@ -74,6 +76,7 @@ def finish(draft: Draft, index: int | None, column: str) -> tuple[Item, tuple[Od
         answer=len([text for text in options.texts[:index] if text]),
         group=draft.group,
         extra=draft.extra,
+        cluster=draft.cluster,
     )
     return item, tuple(_odd(draft, item))
 
@@ -105,8 +108,8 @@ def key_of(kind: OddKind, columns: Columns) -> str:
 def missing_columns(row: Row, columns: Columns) -> list[str]:
     """The columns of a task that a row does not have."""
     questions = (columns.question,) if isinstance(columns.question, str) else columns.question
-    wanted = [*questions, *option_columns(columns.options), columns.answer, columns.id, columns.group]
-    wanted += columns.extra.values()
+    wanted = [*questions, *option_columns(columns.options), columns.answer, columns.id]
+    wanted += [columns.group, columns.cluster, *columns.extra.values()]
     return [name for name in wanted if name is not None and find_value(row, name) is MISSING]
 
 
@@ -166,7 +169,8 @@ def _extra_text(value: object, column: str) -> str:
     return encodable(str(value), column)
 
 
-def _group(row: Row, column: str | None) -> str:
+def _label(row: Row, column: str | None) -> str:
+    """A group or a cluster; "" where a row has none."""
     value = None if column is None else value_at(row, column)
     return "" if column is None or _is_null(value) else _name(value, column)
 
@@ -185,7 +189,7 @@ def _id(row: Row, column: str) -> str:
 
 
 def _name(value: object, column: str) -> str:
-    """An id or a group: text, or a whole number."""
+    """An id, a group or a cluster: text, or a whole number."""
     if (
         isinstance(value, float) and value.is_integer()
     ):  # what a table makes of whole numbers beside an empty one

@@ -73,7 +73,8 @@ OptionsForm = Annotated[
 class Columns(Strict):
     """The column of each part of an item. The defaults are the common form that `docs/data.md` describes.
 
-    `question` may be several columns, whose texts are joined by line breaks. `extra` columns are further
+    `question` may be several columns, whose texts are joined by line breaks. Questions with equal values in
+    `cluster` share a case or a source, and are not independent. `extra` columns are further
     variables of the prompt, by name.
     """
 
@@ -82,6 +83,7 @@ class Columns(Strict):
     options: OptionsForm = "options"
     answer: Column = "answer"
     group: Column | None = None
+    cluster: Column | None = None
     extra: dict[str, Column] = Field(default_factory=dict)
 
     @field_validator("extra")

@@ -175,7 +175,7 @@ def _result(file: ResultsFile, task: str, records: Sequence[Record], model: Mode
     items = [Item(r.question_id, r.question, r.options, LETTERS.index(r.answer_gt), r.group) for r in records]
     view: ViewName = "letter" if "letter" in records[0].scores else "text"
     cell, path = cell_of(file, task, items, view, model), file.samples_path(task)
-    metrics = measure(records, {ACCURACY.name: ACCURACY.compute})
+    metrics = measure(records, {ACCURACY.name: ACCURACY.estimate})
     theirs = file.content.results.get(task, {}).get("acc,none")
     if isinstance(theirs, float) and not math.isclose(theirs, metrics.accuracy.value, abs_tol=1e-9):
         text = f"the results file says {theirs:.4f}, but its samples give {metrics.accuracy.value:.4f}"

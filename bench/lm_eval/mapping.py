@@ -208,6 +208,7 @@ def _record(pair: Pair, view: ViewName) -> Record:
         model_output=ModelOutput(reasoning_steps="", final_answer=answer),
         is_correct=answer == truth,
         group=item.group,
+        cluster=item.cluster,
         extra=dict(item.extra),
         parse_status="scored",
         scores=scores,

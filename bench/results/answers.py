@@ -18,6 +18,8 @@ from bench.results.contamination import ContaminationTest
 from bench.results.result import DoneResult, Unsuccessful
 from bench.results.store import existing, read_run
 from bench.scoring.record import ParseStatus, Record
+from bench.stats.clusters import Clusters, clusters_of, shared_clusters
+from bench.stats.paired import Paired, paired
 from bench.types import Texts, ViewName
 
 if TYPE_CHECKING:
@@ -37,7 +39,8 @@ class Answers:
     `options` are the numbers of options. `right` (questions,) is by the run's answer, `views` the same
     by each view. `scores` are (questions, most options) by the task's view, NaN where there are none.
     `prompts` are digests, 0 for no prompt. `written` is whether the model answered in words. `starts`
-    are byte offsets of the records in `file`, valid while the file has this `stamp`.
+    are byte offsets of the records in `file`, valid while the file has this `stamp`. `clusters` are those of
+    the questions, None where each is alone or the task named none when the run was made.
     """
 
     file: Path
@@ -53,6 +56,7 @@ class Answers:
     prompts: NDArray[np.uint64]
     written: bool
     starts: NDArray[np.int64]
+    clusters: Clusters | None = None
 
     def __len__(self) -> int:
         return len(self.chosen)
@@ -102,6 +106,11 @@ class Answered:
     @property
     def right(self) -> NDArray[np.bool_]:
         return self.answers.right
+
+    def compared_with(self, other: "Answered") -> Paired:
+        """Another run less this one, which was asked the same questions."""
+        clusters = shared_clusters([self.answers.clusters, other.answers.clusters])
+        return paired(self.right, other.right, clusters=clusters)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +215,7 @@ def answers_of(
         prompts=np.array([_digest(record.prompt) for record in records], dtype=np.uint64),
         written=any(record.completion for record in records),
         starts=starts,
+        clusters=clusters_of([record.cluster for record in records]),
     )
 
 

@@ -30,13 +30,14 @@ from bench.results.answers import Answered, Answers, AnyRun, read_files, result_
 from bench.results.result import DoneResult
 from bench.results.store import write_whole
 from bench.scoring.record import ParseStatus
+from bench.stats.clusters import Clusters
 from bench.types import Texts, ViewName
 
 YOUNG = 2 * 10**9
 """Nanoseconds: a file that was changed so shortly before may change again without a new time."""
 _STATUSES: tuple[ParseStatus, ...] = tuple(name for part in get_args(ParseStatus) for name in get_args(part))
 """In the file, a status is its place here."""
-_EACH = ("chosen", "truth", "options", "statuses", "right", "prompts", "starts")
+_EACH = ("chosen", "truth", "options", "statuses", "right", "prompts", "starts", "clusters")
 """Fields of `Answers` of which the file has one number for each question, one run after the other."""
 
 Stamp = tuple[int, ...]
@@ -45,7 +46,9 @@ Arrays = Mapping[str, NDArray[Any]]
 
 
 class _Entry(Strict):
-    """A run. `options` is the most that a question has, and `views` those that the answers can be read by."""
+    """A run. `options` is the most that a question has, and `views` those that the answers can be read by.
+    `clusters` is their number, 0 where each question is alone.
+    """
 
     folder: str
     stamp: Stamp
@@ -55,6 +58,7 @@ class _Entry(Strict):
     options: int
     views: tuple[ViewName, ...]
     written: bool
+    clusters: int
 
 
 class _Index(Strict):
@@ -152,6 +156,7 @@ def _entry(kept: _Kept) -> _Entry:
         options=answers.scores.shape[1],
         views=tuple(answers.views),
         written=answers.written,
+        clusters=answers.clusters.number if answers.clusters else 0,
     )
 
 
@@ -165,6 +170,9 @@ def _numbers(answers: Answers, name: str) -> NDArray[Any]:
             return np.array(answers.options, dtype=np.uint8)
         case "statuses":
             return np.array([_STATUSES.index(status) for status in answers.statuses], dtype=np.uint8)
+        case "clusters":
+            codes = answers.clusters.codes if answers.clusters else np.zeros(len(answers), dtype=np.int64)
+            return codes.astype(np.uint32)
         case _:
             return getattr(answers, name)
 
@@ -211,10 +219,15 @@ def _read(results: Path, entries: Sequence[_Entry], arrays: Arrays) -> Iterator[
             prompts=part["prompts"],
             written=entry.written,
             starts=part["starts"],
+            clusters=_clusters(entry.clusters, part["clusters"]),
         )
         yield path, _Kept(entry.stamp, Answered(Path(entry.folder), entry.result, answers))
     if ends != {name: len(array) for name, array in arrays.items()}:
         raise ValueError("entries and arrays disagree")
+
+
+def _clusters(number: int, codes: NDArray[np.uint32]) -> Clusters | None:
+    return Clusters(codes.astype(np.int64), number) if number else None
 
 
 def _lengths(entry: _Entry) -> dict[str, int]:

@@ -1,11 +1,13 @@
 """What happened to one item in one cell: a line of `records.jsonl`."""
 
+import hashlib
+from collections.abc import Sequence
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from bench.config import Strict
-from bench.types import LETTERS, Extra, ReadStatus, ViewName
+from bench.types import LETTERS, Extra, Item, ReadStatus, Texts, ViewName
 from bench.views import best
 
 ParseStatus = Literal["scored", "prompt_too_long", "same_tokens", "not_listed"] | ReadStatus
@@ -33,6 +35,8 @@ class Record(Strict):
     model_output: ModelOutput
     is_correct: bool
     group: str
+    cluster: str = Field(default="", exclude_if=lambda cluster: not cluster)
+    """What the item shares with others; in a record without texts, a digest. Without one, not in the file."""
     extra: dict[str, Extra] = Field(default_factory=dict[str, Extra], exclude_if=lambda extra: not extra)
     """Further texts that the prompt could show, by name. Without any, they are not in the file."""
     parse_status: ParseStatus
@@ -68,10 +72,17 @@ class Record(Strict):
         return self.answer_by(view) == self.answer_gt
 
     def without_texts(self) -> Self:
-        """The record without the texts of question, options, prompt and reply."""
+        """The record without the texts of question, options, prompt, reply and cluster."""
         output = self.model_output.model_copy(update={"reasoning_steps": ""})
         blank = {"question": "", "options": ("",) * len(self.options), "prompt": "", "completion": ""}
-        return self.model_copy(update={**blank, "extra": {}, "model_output": output})
+        hidden = self.model_copy(update={**blank, "extra": {}, "model_output": output})
+        return hidden.of_cluster(self.cluster, "answers")
+
+    def of_cluster(self, cluster: str, texts: Texts) -> Self:
+        """The record with another cluster, which is a digest where there are no `texts`."""
+        if texts != "full" and cluster:
+            cluster = hashlib.blake2b(cluster.encode(errors="surrogatepass"), digest_size=8).hexdigest()
+        return self if cluster == self.cluster else self.model_copy(update={"cluster": cluster})
 
     @model_validator(mode="after")
     def _has_a_score_for_each_option(self) -> Self:
@@ -80,3 +91,12 @@ class Record(Strict):
         if any(len(scores) != len(self.options) for scores in self.scores.values()):
             raise ValueError("not one score for each option")
         return self
+
+
+def clustered(records: Sequence[Record], items: Sequence[Item], texts: Texts) -> tuple[Record, ...]:
+    """The records with the clusters of their items, which are in the same order.
+
+    Those that were written before the task named a column of clusters have none.
+    """
+    pairs = zip(records, items, strict=True)
+    return tuple(record.of_cluster(item.cluster, texts) for record, item in pairs)

@@ -135,6 +135,7 @@ def _item_fields(item: Item, answer: str | None, status: ParseStatus, reasoning:
         "model_output": ModelOutput(reasoning_steps=reasoning, final_answer=answer),
         "is_correct": answer == truth,
         "group": item.group,
+        "cluster": item.cluster,
         "extra": dict(item.extra),
         "parse_status": status,
     }

@@ -3,14 +3,15 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.stats.clusters import Clusters, cluster_variance
 from bench.stats.paired import power
 from bench.stats.ranking import ALPHA, POWER, holm, mcnemar_all, won_by
+from bench.stats.signs import Counts, fair, pair_sizes, sign_flip_all
 
 ENUMERATED = 5000
 """Up to this many outcomes, a distribution over several tasks is computed exactly."""
@@ -66,23 +67,35 @@ def _rounded(scores: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def across(
-    right: Sequence[NDArray[np.bool_]], chance: NDArray[np.float64], weights: NDArray[np.float64]
+    right: Sequence[NDArray[np.bool_]],
+    chance: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    *,
+    clusters: Sequence[Clusters | None],
 ) -> Across:
     """Compare models by which questions each answered right: for each task (models, questions).
 
     `chance` and `weights` are as for `worth`. The difference is stratified by task: the sum of
     k_t (won_t - lost_t) / n_t. The margin is the normal approximation with its variance, which is the sum
-    of k_t^2 (won_t + lost_t - (won_t - lost_t)^2 / n_t) / n_t^2.
+    of k_t^2 (won_t + lost_t - (won_t - lost_t)^2 / n_t) / n_t^2. `clusters` are each task's, None where each
+    question is alone; the variance of a task in clusters is `bench.stats.clusters.cluster_variance`.
     """
     questions = np.array([each.shape[1] for each in right], dtype=np.float64)
     won = np.stack([won_by(each) for each in right], axis=-1)  # [i, j, t]: i is right and j is not
     lost = won.transpose(1, 0, 2)
     each = worth(questions, chance, weights)
-    variance = (won + lost - (won - lost) ** 2 / questions) @ each**2
+    spread = won + lost - (won - lost) ** 2 / questions
+    for task, own in enumerate(clusters):
+        if own:
+            spread[..., task] = cluster_variance(right[task], own)
+    variance = spread @ each**2
     models = len(won)
     p = np.ones((models, models))
     rows, columns = np.triu_indices(models, 1)
-    p[rows, columns] = p[columns, rows] = difference_p(won[rows, columns], lost[rows, columns], each)
+    sizes = [pair_sizes(task, own) if own else None for task, own in zip(right, clusters, strict=True)]
+    p[rows, columns] = p[columns, rows] = difference_p(
+        won[rows, columns], lost[rows, columns], each, sizes=sizes
+    )
     correct = np.stack([each.sum(axis=1) for each in right], axis=-1).astype(np.float64)
     return Across(
         scores=score(correct, questions, chance, weights),
@@ -101,7 +114,11 @@ def shown_by(margin: float) -> float:
 
 
 def difference_p(
-    won: NDArray[np.float64], lost: NDArray[np.float64], each: NDArray[np.float64]
+    won: NDArray[np.float64],
+    lost: NDArray[np.float64],
+    each: NDArray[np.float64],
+    *,
+    sizes: Sequence[Counts | None],
 ) -> NDArray[np.float64]:
     """The two-sided p that two models have equal scores, for many pairs at once: (pairs,).
 
@@ -110,15 +127,48 @@ def difference_p(
     are worth the same, this is McNemar's exact test of the sums. Else the distribution is enumerated where
     it has few outcomes, and otherwise normal, with the largest step that an answer makes as correction for
     continuity, so that p is rather too large than too small.
+
+    `sizes` has for each task whose questions come in clusters the pairs' `bench.stats.signs.count_sizes`,
+    else None. There the clusters go either way, each as a whole.
     """
-    if not len(won) or np.allclose(each, each[0], rtol=_ROUNDING, atol=0.0):
+    is_same = not len(won) or np.allclose(each, each[0], rtol=_ROUNDING, atol=0.0)
+    if is_same and all(counts is None for counts in sizes):
         return mcnemar_all(won.sum(axis=-1), lost.sum(axis=-1))
-    differ = won + lost
+    differ, values = _outcomes(won + lost, each, sizes)
+    if is_same:
+        distances = np.abs((won - lost).sum(axis=-1)).astype(np.int64)
+        return sign_flip_all(distances, _by_size(differ, np.rint(values / each[0]).astype(np.int64)))
     distance = np.abs((won - lost) @ each)
-    p = _normal_p(distance, differ @ each**2, np.max(each * (differ > 0), axis=-1))
+    p = _normal_p(distance, differ @ values**2, np.max(values * (differ > 0), axis=-1))
     for at in np.flatnonzero(np.prod(differ + 1.0, axis=-1) <= ENUMERATED):
-        p[at] = _enumerated_p(float(distance[at]), differ[at], each)
+        p[at] = _enumerated_p(float(distance[at]), differ[at], values)
     return p
+
+
+def _outcomes(
+    differ: NDArray[np.float64], each: NDArray[np.float64], sizes: Sequence[Counts | None]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """How many things can go either way, (pairs, kinds), and what one of a kind is worth, (kinds,).
+
+    They are questions, or clusters by how much they differ.
+    """
+    if all(own is None for own in sizes):
+        return differ, each
+    counts: list[NDArray[np.float64]] = [
+        differ[:, [task]] if own is None else own.astype(np.float64) for task, own in enumerate(sizes)
+    ]
+    values: list[NDArray[np.float64]] = [
+        one * np.arange(1, own.shape[1] + 1) for one, own in zip(each, counts, strict=True)
+    ]
+    return np.concatenate(counts, axis=1), np.concatenate(values)
+
+
+def _by_size(differ: NDArray[np.float64], sizes: NDArray[np.int64]) -> Counts:
+    """Kinds of several tasks as one task's: (pairs, kinds) of these sizes -> (pairs, largest size)."""
+    counts = np.zeros((len(differ), int(sizes.max())), dtype=np.int64)
+    for kind, size in enumerate(sizes.tolist()):
+        counts[:, size - 1] += differ[:, kind].astype(np.int64)
+    return counts
 
 
 def _normal_p(
@@ -143,15 +193,9 @@ def _enumerated_p(distance: float, differ: NDArray[np.float64], each: NDArray[np
     for number, value in zip(differ.astype(int).tolist(), each.tolist(), strict=True):
         steps = value * (2.0 * np.arange(number + 1) - number)
         values = (values[:, None] + steps).ravel()
-        probabilities = (probabilities[:, None] * _fair(number)).ravel()
+        probabilities = (probabilities[:, None] * fair(number)).ravel()
     least = distance * (1.0 - _ROUNDING)
     return min(1.0, float(probabilities[(values >= least) | (values <= -least)].sum()))
-
-
-@lru_cache(maxsize=1024)
-def _fair(number: int) -> NDArray[np.float64]:
-    """The binomial distribution of `number` fair throws, (number + 1,)."""
-    return np.array([math.comb(number, heads) / 2**number for heads in range(number + 1)])
 
 
 def guessing_p(
@@ -163,7 +207,8 @@ def guessing_p(
 ) -> NDArray[np.float64]:
     """The two-sided p that a model guesses, twice the probability of its score or more, for each: (models,).
 
-    With `worse`, twice the probability of its score or less.
+    With `worse`, twice the probability of its score or less. Clusters change nothing: who guesses is right or
+    wrong on each question for itself.
 
     `correct`, (models, tasks), are numbers of right answers, `options` for each task the number of options
     of each question, and `each`, (tasks,), what a right answer is worth. Exact for one task (a sum of

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.stats.clusters import FEWEST, Clusters
 from bench.stats.intervals import Interval
 
 Counts = NDArray[np.int64]
@@ -13,6 +14,8 @@ Counts = NDArray[np.int64]
 The last column counts all other answers, and items without one. Leading axes are matrices of their own.
 """
 RESAMPLES = 2000
+_AT_ONCE = 2**22
+"""Numbers that are drawn at once."""
 
 
 def confusion(truth: Sequence[str], answers: Sequence[str | None]) -> Counts:
@@ -44,6 +47,43 @@ def bootstrap(
     values = statistic(drawn.reshape(RESAMPLES, *counts.shape))
     tail = (1 - confidence) / 2
     low, high = np.quantile(values, [tail, 1 - tail])
+    return Interval(float(low), float(high))
+
+
+def cluster_confusion(truth: Sequence[str], answers: Sequence[str | None], clusters: Clusters) -> Counts:
+    """The confusion matrices of the clusters, (clusters, classes, classes + 1), as by `confusion`."""
+    labels = {label: at for at, label in enumerate(sorted(set(truth)))}
+    counts = np.zeros((clusters.number, len(labels), len(labels) + 1), dtype=np.int64)
+    rows = [labels[right] for right in truth]
+    columns = [len(labels) if answer is None else labels.get(answer, len(labels)) for answer in answers]
+    np.add.at(counts, (clusters.codes, np.array(rows), np.array(columns)), 1)
+    return counts
+
+
+def cluster_bootstrap(
+    counts: Counts, statistic: Callable[[Counts], NDArray[np.float64]], confidence: float = 0.95
+) -> Interval | None:
+    """As `bootstrap`, but whole clusters are resampled (Davison and Hinkley 1997, section 3.8).
+
+    `counts` are those of `cluster_confusion`. None with fewer than `FEWEST` clusters.
+    """
+    number, *shape = counts.shape
+    if number < FEWEST:
+        return None
+    generator, flat, values = (
+        np.random.default_rng(0),
+        counts.reshape(number, -1),
+        list[NDArray[np.float64]](),
+    )
+    left = RESAMPLES
+    while left:
+        size = min(left, max(1, _AT_ONCE // number))
+        times = generator.multinomial(number, np.full(number, 1.0 / number), size=size)
+        drawn = np.rint(times.astype(np.float64) @ flat.astype(np.float64)).astype(np.int64)
+        values.append(statistic(drawn.reshape(size, *shape)))
+        left -= size
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(np.concatenate(values), [tail, 1 - tail])
     return Interval(float(low), float(high))
 
 

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.stats.separation import Separation, separation
+
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
@@ -160,30 +162,6 @@ def area_under_risks(confidence: Floats, right: Bools) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Separation:
-    """How well confidence tells right answers from wrong ones.
-
-    `auroc` is the probability that a right answer has the higher confidence, 0.5 where it says nothing; `p`
-    is that of the one-sided Mann–Whitney test. Without right or without wrong answers they are 0.5 and 1.
-    """
-
-    auroc: float
-    p: float
-
-
-def separation(confidence: Floats, right: Bools) -> Separation:
-    """The area under the ROC curve (Hanley and McNeil 1982) with its test."""
-    from scipy.stats import mannwhitneyu
-
-    rank_test: Any = mannwhitneyu
-    if right.all() or not right.any():
-        return Separation(0.5, 1.0)
-    test = rank_test(confidence[right], confidence[~right], alternative="greater")
-    pairs = int(right.sum()) * int((~right).sum())
-    return Separation(float(test.statistic) / pairs, float(test.pvalue))
-
-
-@dataclass(frozen=True, slots=True)
 class Answerable:
     """The most questions that can be answered at an accuracy of at least `target`.
 
@@ -238,6 +216,9 @@ class Confidence:
     `confidence` and `right` are of each of them, in their order, and `fitted` is the confidence after fitting
     the temperature. `error` and `fitted_error` are the smooth calibration errors before and after that.
     `floor`, `brier` and `parts` are of the fitted confidences, the others of the unfitted ones.
+
+    Where the questions come in `clusters`, so many, nothing is `answerable`: an exact guarantee needs
+    independent questions. The floor is then that of independent ones, too.
     """
 
     confidence: Floats
@@ -253,6 +234,7 @@ class Confidence:
     separation: Separation
     area: float
     answerable: tuple[Answerable, ...]
+    clusters: int | None = None
 
     @property
     def questions(self) -> int:
@@ -268,11 +250,17 @@ TARGETS = (0.5, 0.8, 0.9)
 
 
 def confidence_of(
-    scores: Floats, truth: NDArray[np.int64], total: int, targets: Sequence[float] = TARGETS
+    scores: Floats,
+    truth: NDArray[np.int64],
+    total: int,
+    targets: Sequence[float] = TARGETS,
+    *,
+    clusters: int | None,
 ) -> Confidence:
     """The confidence of a run with these scores of answered questions, of `total` questions that were asked.
 
-    Questions without an answer are never answered, so they lower every coverage. Raises a ValueError where no
+    Questions without an answer are never answered, so they lower every coverage. `clusters` is in how many
+    clusters the questions come, None where each is alone. Raises a ValueError where no
     question has scores.
     """
     if not len(truth):
@@ -281,7 +269,8 @@ def confidence_of(
     raw, fitted = probabilities(scores), cross_fitted(scores, truth)
     before, after = raw.max(axis=1), fitted.max(axis=1)
     share = len(truth) / total
-    kept = (answerable(before, right, target) for target in targets)
+    kept = (answerable(before, right, target) for target in (targets if clusters is None else ()))
+    apart = separation(before, right)
     return Confidence(
         confidence=before,
         fitted=after,
@@ -292,7 +281,8 @@ def confidence_of(
         floor=smooth_error_floor(after),
         brier=brier(fitted, truth),
         parts=decompose(after, right),
-        separation=separation(before, right),
+        separation=apart if clusters is None else Separation(apart.auroc, None),
         area=area_under_risks(before, right),
         answerable=tuple(Answerable(one.target, one.coverage * share, one.threshold) for one in kept),
+        clusters=clusters,
     )

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Literal
 from bench.config import Strict
 from bench.errors import BenchError
 from bench.plugins import Registry
-from bench.stats.intervals import wilson
+from bench.stats.intervals import share_interval
 
 if TYPE_CHECKING:  # the command line must start without numpy
     import numpy as np
     from numpy.typing import NDArray
 
     from bench.stats.bootstrap import Counts
+    from bench.stats.clusters import Clusters
 
 EVALUATE = "evaluate:"
 """Prefix of a metric that is not a row here: a path or an id for the evaluate library follows it."""
@@ -35,13 +36,17 @@ Compute = Callable[[Sequence[str], Sequence[str | None]], Estimate]
 
 An answer is a letter, or None where none could be read.
 """
+Clustered = Callable[[Sequence[str], Sequence[str | None], "Clusters | None"], Estimate]
+"""The same of questions that come in clusters; None where each is alone."""
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
     """`title` is what people read; `bounds` are the lowest and the highest possible value.
 
-    `interval` is `bootstrap` where `compute` takes its interval from `bootstrapped`.
+    `interval` is `bootstrap` where `compute` takes its interval from `bootstrapped`. `clustered` gives the
+    interval of questions that come in clusters; without it there is none, because that of `compute` is for
+    independent questions.
     """
 
     name: str
@@ -50,56 +55,84 @@ class Metric:
     bounds: tuple[float, float] = (0.0, 1.0)
     lower_is_better: bool = False
     interval: Literal["bootstrap", "other"] = "other"
+    clustered: Clustered | None = None
+
+    def estimate(
+        self, truth: Sequence[str], answers: Sequence[str | None], clusters: "Clusters | None"
+    ) -> Estimate:
+        """The value, and an interval where there is one for such questions."""
+        if self.clustered:
+            return self.clustered(truth, answers, clusters)
+        estimate = self.compute(truth, answers)
+        return estimate if clusters is None else Estimate(value=estimate.value)
 
 
 def bootstrapped(
     truth: Sequence[str],
     answers: Sequence[str | None],
     statistic: "Callable[[Counts], NDArray[np.float64]]",
+    clusters: "Clusters | None" = None,
 ) -> Estimate:
     """A statistic of the confusion matrix with its 95 % bootstrap interval.
 
     `truth` and `answers` are (questions,) each. `statistic` maps confusion matrices
-    (..., classes, classes + 1) to (...,): see `bench.stats.bootstrap`.
+    (..., classes, classes + 1) to (...,): see `bench.stats.bootstrap`. Of questions in `clusters`, whole
+    clusters are resampled.
     """
-    from bench.stats.bootstrap import bootstrap, confusion
+    from bench.stats.bootstrap import bootstrap, cluster_bootstrap, cluster_confusion, confusion
 
     counts = confusion(truth, answers)
-    interval = bootstrap(counts, statistic)
-    return Estimate(value=float(statistic(counts)), low=interval.low, high=interval.high)
+    value = float(statistic(counts))
+    if clusters is None:
+        interval = bootstrap(counts, statistic)
+    else:
+        interval = cluster_bootstrap(cluster_confusion(truth, answers, clusters), statistic)
+    return Estimate(value=value, low=interval.low, high=interval.high) if interval else Estimate(value=value)
 
 
-def accuracy(truth: Sequence[str], answers: Sequence[str | None]) -> Estimate:
+def accuracy(
+    truth: Sequence[str], answers: Sequence[str | None], clusters: "Clusters | None" = None
+) -> Estimate:
     """The share of questions answered right, in [0, 1], with Wilson's interval (`bench.stats.intervals`).
 
     `truth` and `answers` are (questions,) each, as for every metric here.
     """
-    correct = sum(right == answer for right, answer in zip(truth, answers, strict=True))
-    interval = wilson(correct, len(truth))
-    return Estimate(value=correct / len(truth), low=interval.low, high=interval.high)
+    is_right = [right == answer for right, answer in zip(truth, answers, strict=True)]
+    interval = share_interval(is_right, clusters=clusters)
+    return Estimate(value=sum(is_right) / len(truth), low=interval.low, high=interval.high)
 
 
 # Not computed by scikit-learn, although tests compare with it: importing it takes a second, and every
 # cell is a process of its own.
-def balanced_accuracy(truth: Sequence[str], answers: Sequence[str | None]) -> Estimate:
+def balanced_accuracy(
+    truth: Sequence[str], answers: Sequence[str | None], clusters: "Clusters | None" = None
+) -> Estimate:
     """The mean recall over the letters in `truth`: see `bench.stats.bootstrap.balanced_accuracy`."""
     from bench.stats import bootstrap
 
-    return bootstrapped(truth, answers, bootstrap.balanced_accuracy)
+    return bootstrapped(truth, answers, bootstrap.balanced_accuracy, clusters)
 
 
-def macro_f1(truth: Sequence[str], answers: Sequence[str | None]) -> Estimate:
+def macro_f1(
+    truth: Sequence[str], answers: Sequence[str | None], clusters: "Clusters | None" = None
+) -> Estimate:
     """The mean F1 over the letters in `truth`: see `bench.stats.bootstrap.macro_f1`."""
     from bench.stats import bootstrap
 
-    return bootstrapped(truth, answers, bootstrap.macro_f1)
+    return bootstrapped(truth, answers, bootstrap.macro_f1, clusters)
 
 
-ACCURACY = Metric("accuracy", "Accuracy", accuracy)
+ACCURACY = Metric("accuracy", "Accuracy", accuracy, clustered=accuracy)
 _OWN = (
     ACCURACY,
-    Metric("balanced_accuracy", "Balanced accuracy", balanced_accuracy, interval="bootstrap"),
-    Metric("macro_f1", "Macro F1", macro_f1, interval="bootstrap"),
+    Metric(
+        "balanced_accuracy",
+        "Balanced accuracy",
+        balanced_accuracy,
+        interval="bootstrap",
+        clustered=balanced_accuracy,
+    ),
+    Metric("macro_f1", "Macro F1", macro_f1, interval="bootstrap", clustered=macro_f1),
 )
 METRICS = Registry("bench.metrics", "metric", Metric, {metric.name: metric for metric in _OWN})
 

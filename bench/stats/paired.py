@@ -7,7 +7,9 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.stats.clusters import Clusters, ratio_interval
 from bench.stats.intervals import Interval
+from bench.stats.signs import sign_flip
 
 NEGLIGIBLE = 1e-18
 """Probabilities below this are dropped at both ends of a distribution."""
@@ -20,7 +22,9 @@ class Paired:
     """Numbers of questions that both models, only one of them, or neither answered right, and what follows.
 
     `difference` is the second model's accuracy minus the first's, in [-1, 1], and `interval` its 95 %
-    bootstrap interval; `p` is that of McNemar's exact test.
+    bootstrap interval; `p` is that of McNemar's exact test. Where questions come in `clusters`, so many, the
+    interval is Student's and p that of the sign-flip test, and `effect` is how many times as many questions
+    in such clusters show as much as independent ones, at least 1.
     """
 
     both: int
@@ -30,26 +34,31 @@ class Paired:
     difference: float
     interval: Interval
     p: float
+    clusters: int | None = None
+    effect: float = 1.0
 
 
-def paired(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> Paired:
+def paired(first: NDArray[np.bool_], second: NDArray[np.bool_], *, clusters: Clusters | None) -> Paired:
     """Compare two models by which questions each answered right: (questions,) each, in the same order.
 
-    Raises a ValueError where the lengths differ or there is no question.
+    `clusters` are the questions'; None where each is alone. Raises a ValueError where the lengths differ or
+    there is no question.
     """
     if len(first) != len(second) or not len(first):
         raise ValueError("two models are compared on the same questions, at least one")
     both, lost, won = (int(np.sum(a & b)) for a, b in ((first, second), (first, ~second), (~first, second)))
-    neither = len(first) - both - lost - won
-    return Paired(
-        both=both,
-        only_first=lost,
-        only_second=won,
-        neither=neither,
-        difference=(won - lost) / len(first),
-        interval=difference_interval(lost, both + neither, won),
-        p=mcnemar(lost, won),
-    )
+    neither, difference = len(first) - both - lost - won, (won - lost) / len(first)
+    if clusters:
+        each = clusters.sums(second.astype(np.int64) - first)
+        return Paired(
+            *(both, lost, won, neither, difference),
+            interval=ratio_interval(each, clusters),
+            p=sign_flip(each),
+            clusters=clusters.number,
+            effect=max(1.0, float(each @ each) / (lost + won)) if lost + won else 1.0,
+        )
+    interval = difference_interval(lost, both + neither, won)
+    return Paired(both, lost, won, neither, difference, interval, mcnemar(lost, won))
 
 
 def difference_interval(lost: int, same: int, won: int, confidence: float = 0.95) -> Interval:

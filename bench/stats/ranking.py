@@ -7,6 +7,9 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.stats.clusters import Clusters
+from bench.stats.signs import pair_sizes, sign_flip_all, sum_of_squares
+
 ALPHA = 0.05
 """Family-wise error rate over all pairs of a board."""
 POWER = 0.8
@@ -16,30 +19,45 @@ POWER = 0.8
 class Ranking:
     """The comparison of n models with each other.
 
-    `adjusted`, (n, n), has the p of McNemar's exact test, adjusted by Holm over all pairs; 1 on the
-    diagonal. `differ`, (n, n), has the share of questions that only one of two models answered right.
+    `adjusted`, (n, n), has the p of McNemar's exact test, or where questions come in clusters of the
+    sign-flip test, adjusted by Holm over all pairs; 1 on the diagonal. `differ`, (n, n), has the share of
+    questions that only one of two models answered right, and `effect`, (n, n), how many times as many
+    questions in such clusters show as much as independent ones.
     `best` and `worst`, (n,), are the ends of each rank range, from 1: one more than the number of models
     that are significantly better, and n minus the number that are significantly worse.
     """
 
     adjusted: NDArray[np.float64]
     differ: NDArray[np.float64]
+    effect: NDArray[np.float64]
     best: tuple[int, ...]
     worst: tuple[int, ...]
 
 
-def rank(right: NDArray[np.bool_]) -> Ranking:
-    """Rank models by which questions each answered right: (models, questions), at least one of each."""
+def rank(right: NDArray[np.bool_], *, clusters: Clusters | None) -> Ranking:
+    """Rank models by which questions each answered right: (models, questions), at least one of each.
+
+    `clusters` are the questions'; None where each is alone.
+    """
     models, questions = right.shape
     won = won_by(right)
     adjusted = np.ones_like(won)
     rows, columns = np.triu_indices(models, 1)
-    p = mcnemar_all(won[rows, columns], won[columns, rows])
+    effect = np.ones_like(won)
+    if clusters:
+        sizes = pair_sizes(right, clusters)
+        distances = np.abs(won[rows, columns] - won[columns, rows]).astype(np.int64)
+        p = sign_flip_all(distances, sizes)
+        differ = np.maximum(1.0, won[rows, columns] + won[columns, rows])
+        effect[rows, columns] = effect[columns, rows] = np.maximum(1.0, sum_of_squares(sizes) / differ)
+    else:
+        p = mcnemar_all(won[rows, columns], won[columns, rows])
     adjusted[rows, columns] = adjusted[columns, rows] = holm(p)
     better = (adjusted <= ALPHA) & (won > won.T)  # [i, j]: i is significantly better than j
     return Ranking(
         adjusted=adjusted,
         differ=(won + won.T) / questions,
+        effect=effect,
         best=tuple(int(count) + 1 for count in better.sum(axis=0)),
         worst=tuple(models - int(count) for count in better.sum(axis=1)),
     )
@@ -98,11 +116,12 @@ def chance_corrected(accuracy: float, chance: float) -> float:
     return (accuracy - chance) / (1.0 - chance) if chance < 1.0 else 0.0
 
 
-def detectable(questions: int, differ: float) -> float:
+def detectable(questions: float, differ: float) -> float:
     """The smallest difference of two accuracies that McNemar's test finds with 80 % power at 5 %, in [0, 1].
 
-    `differ` is the share of the questions that only one of the two models answers right. The sample size
-    formula of Connor 1987 (a normal approximation), solved for the difference.
+    `differ` is the share of the questions that only one of the two models answers right. Questions in
+    clusters count as so many independent ones: their number divided by the `effect` of the comparison. The
+    sample size formula of Connor 1987 (a normal approximation), solved for the difference.
     """
     if questions <= 0 or differ <= 0.0:
         return 1.0
@@ -115,7 +134,10 @@ def detectable(questions: int, differ: float) -> float:
     return min(1.0, difference)
 
 
-def median_differ(ranking: Ranking) -> float:
-    """The median over all pairs of `ranking.differ`, in [0, 1]; 0 for a single model."""
+def detectable_by(ranking: Ranking, questions: int) -> float:
+    """The smallest difference that these questions show, by the median pair; 1 for a single model."""
     rows, columns = np.triu_indices(len(ranking.best), 1)
-    return float(np.median(ranking.differ[rows, columns])) if len(rows) else 0.0
+    if not len(rows):
+        return 1.0
+    differ, effect = (float(np.median(each[rows, columns])) for each in (ranking.differ, ranking.effect))
+    return detectable(questions / effect, differ)

@@ -12,8 +12,9 @@ from bench.results.files import check_not_newer
 from bench.results.identity import CANNOT_RUN
 from bench.results.journal import NAME, is_locked
 from bench.results.result import CannotRunResult, DoneResult, FailedResult, Result
-from bench.results.store import begin, find_run, forget_failure, rewrite
+from bench.results.store import begin, find_run, forget_failure, records_bytes, rewrite, write_run
 from bench.scoring.metrics import load_metrics, measure
+from bench.scoring.record import clustered
 from bench.sweeps import events
 from bench.sweeps.events import Busy, Event, Last, Skipped, Terms
 from bench.sweeps.executor import Executor, ExecutorKind
@@ -124,16 +125,25 @@ def _skipped(cell: Runnable, results: Path, terms: Terms) -> Skipped | None:
 
 
 def _finished_result(cell: Cell, results: Path) -> DoneResult | None:
-    """The result of the cell's finished run, with any metrics that its task names since; None without one."""
+    """The result of the cell's finished run, with any metrics and clusters that its task names since.
+
+    None without such a run.
+    """
     run = find_run(results, cell.folder, cell.id)
     if run is None or not isinstance(run.result, DoneResult):
         return None
-    if set(cell.task.metrics) <= run.result.metrics.values.keys():
+    records = clustered(run.records, cell.items, run.result.texts)
+    if set(cell.task.metrics) <= run.result.metrics.values.keys() and records == run.records:
         return run.result
     try:
         metrics = load_metrics(cell.task.metrics, cell.home)
     except BenchError:  # a finished cell stays finished; cells that run report the error
         return run.result
-    result = run.result.model_copy(update={"metrics": measure(run.records, metrics)})
-    rewrite(results, cell.folder, result)
+    result = run.result.model_copy(update={"metrics": measure(records, metrics)})
+    if records == run.records:
+        rewrite(results, cell.folder, result)
+    else:
+        data = records_bytes(records)
+        result = result.model_copy(update={"records_sha256": digest(data)})
+        write_run(results, cell.folder, result, data)
     return result

@@ -33,6 +33,7 @@ from bench.results.result import CannotRunResult, DoneResult, FailedResult, task
 from bench.results.store import StoreError, find_run, forget_failure, records_bytes, write_run
 from bench.scoring.asking import score_request
 from bench.scoring.metrics import load_metrics, measure
+from bench.scoring.record import clustered
 from bench.sweeps.energy import Meter
 from bench.sweeps.events import BeyondPositions, Blocked, Busy, Loading, Note, Progress, Skipped, Terms
 from bench.sweeps.finishing import Finished, finish, head_of, with_more
@@ -125,7 +126,7 @@ def _score(cell: Cell, results: Path, terms: Terms, events: Any) -> DoneResult:
     peaks = Peaks()
     batches = [*before.batches, *_batches(cell, engine, before, probes, peaks, results, events)]
     by_id = {record.question_id: record for batch in batches for record in batch.records}
-    records = [by_id[item.id] for item in cell.items]
+    records = clustered([by_id[item.id] for item in cell.items], cell.items, "full")
     own, probed = ([batch for batch in batches if bool(batch.probed) is which] for which in (False, True))
     # Before the metrics, which must not count as costs of the model.
     if not probed:

@@ -213,7 +213,7 @@ def test_the_numbers_are_those_of_compare_and_pick(base: Answered) -> None:
     ]
     better = {"name": "better", "better_than": "old"}
     one = decided(policy_of(better), runs).findings[0].tested[0].evidence
-    pair = paired(first(200), first(240))
+    pair = paired(first(200), first(240), clusters=None)
     assert one.estimate == pytest.approx(pair.difference)
     assert one.interval == pair.interval
     assert one.claim == pytest.approx(pair.p)

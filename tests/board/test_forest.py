@@ -37,7 +37,7 @@ def test_on_a_task_every_pair_has_the_numbers_of_the_paired_test(sample: TaskBoa
         contrasts = contrasts_on(sample, reference)
         assert len(contrasts.others) == len(sample.rows) - 1
         for each in contrasts.others:
-            pair = paired(own.answers.right, rows[each.folder].answers.right)
+            pair = paired(own.answers.right, rows[each.folder].answers.right, clusters=None)
             assert (each.difference, each.low, each.high) == (
                 pair.difference,
                 pair.interval.low,
@@ -55,7 +55,7 @@ def test_over_all_tasks_every_pair_has_the_numbers_of_the_stratified_comparison(
     models = [each for each in candidates(board.tasks) if not each.lacks(tuple(weights))]
     right = [np.array([each.rows[table.task.name].answers.right for each in models]) for table in board.tasks]
     chance = np.array([table.chance for table in board.tasks])
-    compared = across(right, chance, np.array([*weights.values()]))
+    compared = across(right, chance, np.array([*weights.values()]), clusters=[None] * len(right))
     places = {each.name: at for at, each in enumerate(models)}
     assert len(models) > 5
     for own in models:
@@ -138,7 +138,7 @@ def test_a_place_is_what_the_pairs_between_models_leave_open(board: Board) -> No
     assert len(models) == len(standings.places) > 3
     right = [np.array([each.rows[table.task.name].answers.right for each in models]) for table in board.tasks]
     chance = np.array([table.chance for table in board.tasks])
-    compared = across(right, chance, np.ones(len(board.tasks)))
+    compared = across(right, chance, np.ones(len(board.tasks)), clusters=[None] * len(right))
     rows, columns = np.triu_indices(len(models), 1)
     adjusted = dict(zip(zip(rows, columns, strict=True), holm(compared.p[rows, columns]), strict=True))
     above = dict.fromkeys(range(len(models)), 0)

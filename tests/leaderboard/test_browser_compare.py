@@ -71,7 +71,7 @@ def test_p_has_the_digits_that_python_gives_it(scripts: Page, lost: int, won: in
     same = 8
     first = np.array([True] * lost + [False] * won + [True] * same)
     second = np.array([False] * lost + [True] * (won + same))
-    pair = paired(first, second)
+    pair = paired(first, second, clusters=None)
     counts = [pair.both, pair.only_first, pair.only_second, pair.neither]
     said = scripts.evaluate("(counts) => benchCompare.describePair('One', 'Two', ...counts)", counts)
     assert said == describe_pair("One", "Two", pair)
@@ -98,7 +98,7 @@ def test_any_two_are_compared_in_the_words_and_numbers_of_the_terminal(browser: 
     names = dict(zip(ids, names_of([rows[run].result.cell for run in ids]), strict=True))
     for first, second in combinations(ids, 2):
         page.goto(f"{address}?task=medqa_sample&runs={first[:10]},{second[:10]}&reference={first[:10]}")
-        pair = paired(rows[first].right, rows[second].right)
+        pair = paired(rows[first].right, rows[second].right, clusters=None)
         assert shown(page) == describe_pair(names[first], names[second], pair)
         assert page.locator(".detectable").inner_text() == describe_detectable(pair)
         counts = [int(text) for text in page.locator("#two td.number").all_inner_texts()]

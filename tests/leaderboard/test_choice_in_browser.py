@@ -343,7 +343,7 @@ def test_scores_and_probabilities_are_pythons(
     assert compared["names"] == [each.name for each in complete]
     right = [np.array([each.rows[name].answers.right for each in complete]) for name in names]
     chance, shares = np.array([table.chance for table in used]), np.array([weights[name] for name in names])
-    expected = across(right, chance, shares)
+    expected = across(right, chance, shares, clusters=[None] * len(right))
     worths = worth(np.array([float(len(each[0])) for each in right]), chance, shares)
     correct = np.stack([each.sum(axis=1) for each in right], axis=-1).astype(np.float64)
     options = [table.rows[0].answers.options for table in used]

@@ -111,7 +111,7 @@ def test_a_tuned_model_is_paired_with_the_one_it_came_from(results: Path) -> Non
     pages = html(site)
     before, after = cell(site, "original"), cell(site, "medical")
     runs = {run.result.model_name: run for run in answered(site)}
-    pair = paired(runs["original"].right, runs["medical"].right)
+    pair = paired(runs["original"].right, runs["medical"].right, clusters=None)
     difference = describe_pair("", "", pair).partition("second minus first: ")[2].rstrip(".")
     compare = (
         f"compare.html?task=quiz&amp;runs={before.id[:10]},{after.id[:10]}&amp;reference={before.id[:10]}"

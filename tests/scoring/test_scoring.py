@@ -341,7 +341,7 @@ def test_a_metric_of_the_evaluate_library_gets_option_indices(tmp_path: Path) ->
     loaded = load_metrics([name], tmp_path)
     rows = [record("A", "A"), record("B", None), record("B", "B"), record("A", "B")]
     assert measure(rows, loaded).values[name].value == 0.5
-    assert loaded[name](["A", "D"], [None, "D"]).value == 0.5
+    assert loaded[name](["A", "D"], [None, "D"], None).value == 0.5
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ def test_the_score_is_the_weighted_mean_of_the_way_from_guessing_to_all_right() 
 def test_the_difference_and_its_margin_are_stratified_by_task() -> None:
     first = np.array([[1, 1, 1, 0], [0, 0, 1, 1]], dtype=np.bool_)
     second = np.array([[1, 0], [0, 0]], dtype=np.bool_)
-    compared = across([first, second], np.array([0.25, 0.5]), np.array([1.0, 1.0]))
+    compared = across([first, second], np.array([0.25, 0.5]), np.array([1.0, 1.0]), clusters=[None, None])
     k = np.array([0.5 / 0.75, 0.5 / 0.5])
     assert compared.difference[0, 1] == pytest.approx(k[0] * (2 - 1) / 4 + k[1] * 1 / 2)
     assert compared.difference[1, 0] == pytest.approx(-compared.difference[0, 1])
@@ -37,24 +37,26 @@ def test_the_difference_and_its_margin_are_stratified_by_task() -> None:
 @given(st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), min_size=1, max_size=4))
 def test_tasks_that_count_the_same_are_tested_as_one_by_mcnemar(counts: list[tuple[int, int]]) -> None:
     won, lost = (np.array([column], dtype=np.float64) for column in zip(*counts, strict=True))
-    p = difference_p(won, lost, np.full(len(counts), 0.013))
+    p = difference_p(won, lost, np.full(len(counts), 0.013), sizes=[None] * len(counts))
     assert p[0] == pytest.approx(mcnemar(int(lost.sum()), int(won.sum())), abs=1e-12)
 
 
 def test_few_outcomes_are_enumerated() -> None:
     """By hand: 2 questions worth 1 and 1 worth 3; a difference of 5 is reached in two of eight ways."""
-    p = difference_p(np.array([[2.0, 1.0]]), np.array([[0.0, 0.0]]), np.array([1.0, 3.0]))
+    p = difference_p(np.array([[2.0, 1.0]]), np.array([[0.0, 0.0]]), np.array([1.0, 3.0]), sizes=[None, None])
     assert p[0] == pytest.approx(2 / 8)
-    assert difference_p(np.zeros((1, 2)), np.zeros((1, 2)), np.array([1.0, 3.0]))[0] == 1.0
+    assert (
+        difference_p(np.zeros((1, 2)), np.zeros((1, 2)), np.array([1.0, 3.0]), sizes=[None, None])[0] == 1.0
+    )
 
 
 def test_the_normal_form_is_near_the_enumerated_one_and_rarely_below(monkeypatch: pytest.MonkeyPatch) -> None:
     pairs = np.array([(w, d - w, v, e - v) for d, e in product((8, 15, 30), (10, 25, 60))
                       for w in range(d + 1) for v in range(0, e + 1, 3)], dtype=np.float64)  # fmt: skip
     won, lost, each = pairs[:, [0, 2]], pairs[:, [1, 3]], np.array([0.8, 0.5])
-    exact = difference_p(won, lost, each)
+    exact = difference_p(won, lost, each, sizes=[None, None])
     monkeypatch.setattr(module, "ENUMERATED", 0)
-    normal = difference_p(won, lost, each)
+    normal = difference_p(won, lost, each, sizes=[None, None])
     decisive = (exact > 1e-4) & (exact < 0.1)
     assert decisive.sum() > 200
     assert np.all(normal[decisive] > 0.95 * exact[decisive])
@@ -83,7 +85,7 @@ def boards(draw: np.random.Generator, sizes: tuple[int, ...], gains: np.ndarray)
         draw.random((len(gains), size)) < np.clip(draw.uniform(0.2, 0.7, size) + gains[:, [task]], 0, 1)
         for task, size in enumerate(sizes)
     ]
-    return across(right, CHANCE, WEIGHTS)
+    return across(right, CHANCE, WEIGHTS, clusters=[None] * len(right))
 
 
 @pytest.mark.parametrize("sizes", [(150, 80, 200), (12, 9, 14)])
@@ -121,7 +123,7 @@ def test_the_truly_best_is_among_those_that_may_be_best_in_95_percent_of_boards(
 def test_only_members_are_compared() -> None:
     right = np.zeros((3, 50), dtype=np.bool_)
     right[0], right[1, :20] = True, True
-    compared = across([right], np.array([0.25]), np.array([1.0]))
+    compared = across([right], np.array([0.25]), np.array([1.0]), clusters=[None])
     assert may_be_best(compared, [0, 1, 2]) == [0]
     assert may_be_best(compared, [1, 2]) == [1]
     assert may_be_best(compared, [2]) == [2]

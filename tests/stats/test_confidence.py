@@ -211,7 +211,7 @@ def test_questions_without_an_answer_lower_the_coverage() -> None:
     scores = np.full((400, 4), -5.0)
     scores[:, 1] = np.linspace(1, 2, 400)
     truth = np.ones(400, dtype=np.int64)
-    assert confidence_of(scores, truth, 400).answerable[1].coverage == 1
-    assert confidence_of(scores, truth, 800).answerable[1].coverage == 0.5
+    assert confidence_of(scores, truth, 400, clusters=None).answerable[1].coverage == 1
+    assert confidence_of(scores, truth, 800, clusters=None).answerable[1].coverage == 0.5
     with pytest.raises(ValueError, match="no question has scores"):
-        confidence_of(scores[:0], truth[:0], 5)
+        confidence_of(scores[:0], truth[:0], 5, clusters=None)

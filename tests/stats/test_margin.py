@@ -87,7 +87,7 @@ def test_difference_and_variance_are_those_of_the_comparison_across_tasks() -> N
     generator = np.random.default_rng(5)
     right = [generator.random((2, n)) < 0.6 for n in (50, 80)]
     chance, weights = np.array([0.25, 0.5]), np.array([1.0, 2.0])
-    table = across(right, chance, weights)
+    table = across(right, chance, weights, clusters=[None] * len(right))
     won, lost = (
         np.array([[float((task[a] & ~task[b]).sum()) for task in right]]) for a, b in ((0, 1), (1, 0))
     )

@@ -163,10 +163,10 @@ def test_a_metric_of_another_package_that_fails_later_or_gives_no_number_is_unkn
     install(tmp_path / "packages", monkeypatch, {"bench.metrics": {"odd": "extras:ODD"}}, source)
     odd = load_metrics(["odd"], tmp_path)["odd"]
     lacking, bounded = Estimate(value=None), Estimate(value=0.75, low=0.5, high=1.0)
-    assert [odd("A" * n, "A" * n) for n in range(1, 6)] == [
+    assert [odd("A" * n, "A" * n, None) for n in range(1, 6)] == [
         lacking, lacking, bounded, Estimate(value=0.75), lacking
     ]  # fmt: skip
-    assert installed_metrics(["odd"])["odd"]("AA", "AA") == lacking
+    assert installed_metrics(["odd"])["odd"]("AA", "AA", None) == lacking
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,7 @@ def test_equal_models_are_rarely_separated() -> None:
     """Of 200 boards of five equal models, at most about 5 % separate any two of them."""
     wrong = 0
     for seed in range(200):
-        ranking = rank(board(np.random.default_rng(seed), [0.4] * 5))
+        ranking = rank(board(np.random.default_rng(seed), [0.4] * 5), clusters=None)
         wrong += any(best != 1 for best in ranking.best)
     assert wrong / 200 <= 0.05 + 2 * math.sqrt(0.05 * 0.95 / 200)
 
@@ -110,7 +110,7 @@ def test_a_planted_difference_is_found_and_equals_are_tied() -> None:
     smallest: list[float] = []
     for seed in range(200):
         right = board(np.random.default_rng(1000 + seed), [0.40, 0.40, 0.45])
-        ranking = rank(right)
+        ranking = rank(right, clusters=None)
         tied += ranking.adjusted[0, 1] > 0.05
         separated += ranking.adjusted[0, 2] <= 0.05
         excluded += ranking.best[2] != 1  # the best may never lose the first place
@@ -140,9 +140,9 @@ def test_a_rank_range_has_the_places_that_no_pair_excludes() -> None:
     right[0, :300] = True  # far better than the third, hardly better than the second
     right[1, :298] = True
     right[2, :100] = True
-    ranking = rank(right)
+    ranking = rank(right, clusters=None)
     assert list(zip(ranking.best, ranking.worst, strict=True)) == [(1, 2), (1, 2), (3, 3)]
-    assert (rank(right[:1]).best, rank(right[:1]).worst) == ((1,), (1,))
+    assert (rank(right[:1], clusters=None).best, rank(right[:1], clusters=None).worst) == ((1,), (1,))
 
 
 def test_chance_corrected_is_0_for_guessing_and_1_for_all_right() -> None:

@@ -475,7 +475,7 @@ def test_the_paired_test_is_the_binomial_one() -> None:
     assert mcnemar(2, 10) == pytest.approx(158 / 4096)
     first = np.array([True] * 30 + [False] * 70)
     second = np.array([True] * 20 + [False] * 10 + [True] * 25 + [False] * 45)
-    comparison = paired(first, second)
+    comparison = paired(first, second, clusters=None)
     assert (comparison.both, comparison.only_first, comparison.only_second, comparison.neither) == (
         20,
         10,
