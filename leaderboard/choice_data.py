@@ -11,10 +11,13 @@ from numpy.typing import NDArray
 
 from bench.board.board import Row, TaskBoard
 from bench.board.candidates import Candidate, candidates, hardware, joules_per_answer, machines_of
+from bench.board.clustered import clusters_across, clusters_on
 from bench.board.limits import PERMISSIVE
 from bench.board.plain import variant_name
 from bench.board.standing import memory
 from bench.results.result import DoneResult
+from bench.stats.clusters import FEWEST, widened
+from bench.stats.signs import pair_sizes
 from leaderboard.model_pages import page_of_model
 from leaderboard.site import page_of
 
@@ -39,7 +42,9 @@ def choice_value(
     costs of the newest run that is the same on another machine.
 
     Without answers there are totals only: `both` in place of `right`. It has by task how many questions
-    each two models have both right, for the pairs on and above the diagonal.
+    each two models have both right, for the pairs on and above the diagonal. Where questions of a task come
+    in clusters, `clusters` has what the variance of a difference follows from, and for each pair of models
+    how many clusters differ by 1, 2, ... questions.
     """
     machines = sorted(machines_of(tables))
     models = candidates(tables)
@@ -47,6 +52,7 @@ def choice_value(
     cards = {card.name: card.title for table in tables for card in table.unmeasured}
     places = {name: place for place, name in enumerate(cards)}
     both = {} if with_answers else {"both": {table.task.name: _both(table, models) for table in tables}}
+    clusters = {table.task.name: value for table in tables if (value := _clusters(table, models))}
     return {
         "tasks": [_task(table, weights[table.task.name]) for table in tables],
         "unmeasured": {table.task.name: [places[card.name] for card in table.unmeasured] for table in tables},
@@ -55,10 +61,28 @@ def choice_value(
             for model, on_machine in zip(models, on_machines, strict=True)
         ],
         **both,
+        **_known({"clusters": clusters, "note": clusters_across(tables)}),
         "cards": list(cards.items()),
         "machines": machines,
         "permissive": sorted(PERMISSIVE),
     }
+
+
+def _clusters(table: TaskBoard, models: Sequence[Candidate]) -> Values | None:
+    """The pairs are those above the diagonal; with fewer than two clusters `widened` is left out."""
+    clusters = clusters_on(table)
+    if clusters is None:
+        return None
+    rows = [model.rows.get(table.task.name) for model in models]
+    nothing = np.zeros(len(clusters.codes), dtype=np.bool_)
+    right = np.array([row.answers.right if row else nothing for row in rows])
+    sizes = clusters.sizes
+    values: Values = {
+        "squares": int(sizes @ sizes),
+        "weighted": [int(each @ sizes) for each in clusters.sums(right.astype(np.int64))],
+        "sizes": [np.trim_zeros(each, "b").tolist() for each in pair_sizes(right, clusters)],
+    }
+    return values | ({"widened": widened(clusters.number)} if clusters.number >= FEWEST else {})
 
 
 def _both(table: TaskBoard, models: Sequence[Candidate]) -> list[int]:
@@ -156,4 +180,4 @@ def _costs(result: DoneResult, machines: Sequence[str]) -> Values:
 
 
 def _known(values: Values) -> Values:
-    return {key: value for key, value in values.items() if value not in (None, "", [])}
+    return {key: value for key, value in values.items() if value not in (None, "", [], {})}

@@ -4,7 +4,9 @@ import json
 from collections.abc import Sequence
 
 from bench.board.board import TaskBoard
+from bench.board.clustered import clusters_on, in_clusters
 from bench.board.pairs import row_names
+from bench.stats.clusters import FEWEST, widened
 from leaderboard.question_pages import Question
 
 SEARCHED = 20_000
@@ -14,7 +16,9 @@ SEARCHED = 20_000
 def answers_script(table: TaskBoard, questions: Sequence[Question]) -> str:
     """Every row's answers, for `static/compare.js` and `static/questions.js`.
 
-    A run is its id, its name, a letter for each question and whether it is a baseline.
+    A run is its id, its name, a letter for each question and whether it is a baseline. Where questions come
+    in clusters, each has the place of its cluster, `note` says so, and `widened` is that of
+    `bench.stats.clusters`, 0 for a single cluster.
     """
     groups = sorted({question.record.group for question in questions if question.record.group})
     names = zip(table.rows, row_names(table), strict=True)
@@ -32,6 +36,11 @@ def answers_script(table: TaskBoard, questions: Sequence[Question]) -> str:
         places = {group: place for place, group in enumerate(groups)}
         of = [places.get(question.record.group or "", -1) for question in questions]
         value["groups"] = {"names": groups, "of": of}
+    clusters = clusters_on(table)
+    if clusters:
+        value["clusters"] = clusters.codes.tolist()
+        value["note"] = in_clusters(clusters.number)
+        value["widened"] = widened(clusters.number) if clusters.number >= FEWEST else 0
     return script(f"answers/{table.task.name}", value)
 
 

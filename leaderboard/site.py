@@ -13,6 +13,7 @@ from bench.board import facts
 from bench.board.board import Board, Row, TaskBoard
 from bench.board.changes import describe_change
 from bench.board.citing import citation, short_citation
+from bench.board.clustered import clusters_across, clusters_on, clusters_sentence, in_clusters
 from bench.board.columns import columns_of, filter_words, has_values, known
 from bench.board.contamination import Tested, notes
 from bench.board.frontier import frontiers
@@ -138,7 +139,8 @@ def content_of(site: Site) -> Content:
     def models() -> Mapping[str, ModelPage]:
         return {model.page: model for model in model_pages(site.board)}
 
-    environment = _environment(site)
+    has_clusters = any(clusters_on(table) for table in site.board.tasks)
+    environment = _environment(site, has_clusters=has_clusters)
     return Content(
         site=site,
         environment=environment,
@@ -153,7 +155,7 @@ def content_of(site: Site) -> Content:
     )
 
 
-def _environment(site: Site) -> Environment:
+def _environment(site: Site, *, has_clusters: bool) -> Environment:
     environment = Environment(
         loader=PackageLoader("leaderboard"),
         autoescape=True,
@@ -170,10 +172,12 @@ def _environment(site: Site) -> Environment:
         describe_change, filter_words, has_values, known, row_names, page_of, page_of_model, page_of_task,
         when_right, probe_facts, probe_sections, format_name,
         notes, frontiers, leading, rows_apart, rows_by_model, subjects, variant_name,
+        clusters_across, clusters_sentence, in_clusters,
     )  # fmt: skip
     filters: dict[str, Any] = {function.__name__: function for function in functions}
     values: dict[str, Any] = {"options": site.options, "columns_of": cache(columns_of), "TERMS": TERMS}
     values["tests_of"] = site.tests_of
+    values["has_clusters"] = has_clusters
     environment.filters.update(filters)
     environment.globals.update(values)
     return environment

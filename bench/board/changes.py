@@ -109,7 +109,8 @@ def describe_change(change: Change) -> str:
 def format_difference(pair: Paired) -> str:
     """The difference in percentage points, with its interval and p."""
     difference, low, high = map(points, (pair.difference, pair.interval.low, pair.interval.high))
-    return f"{difference} points (95 % {low} to {high}), McNemar's p = {pair.p:.2g}"
+    test = "McNemar's" if pair.clusters is None else "sign-flip"
+    return f"{difference} points (95 % {low} to {high}), {test} p = {pair.p:.2g}"
 
 
 def _machine(result: DoneResult) -> tuple[str, str]:

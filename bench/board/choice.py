@@ -94,7 +94,8 @@ class Choice:
     limits, over one, or without a measurement that a limit asks for. `holes` lack a task; `excluded` do, too,
     and are over a limit, in words. `baselines` have every task. `better` is the cheapest model over the
     limits that would change the answer: of use, and significantly better than the chosen one among all
-    models. `detectable` is the smallest difference of two scores that so many questions usually show.
+    models. `detectable` is the smallest difference of two scores that so many questions usually show, and
+    `clustered` are the tasks whose questions come in clusters.
     """
 
     tasks: Mapping[str, float]
@@ -111,6 +112,7 @@ class Choice:
     price: Price | None
     better: Scored | None
     detectable: float | None
+    clustered: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +162,7 @@ def choose(tables: Sequence[TaskBoard], weights: Mapping[str, float], limits: Li
         price=_price(field, answer) if field else None,
         better=_better(field, answer) if field else None,
         detectable=_detectable(field) if field else None,
+        clustered=tuple(table.task.name for table in chosen if clusters_on(table)),
     )
 
 

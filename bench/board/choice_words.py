@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from bench.board.candidates import Candidate, command_words
 from bench.board.choice import CheapestOfBest, Choice, NothingMeasured, OneBest, Scored, UseNone
+from bench.board.clustered import of_clusters
 from bench.board.descent import LEAK
 from bench.board.headroom import describe_headroom
 from bench.board.limits import LANGUAGES, Limits, describe_costs, describe_limits, describe_needs, join
@@ -52,6 +53,7 @@ def support(choice: Choice) -> list[str]:
         *_price(choice),
         *_change(choice),
         *_detectable(choice),
+        *_clusters(choice),
         *_machines(choice),
         *_leaks(choice),
         *_outside(choice),
@@ -241,6 +243,11 @@ def _detectable(choice: Choice) -> Iterator[str]:
             f"These questions usually show differences of at least {_points(choice.detectable)} points "
             "(100 points are from guessing to all right)."
         )
+
+
+def _clusters(choice: Choice) -> Iterator[str]:
+    if choice.clustered:
+        yield of_clusters(choice.clustered)
 
 
 def _machines(choice: Choice) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from bench.board.board import TaskBoard
+from bench.board.limits import join
 from bench.stats.clusters import FEWEST, Clusters, shared_clusters
 from bench.wording import counted
 
@@ -25,8 +26,8 @@ def in_clusters(number: int) -> str:
     """A sentence on questions in so many clusters."""
     if number < FEWEST:
         return (
-            "All questions share one cluster (a case, a source): what other clusters would give is not known, "
-            "so there are no intervals and no significant differences."
+            "All questions share one cluster (a case, a source): what others would give is not known, so "
+            "there are no intervals and no significant differences."
         )
     return (
         f"Questions come in {number:,} clusters (cases, sources); intervals and tests take that into account."
@@ -36,12 +37,13 @@ def in_clusters(number: int) -> str:
 def clusters_across(tables: Sequence[TaskBoard]) -> str:
     """The sentence on several tasks together; "" where no question is in a cluster."""
     several = [table.task.title for table in tables if clusters_on(table)]
-    if not several:
-        return ""
-    return (
-        f"Questions of {', '.join(several)} come in clusters (cases, sources); intervals and tests take that "
-        "into account."
-    )
+    return of_clusters(several) if several else ""
+
+
+def of_clusters(tasks: Sequence[str]) -> str:
+    """A sentence on tasks whose questions come in clusters; `static/choice_words.js` says the same."""
+    which = f"Questions of {join(tasks)} come in clusters (cases, sources)"
+    return f"{which}; intervals and tests take that into account."
 
 
 def _not_clustered(rows: int) -> str:
@@ -49,4 +51,4 @@ def _not_clustered(rows: int) -> str:
         return ""
     have = "was run before the task named them, and its own interval is" if rows == 1 else ""
     have = have or "were run before the task named them, and their own intervals are"
-    return f"{counted(rows, 'row').capitalize()} {have} not clustered: bench run adds them, without asking again."
+    return f"{counted(rows, 'row')} {have} not clustered: bench run adds them, without asking again."

@@ -157,6 +157,7 @@ RIGHT = Column(
     "right", "Right", lambda row: row.result.metrics.accuracy.correct, _right, number=True, extra=True
 )
 QUESTIONS = Column("questions", "Questions", lambda row: row.result.metrics.accuracy.total)
+CLUSTERS = Column("clusters", "Clusters", lambda row: row.result.metrics.clusters, optional=True)
 PARAMETERS = Column(
     "parameters",
     "Parameters",
@@ -252,7 +253,7 @@ RUN = Column("run", "Run", lambda row: row.result.cell.id)
 _TABLES: dict[TableKind, tuple[Column, ...]] = {
     "export": (
         TASK, RANK_BEST, RANK_WORST, MODEL, TITLE, VARIANT, FAMILY, VIEW,
-        ACCURACY, LOW, HIGH, ABOVE_CHANCE, RIGHT, QUESTIONS,
+        ACCURACY, LOW, HIGH, ABOVE_CHANCE, RIGHT, CLUSTERS, QUESTIONS,
         PARAMETERS, RUNTIME, PRECISION, TUNED, EXEMPLARS, PROMPT,
         SPEED, MEMORY, HELD, DISK, ALONE, ALONE_P95, JOULES,
         LICENCE, HARDWARE, FINISHED, IMPORTED, RUN,

@@ -16,7 +16,7 @@ from bench.board.clustered import clusters_on
 from bench.board.policy import Better, Comparison, Equivalent, NotWorse
 from bench.results.answers import UNREAD
 from bench.stats.across import difference_p, guessing_p, score, worth
-from bench.stats.clusters import Clusters, effective_questions
+from bench.stats.clusters import Clusters, counted_right, effective_questions
 from bench.stats.intervals import Interval, exact
 from bench.stats.margin import Pairs, score_interval, variance_at
 from bench.stats.paired import paired
@@ -43,7 +43,8 @@ class Evidence:
     the requirement, and `contrary` the p against it, each twice that of a one-sided test. The sides and
     `error` are those of `bench.stats.questions.times_as_many`; `contraries` is how many ways there are to
     break the requirement. `detectable` is the smallest difference that 80 of 100 such sets of questions show;
-    None for one model alone, and where two were right on the same questions.
+    None for one model alone, and where two were right on the same questions. `clustered` are the tasks whose
+    questions come in clusters.
     """
 
     tasks: tuple[str, ...]
@@ -58,6 +59,7 @@ class Evidence:
     error: float
     contraries: int = 1
     detectable: float | None = None
+    clustered: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,10 @@ class Asked:
     @cached_property
     def clusters(self) -> list[Clusters | None]:
         return [clusters_on(table) for table in self.tables.values()]
+
+    @property
+    def clustered(self) -> tuple[str, ...]:
+        return tuple(task for task, own in zip(self.tasks, self.clusters, strict=True) if own)
 
     def right(self, model: Candidate) -> Rights:
         return [model.rows[task].answers.right for task in self.tasks]
@@ -194,6 +200,7 @@ def _of_pair(
         error=error,
         contraries=contraries,
         detectable=_detectable(asked, differ, error, strata.effect) if differ else None,
+        clustered=asked.clustered,
     )
 
 
@@ -216,7 +223,7 @@ def better_than_guessing(asked: Asked, model: Candidate) -> Evidence:
     if asked.scale == "accuracy":
         estimate, guessing = float(accuracy[0]), float(asked.chance[0])
         [right], [clusters] = asked.right(model), asked.clusters
-        interval = exact(*_counted(right, clusters))
+        interval = exact(*counted_right(right, clusters=clusters))
     else:
         weights = np.array(list(asked.weights.values()), dtype=np.float64)
         estimate, guessing = float(score(correct, asked.questions, asked.chance, weights)), 0.0
@@ -240,14 +247,6 @@ def _root(asked: Asked, rate: NDArray[np.float64], effective: NDArray[np.float64
     return math.sqrt(float(rate * (1.0 - rate) * asked.questions * times @ asked.each**2))
 
 
-def _counted(right: NDArray[np.bool_], clusters: Clusters | None) -> tuple[float, float]:
-    """Right answers and questions; of clusters, how many independent ones say as much."""
-    if clusters is None:
-        return int(right.sum()), len(right)
-    questions = effective_questions(right, clusters=clusters)
-    return float(right.mean()) * questions, questions
-
-
 def accuracy_at_least(asked: Asked, model: Candidate, least: float) -> Evidence:
     """Whether the accuracy on one task is above `least`: exactly, but for clusters."""
     [right] = asked.right(model)
@@ -262,7 +261,7 @@ def unread_at_most(asked: Asked, model: Candidate, most: float) -> Evidence:
 
 
 def _rate(asked: Asked, each: NDArray[np.bool_], bound: float, *, is_unread: bool = False) -> Evidence:
-    counted, questions = _counted(each, asked.clusters[0])
+    counted, questions = counted_right(each, clusters=asked.clusters[0])
     rate = int(each.sum()) / len(each)
     above, below = rate_p(counted, questions, bound)
     least = max(questions, _NEARLY_NONE)
@@ -293,4 +292,5 @@ def _of_one(
         claim_sides=(side,),
         contrary_side=Side(-side.distance, side.null),
         error=error,
+        clustered=asked.clustered,
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from bench.board.clustered import of_clusters
 from bench.board.descent import LEAK
 from bench.board.gate import Decision, Finding, Tested
 from bench.board.gate_evidence import Evidence
@@ -40,7 +41,11 @@ def reasons(finding: Finding) -> list[str]:
 
 def remarks(decision: Decision) -> list[str]:
     """What would decide the undecided, what these questions can show, and what a reader has to know."""
-    return list(dict.fromkeys([*_undecided(decision), *_detectable(decision), *_leaks(decision)]))
+    return list(
+        dict.fromkeys(
+            [*_undecided(decision), *_detectable(decision), *_clusters(decision), *_leaks(decision)]
+        )
+    )
 
 
 def not_measured(decision: Decision) -> list[tuple[str, str]]:
@@ -154,6 +159,16 @@ def _detectable(decision: Decision) -> Iterator[str]:
             score = "" if evidence.scale == "accuracy" else " of the score"
             least = f"{100 * evidence.detectable:.1f} points{score}"
             yield f"{test_set} can show differences of at least {least} between {pair}, in 80 of 100 cases."
+
+
+def _clusters(decision: Decision) -> Iterator[str]:
+    for finding in decision.findings:
+        for tested in finding.tested:
+            if tested.evidence.clustered:
+                yield of_clusters(tested.evidence.clustered)
+            if tested.evidence.clustered and isinstance(finding.requirement, LeastAccuracy | MostUnread):
+                number = "as many questions as would be independent"
+                yield f"'{finding.requirement.name}' is tested with {number}."
 
 
 def _leaks(decision: Decision) -> Iterator[str]:

@@ -44,7 +44,7 @@ def describe_detectable(pair: Paired) -> str:
     total = pair.both + pair.only_first + pair.only_second + pair.neither
     if not (differ := (pair.only_first + pair.only_second) / total):
         return "This test set shows no difference between the two: both were right on the same questions."
-    least = 100 * detectable(total, differ)
+    least = 100 * detectable(total / pair.effect, differ)
     return f"This test set can show differences of at least {least:.1f} points, in 80 of 100 cases."
 
 

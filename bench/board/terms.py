@@ -30,6 +30,16 @@ ACCURACY = (
         "interval of the paired bootstrap, computed without drawing samples.",
     ),
     Term(
+        "clusters",
+        "Clusters",
+        "Questions that share a case or a source. A model that reads the case wrongly is wrong on all of "
+        "them, so they say less than as many questions that have nothing in common.",
+        "The task names a column of its data. Intervals of accuracies count as many questions as say as much "
+        "independently (Rao and Scott), those of differences use the variance between clusters and Student's "
+        "distribution; p is exact, of all choices of signs of the clusters' differences. Metrics resample "
+        "whole clusters.",
+    ),
+    Term(
         "rank",
         "Rank",
         "The places that a model may have. A range means that the questions cannot tell it from others.",

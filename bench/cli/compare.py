@@ -73,6 +73,7 @@ def _only_run(runs: "Sequence[Answered]", name: str, task: str) -> "Answered":
 
 
 def _compare(first: "Answered", second: "Answered", runs: "Sequence[Answered]") -> None:
+    from bench.board.clustered import in_clusters
     from bench.board.facts import names_of
     from bench.board.pairs import describe_detectable, describe_pair, reason_not_comparable
     from bench.cli.console import stdout
@@ -87,6 +88,8 @@ def _compare(first: "Answered", second: "Answered", runs: "Sequence[Answered]") 
     name_of_first, name_of_second = (names[cell.id] for cell in cells)
     click.echo(describe_pair(name_of_first, name_of_second, pair))
     click.echo(describe_detectable(pair))
+    if pair.clusters is not None:
+        click.echo(in_clusters(pair.clusters))
     stdout().print(_agreement(name_of_first, name_of_second, pair))
     ids = [record.question_id for record in first.answers.records()]
     for name, alone in (

@@ -112,10 +112,14 @@ def show(*, results: Path) -> None:
 
 
 def _show_task(task: "TaskBoard") -> None:
+    from bench.board.clustered import clusters_sentence
+
     title = task.task.title
     if task.rows:
         _show_rows(title, "terminal", task.rows)
     click.echo(task.headline or f"{title}: no complete run yet")
+    if sentence := clusters_sentence(task):
+        click.echo(sentence)
     if task.wording:
         for model in task.wording.models:
             click.echo(f"{model.name}: {model.sentence}")

@@ -123,6 +123,7 @@ def _show_probes(result: "DoneResult") -> None:
 
 def _show_done(result: "DoneResult") -> None:
     from bench.board import facts
+    from bench.board.clustered import in_clusters
     from bench.views import view_title
 
     cell = result.cell
@@ -132,6 +133,8 @@ def _show_done(result: "DoneResult") -> None:
     rate = result.metrics.accuracy
     interval = f"({percent(rate.low)} to {percent(rate.high)})"
     click.echo(f"{rate.correct:,} of {rate.total:,} right: {percent(rate.value)} {interval}")
+    if result.metrics.clusters is not None:
+        click.echo(in_clusters(result.metrics.clusters))
     for view, by_view in result.metrics.views.items():
         click.echo(f"  {view_title(view):<37} {percent(by_view.value)}")
     click.echo("cost, measured during scoring")

@@ -82,7 +82,9 @@ def show(
     from bench.inputs.data import data_folder
     from bench.inputs.exemplars import task_exemplars
     from bench.inputs.prompts import NO_EXEMPLARS
+    from bench.inputs.validate import count_clusters
     from bench.scoring.asking import Asking
+    from bench.wording import counted
 
     shown = bool(choices.exemplars)
     file, offline = lm_eval_tasks.named_task(name, include_path, shown=shown, offline=offline)
@@ -97,7 +99,13 @@ def show(
         split = _split(file, "exemplars", folder, offline=offline)
         exemplars = task_exemplars(file, test.items, split, count, 0, file.task.exemplar_choice)
     asking = Asking(file.task, exemplars, choices.prompt or "plain")
-    _show_request(asking, test.items[number - 1], model, choices.prompt)
+    item = test.items[number - 1]
+    _show_request(asking, item, model, choices.prompt)
+    if item.cluster:
+        together = sum(other.cluster == item.cluster for other in test.items)
+        clusters = counted(count_clusters(test.items), "cluster")
+        text = f"cluster: {item.cluster}, of {counted(together, 'item')}; the task has {clusters}"
+        click.echo(text, err=True)
 
 
 def _split(file: "TaskFile", role: "Role", folder: Path | None, *, offline: bool) -> "Split":
@@ -207,6 +215,8 @@ def _validate(path: Path, folder: Path | None, name: str = "", *, offline: bool)
     answers = ", ".join(f"{letter} {count}" for letter, count in proof.answers.items())
     prompts = counted(proof.prompts, "distinct prompt")
     click.echo(f"{name}: ok, {counted(proof.items, 'item')}, {prompts}")
+    if proof.clusters is not None:
+        click.echo(f"  {counted(proof.clusters, 'cluster')} of items (data.columns.cluster)")
     click.echo(f"  answers: {answers}; the most common one is right for {percent(proof.majority)}")
     for role, source in proof.sources.items():
         shown = f"{proof.exemplars} ({source})" if role == "exemplars" and proof.exemplars else source

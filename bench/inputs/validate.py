@@ -26,7 +26,8 @@ class Proof:
     """A task without mistakes.
 
     `prompts` is the number of distinct prompts, `answers` counts the right letters, and `majority` is
-    the share of the most common one, in [0, 1]. `exemplars` says which ones the task shows.
+    the share of the most common one, in [0, 1]. `exemplars` says which ones the task shows, and
+    `clusters` in how many clusters the items come, None where the task names no column of them.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Proof:
     sources: dict[Role, str]
     exemplars: str
     warnings: tuple[str, ...]
+    clusters: int | None = None
 
 
 def prove(path: Path, *, data_dir: Path | None, offline: bool) -> Proof:
@@ -60,6 +62,7 @@ def prove(path: Path, *, data_dir: Path | None, offline: bool) -> Proof:
         sources={role: split.source for role, split in splits.items()},
         exemplars=describe_exemplars(file.task),
         warnings=(*absent, *_data_warnings(splits), *_warnings(file, test.items, most)),
+        clusters=count_clusters(test.items) if file.task.data and file.task.data.columns.cluster else None,
     )
 
 
@@ -159,10 +162,26 @@ def _template_problems(
         first.setdefault(prompt, item)
 
 
+def count_clusters(items: Sequence[Item]) -> int:
+    """How many clusters; an item without one is a cluster of its own."""
+    alone = sum(not item.cluster for item in items)
+    return len({item.cluster for item in items} - {""}) + alone
+
+
+def _cluster_warnings(file: TaskFile, items: Sequence[Item]) -> Iterator[str]:
+    column = file.task.data.columns.cluster if file.task.data else None
+    number = count_clusters(items) if column else 0
+    if column and number == len(items):
+        yield f"every item has its own {column} (data.columns.cluster), so none share a cluster; leave it out"
+    elif number == 1:
+        yield f"all items have one {column} (data.columns.cluster): there can be no intervals and no tests"
+
+
 def _warnings(file: TaskFile, items: Sequence[Item], most: float) -> Iterator[str]:
     hidden = sum(any(o not in render(file.task.prompt, item) for o in item.options) for item in items)
     if hidden and file.task.scoring.letters:
         yield f"some options are missing from {counted(hidden, 'prompt')}"
+    yield from _cluster_warnings(file, items)
     counts = sorted({len(item.options) for item in items})
     even = 1 / counts[0]
     if letter := one_letter(items):

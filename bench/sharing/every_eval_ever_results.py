@@ -33,12 +33,12 @@ def evaluation_results(run: Finished) -> list[dict[str, Any]]:
     details = {"correct": rate.correct, "unread": metrics.unread, "statuses": metrics.statuses}
     details |= {f"accuracy_{view}": by_view.value for view, by_view in metrics.views.items()}
     details |= {f"accuracy {name}": group.accuracy.value for name, group in metrics.groups.items()}
-    score = {"score": rate.value, "details": strings(details), "uncertainty": _wilson(rate)}
+    score = {"score": rate.value, "details": strings(details), "uncertainty": _wilson(rate, metrics.clusters)}
     results = [_result(run, ACCURACY, score)]
     for name, estimate in metrics.values.items():
         metric = find_metric(name)
         if metric and metric != ACCURACY and estimate.value is not None:
-            uncertainty = _uncertainty(metric, estimate, rate.total)
+            uncertainty = _uncertainty(metric, estimate, rate.total, metrics.clusters)
             results.append(_result(run, metric, {"score": estimate.value, "uncertainty": uncertainty}))
     return results
 
@@ -69,21 +69,31 @@ def _result(run: Finished, metric: Metric, score: dict[str, Any]) -> dict[str, A
     }
 
 
-def _wilson(rate: Rate) -> dict[str, Any]:
+def _wilson(rate: Rate, clusters: int | None) -> dict[str, Any]:
     spread = deviation(rate)
+    if clusters is not None:
+        return _clustered(rate, spread, clusters)
     interval = {"lower": rate.low, "upper": rate.high, "confidence_level": 0.95, "method": "Wilson score"}
     error = None if spread is None else {"value": spread / rate.total**0.5, "method": "analytic"}
     values = {"standard_error": error, "confidence_interval": interval, "standard_deviation": spread}
     return without_none(values | {"num_samples": rate.total})
 
 
-def _uncertainty(metric: Metric, estimate: Estimate, total: int) -> dict[str, Any]:
+def _clustered(rate: Rate, spread: float | None, clusters: int) -> dict[str, Any]:
+    """No standard error: theirs is of independent samples."""
+    interval = {"lower": rate.low, "upper": rate.high, "confidence_level": 0.95}
+    interval |= {"method": f"Wilson score, effective sample size of {clusters} clusters"}
+    values = {"confidence_interval": interval, "standard_deviation": spread, "num_samples": rate.total}
+    return without_none(values)
+
+
+def _uncertainty(metric: Metric, estimate: Estimate, total: int, clusters: int | None) -> dict[str, Any]:
     if estimate.low is None or estimate.high is None:
         return {"num_samples": total}
     interval = {"lower": estimate.low, "upper": estimate.high, "confidence_level": 0.95}
     if metric.interval != "bootstrap":
         return {"confidence_interval": interval, "num_samples": total}
-    interval |= {"method": "percentile bootstrap"}
+    interval |= {"method": "percentile bootstrap" if clusters is None else "percentile cluster bootstrap"}
     return {"confidence_interval": interval, "num_samples": total, "num_bootstrap_samples": RESAMPLES}
 
 

@@ -97,6 +97,12 @@ def effective_questions(right: NDArray[np.bool_], *, clusters: Clusters | None) 
     return questions / max(1.0, variance / (share * (1.0 - share)))
 
 
+def counted_right(right: NDArray[np.bool_], *, clusters: Clusters | None) -> tuple[float, float]:
+    """How many are right of how many: whole numbers, or in clusters as many as say as much independently."""
+    questions = effective_questions(right, clusters=clusters)
+    return (float(right.mean()) * questions if clusters else int(right.sum())), questions
+
+
 def cluster_variance(right: NDArray[np.bool_], clusters: Clusters) -> NDArray[np.float64]:
     """The variance of how many more questions model i has right than model j, (models, models).
 

@@ -125,7 +125,7 @@
     const testOf = tests.differenceTest(each);
     const p = new Float64Array(models.length ** 2).fill(1);
     const margins = new Float64Array(models.length ** 2);
-    const [won, lost] = [each.slice(), each.slice()]; // questions of each task that only one answered right
+    const [won, lost, sizes] = [each.slice(), each.slice(), []]; // questions that only one answered right
     for (let first = 0; first < models.length; first++)
       for (let second = first + 1; second < models.length; second++) {
         const pair = models[first].index * data.models.length + models[second].index;
@@ -133,11 +133,16 @@
         for (let task = 0; task < tasks.length; task++) {
           won[task] = correct[first][task] - both[task][pair];
           lost[task] = correct[second][task] - both[task][pair];
-          const spread = (won[task] - lost[task]) ** 2 / tasks[task].questions;
-          variance += (won[task] + lost[task] - spread) * each[task] ** 2;
+          const clusters = data.clusters?.[tasks[task].name];
+          const [less, { questions }] = [won[task] - lost[task], tasks[task]];
+          sizes[task] = clusters && tests.sizesOf(clusters, models[first].index, models[second].index);
+          const spread = clusters
+            ? tests.spreadOf(clusters, sizes[task], less / questions, models[first].index, models[second].index, questions)
+            : won[task] + lost[task] - less ** 2 / questions;
+          variance += spread * each[task] ** 2;
         }
         const [one, other] = [first * models.length + second, second * models.length + first];
-        p[one] = p[other] = testOf(won, lost);
+        p[one] = p[other] = testOf(won, lost, sizes);
         margins[one] = margins[other] = NORMAL_975 * Math.sqrt(Math.max(0, variance));
       }
     return {
@@ -181,6 +186,7 @@
       price: priceOf(field, models, baselines, reference),
       better: betterOf(field, models, baselines, answer.chosen),
       detectable: field.detectable ?? null,
+      clustered: data.tasks.map(({ name }) => name).filter((name) => name in weights && data.clusters?.[name]),
     };
   }
 

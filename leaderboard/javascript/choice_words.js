@@ -69,7 +69,7 @@
 
   // The lines below the sentence, one fact each.
   function support(choice) {
-    const lines = [others, closest, headroom, price, change, detectable, machines, leaks, outside];
+    const lines = [others, closest, headroom, price, change, detectable, clusters, machines, leaks, outside];
     return lines.flatMap((line) => line(choice));
   }
 
@@ -89,6 +89,11 @@
     if (answer.kind !== "none") return [];
     return [`The best of ${fitting.length} is ${answer.best.name}, ${way(answer.best.score)}.`];
   }
+
+  const clusters = ({ clustered }) =>
+    clustered.length
+      ? [`Questions of ${join(clustered)} come in clusters (cases, sources); intervals and tests take that into account.`]
+      : [];
 
   // How near the chosen model is to the limits: answers within a time, and memory to spare.
   const headroom = ({ answer: { chosen }, limits }) =>

@@ -4,7 +4,7 @@
 "use strict";
 
 (() => {
-  const { ALPHA, NORMAL_975, TO_POWER, mcnemar, median, multiply } = self.benchStatistics;
+  const { ALPHA, NORMAL_975, TO_POWER, clusteredPair, mcnemar, median, multiply } = self.benchStatistics;
   const { fixed, points, commas } = self.benchWording;
   const [NOTHING, CLOSE] = [1e-18, 1e-12];
   const MOST = 4; // models beside the reference
@@ -66,18 +66,19 @@
 
   // Of two runs on one task: how many questions both, only one and neither answered right.
   function contrastOf(both, lost, won, neither) {
-    const total = both + lost + won + neither;
-    const [low, high] = interval(lost, both + neither, won);
+    const [total, [low, high]] = [both + lost + won + neither, interval(lost, both + neither, won)];
     const difference = (won - lost) / total;
-    return { difference, low, high, p: mcnemar(won, lost), counts: [both, lost, won, neither], total };
+    return { difference, low, high, p: mcnemar(won, lost), effect: 1, counts: [both, lost, won, neither], total };
   }
 
   // The sentence of describe_pair in Python.
-  function describePair(first, second, both, lost, won, neither) {
-    const contrast = contrastOf(both, lost, won, neither);
+  const describePair = (first, second, ...counts) => describeContrast(first, second, contrastOf(...counts));
+
+  function describeContrast(first, second, contrast) {
+    const [both, lost, won] = contrast.counts;
     return (
       `${verdict(first, second, contrast)}: ${commas(both + lost)} and ${commas(both + won)} right of ${commas(contrast.total)}; ` +
-      `second minus first: ${describe(contrast, "McNemar's p")}.`
+      `second minus first: ${describe(contrast, contrast.isClustered ? "sign-flip p" : "McNemar's p")}.`
     );
   }
 
@@ -120,6 +121,7 @@
   const safe = (text) => String(text).replace(/[&<>"]/g, (sign) => `&#${sign.charCodeAt()};`);
   const lines = (values, make) => values.map(make).join("");
 
+  const answers = (name) => load(`answers/${name}`, `data/answers/${name}.js`);
   const short = (ids) => ids.map((id) => id.slice(0, 10)).join();
 
   // The runs that can be compared, and how.
@@ -130,14 +132,16 @@
     const contrast = (first, second) => {
       const counts = [0, 0, 0, 0];
       right[first].forEach((isRight, at) => (counts[2 * !isRight + !right[second][at]] += 1));
-      return contrastOf(...counts);
+      const clustered = data.clusters && { ...clusteredPair(right[first], right[second], data), isClustered: true };
+      return { ...contrastOf(...counts), ...clustered };
     };
     const differ = ({ counts, total }) => (counts[1] + counts[2]) / total;
     return {
       runs: data.runs.map(([id, title]) => ({ id, name: title })),
+      note: data.note,
       best: 0,
       contrast,
-      shown: (pairs) => detectable(data.truth.length, median(pairs.map(differ))),
+      shown: (pairs) => detectable(data.truth.length / median(pairs.map(({ effect }) => effect)), median(pairs.map(differ))),
       only: (first, second) => data.questions.filter((_, at) => right[first][at] && !right[second][at]),
     };
   }
@@ -154,14 +158,11 @@
     };
     return {
       runs: field.models.map(({ name, model }) => ({ id: model.id, name })),
+      note: choice.note,
       best: field.scores.indexOf(Math.max(...field.scores)),
       contrast,
       shown: (pairs) => Math.min(1, median(pairs.map(({ margin }) => margin)) * TO_POWER),
     };
-  }
-
-  function answers(name) {
-    return load(`answers/${name}`, `data/answers/${name}.js`);
   }
 
   // The place of a run or, on another task, of its model, by what `bench compare` takes: the run's id or its
@@ -202,7 +203,7 @@
     });
     pairs.sort((first, second) => second.difference - first.difference || (first.name < second.name ? -1 : 1));
     one("[role=status]").textContent = headline(runs[own].name, pairs);
-    one(".detectable").textContent = describeDetectable(field.shown(pairs));
+    one(".detectable").textContent = `${describeDetectable(field.shown(pairs))} ${field.note ?? ""}`.trim();
     draw(pairs, runs[own].name);
     one("#contrasts tbody").innerHTML = lines(pairs, tableRow);
     count(field, own, pairs);
@@ -227,7 +228,7 @@
     const [pair] = pairs;
     if (pairs.length === 1)
       return pair.counts
-        ? describePair(own, pair.name, ...pair.counts)
+        ? describeContrast(own, pair.name, pair)
         : `${verdict(own, pair.name, pair)} over all tasks; second minus first: ${describe(pair, "p")}.`;
     const number = (result) => pairs.filter((each) => each.result === result).length;
     return (
@@ -280,8 +281,7 @@
     const item = ([id, file]) => `<li><a href="questions/${task.value}/${file}">${safe(id)}</a></li>`;
     one(".onlys").innerHTML = lines(only, ([name, questions]) => {
       const head = `<summary>Only ${safe(name)} got right (${questions.length})</summary>`;
-      const open = questions.length > LONG ? "" : " open";
-      return `<details${open}>${head}<ol class="tally">${lines(questions, item)}</ol></details>`;
+      return `<details${questions.length > LONG ? "" : " open"}>${head}<ol class="tally">${lines(questions, item)}</ol></details>`;
     });
   }
 

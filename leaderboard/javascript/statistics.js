@@ -109,23 +109,79 @@
   // To 12 decimals: equal scores stay equal, whatever the order of adding. Adding 0 makes -0 to 0.
   const rounded = (score) => Math.round(score * 1e12) / 1e12 + 0;
 
-  // The two-sided p that two models have equal scores, as a function of `won` and `lost`, by task.
+  // The two-sided p that two models have equal scores, as a function of `won` and `lost`, by task, and of `sizes`:
+  // for a task in clusters, how many of them differ by 1, 2, ...
   function differenceTest(each) {
-    if (each.every((one) => Math.abs(one - each[0]) <= ROUNDING * each[0]))
-      return (won, lost) => mcnemar(sum(won), sum(lost));
-    return (won, lost) => {
-      const differ = won.map((count, at) => count + lost[at]);
-      let [outcomes, distance, variance, step] = [1, 0, 0, 0];
+    const isSame = each.every((one) => Math.abs(one - each[0]) <= ROUNDING * each[0]);
+    return (won, lost, sizes = []) => {
+      const isClustered = sizes.some(Boolean);
+      if (isSame && !isClustered) return mcnemar(sum(won), sum(lost));
+      const counts = Array.from(won, (count, at) => sizes[at] ?? [count + lost[at]]);
+      if (isSame) {
+        const most = Math.max(...counts.map(({ length }) => length));
+        const all = Array.from({ length: most }, (_, at) => sum(counts.map((own) => own[at] ?? 0)));
+        return signFlip(Math.abs(sum(won) - sum(lost)), all);
+      }
+      const differ = counts.flat();
+      const values = counts.flatMap((own, task) => own.map((_, at) => each[task] * (at + 1)));
+      const distance = Math.abs(sum(Array.from(won, (count, at) => (count - lost[at]) * each[at])));
+      let [outcomes, variance, step] = [1, 0, 0];
       differ.forEach((count, at) => {
         outcomes *= count + 1;
-        distance += (won[at] - lost[at]) * each[at];
-        variance += count * each[at] ** 2;
-        if (count) step = Math.max(step, each[at]);
+        variance += count * values[at] ** 2;
+        if (count) step = Math.max(step, values[at]);
       });
-      distance = Math.abs(distance);
-      if (outcomes <= ENUMERATED) return enumeratedP(distance, differ, each);
+      if (outcomes <= ENUMERATED) return enumeratedP(distance, differ, values);
       return erfc(Math.max(0, distance - step) / Math.sqrt(2 * variance));
     };
+  }
+
+  // The p of clusters whose signs are free, by how many differ by 1, 2, ...: bench/stats/signs.py.
+  function signFlip(distance, counts) {
+    if (!distance) return 1;
+    const groups = counts.map((number, at) => [number, at + 1]).filter(([number]) => number);
+    groups.sort((first, second) => first[0] * first[1] - second[0] * second[1]);
+    const spaced = ([number, size], rest = 0) => {
+      const terms = new Float64Array(2 * number * size + 1 + rest);
+      binomial(number, 0.5).forEach((chance, at) => (terms[2 * size * at] = chance));
+      return terms;
+    };
+    const last = groups.pop();
+    const [reach, tails] = [last[0] * last[1], spaced(last, 1)];
+    for (let at = 2 * reach; at >= 0; at--) tails[at] += tails[at + 1];
+    const chances = groups.reduce((all, group) => multiply(spaced(group), all), Float64Array.of(1));
+    const from = distance + reach + (chances.length - 1) / 2;
+    const clipped = (at) => Math.min(2 * reach + 1, Math.max(0, at));
+    return Math.min(1, 2 * sum(chances.map((chance, at) => chance * tails[clipped(from - at)])));
+  }
+
+  // Of two runs on one task in clusters, by which questions each has right: the 95 % interval, the p, and how
+  // many times as many questions show as much as independent ones; bench/stats/paired.py.
+  function clusteredPair(first, second, { clusters, widened }) {
+    const number = Math.max(...clusters) + 1;
+    const [own, size] = [new Array(number).fill(0), new Array(number).fill(0)];
+    clusters.forEach((cluster, at) => ((own[cluster] += second[at] - first[at]), size[cluster]++));
+    const [total, distance] = [clusters.length, sum(own)];
+    const [counts, squares] = [new Array(Math.max(...size)).fill(0), sum(own.map((one) => one * one))];
+    for (const one of own) if (one) counts[Math.abs(one) - 1]++;
+    const residuals = sum(own.map((one, at) => (one - (distance / total) * size[at]) ** 2));
+    const half = widened ? (NORMAL_975 * Math.sqrt(widened * residuals)) / total : 2;
+    const [low, high] = [Math.max(-1, distance / total - half), Math.min(1, distance / total + half)];
+    const differ = first.filter((isRight, at) => isRight !== second[at]).length;
+    return { low, high, p: signFlip(Math.abs(distance), counts), effect: Math.max(1, squares / (differ || 1)) };
+  }
+
+  // How many clusters differ by 1, 2, ... between two models: the pairs above the diagonal are in one list.
+  function sizesOf({ sizes, weighted }, first, second) {
+    const [low, high] = first < second ? [first, second] : [second, first];
+    return sizes[(low * (2 * weighted.length - low - 1)) / 2 + high - low - 1];
+  }
+
+  // The variance of a difference in answers: bench/stats/clusters.py.
+  function spreadOf({ squares, weighted, widened }, sizes, share, first, second, questions) {
+    if (!widened) return (2 * questions) ** 2;
+    const own = sum(sizes.map((count, at) => count * (at + 1) ** 2));
+    return widened * Math.max(0, own - 2 * share * (weighted[first] - weighted[second]) + share ** 2 * squares);
   }
 
   function enumeratedP(distance, differ, each) {
@@ -165,7 +221,7 @@
 
   function multiply(first, second) {
     const product = new Float64Array(first.length + second.length - 1);
-    first.forEach((a, at) => second.forEach((b, by) => (product[at + by] += a * b)));
+    first.forEach((a, at) => a && second.forEach((b, by) => (product[at + by] += a * b)));
     return product;
   }
 
@@ -229,6 +285,6 @@
 
   self.benchStatistics = {
     ALPHA, NORMAL_975, TO_POWER, sum, isLess, multiply, mcnemar, worth, rounded, differenceTest, guessingP, holmLimit,
-    median, widening, wilson, whole, bitsOf, bothRight,
+    median, widening, wilson, clusteredPair, sizesOf, spreadOf, whole, bitsOf, bothRight,
   };
 })();
