@@ -14,6 +14,8 @@ from bench.errors import BenchError, FileError, Unavailable, UsageError
 from bench.types import PromptStyle
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bench.inputs.choices import Choices
     from bench.inputs.data import Split
     from bench.inputs.task import TaskFile
@@ -82,9 +84,7 @@ def show(
     from bench.inputs.data import data_folder
     from bench.inputs.exemplars import task_exemplars
     from bench.inputs.prompts import NO_EXEMPLARS
-    from bench.inputs.validate import count_clusters
     from bench.scoring.asking import Asking
-    from bench.wording import counted
 
     shown = bool(choices.exemplars)
     file, offline = lm_eval_tasks.named_task(name, include_path, shown=shown, offline=offline)
@@ -102,10 +102,16 @@ def show(
     item = test.items[number - 1]
     _show_request(asking, item, model, choices.prompt)
     if item.cluster:
-        together = sum(other.cluster == item.cluster for other in test.items)
-        clusters = counted(count_clusters(test.items), "cluster")
-        text = f"cluster: {item.cluster}, of {counted(together, 'item')}; the task has {clusters}"
-        click.echo(text, err=True)
+        _show_cluster(item, test.items)
+
+
+def _show_cluster(item: "Item", items: "Sequence[Item]") -> None:
+    from bench.inputs.validate import count_clusters
+    from bench.wording import counted
+
+    together = counted(sum(other.cluster == item.cluster for other in items), "item")
+    clusters = counted(count_clusters(items), "cluster")
+    click.echo(f"cluster: {item.cluster}, of {together}; the task has {clusters}", err=True)
 
 
 def _split(file: "TaskFile", role: "Role", folder: Path | None, *, offline: bool) -> "Split":

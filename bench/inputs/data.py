@@ -15,7 +15,7 @@ from bench.folders import display, is_file
 from bench.inputs.hub_rows import hub_rows
 from bench.inputs.items import Part, ReadItem, ReadSplit, content_of, read_items, sample, sample_notes
 from bench.inputs.odd_rows import Odd, OddKind, OddRows, count_odd, odd_warnings, with_counts
-from bench.inputs.paths import Row
+from bench.inputs.paths import MISSING, Row, find_value
 from bench.inputs.readers import Place, read_rows_of
 from bench.inputs.row_error import RowError
 from bench.inputs.rows import missing_columns
@@ -138,8 +138,11 @@ def _reading_of(row: Row, data: HubData) -> Reading:
     asked = Columns(question=columns.question, options=columns.options, answer=columns.answer)
     if not missing_columns(row, asked) or missing_columns(row, Columns()):
         return data
-    labels = {"group": columns.group, "cluster": columns.cluster, "extra": columns.extra}
-    common = COMMON_FORM.model_copy(update={"id": "id" if "id" in row else None, **labels})
+    kept = {"id": "id" if "id" in row else None, "group": columns.group, "extra": columns.extra}
+    # A mirror that was made before its task named clusters goes on being read.
+    has_clusters = columns.cluster and find_value(row, columns.cluster) is not MISSING
+    kept |= {"cluster": columns.cluster if has_clusters else None}
+    common = COMMON_FORM.model_copy(update=kept)
     return Reading(columns=common, where=data.where, empty_options=data.empty_options, rows=data.rows)
 
 

@@ -1,5 +1,6 @@
 """One row of a data set -> a draft of an item; the rows of a split -> items, by the task's rules."""
 
+import hashlib
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,9 @@ from bench.inputs.paths import MISSING, Row, column_paths, find_value, value_at
 from bench.inputs.row_error import AS_TEXT, LEAVE_OUT, RowError
 from bench.inputs.task_data import Columns, Reading
 from bench.types import LETTERS, Extra, Item
+
+LONGEST_NAME = 64
+"""Characters of a cluster's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,7 @@ def read_row(row: Row, reading: Reading, default_id: str) -> Draft:
         options=options,
         answer=read_answer(value_at(row, columns.answer), options, answer_keys(reading)),
         group=_label(row, columns.group),
-        cluster=_label(row, columns.cluster),
+        cluster=_cluster(row, columns.cluster),
         extra=tuple((name, _extra(value_at(row, path), path)) for name, path in columns.extra.items()),
         cut=cut,
     )
@@ -173,6 +177,12 @@ def _label(row: Row, column: str | None) -> str:
     """A group or a cluster; "" where a row has none."""
     value = None if column is None else value_at(row, column)
     return "" if column is None or _is_null(value) else _name(value, column)
+
+
+def _cluster(row: Row, column: str | None) -> str:
+    """A long text, such as the case itself, is named by its digest: every record has the name."""
+    name = _label(row, column)
+    return name if len(name) <= LONGEST_NAME else hashlib.blake2b(name.encode(), digest_size=8).hexdigest()
 
 
 def _is_null(value: object) -> bool:

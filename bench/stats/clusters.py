@@ -111,7 +111,7 @@ def cluster_variance(right: NDArray[np.bool_], clusters: Clusters) -> NDArray[np
     """
     questions = right.shape[1]
     if clusters.number < FEWEST:
-        return np.full((len(right), len(right)), (2.0 * questions) ** 2)
+        return (1.0 - np.eye(len(right))) * (2.0 * questions) ** 2
     sums, sizes = clusters.sums(right.astype(np.int64)).astype(np.float64), clusters.sizes.astype(np.float64)
     products, weighted, correct = sums @ sums.T, sums @ sizes, sums.sum(axis=1)
     own = np.diag(products)

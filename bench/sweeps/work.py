@@ -125,8 +125,7 @@ def _score(cell: Cell, results: Path, terms: Terms, events: Any) -> DoneResult:
     probes = askable(cell, wanted(cell, terms))
     peaks = Peaks()
     batches = [*before.batches, *_batches(cell, engine, before, probes, peaks, results, events)]
-    by_id = {record.question_id: record for batch in batches for record in batch.records}
-    records = clustered([by_id[item.id] for item in cell.items], cell.items, "full")
+    records = _in_order(cell, batches)
     own, probed = ([batch for batch in batches if bool(batch.probed) is which] for which in (False, True))
     # Before the metrics, which must not count as costs of the model.
     if not probed:
@@ -156,6 +155,12 @@ def _send_notes(events: Any, other_tokens: str, engine: Engine) -> None:
     notes = (other_tokens, *(engine.limits if isinstance(engine, WithServer) else ()))
     for note in filter(None, notes):
         events.send(Note(note))
+
+
+def _in_order(cell: Cell, batches: Sequence[Batch]) -> tuple[Record, ...]:
+    """The records in the order of the items, also of batches that are older than the task's clusters."""
+    by_id = {record.question_id: record for batch in batches for record in batch.records}
+    return clustered([by_id[item.id] for item in cell.items], cell.items, "full")
 
 
 def _of_this_server(cell: Cell, results: Path, before: Unfinished, engine: Engine, events: Any) -> Unfinished:

@@ -133,12 +133,11 @@
         for (let task = 0; task < tasks.length; task++) {
           won[task] = correct[first][task] - both[task][pair];
           lost[task] = correct[second][task] - both[task][pair];
-          const clusters = data.clusters?.[tasks[task].name];
-          const [less, { questions }] = [won[task] - lost[task], tasks[task]];
-          sizes[task] = clusters && tests.sizesOf(clusters, models[first].index, models[second].index);
-          const spread = clusters
-            ? tests.spreadOf(clusters, sizes[task], less / questions, models[first].index, models[second].index, questions)
-            : won[task] + lost[task] - less ** 2 / questions;
+          const [less, { name, questions }] = [won[task] - lost[task], tasks[task]];
+          const clusters = data.clusters?.[name];
+          let spread = won[task] + lost[task] - less ** 2 / questions;
+          if (clusters)
+            [sizes[task], spread] = tests.between(clusters, models[first].index, models[second].index, less, questions);
           variance += spread * each[task] ** 2;
         }
         const [one, other] = [first * models.length + second, second * models.length + first];

@@ -68,7 +68,7 @@
   function contrastOf(both, lost, won, neither) {
     const [total, [low, high]] = [both + lost + won + neither, interval(lost, both + neither, won)];
     const difference = (won - lost) / total;
-    return { difference, low, high, p: mcnemar(won, lost), effect: 1, counts: [both, lost, won, neither], total };
+    return { difference, low, high, p: mcnemar(won, lost), counts: [both, lost, won, neither], total };
   }
 
   // The sentence of describe_pair in Python.
@@ -78,7 +78,7 @@
     const [both, lost, won] = contrast.counts;
     return (
       `${verdict(first, second, contrast)}: ${commas(both + lost)} and ${commas(both + won)} right of ${commas(contrast.total)}; ` +
-      `second minus first: ${describe(contrast, contrast.isClustered ? "sign-flip p" : "McNemar's p")}.`
+      `second minus first: ${describe(contrast, contrast.effect ? "sign-flip p" : "McNemar's p")}.`
     );
   }
 
@@ -132,8 +132,7 @@
     const contrast = (first, second) => {
       const counts = [0, 0, 0, 0];
       right[first].forEach((isRight, at) => (counts[2 * !isRight + !right[second][at]] += 1));
-      const clustered = data.clusters && { ...clusteredPair(right[first], right[second], data), isClustered: true };
-      return { ...contrastOf(...counts), ...clustered };
+      return { ...contrastOf(...counts), ...(data.clusters && clusteredPair(right[first], right[second], data)) };
     };
     const differ = ({ counts, total }) => (counts[1] + counts[2]) / total;
     return {
@@ -141,7 +140,7 @@
       note: data.note,
       best: 0,
       contrast,
-      shown: (pairs) => detectable(data.truth.length / median(pairs.map(({ effect }) => effect)), median(pairs.map(differ))),
+      shown: (pairs) => detectable(data.truth.length / median(pairs.map(({ effect }) => effect ?? 1)), median(pairs.map(differ))),
       only: (first, second) => data.questions.filter((_, at) => right[first][at] && !right[second][at]),
     };
   }

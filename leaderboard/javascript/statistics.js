@@ -158,30 +158,35 @@
   // Of two runs on one task in clusters, by which questions each has right: the 95 % interval, the p, and how
   // many times as many questions show as much as independent ones; bench/stats/paired.py.
   function clusteredPair(first, second, { clusters, widened }) {
-    const number = Math.max(...clusters) + 1;
-    const [own, size] = [new Array(number).fill(0), new Array(number).fill(0)];
-    clusters.forEach((cluster, at) => ((own[cluster] += second[at] - first[at]), size[cluster]++));
+    const [own, size, counts] = [[], [], []];
+    let differ = 0;
+    clusters.forEach((cluster, at) => {
+      own[cluster] = (own[cluster] ?? 0) + second[at] - first[at];
+      size[cluster] = (size[cluster] ?? 0) + 1;
+      differ += first[at] !== second[at];
+    });
     const [total, distance] = [clusters.length, sum(own)];
-    const [counts, squares] = [new Array(Math.max(...size)).fill(0), sum(own.map((one) => one * one))];
-    for (const one of own) if (one) counts[Math.abs(one) - 1]++;
-    const residuals = sum(own.map((one, at) => (one - (distance / total) * size[at]) ** 2));
+    for (const one of own.map(Math.abs)) if (one) counts[one - 1] = (counts[one - 1] ?? 0) + 1;
+    const [mean, squares] = [distance / total, (values) => sum(values.map((one) => one * one))];
+    const residuals = squares(own.map((one, at) => one - mean * size[at]));
     const half = widened ? (NORMAL_975 * Math.sqrt(widened * residuals)) / total : 2;
-    const [low, high] = [Math.max(-1, distance / total - half), Math.min(1, distance / total + half)];
-    const differ = first.filter((isRight, at) => isRight !== second[at]).length;
-    return { low, high, p: signFlip(Math.abs(distance), counts), effect: Math.max(1, squares / (differ || 1)) };
+    return {
+      low: Math.max(-1, mean - half),
+      high: Math.min(1, mean + half),
+      p: signFlip(Math.abs(distance), counts),
+      effect: Math.max(1, squares(own) / (differ || 1)),
+    };
   }
 
-  // How many clusters differ by 1, 2, ... between two models: the pairs above the diagonal are in one list.
-  function sizesOf({ sizes, weighted }, first, second) {
-    const [low, high] = first < second ? [first, second] : [second, first];
-    return sizes[(low * (2 * weighted.length - low - 1)) / 2 + high - low - 1];
-  }
-
-  // The variance of a difference in answers: bench/stats/clusters.py.
-  function spreadOf({ squares, weighted, widened }, sizes, share, first, second, questions) {
-    if (!widened) return (2 * questions) ** 2;
-    const own = sum(sizes.map((count, at) => count * (at + 1) ** 2));
-    return widened * Math.max(0, own - 2 * share * (weighted[first] - weighted[second]) + share ** 2 * squares);
+  // Two models on a task in clusters: how many clusters differ by 1, 2, ..., and the variance of the difference in
+  // answers (bench/stats/clusters.py). The pairs above the diagonal are in one list.
+  function between({ sizes, squares, weighted, widened }, first, second, less, questions) {
+    const [low, high] = [Math.min(first, second), Math.max(first, second)];
+    const own = sizes[(low * (2 * weighted.length - low - 1)) / 2 + high - low - 1];
+    const share = less / questions;
+    const moved = 2 * share * (weighted[first] - weighted[second]) - share ** 2 * squares;
+    const variance = sum(own.map((count, at) => count * (at + 1) ** 2)) - moved;
+    return [own, widened ? widened * Math.max(0, variance) : (2 * questions) ** 2];
   }
 
   function enumeratedP(distance, differ, each) {
@@ -285,6 +290,6 @@
 
   self.benchStatistics = {
     ALPHA, NORMAL_975, TO_POWER, sum, isLess, multiply, mcnemar, worth, rounded, differenceTest, guessingP, holmLimit,
-    median, widening, wilson, clusteredPair, sizesOf, spreadOf, whole, bitsOf, bothRight,
+    median, widening, wilson, between, clusteredPair, whole, bitsOf, bothRight,
   };
 })();

@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+import shutil
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -14,16 +15,22 @@ from playwright.sync_api import Browser, Page, expect
 
 from bench.board.board import Board
 from bench.board.candidates import candidates
+from bench.board.clustered import in_clusters
 from bench.board.facts import names_of
 from bench.board.forest import Contrasts, contrasts_across, contrasts_on, forest
 from bench.board.pairs import describe_detectable, describe_pair
 from bench.board.reading import read_board
 from bench.results.answers import Answered, read_answered
+from bench.results.result import DoneResult
+from bench.results.store import digest, read_result, records_bytes
+from bench.scoring.metrics import installed_metrics, measure
+from bench.scoring.record import Record
 from bench.stats.paired import paired
 from bench.stats.ranking import holm
 from bench.wording import MINUS, points
 from browsing import listed, run_page, visit
 from conftest import ROOT
+from leaderboard.build import make_site, write_site
 from leaderboard.lone_pages import STATIC
 
 pytestmark = pytest.mark.browser
@@ -303,3 +310,41 @@ def test_without_scripts_every_task_and_all_tasks_stand_there_with_drawing_and_t
     )
     assert page.locator("#fixed button").count() == 0
     assert page.locator("#fixed >> text=can show differences of at least").count() == 1 + len(board.tasks)
+
+
+def test_runs_of_questions_in_clusters_are_compared_in_the_words_and_numbers_of_the_terminal(
+    browser: Browser, tmp_path: Path
+) -> None:
+    """Copies of committed runs whose questions come in cases of three, as if their task had named them."""
+    shutil.copytree(ROOT / "results" / "medqa_sample", tmp_path / "results" / "medqa_sample")
+    for file in (tmp_path / "results").rglob("records.jsonl"):
+        in_cases(file)
+    runs = [run for run in read_answered(tmp_path / "results") if isinstance(run, Answered)]
+    write_site(make_site(tmp_path / "results", []), tmp_path / "site")
+    page, _, _ = visit(browser, tmp_path / "site" / "compare.html")
+    address = page.url.partition("?")[0]
+    rows = {run.result.cell.id: run for run in runs}
+    ids = [str(row["run"]) for row in listed(tmp_path / "site")]
+    names = dict(zip(ids, names_of([rows[run].result.cell for run in ids]), strict=True))
+    for first, second in list(combinations(ids, 2))[:12]:
+        page.goto(f"{address}?task=medqa_sample&runs={first[:10]},{second[:10]}&reference={first[:10]}")
+        pair = rows[first].compared_with(rows[second])
+        assert pair.clusters == 34
+        assert shown(page) == describe_pair(names[first], names[second], pair)
+        assert "sign-flip p = " in shown(page)
+        told = page.locator(".detectable").inner_text()
+        assert told == f"{describe_detectable(pair)} {in_clusters(34)}"
+
+
+def in_cases(file: Path) -> None:
+    """Give a run's records clusters, and its summary the metrics and the digest that follow."""
+    lines = file.read_text("utf-8").splitlines()
+    records = [Record.model_validate_json(line) for line in lines]
+    records = [each.model_copy(update={"cluster": f"case {at // 3}"}) for at, each in enumerate(records)]
+    data = records_bytes(records)
+    result = read_result(file.with_name("result.json"))
+    assert isinstance(result, DoneResult)
+    metrics = measure(records, installed_metrics(result.metrics.values))
+    changed = result.model_copy(update={"metrics": metrics, "records_sha256": digest(data)})
+    file.write_bytes(data)
+    file.with_name("result.json").write_text(changed.model_dump_json(), encoding="utf-8")

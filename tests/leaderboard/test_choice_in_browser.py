@@ -14,17 +14,19 @@ from numpy.random import Generator, default_rng
 from playwright.sync_api import Browser, Page
 
 from bench import wording
-from bench.board.board import TaskBoard, make_board
+from bench.board.board import Row, TaskBoard, make_board
 from bench.board.candidates import candidates
 from bench.board.choice import Choice, choose
 from bench.board.choice_facts import facts_of
 from bench.board.choice_words import sentence, support, to_measure
+from bench.board.clustered import clusters_on
 from bench.board.limits import Limits, read_bytes, read_seconds
 from bench.board.reading import read_board
 from bench.errors import UsageError
 from bench.inputs.cards import all_cards
 from bench.results.answers import Answered
 from bench.stats.across import across, guessing_p, worth
+from bench.stats.clusters import clusters_of
 from conftest import ROOT
 from leaderboard.choice_data import choice_value
 from leaderboard.lone_pages import STATIC
@@ -314,7 +316,8 @@ def test_on_random_limits_and_tasks_the_answer_and_its_words_are_pythons(
     kinds: Counter[str] = Counter()
     for seed, highest in enumerate((0.15, 0.3, 0.6, 0.9)):
         draw = default_rng(seed)
-        tables = played_board(base, draw, draw.uniform(0, highest, 12).tolist())
+        sizes: Mapping[str, int] = {"two": 4, "mixed": 3} if seed in (1, 2) else {}
+        tables = in_clusters(played_board(base, draw, draw.uniform(0, highest, 12).tolist()), sizes)
         page = opened(tables, with_answers=seed % 2 == 0)
         kinds += assert_equal(page, tables, random_asked(draw, tables, 60))
     assert kinds.keys() == set(KINDS.values())
@@ -329,21 +332,47 @@ def test_on_the_committed_results_the_answer_and_its_words_are_pythons(opened: O
     assert kinds.keys() == {"none", "nothing"}
 
 
-@pytest.mark.parametrize("weights", [{"four": 1.0}, {"four": 1.0, "mixed": 2.5, "small": 1.0, "two": 0.3}])
+def in_clusters(tables: Tables, sizes: Mapping[str, int]) -> list[TaskBoard]:
+    """The tables with the questions of some tasks in clusters, up to so many in each."""
+    return [
+        replace(table, rows=tuple(_in_clusters(row, sizes[table.task.name]) for row in table.rows))
+        if table.task.name in sizes
+        else table
+        for table in tables
+    ]
+
+
+def _in_clusters(row: Row, size: int) -> Row:
+    number = len(row.answers.right)
+    codes = np.arange(number) // default_rng(1).integers(1, size + 1) if size < number else np.zeros(number)
+    clusters = clusters_of([str(code) for code in codes.tolist()])
+    return replace(row, run=replace(row.run, answers=replace(row.answers, clusters=clusters)))
+
+
+@pytest.mark.parametrize("sizes", [{}, {"four": 5, "two": 3}, {"mixed": 4, "small": 100}], ids=str)
+@pytest.mark.parametrize(
+    "weights",
+    [{"four": 1.0}, {"mixed": 1.0}, {"four": 1.0, "mixed": 2.5, "small": 1.0, "two": 0.3}],
+    ids=["four", "mixed", "all"],
+)
+@pytest.mark.parametrize("with_answers", [True, False])
 def test_scores_and_probabilities_are_pythons(
-    base: Answered, opened: Opener, weights: dict[str, float]
+    base: Answered, opened: Opener, weights: dict[str, float], sizes: dict[str, int], *, with_answers: bool
 ) -> None:
-    """On questions of one task, McNemar's; over several, enumerated for some pairs and normal for others."""
+    """On questions of one task, McNemar's; over several, enumerated for some pairs and normal for others.
+
+    In clusters of up to so many questions they are the sign-flip test's.
+    """
     draw = default_rng(9)
-    tables = played_board(base, draw, [0.0, 0.02, 0.2, 0.22, 0.5, 0.55, 0.9, 0.95])
-    compared = opened(tables).evaluate(COMPARE, weights)
+    tables = in_clusters(played_board(base, draw, [0.0, 0.02, 0.2, 0.22, 0.5, 0.55, 0.9, 0.95]), sizes)
+    compared = opened(tables, with_answers=with_answers).evaluate(COMPARE, weights)
     used = [table for table in tables if table.task.name in weights]
     names = [table.task.name for table in used]
     complete = [each for each in candidates(used) if not each.lacks(tuple(weights))]
     assert compared["names"] == [each.name for each in complete]
     right = [np.array([each.rows[name].answers.right for each in complete]) for name in names]
     chance, shares = np.array([table.chance for table in used]), np.array([weights[name] for name in names])
-    expected = across(right, chance, shares, clusters=[None] * len(right))
+    expected = across(right, chance, shares, clusters=[clusters_on(table) for table in used])
     worths = worth(np.array([float(len(each[0])) for each in right]), chance, shares)
     correct = np.stack([each.sum(axis=1) for each in right], axis=-1).astype(np.float64)
     options = [table.rows[0].answers.options for table in used]
