@@ -1,6 +1,6 @@
 """How much the wording of the prompt matters: accuracies and rankings over a task's formats. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from statistics import median
@@ -13,7 +13,8 @@ from bench.results.answers import Answered
 from bench.results.result import CellFacts, DoneResult
 from bench.scoring.metrics import Rate
 from bench.stats.agreement import Agreement, agreement
-from bench.stats.ranking import ALPHA, holm, mcnemar_all, won_by
+from bench.stats.clusters import Clusters, shared_clusters
+from bench.stats.ranking import ALPHA, rank
 from bench.wording import percent
 
 FEWEST = 3
@@ -84,6 +85,11 @@ class Sensitivity:
     agreement: Agreement | None
     flips: tuple[tuple[str, str], ...]
 
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """A sentence on each model, and one on the ranking."""
+        return (*(f"{model.name}: {model.sentence}" for model in self.models), self.sentence)
+
     def of(self, result: DoneResult) -> Wordings | None:
         """The model and variant of a run in several formats; None where it ran in one."""
         runs = (each for each in self.models for run in each.runs.values() if run.result is result)
@@ -119,22 +125,22 @@ def sensitivity(runs: Sequence[Answered]) -> Sensitivity | None:
     if len(models) < FEWEST or len(formats) < 2:
         return Sensitivity(tuple(models), formats, None, ())
     right = np.array([[each.runs[name].right for each in models] for name in formats])
-    return Sensitivity(tuple(models), formats, agreement(right), tuple(_flips(models, right)))
+    clusters = shared_clusters(run.answers.clusters for each in models for run in each.runs.values())
+    flips = tuple(_flips(models, right, clusters))
+    return Sensitivity(tuple(models), formats, agreement(right, clusters=clusters), flips)
 
 
-def _flips(models: Sequence[Wordings], right: NDArray[np.bool_]) -> list[tuple[str, str]]:
+def _flips(
+    models: Sequence[Wordings], right: NDArray[np.bool_], clusters: Clusters | None
+) -> Iterator[tuple[str, str]]:
     """Pairs of which the first is significantly better in one format and the second in another.
 
-    McNemar's exact test of every pair in every format, corrected by Holm over all of them.
+    By the tests of a table's ranks in each format, and Bonferroni's correction over the formats.
     """
-    pairs = list(combinations(range(len(models)), 2))
-    won = [won_by(by_model) for by_model in right]
-    first = np.array([[table[i, j] for i, j in pairs] for table in won])
-    second = np.array([[table[j, i] for i, j in pairs] for table in won])
-    p = holm(mcnemar_all(first, second).ravel()).reshape(first.shape)
-    better, worse = (p <= ALPHA) & (first > second), (p <= ALPHA) & (second > first)
-    return [
-        (models[i].name, models[j].name)
-        for at, (i, j) in enumerate(pairs)
-        if better[:, at].any() and worse[:, at].any()
-    ]
+    rankings = [rank(by_model, clusters=clusters) for by_model in right]
+    accuracy = right.mean(axis=2)
+    for i, j in combinations(range(len(models)), 2):
+        differ = [ranking.adjusted[i, j] * len(right) <= ALPHA for ranking in rankings]
+        better = {bool(row[i] > row[j]) for row, sure in zip(accuracy, differ, strict=True) if sure}
+        if len(better) > 1:
+            yield models[i].name, models[j].name

@@ -120,10 +120,8 @@ def _show_task(task: "TaskBoard") -> None:
     click.echo(task.headline or f"{title}: no complete run yet")
     if sentence := clusters_sentence(task):
         click.echo(sentence)
-    if task.wording:
-        for model in task.wording.models:
-            click.echo(f"{model.name}: {model.sentence}")
-        click.echo(task.wording.sentence)
+    for line in task.wording.lines if task.wording else ():
+        click.echo(line)
     if partial := [row for row in task.apart if row.result.cell.limit is not None]:
         _show_rows(f"{title}: partial runs, not comparable", "sweep", partial)
     for row in task.apart:

@@ -14,6 +14,7 @@ from bench.scoring.metrics import Rate, rate
 from bench.scoring.probing import CHOICES_ONLY, WITHOUT_RIGHT
 from bench.scoring.record import Record
 from bench.stats import order
+from bench.stats.clusters import Clusters, clusters_of
 from bench.stats.intervals import Interval
 from bench.stats.paired import paired
 from bench.types import LETTERS
@@ -55,17 +56,25 @@ def _scored(asked: Changed, record: Record, name: str) -> Record | None:
     return form if form is not None and form.parse_status == "scored" else None
 
 
+def _bools(values: Iterable[bool]) -> NDArray[np.bool_]:
+    return np.array(list(values), dtype=np.bool_)
+
+
 def _right(records: Iterable[Record]) -> NDArray[np.bool_]:
-    return np.array([record.is_correct for record in records], dtype=np.bool_)
+    return _bools(record.is_correct for record in records)
 
 
-def _rate(right: NDArray[np.bool_]) -> Rate:
-    return rate(int(right.sum()), len(right))
+def _clusters(records: Iterable[Record]) -> Clusters | None:
+    return clusters_of([record.cluster for record in records])
 
 
-def _difference(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> Difference:
+def _rate(right: NDArray[np.bool_], clusters: Clusters | None) -> Rate:
+    return rate(list(map(bool, right)), clusters)
+
+
+def _difference(first: NDArray[np.bool_], second: NDArray[np.bool_], clusters: Clusters | None) -> Difference:
     """The second's accuracy less the first's."""
-    pair = paired(first, second)
+    pair = paired(first, second, clusters=clusters)
     return Difference(value=pair.difference, low=pair.interval.low, high=pair.interval.high, p=pair.p)
 
 
@@ -75,25 +84,27 @@ def _question(pairs: Sequence[tuple[Record, Record]]) -> UseOfQuestion:
     counts = Counter(truth)
     letter = min(counts, key=lambda each: (-counts[each], each))
     always = np.array([each == letter for each in truth], dtype=np.bool_)
+    clusters = _clusters(record for record, _ in pairs)
     return UseOfQuestion(
         questions=len(pairs),
-        accuracy=_rate(full),
-        options_alone=_rate(alone),
+        accuracy=_rate(full, clusters),
+        options_alone=_rate(alone, clusters),
         letter=letter,
-        letter_rate=_rate(always),
+        letter_rate=_rate(always, clusters),
         both=int((full & alone).sum()),
-        over_options=_difference(alone, full),
-        options_over_letter=_difference(always, alone),
+        over_options=_difference(alone, full, clusters),
+        options_over_letter=_difference(always, alone, clusters),
     )
 
 
 def _nota(pairs: Sequence[tuple[Record, Record]]) -> Replaced:
     full, replaced = _right(record for record, _ in pairs), _right(form for _, form in pairs)
+    clusters = _clusters(record for record, _ in pairs)
     return Replaced(
         questions=len(pairs),
-        accuracy=_rate(full),
-        replaced=_rate(replaced),
-        drop=_difference(replaced, full),
+        accuracy=_rate(full, clusters),
+        replaced=_rate(replaced, clusters),
+        drop=_difference(replaced, full, clusters),
     )
 
 
@@ -163,20 +174,21 @@ def _figures_of(records: Sequence[Record], groups: Sequence[_Rotated]) -> Order:
             strict=True,
         )
     }
+    clusters = _clusters(rows)
     unbiased = np.array([places[record.question_id] == record.answer_gt for record in rows], dtype=np.bool_)
     return Order(
         questions=len(rows),
-        accuracy=_rate(own),
-        rotations=_by_rotation(right),
-        mean=_measured(float(shares.mean()), order.mean_interval(shares)),
-        consistent=_rate(np.array([row.all() for row in right], dtype=np.bool_)),
-        changed=_rate(np.array([len(set(choice.tolist())) > 1 for choice in options], dtype=np.bool_)),
+        accuracy=_rate(own, clusters),
+        rotations=_by_rotation(rows, right),
+        mean=_measured(float(shares.mean()), order.mean_interval(shares, clusters=clusters)),
+        consistent=_rate(_bools(row.all() for row in right), clusters),
+        changed=_rate(_bools(len(set(choice.tolist())) > 1 for choice in options), clusters),
         prior={
             count: dict(zip(LETTERS, map(float, prior), strict=False))
             for count, prior in sorted(priors.items())
         },
-        without_prior=_rate(unbiased),
-        gain=_difference(own, unbiased),
+        without_prior=_rate(unbiased, clusters),
+        gain=_difference(own, unbiased, clusters),
         answers="".join(
             places.get(record.question_id, record.model_output.final_answer or "-") for record in records
         ),
@@ -184,25 +196,24 @@ def _figures_of(records: Sequence[Record], groups: Sequence[_Rotated]) -> Order:
     )
 
 
-def _by_rotation(right: Sequence[NDArray[np.bool_]]) -> tuple[Rate, ...]:
+def _by_rotation(rows: Sequence[Record], right: Sequence[NDArray[np.bool_]]) -> tuple[Rate, ...]:
     """The accuracy of each rotation, over the questions that have it."""
-    most = max(map(len, right))
-    return tuple(
-        _rate(np.array([row[turn] for row in right if len(row) > turn], dtype=np.bool_))
-        for turn in range(most)
-    )
+    rates: list[Rate] = []
+    for turn in range(max(map(len, right))):
+        having = [(record, row[turn]) for record, row in zip(rows, right, strict=True) if len(row) > turn]
+        values = np.array([value for _, value in having], dtype=np.bool_)
+        rates.append(_rate(values, _clusters(record for record, _ in having)))
+    return tuple(rates)
 
 
 def _of_letters(group: _Rotated) -> dict[str, Any]:
-    recall, interval = order.recall_by_place(group.scores, group.truth)
-    chosen = order.preference(group.scores)
-    published = order.published_order(group.scores, group.truth)
+    clusters = _clusters(group.records)
+    hits = order.hits_by_place(group.scores, group.truth)
+    chosen = order.preference(group.scores, clusters=clusters)
+    published = order.published_order(group.scores, group.truth, clusters=clusters)
     return {
-        "recall": {
-            letter: rate(int(right), int(asked))
-            for letter, right, asked in zip(group.letters, recall.right, recall.asked, strict=True)
-        },
-        "spread": _measured(recall.spread, interval),
+        "recall": {letter: _rate(hits[:, place], clusters) for place, letter in enumerate(group.letters)},
+        "spread": _measured(order.spread(hits), order.spread_interval(hits, clusters=clusters)),
         "chosen": dict(zip(group.letters, map(int, chosen.chosen), strict=True)),
         "preference_p": chosen.p,
         "published": published.difference,

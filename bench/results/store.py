@@ -117,7 +117,7 @@ def write_run(
                 summary = result.model_dump_json(indent=1).encode() + b"\n"
                 files = {"records.jsonl": records, PROBED: probed, "result.json": summary}
                 write_whole({results / folder / name: data for name, data in files.items() if data})
-                if records and not probed:
+                if records and not probed and getattr(result, "probes", None) is None:
                     (results / folder / PROBED).unlink(missing_ok=True)
 
 

@@ -1,10 +1,13 @@
 """Do several rankings of the same models agree?"""
 
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.stats.bootstrap import resampled
+from bench.stats.clusters import Clusters
 from bench.stats.intervals import Interval
 
 RESAMPLES = 1000
@@ -30,16 +33,15 @@ def tau_b(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np
         return np.asarray((a * b).sum(axis=-1) / untied)
 
 
-def agreement(right: NDArray[np.bool_]) -> Agreement:
+def agreement(right: NDArray[np.bool_], *, clusters: Clusters | None) -> Agreement:
     """How far rankings by accuracy agree: of at least two, over at least two models.
 
     `right` is (rankings, models, questions), all of the same questions. They are resampled together, so that
     the interval is of the questions' choice; pairs of rankings of which one ties all models count as 0.
     """
-    rankings, _, questions = right.shape
-    pairs = [(i, j) for i in range(rankings) for j in range(i + 1, rankings)]
-    weights = np.random.default_rng(0).multinomial(questions, np.full(questions, 1 / questions), RESAMPLES)
-    drawn = np.einsum("fmq,dq->dfm", right.astype(np.float64), weights.astype(np.float64), optimize=True)
+    pairs = list(combinations(range(len(right)), 2))
+    weights = resampled(right.shape[2], clusters, RESAMPLES)
+    drawn = np.einsum("fmq,dq->dfm", right.astype(np.float64), weights, optimize=True)
     taus = np.stack([np.nan_to_num(tau_b(drawn[:, i], drawn[:, j])) for i, j in pairs]).mean(axis=0)
     scores = right.sum(axis=2).astype(np.float64)
     tau = float(np.mean([np.nan_to_num(tau_b(scores[i], scores[j])) for i, j in pairs]))

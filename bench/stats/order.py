@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.stats.bootstrap import resampled
+from bench.stats.clusters import Clusters
 from bench.stats.contamination import order_test
 from bench.stats.intervals import Interval
 
@@ -17,7 +19,6 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-RESAMPLES = 2000
 DRAWS = 4999
 """Draws of a randomisation test: its smallest p is 1 / 5000."""
 _TIES = 1e-9
@@ -63,46 +64,35 @@ def _right_places(truth: Ints, k: int) -> Ints:
     return places
 
 
-def mean_interval(values: Floats, confidence: float = 0.95) -> Interval:
-    """The percentile bootstrap interval (Efron 1979) of a mean over questions; `values` are (questions,).
-
-    Questions with one value are drawn together, so counts of values are drawn. The seed is fixed.
-    """
-    distinct, counts = np.unique(values, return_counts=True)
-    drawn = np.random.default_rng(0).multinomial(len(values), counts / len(values), size=RESAMPLES)
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(drawn @ distinct / len(values), [tail, 1 - tail])
+def mean_interval(values: Floats, *, clusters: Clusters | None) -> Interval:
+    """The 95 % percentile bootstrap interval (Efron 1979) of a mean over questions, (questions,)."""
+    weights = resampled(len(values), clusters)
+    low, high = np.quantile(weights @ values / weights.sum(axis=1), [0.025, 0.975])
     return Interval(float(low), float(high))
 
 
-@dataclass(frozen=True, slots=True)
-class Recall:
-    """How often the right option was chosen where it stood at a place: counts of all rotations, (places,)."""
+def hits_by_place(scores: Floats, truth: Ints) -> Bools:
+    """Whether the right option was chosen where it stood at each place, (questions, places).
 
-    right: Ints
-    asked: Ints
-
-    @property
-    def shares(self) -> Floats:
-        return self.right / np.maximum(self.asked, 1)
-
-    @property
-    def spread(self) -> float:
-        """The highest recall less the lowest, in [0, 1]."""
-        return float(np.ptp(self.shares))
-
-
-def recall_by_place(scores: Floats, truth: Ints) -> tuple[Recall, Interval]:
-    """The recall of each place over all rotations, and the bootstrap interval of its spread."""
+    Over its rotations, each question's right option stands at each place once.
+    """
     count, k, _ = scores.shape
-    at = _right_places(truth, k)
-    hit = chosen_options(scores) == truth[:, None]
-    hits = np.zeros((count, k))
-    np.put_along_axis(hits, at, hit.astype(np.float64), axis=1)  # each question has each place once
-    weights = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), size=RESAMPLES)
-    low, high = np.quantile(np.ptp(weights @ hits / count, axis=1), [0.025, 0.975])
-    recall = Recall(hits.sum(axis=0).astype(np.int64), np.array([count] * k, dtype=np.int64))
-    return recall, Interval(float(low), float(high))
+    hits = np.zeros((count, k), dtype=np.bool_)
+    np.put_along_axis(hits, _right_places(truth, k), chosen_options(scores) == truth[:, None], axis=1)
+    return hits
+
+
+def spread(hits: Bools) -> float:
+    """The highest recall of a place less the lowest, in [0, 1]."""
+    return float(np.ptp(hits.mean(axis=0)))
+
+
+def spread_interval(hits: Bools, *, clusters: Clusters | None) -> Interval:
+    """The 95 % percentile bootstrap interval of the spread over questions."""
+    weights = resampled(len(hits), clusters)
+    recalls = weights @ hits / weights.sum(axis=1, keepdims=True)
+    low, high = np.quantile(np.ptp(recalls, axis=1), [0.025, 0.975])
+    return Interval(float(low), float(high))
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,17 +103,19 @@ class Preference:
     p: float
 
 
-def preference(scores: Floats) -> Preference:
+def preference(scores: Floats, *, clusters: Clusters | None) -> Preference:
     """Are some places chosen more often than others, whatever stands there?
 
     Every option stands at every place once. Without a preference, the places that a question's answers fell
     on are as likely as all of them moved by one, two, …; a randomisation test of the sum of squared counts.
+    The questions of a cluster are moved together.
     """
-    count, k, _ = scores.shape
+    k = scores.shape[2]
     places = scores.argmax(axis=2)
     counts = np.stack([(places == place).sum(axis=1) for place in range(k)], axis=1)
-    moved = counts[:, options_at(k)]  # [question, by how much, place]
-    draws = np.random.default_rng(0).integers(k, size=(DRAWS, count))
+    counts = clusters.sums(counts.T).T if clusters else counts
+    moved = counts[:, options_at(k)]  # [question or cluster, by how much, place]
+    draws = np.random.default_rng(0).integers(k, size=(DRAWS, len(counts)))
     sums = np.stack([_spread_of(moved, draw) for draw in draws])
     observed = float((counts.sum(axis=0).astype(np.float64) ** 2).sum())
     return Preference(counts.sum(axis=0), _p(sums, observed))
@@ -153,12 +145,13 @@ class Published:
     p: float
 
 
-def published_order(scores: Floats, truth: Ints) -> Published:
+def published_order(scores: Floats, truth: Ints, *, clusters: Clusters | None) -> Published:
     """Is the published order special?
 
     A model that has not seen it gives the right option as much in this rotation as in any other, but for what
     the place itself does. What each place adds is the mean, over questions, of what it adds to a question's
     own mean. Of the rest, the rotation that was published is one of k by chance: as in `order_test`.
+    The questions of a cluster are one shard.
     """
     k = scores.shape[2]
     at = _right_places(truth, k)
@@ -166,4 +159,7 @@ def published_order(scores: Floats, truth: Ints) -> Published:
     rest = values - values.mean(axis=1, keepdims=True)
     places = np.array([rest[at == place].mean() for place in range(k)])
     rest = rest - places[at]
-    return Published(float(rest[:, 0].mean() * k / max(1, k - 1)), order_test(rest, seed=0).p)
+    difference = float(rest[:, 0].mean() * k / (k - 1))
+    if clusters:
+        rest = np.stack([np.bincount(clusters.codes, column) for column in rest.T], axis=1).astype(np.float64)
+    return Published(difference, order_test(rest, seed=0).p)

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from bench.cells.cell import CannotRun, Cell, NeedsTuning, Planned, Runnable
 from bench.errors import BenchError
-from bench.results.files import check_not_newer
+from bench.results.files import check_not_newer, digest
 from bench.results.identity import CANNOT_RUN
 from bench.results.journal import NAME, is_locked
+from bench.results.probe_figures import figures
 from bench.results.result import CannotRunResult, DoneResult, FailedResult, Result
 from bench.results.store import begin, find_run, forget_failure, records_bytes, rewrite, write_run
 from bench.scoring.metrics import load_metrics, measure
@@ -140,6 +141,9 @@ def _finished_result(cell: Cell, results: Path) -> DoneResult | None:
     except BenchError:  # a finished cell stays finished; cells that run report the error
         return run.result
     result = run.result.model_copy(update={"metrics": measure(records, metrics)})
+    if result.probes is not None and run.probed:
+        probes = result.probes.model_copy(update=figures(records, run.probed))
+        result = result.model_copy(update={"probes": probes})
     if records == run.records:
         rewrite(results, cell.folder, result)
     else:

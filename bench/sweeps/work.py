@@ -33,7 +33,7 @@ from bench.results.result import CannotRunResult, DoneResult, FailedResult, task
 from bench.results.store import StoreError, find_run, forget_failure, records_bytes, write_run
 from bench.scoring.asking import score_request
 from bench.scoring.metrics import load_metrics, measure
-from bench.scoring.record import clustered
+from bench.scoring.record import Record, clustered
 from bench.sweeps.energy import Meter
 from bench.sweeps.events import BeyondPositions, Blocked, Busy, Loading, Note, Progress, Skipped, Terms
 from bench.sweeps.finishing import Finished, finish, head_of, with_more

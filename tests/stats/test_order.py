@@ -8,14 +8,17 @@ from numpy.typing import NDArray
 from scipy.special import log_softmax, softmax
 
 from bench.stats import order
+from bench.stats.clusters import clusters_of
 from bench.stats.order import (
     chosen_options,
+    hits_by_place,
     letter_prior,
     mean_interval,
     options_at,
     preference,
     published_order,
-    recall_by_place,
+    spread,
+    spread_interval,
     without_prior,
 )
 
@@ -70,7 +73,8 @@ def test_rotations_move_options_and_choices_are_of_options() -> None:
 
 def test_recall_by_place_is_counted_over_all_rotations() -> None:
     scores, truth = rotated(np.random.default_rng(2), 300, (0, 0, 0, 2.0))
-    recall, interval = recall_by_place(scores, truth)
+    by_place = hits_by_place(scores, truth)
+    interval = spread_interval(by_place, clusters=None)
     for place in range(4):
         hits = [
             scores[question, turn].argmax() == place
@@ -78,8 +82,8 @@ def test_recall_by_place_is_counted_over_all_rotations() -> None:
             for turn in range(4)
             if (truth[question] - turn) % 4 == place
         ]
-        assert (recall.right[place], recall.asked[place]) == (sum(hits), len(hits))
-    assert interval.low <= recall.spread <= interval.high
+        assert (by_place[:, place].sum(), len(by_place)) == (sum(hits), len(hits))
+    assert interval.low <= spread(by_place) <= interval.high
     assert interval.low > 0.3
 
 
@@ -89,7 +93,7 @@ def test_the_interval_of_a_mean_covers_it() -> None:
     truth = float(shares @ np.arange(5) / 4)
     covered = 0
     for _ in range(400):
-        interval = mean_interval(draw.choice(5, size=150, p=shares) / 4)
+        interval = mean_interval(draw.choice(5, size=150, p=shares) / 4, clusters=None)
         covered += interval.low <= truth <= interval.high
     assert covered / 400 > 0.92
 
@@ -100,7 +104,7 @@ def test_an_unremarkable_published_order_is_claimed_at_the_stated_rate(
 ) -> None:
     monkeypatch.setattr(order, "DRAWS", 199)
     draw = np.random.default_rng(4)
-    p = [published_order(*rotated(draw, 100, letters)).p for _ in range(400)]
+    p = [published_order(*rotated(draw, 100, letters), clusters=None).p for _ in range(400)]
     assert np.mean(np.array(p) <= 0.05) <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / 400)
 
 
@@ -109,12 +113,32 @@ def test_no_preference_is_claimed_at_the_stated_rate_even_where_answers_are_unev
 ) -> None:
     monkeypatch.setattr(order, "DRAWS", 199)
     draw = np.random.default_rng(5)
-    p = [preference(rotated(draw, 100)[0]).p for _ in range(400)]
+    p = [preference(rotated(draw, 100)[0], clusters=None).p for _ in range(400)]
     assert np.mean(np.array(p) <= 0.05) <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / 400)
 
 
 def test_what_is_planted_is_found() -> None:
     draw = np.random.default_rng(6)
-    assert preference(rotated(draw, 300, (0, 0, 0, 0.5))[0]).p < 0.01
-    assert published_order(*rotated(draw, 300, memory=0.3)).p < 0.01
-    assert published_order(*rotated(draw, 300, memory=0.3)).difference == pytest.approx(0.2, abs=0.1)
+    assert preference(rotated(draw, 300, (0, 0, 0, 0.5))[0], clusters=None).p < 0.01
+    published = published_order(*rotated(draw, 300, memory=0.3), clusters=None)
+    assert published.p < 0.01
+    assert published.difference == pytest.approx(0.2, abs=0.1)
+
+
+def test_questions_that_come_in_pairs_say_less_and_are_not_claimed_more_often(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(order, "DRAWS", 199)
+    draw = np.random.default_rng(7)
+    clusters = clusters_of([f"case {at // 4}" for at in range(120)])
+    assert clusters is not None
+    claimed: list[float] = []
+    for _ in range(300):
+        scores, truth = rotated(draw, 30)
+        repeated, same = scores.repeat(4, axis=0), truth.repeat(4)  # four copies of one question are one case
+        claimed.append(published_order(repeated, same, clusters=clusters).p)
+        claimed.append(preference(repeated, clusters=clusters).p)
+    assert np.mean(np.array(claimed) <= 0.05) <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / 600)
+    shares = draw.random(30).repeat(4)
+    alone, together = (mean_interval(shares, clusters=each) for each in (None, clusters))
+    assert together.high - together.low > 1.5 * (alone.high - alone.low)
