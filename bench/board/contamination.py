@@ -20,6 +20,7 @@ LIMITS = (
 )
 NO_SIGN = "no sign that the model saw these questions in their published order"
 LIKELIER = "the published order is likelier than shuffled ones, as it is when a model was trained on the file"
+SORTED = "; but the file is sorted by the questions' groups, which may make its order likelier by itself"
 EVIDENCE = "It is evidence and no proof; the score is not changed."
 
 
@@ -77,7 +78,7 @@ def finding(test: ContaminationTest, corrected: float) -> str:
         return f"{p}: {NO_SIGN}"
     if corrected > ALPHA:
         return f"{p}: no evidence beside the other tests, of which one in 20 gives such a p by chance"
-    return f"{p}: {LIKELIER}"
+    return f"{p}: {LIKELIER}{SORTED if (test.group_p or 1) <= ALPHA else ''}"
 
 
 def notes(tests: Sequence[Tested]) -> str:

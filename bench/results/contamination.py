@@ -78,6 +78,9 @@ class ContaminationTest(Asked):
     statistic: float
     p: Annotated[float, Field(gt=0, le=1)]
     t_test_p: float | None
+    group_p: float | None = Field(default=None, exclude_if=lambda p: p is None)
+    """The p of the same test of how many neighbours are of one group: a small one says that the file is
+    sorted, which may make its order likelier by itself. Without groups it is not in the file."""
     provenance: Provenance
 
     @model_validator(mode="after")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -54,6 +55,12 @@ def _runs(sizes: Sequence[int | None], most: int) -> Iterator[Run]:
         else:
             tokens += size
     yield Run(first, len(sizes) - first)
+
+
+def neighbours_of_one_group(items: Sequence[Item], order: Sequence[int]) -> int:
+    """How many questions stand in this order before one of their own group."""
+    groups = [items[at].group for at in order]
+    return sum(bool(here) and here == after for here, after in pairwise(groups))
 
 
 def orders_of(run: Run, shuffles: int, seed: int) -> list[tuple[int, ...]]:

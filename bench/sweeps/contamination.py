@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from bench.cells.cell import Cell
 from bench.engines.engine import Engine, WithBuild, WithServer, in_order
 from bench.engines.kinds import engine_kind, open_engine, prepare
@@ -20,8 +22,8 @@ from bench.results.journal import CellLocked, lock_cell
 from bench.results.machine import this_machine
 from bench.results.provenance import provenance
 from bench.results.store import begin
-from bench.scoring.orders import Run, orders_of, request_of, runs_of
-from bench.stats.contamination import DRAWS, smallest_p
+from bench.scoring.orders import Run, neighbours_of_one_group, orders_of, request_of, runs_of
+from bench.stats.contamination import DRAWS, order_test, smallest_p
 from bench.stats.ranking import ALPHA
 from bench.sweeps.events import Loading, Progress
 from bench.sweeps.process import Exit, run_in_process
@@ -143,13 +145,24 @@ def _tested(probe: Probe, results: Path, events: Any, *, fresh: bool) -> Contami
             store.append(results, asked, shard)
         shards.append(shard)
         events.send(Progress(run.first + run.questions, len(cell.items)))
-    test = _finished(asked, shards, engine)
+    test = _finished(asked, shards, engine, _group_p(cell.items, runs, asked))
     engine.close()
     store.save(results, test)
     return test
 
 
-def _finished(asked: Asked, shards: Sequence[Shard], engine: Engine) -> ContaminationTest:
+def _group_p(items: Sequence[Item], runs: Sequence[Run], asked: Asked) -> float | None:
+    """As `group_p` in the test's file."""
+    if not any(item.group for item in items):
+        return None
+    orders = [orders_of(run, asked.shuffles, asked.seed) for run in runs]
+    counts = [[float(neighbours_of_one_group(items, order)) for order in each] for each in orders]
+    return order_test(np.array(counts), asked.seed).p
+
+
+def _finished(
+    asked: Asked, shards: Sequence[Shard], engine: Engine, group_p: float | None
+) -> ContaminationTest:
     outcome = tested(shards, asked.seed, DRAWS)
     return ContaminationTest(
         **{name: getattr(asked, name) for name in Asked.model_fields},
@@ -158,6 +171,7 @@ def _finished(asked: Asked, shards: Sequence[Shard], engine: Engine) -> Contamin
         statistic=outcome.statistic,
         p=outcome.p,
         t_test_p=outcome.t_test_p,
+        group_p=group_p,
         provenance=provenance(
             threads=engine.threads if isinstance(engine, WithBuild) else None,
             server=engine.server_facts() if isinstance(engine, WithServer) else None,

@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.engines.engine import in_order
-from bench.scoring.orders import Run, as_published, orders_of, request_of, runs_of
+from bench.scoring.orders import (
+    Run,
+    as_published,
+    neighbours_of_one_group,
+    orders_of,
+    request_of,
+    runs_of,
+)
 from bench.types import Item
 from tiny import opened, save_causal
 
@@ -59,6 +66,12 @@ def test_the_first_order_is_the_published_one_and_the_others_follow_from_seed_an
     assert orders_of(Run(5, 8), 20, seed=1)[1:] == others
     assert orders_of(Run(5, 8), 20, seed=2)[1:] != others
     assert orders_of(Run(6, 8), 20, seed=1)[1][0] in range(6, 14)
+
+
+def test_neighbours_of_one_group_are_counted() -> None:
+    grouped = [replace(ITEMS[0], group=group) for group in ("x", "x", "y", "x", "", "")]
+    assert neighbours_of_one_group(grouped, range(6)) == 1
+    assert neighbours_of_one_group(grouped, (0, 1, 3, 2, 4, 5)) == 2
 
 
 @pytest.mark.parametrize("path", ["packed", "shared", "plain"])

@@ -12,7 +12,7 @@ import torch
 from click.testing import Result
 from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedTokenizerFast
 
-from bench.board.contamination import LIMITS, p_text
+from bench.board.contamination import LIMITS, finding, p_text
 from bench.cells.wish import Settings
 from bench.cli.single_cell import one_card, plan_one
 from bench.errors import FileError
@@ -170,6 +170,21 @@ def test_a_killed_test_resumes_with_the_same_numbers(plants: Path) -> None:
     assert [shard.logprobs for shard in resumed.shards] == [shard.logprobs for shard in whole.shards]
     assert (resumed.p, resumed.id) == (whole.p, whole.id)
     assert not journal.exists()
+
+
+def test_a_file_that_is_sorted_by_group_is_said_to_be(bench: Bench, plants: Path) -> None:
+    path = plants.with_name("tasks") / "test.jsonl"
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    write_lines(path, [row | {"genus": f"g{at // 3}"} for at, row in enumerate(rows)])
+    task = path.with_name("plants.yaml")
+    task.write_text(
+        task.read_text(encoding="utf-8").replace("{id: id}", "{id: id, group: genus}"), encoding="utf-8"
+    )
+    saw = probe(bench, "saw")
+    assert saw.group_p is not None
+    assert saw.group_p <= 0.05
+    assert "the file is sorted by the questions' groups" in finding(saw, saw.p)
+    assert "groups" not in finding(saw.model_copy(update={"group_p": 0.4}), saw.p)
 
 
 def test_what_was_asked_is_in_the_name_of_the_file(bench: Bench, plants: Path) -> None:
