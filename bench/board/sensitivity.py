@@ -12,9 +12,8 @@ from bench.board.plain import variant_name
 from bench.results.answers import Answered
 from bench.results.result import CellFacts, DoneResult
 from bench.scoring.metrics import Rate
-from bench.stats.agreement import Agreement, agreement
-from bench.stats.clusters import Clusters, shared_clusters
-from bench.stats.ranking import ALPHA, rank
+from bench.stats.agreement import Agreement, agreement, certain_signs
+from bench.stats.clusters import shared_clusters
 from bench.wording import percent
 
 FEWEST = 3
@@ -126,21 +125,12 @@ def sensitivity(runs: Sequence[Answered]) -> Sensitivity | None:
         return Sensitivity(tuple(models), formats, None, ())
     right = np.array([[each.runs[name].right for each in models] for name in formats])
     clusters = shared_clusters(run.answers.clusters for each in models for run in each.runs.values())
-    flips = tuple(_flips(models, right, clusters))
+    flips = tuple(_flips(models, certain_signs(right, clusters=clusters)))
     return Sensitivity(tuple(models), formats, agreement(right, clusters=clusters), flips)
 
 
-def _flips(
-    models: Sequence[Wordings], right: NDArray[np.bool_], clusters: Clusters | None
-) -> Iterator[tuple[str, str]]:
-    """Pairs of which the first is significantly better in one format and the second in another.
-
-    By the tests of a table's ranks in each format, and Bonferroni's correction over the formats.
-    """
-    rankings = [rank(by_model, clusters=clusters) for by_model in right]
-    accuracy = right.mean(axis=2)
-    for i, j in combinations(range(len(models)), 2):
-        differ = [ranking.adjusted[i, j] * len(right) <= ALPHA for ranking in rankings]
-        better = {bool(row[i] > row[j]) for row, sure in zip(accuracy, differ, strict=True) if sure}
-        if len(better) > 1:
-            yield models[i].name, models[j].name
+def _flips(models: Sequence[Wordings], signs: NDArray[np.int64]) -> Iterator[tuple[str, str]]:
+    """Pairs of which the first is surely better in one format and the second in another."""
+    for (first, second), by_format in zip(combinations(models, 2), signs.T, strict=True):
+        if {1, -1} <= set(by_format.tolist()):
+            yield first.name, second.name

@@ -140,7 +140,8 @@ VALIDITY = (
         "Over formats",
         "The lowest, median and highest accuracy over several wordings of the prompt that ask the same.",
         "The formats that the task names (bench run --formats all). Whether the ranking depends on them: the "
-        "mean of Kendall's τ-b over pairs of formats, with a bootstrap interval over questions.",
+        "mean of Kendall's τ-b over pairs of formats; its interval has every τ that the significant "
+        "differences allow.",
     ),
     Term(
         "published_order",

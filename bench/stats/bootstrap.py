@@ -113,11 +113,11 @@ def _diagonal(counts: Counts) -> NDArray[np.float64]:
     return np.diagonal(counts, axis1=-2, axis2=-1).astype(np.float64)
 
 
-def resampled(questions: int, clusters: Clusters | None, times: int = RESAMPLES) -> NDArray[np.float64]:
-    """How often each question is drawn when questions are resampled, (times, questions).
+def resampled(questions: int, clusters: Clusters | None) -> NDArray[np.float64]:
+    """How often each question is drawn when questions are resampled, (RESAMPLES, questions).
 
     With clusters, whole clusters are. The seed is fixed.
     """
     number = clusters.number if clusters else questions
-    drawn = np.random.default_rng(0).multinomial(number, np.full(number, 1 / number), size=times)
+    drawn = np.random.default_rng(0).multinomial(number, np.full(number, 1 / number), size=RESAMPLES)
     return (drawn[:, clusters.codes] if clusters else drawn).astype(np.float64)
