@@ -21,8 +21,9 @@ from bench.board.forest import Contrasts, contrasts_across, contrasts_on, forest
 from bench.board.pairs import describe_detectable, describe_pair
 from bench.board.reading import read_board
 from bench.results.answers import Answered, read_answered
+from bench.results.files import digest, read_result
 from bench.results.result import DoneResult
-from bench.results.store import digest, read_result, records_bytes
+from bench.results.store import records_bytes
 from bench.scoring.metrics import installed_metrics, measure
 from bench.scoring.record import Record
 from bench.stats.paired import paired
