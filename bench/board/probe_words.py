@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 
+from bench.results.machine import machine_of
 from bench.results.probes import Difference, Order, Probes, Replaced, UseOfQuestion
+from bench.results.result import DoneResult
 from bench.scoring.metrics import Rate
 from bench.scoring.probing import NOTA
 from bench.types import ProbeName
@@ -128,12 +130,12 @@ def _left_out(probes: Probes, name: ProbeName) -> Iterator[str]:
         yield f"{counted(len(ids), 'question')} left out ({shown}): {reason}."
 
 
-def probe_facts(probes: Probes, scoring_seconds: float | None) -> tuple[tuple[str, str], ...]:
-    """Pairs of name and value."""
-    return tuple(_facts(probes, scoring_seconds))
+def probe_facts(result: DoneResult) -> tuple[tuple[str, str], ...]:
+    """Pairs of name and value; none where the run has no probes."""
+    return tuple(_facts(result, result.probes)) if result.probes else ()
 
 
-def _facts(probes: Probes, scoring_seconds: float | None) -> Iterator[tuple[str, str]]:
+def _facts(result: DoneResult, probes: Probes) -> Iterator[tuple[str, str]]:
     if order := probes.order:
         yield "Questions in every order", f"{order.questions:,}"
         yield "Accuracy over all orders", _interval(order.mean.value, order.mean.low, order.mean.high)
@@ -151,7 +153,8 @@ def _facts(probes: Probes, scoring_seconds: float | None) -> Iterator[tuple[str,
     if nota := probes.nota:
         yield "Accuracy, right option replaced", _rate(nota.replaced)
     if probes.seconds:
-        times = f", {probes.seconds / scoring_seconds:.2f} times the run's own" if scoring_seconds else ""
+        own = result.cost.scoring_seconds if probes.machine == machine_of(result.provenance) else None
+        times = f", {probes.seconds / own:.2f} times the run's own" if own else ""
         yield "Time of changed questions", f"{seconds(probes.seconds)}{times}"
 
 

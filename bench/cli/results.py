@@ -117,7 +117,7 @@ def _show_probes(result: "DoneResult") -> None:
         click.echo(title.lower())
         for sentence in sentences:
             click.echo(f"  {sentence}")
-    for name, value in probe_facts(result.probes, result.cost.scoring_seconds):
+    for name, value in probe_facts(result):
         click.echo(f"  {name:<37} {value}")
 
 

@@ -108,6 +108,8 @@ class Probes(Strict):
     inapplicable: str = ""
     left_out: dict[ProbeName, dict[str, tuple[str, ...]]] = Field(default_factory=dict)
     seconds: float = 0.0
+    machine: str = ""
+    """The machine that took this time, "" where there were several."""
     order: Order | None = None
     question: UseOfQuestion | None = None
     nota: Replaced | None = None

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench.errors import FileError, UsageError
+from bench.results.contamination import FOLDER, file_of, read_tests, save
 from bench.results.files import digest
 from bench.results.result import DoneResult
 from bench.results.store import Run, begin, existing, find_run, read_runs, records_bytes, write_run
@@ -24,6 +25,7 @@ def strip(results: Path, out: Path, task: str | None = None) -> Iterator[str]:
             yield f"left out: {run}"
         elif task in (None, run.result.task.name):
             yield _copy(run, out)
+    yield from _copied_tests(results, out, task)
 
 
 def _copy(run: Run, out: Path) -> str:
@@ -42,6 +44,19 @@ def _copy(run: Run, out: Path) -> str:
     return f"copied: {out / run.folder}"
 
 
+def _copied_tests(results: Path, out: Path, task: str | None) -> Iterator[str]:
+    """Copy tests of the published order, which have no texts, unless they are there."""
+    for test in read_tests(results):
+        if isinstance(test, FileError):
+            yield f"left out: {test}"
+        elif task in (None, test.cell.task.name):
+            begin(out)
+            there = file_of(out, test).is_file()
+            path = file_of(out, test) if there else save(out, test)
+            yield f"{'there already' if there else 'copied'}: {path}"
+
+
 def _is_for_runs(out: Path) -> bool:
-    """Whether a folder is empty or holds a run."""
-    return out.is_dir() and (not any(out.iterdir()) or any(out.rglob("result.json")))
+    """Whether a folder is empty or holds a run or a test of the published order."""
+    has_any = any(out.rglob("result.json")) or (out / FOLDER).is_dir()
+    return out.is_dir() and (not any(out.iterdir()) or has_any)

@@ -1,13 +1,14 @@
 """What a finished run may lack: the records of its probes, and its latency."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bench.cells.cell import Cell
-from bench.engines.engine import Engine
+from bench.engines.engine import Engine, WithServer
 from bench.engines.kinds import open_engine, prepare
+from bench.errors import BenchError
 from bench.results import journal
 from bench.results.files import read_probed
 from bench.results.journal import Batch, Head
@@ -28,6 +29,10 @@ def head_of(cell: Cell, terms: Terms) -> Head:
     # The number of jobs sets the number of threads, which changes rounding in 16 bits.
     machine = f"{this_machine()}, {terms.jobs} side by side"
     return Head(cell=cell.facts, machine=machine, fresh=terms.fresh)
+
+
+Asked = tuple[int | None, list[Record]]
+"""The tokens that a batch of changed questions was planned for, and its records."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +77,7 @@ def finish(
     if names := lacking(cell, result, terms):
         done = finished.changed(results / cell.folder)
         left = ask_left(cell, engine, askable(cell, names), finished.records, done)
-        result = _with_probes(cell, results, finished, names, left, events)
+        result = _with_probes(cell, results, finished, names, _of_one_server(result, engine, left), events)
     journal.forget(results, cell.folder)
     if lacks_latency(result, terms):
         result = _with_latency(cell, results, result, engine, finished.records)
@@ -80,12 +85,23 @@ def finish(
     return result
 
 
+def _of_one_server(result: DoneResult, engine: Engine, left: Iterable[Asked]) -> Iterator[Asked]:
+    """The batches as they are; raises a BenchError where another server's model answers than in the run."""
+    before = result.provenance.server
+    for batch in left:
+        now = engine.server_facts() if isinstance(engine, WithServer) else None
+        if before and now and (now.model, now.version) != (before.model, before.version):
+            was, is_ = (" ".join(filter(None, [each.model, each.version])) for each in (before, now))
+            raise BenchError(f"the run is of {was}, and {is_} answers now: run it again with --fresh")
+        yield batch
+
+
 def _with_probes(
     cell: Cell,
     results: Path,
     finished: Finished,
     names: tuple[ProbeName, ...],
-    left: Iterable[tuple[int | None, list[Record]]],
+    left: Iterable[Asked],
     events: Any,
 ) -> DoneResult:
     """Keep what is left of the probes, batch by batch, and store what all of them show in the result."""
@@ -109,6 +125,8 @@ def _with_probes(
         meter.begin()
     seconds = before.seconds + sum(batch.seconds for batch in batches)
     probes, data = summary(cell, (*before.asked, *names), finished.records, done, seconds)
+    if before.asked and before.machine != probes.machine:
+        probes = probes.model_copy(update={"machine": ""})
     more = result.model_copy(update={"probes": probes})
     rewrite(results, cell.folder, more, data)
     return more

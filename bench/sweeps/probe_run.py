@@ -9,6 +9,7 @@ from bench.engines.kinds import engine_kind
 from bench.evaluate import renderer
 from bench.probing import Forms, ask_changed
 from bench.results.files import digest
+from bench.results.machine import this_machine
 from bench.results.probe_figures import by_change, figures
 from bench.results.probes import Probes
 from bench.results.result import DoneResult
@@ -69,6 +70,7 @@ def summary(
         asked=tuple(name for name in PROBES if name in names),
         left_out={name: _left_out(cell.items, name, records, probed) for name in names},
         seconds=seconds,
+        machine=this_machine(),
         records_sha256=digest(data),
         **figures(records, probed),
     )

@@ -117,6 +117,6 @@ def test_a_board_without_probes_has_no_word_of_them(
 def test_why_probes_do_not_apply_is_shown(quiz: Path, project: Path, bench: Callable[..., Result]) -> None:
     result = run(cell_of(quiz, fake_card()), project / "results")
     assert "They do not apply: a baseline reads no prompt" in words(probes_of(result))
-    assert probe_facts(probes_of(result), 1.0) == ()
+    assert probe_facts(result) == ()
     assert "They do not apply" in bench("results", "show", result.cell.id[:12]).output
     assert bench("leaderboard", "build").exit_code == 0

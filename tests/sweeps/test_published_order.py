@@ -269,6 +269,15 @@ def test_a_file_that_was_changed_is_refused_and_stops_no_site(bench: Bench, plan
     assert "not JSON" in bench("results", "check").stderr
 
 
+def test_a_copy_without_texts_has_the_tests_too(bench: Bench, plants: Path) -> None:
+    probe(bench, "untrained")
+    [file] = Path("results/contamination").glob("*.json")
+    copied = bench("results", "strip", "--out", "public")
+    assert f"copied: {Path('public/contamination') / file.name}" in copied.output
+    assert (Path("public/contamination") / file.name).read_bytes() == file.read_bytes()
+    assert "there already" in bench("results", "strip", "--out", "public").output
+
+
 def test_tests_are_shown_beside_the_scores_and_never_change_them(bench: Bench, plants: Path) -> None:
     for model in ("saw", "untrained"):
         run = bench("run", "--models", model, "--tasks", "plants", "--dtype", "float32")

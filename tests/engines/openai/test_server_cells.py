@@ -142,6 +142,26 @@ def test_a_run_that_broke_off_goes_on_with_the_same_model(
     assert not any("Which number is 0?" in str(body) for body in asked)
 
 
+def test_probes_are_asked_of_a_server_and_of_no_other_model_later(
+    bench: Bench, project: Path, quiz: Path, played: Played
+) -> None:
+    write_card(project, played.url, views="letters")
+    assert run(bench, "--probe", "order").exit_code == 0
+    probes = only_result().probes
+    assert probes is not None
+    assert probes.order is not None
+    assert probes.order.questions == 40
+    before = only_result()
+    played.named = "larger"
+    shown = run(bench, "--probe", "nota")
+    assert shown.exit_code == 1
+    assert "and larger 9.9 answers now: run it again with --fresh" in " ".join(shown.output.split())
+    assert only_result() == before
+    played.named = ""
+    assert run(bench, "--probe", "nota").exit_code == 0
+    assert only_result().probes != probes
+
+
 def test_answers_of_another_model_are_asked_again(
     bench: Bench, project: Path, quiz: Path, played: Played
 ) -> None:
