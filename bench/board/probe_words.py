@@ -8,7 +8,7 @@ from bench.results.result import DoneResult
 from bench.scoring.metrics import Rate
 from bench.scoring.probing import NOTA
 from bench.types import ProbeName
-from bench.wording import counted, percent, points, seconds
+from bench.wording import MINUS, counted, percent, points, seconds
 
 SIGNIFICANT = 0.05
 NOTABLE = 0.2
@@ -144,7 +144,8 @@ def _facts(result: DoneResult, probes: Probes) -> Iterator[tuple[str, str]]:
         yield "Without letter preference", _rate(order.without_prior)
         yield "Spread of recall by letter", _interval(order.spread.value, order.spread.low, order.spread.high)
         yield "Prior of letters", "; ".join(_prior(prior) for prior in order.prior.values())
-        yield "Published order", f"{order.published:+.3f} nats, p {_p(order.published_p)}"
+        nats = f"{order.published:+.3f}".replace("-", MINUS)
+        yield "Published order", f"{nats} nats, p {_p(order.published_p)}"
     if use := probes.question:
         yield "Accuracy, options alone", _rate(use.options_alone)
         over = use.options_over_letter
