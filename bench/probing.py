@@ -76,9 +76,7 @@ def ask_changed(forms: Forms, items: Iterable[Item]) -> Iterator[tuple[int | Non
         yield None, forms.refused
     if not (isinstance(engine, JoinsPrompts) and engine.joins_prompts):
         asked = [[form] for of_item in asked for form in of_item]
-    requests = [
-        joined([form.encoded for form in group]) if group[1:] else group[0].encoded for group in asked
-    ]
+    requests = [joined([form.encoded for form in group]) for group in asked]
     for batch_seconds, batch in timed(engine.score(requests)):
         seconds = batch_seconds / max(1, sum(len(asked[index]) for index in batch.indices))
         records = [

@@ -83,7 +83,7 @@ def _question(pairs: Sequence[tuple[Record, Record]]) -> UseOfQuestion:
     truth = [record.answer_gt for record, _ in pairs]
     counts = Counter(truth)
     letter = min(counts, key=lambda each: (-counts[each], each))
-    always = np.array([each == letter for each in truth], dtype=np.bool_)
+    always = _bools(each == letter for each in truth)
     clusters = _clusters(record for record, _ in pairs)
     return UseOfQuestion(
         questions=len(pairs),
@@ -161,7 +161,7 @@ def _order(records: Sequence[Record], own: Sequence[Record], asked: Changed) -> 
 def _figures_of(records: Sequence[Record], groups: Sequence[_Rotated]) -> Order:
     rows = [record for group in groups for record in group.records]
     right = [row for group in groups for row in group.right]
-    own = np.array([row[0] for row in right], dtype=np.bool_)
+    own = _bools(row[0] for row in right)
     options = [choice for group in groups for choice in order.chosen_options(group.scores)]
     shares = np.array([row.mean() for row in right])
     priors = {len(group.letters): group.prior() for group in groups}
@@ -175,7 +175,7 @@ def _figures_of(records: Sequence[Record], groups: Sequence[_Rotated]) -> Order:
         )
     }
     clusters = _clusters(rows)
-    unbiased = np.array([places[record.question_id] == record.answer_gt for record in rows], dtype=np.bool_)
+    unbiased = _bools(places[record.question_id] == record.answer_gt for record in rows)
     return Order(
         questions=len(rows),
         accuracy=_rate(own, clusters),
@@ -201,7 +201,7 @@ def _by_rotation(rows: Sequence[Record], right: Sequence[NDArray[np.bool_]]) -> 
     rates: list[Rate] = []
     for turn in range(max(map(len, right))):
         having = [(record, row[turn]) for record, row in zip(rows, right, strict=True) if len(row) > turn]
-        values = np.array([value for _, value in having], dtype=np.bool_)
+        values = _bools(value for _, value in having)
         rates.append(_rate(values, _clusters(record for record, _ in having)))
     return tuple(rates)
 
