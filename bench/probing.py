@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from bench.engines.engine import Engine, JoinsPrompts
 from bench.engines.packing import joined
-from bench.errors import PromptTooLong
+from bench.errors import BenchError, PromptTooLong
 from bench.scoring.asking import Asking, Render, letters_request
 from bench.scoring.probing import Changed, changed_forms
 from bench.scoring.record import Record
@@ -44,13 +44,16 @@ class Forms:
     def of(self, item: Item) -> list[Form]:
         """Those of an item that fit the model."""
         if item.id not in self._encoded:
-            wanted = (form for probe in self.probes for form in changed_forms(item, probe))
+            wanted = (form for probe in self.probes for form in changed_forms(item, probe, self.asking.task))
             left = (form for form in wanted if (item.id, form.asked) not in self.done)
             self._encoded[item.id] = [form for changed in left if (form := self._encode(item, changed))]
         return self._encoded[item.id]
 
     def _encode(self, item: Item, changed: Changed) -> Form | None:
-        request = letters_request(self.asking, item, changed.item, self.render)
+        try:
+            request = letters_request(self.asking, item, changed.item, self.render)
+        except BenchError:  # a template may need what a changed form does not have: the probe leaves it out
+            return None
         try:
             return Form(changed, self.engine.encode(request))
         except PromptTooLong as error:
@@ -68,14 +71,13 @@ class Forms:
 def ask_changed(forms: Forms, items: Iterable[Item]) -> Iterator[tuple[int | None, list[Record]]]:
     """Ask the forms of items; yields (tokens that a batch was planned for, its records).
 
-    Where the engine joins prompts, the forms of an item are one request.
+    Where the engine joins prompts, the forms of an item that begin alike are one request.
     """
     engine = forms.engine
-    asked = [of_item for item in items if (of_item := forms.of(item))]
+    joins = isinstance(engine, JoinsPrompts) and engine.joins_prompts
+    asked = [group for item in items for group in _groups(forms.of(item), joins=joins)]
     if forms.refused:
         yield None, forms.refused
-    if not (isinstance(engine, JoinsPrompts) and engine.joins_prompts):
-        asked = [[form] for of_item in asked for form in of_item]
     requests = [joined([form.encoded for form in group]) for group in asked]
     for batch_seconds, batch in timed(engine.score(requests)):
         seconds = batch_seconds / max(1, sum(len(asked[index]) for index in batch.indices))
@@ -90,6 +92,16 @@ def ask_changed(forms: Forms, items: Iterable[Item]) -> Iterator[tuple[int | Non
                 for form, one in zip(asked[index], _apart(asked[index], scores), strict=True)
             ]
         yield batch.batch_tokens, records
+
+
+def _groups(of_item: Sequence[Form], *, joins: bool) -> list[list[Form]]:
+    """The forms of an item that are one request each: those with the same first token, or each alone."""
+    if not joins:
+        return [[form] for form in of_item]
+    groups: dict[int, list[Form]] = {}
+    for form in of_item:
+        groups.setdefault(form.encoded.tree.stem[0], []).append(form)
+    return list(groups.values())
 
 
 def _too_long(changed: Changed, prompt: str, tokens: int | None) -> Record:

@@ -20,7 +20,7 @@ from bench.board.frontier import frontiers
 from bench.board.leading import leading
 from bench.board.pairs import row_names
 from bench.board.plain import variant_name
-from bench.board.probe_words import probe_facts, probe_sections
+from bench.board.probe_words import probe_facts, probe_sections, probe_tags
 from bench.board.sensitivity import format_name
 from bench.board.subjects import subjects
 from bench.board.terms import TERMS
@@ -170,7 +170,7 @@ def _environment(site: Site, *, has_clusters: bool) -> Environment:
         facts.estimate, metric_title, view_title, facts.status_name, facts.unanswered,
         facts.different_answers, facts.costs, facts.circumstances, facts.failure_reason,
         describe_change, filter_words, has_values, known, row_names, page_of, page_of_model, page_of_task,
-        when_right, probe_facts, probe_sections, format_name,
+        when_right, probe_facts, probe_sections, probe_tags, format_name,
         notes, frontiers, leading, rows_apart, rows_by_model, subjects, variant_name,
         clusters_across, clusters_sentence, in_clusters,
     )  # fmt: skip

@@ -10,7 +10,7 @@ from bench.board.changes import Change, changes
 from bench.board.comparable import format_of, in_format_words, main_cell, why_apart
 from bench.board.descent import LEAK, described, leak
 from bench.board.sensitivity import Sensitivity, Wordings, sensitivity
-from bench.board.standing import Standing, standings
+from bench.board.standing import Standing, preference_note, standings
 from bench.board.tags import machine_of, tags_of
 from bench.inputs.model_card import ModelCard
 from bench.results.answers import Answered, Answers, AnyRun, Unanswered
@@ -112,6 +112,8 @@ class TaskBoard:
     """Runs in other formats of the prompt, which are not ranked; on the same questions as the table's."""
     wording: Sensitivity | None = None
     """How much the wording of the prompt matters; None where no model ran in several formats."""
+    preference_note: str = ""
+    """Why ranks without letter preference are not given, where some run has that probe."""
     changes: tuple[tuple[Change, Path], ...] = ()
     """What quantising or tuning did to a model, with the folder of the changed run; of all finished runs."""
 
@@ -220,6 +222,7 @@ def _ranked(table: TaskBoard) -> TaskBoard:
         rows=tuple(replace(row, standing=standing) for row, standing in pairs),
         headline=ranked.headline + _leaks(rows),
         detectable=ranked.detectable,
+        preference_note=preference_note([row.result for row in rows]),
         by_view=ranked.by_view,
         headlines={view: text + _leaks(rows) for view, text in ranked.headlines.items()},
     )

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 
 from bench.board.board import TaskBoard
 from bench.board.column import Column, Columns, Measured, TableKind
-from bench.board.confidence_columns import CONFIDENCE
+from bench.board.confidence_columns import ANSWERABLE, CONFIDENCE
 from bench.board.contamination import CONTAMINATION
-from bench.board.probe_columns import CHANGED, FORMATS, OPTIONS_ALONE, PROBES, RANK_WITHOUT
+from bench.board.probe_columns import CHANGED, FORMATS, OPTIONS_ALONE, PROBES, RANK_WITHOUT, REPLACED
 from bench.errors import BenchError
 from bench.plugins import Registry
 from bench.results.cost import Latency
@@ -260,13 +260,14 @@ _TABLES: dict[TableKind, tuple[Column, ...]] = {
     ),
     "terminal": (
         RANK, TITLE, VARIANT, ACCURACY, INTERVAL, ABOVE_CHANCE, SPEED, MEMORY,
-        CHANGED, OPTIONS_ALONE, RANK_WITHOUT,
+        ANSWERABLE, CHANGED, OPTIONS_ALONE, REPLACED, RANK_WITHOUT,
     ),
     "sweep": (MODEL, VARIANT, ACCURACY, INTERVAL, RIGHT, SPEED, MEMORY),
     "paper": (RANK, TITLE, VARIANT, ACCURACY, INTERVAL, SPEED, MEMORY),
     "page": (
         RANK, TITLE, ACCURACY, INTERVAL, PARAMETERS, MEMORY, ALONE, ALONE_P95, LICENCE,
-        RIGHT, RUNTIME, PRECISION, SPEED, DISK, FINISHED, CHANGED, OPTIONS_ALONE, RANK_WITHOUT,
+        RIGHT, RUNTIME, PRECISION, SPEED, DISK, FINISHED,
+        ANSWERABLE, CHANGED, OPTIONS_ALONE, REPLACED, RANK_WITHOUT,
     ),
     "variants": (RANK, ACCURACY, INTERVAL, SPEED, MEMORY, HELD),
     "filters": (FAMILY, SIZE_CLASS, RUNTIME, PRECISION_CLASS, TUNED, LICENCE, HARDWARE),

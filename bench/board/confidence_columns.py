@@ -6,6 +6,7 @@ from bench.board.column import Column, Measured
 from bench.board.when_right import when_right
 from bench.results.answers import Answered
 from bench.stats.confidence import Confidence
+from bench.wording import percent
 
 
 def _of(value: Callable[[Confidence], float | None]) -> Callable[[Measured], float | None]:
@@ -23,6 +24,17 @@ def _answerable(target: float) -> Callable[[Confidence], float | None]:
     return lambda numbers: next((one.coverage for one in numbers.answerable if one.target == target), None)
 
 
+_ANSWERABLE = _of(_answerable(0.8))
+ANSWERABLE = Column(
+    "answerable_80",
+    "Answerable at 80 %",
+    _ANSWERABLE,
+    lambda row: "—" if (share := _ANSWERABLE(row)) is None else percent(share, 0),
+    number=True,
+    short_title="at 80 %",
+    optional=True,
+    extra=True,
+)
 CONFIDENCE = (
     Column("calibration_error", "Calibration error", _of(lambda numbers: numbers.error), optional=True),
     Column(
@@ -40,5 +52,13 @@ CONFIDENCE = (
         optional=True,
     ),
     Column("aurc", "AURC", _of(lambda numbers: numbers.area), optional=True),
-    Column("answerable_80", "Answerable at 80 %", _of(_answerable(0.8)), optional=True),
+    ANSWERABLE,
+    *(
+        Column(f"answerable_{at}", f"Answerable at {at} %", _of(_answerable(at / 100)), optional=True)
+        for at in (50, 90)
+    ),
+    Column("temperature", "Temperature", _of(lambda numbers: numbers.temperature), optional=True),
+    Column(
+        "confidence_auroc_p", "AUROC of confidence, p", _of(lambda each: each.separation.p), optional=True
+    ),
 )

@@ -1,37 +1,40 @@
 """Columns with what a run's probes and other formats of the prompt show."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 
-from bench.board.column import Column, Measured
+from bench.board.column import Column, Measured, Value
 from bench.board.sensitivity import Wordings
-from bench.results.probes import Order, Probes, Replaced, UseOfQuestion
+from bench.results.probes import Difference, Order, Probes, Replaced, UseOfQuestion
+from bench.results.probes import Measured as Estimate
+from bench.scoring.metrics import Rate
 from bench.wording import percent
 
+Of = Callable[[Measured], Value]
+"""The value of a row; None where it was not probed, or the probe does not apply."""
 
-def _order(value: Callable[[Order], float]) -> Callable[[Measured], float | None]:
+
+def _order(value: Callable[[Order], Value]) -> Of:
     return _of(lambda probes: value(probes.order) if probes.order else None)
 
 
-def _question(value: Callable[[UseOfQuestion], float]) -> Callable[[Measured], float | None]:
+def _question(value: Callable[[UseOfQuestion], Value]) -> Of:
     return _of(lambda probes: value(probes.question) if probes.question else None)
 
 
-def _nota(value: Callable[[Replaced], float]) -> Callable[[Measured], float | None]:
+def _nota(value: Callable[[Replaced], Value]) -> Of:
     return _of(lambda probes: value(probes.nota) if probes.nota else None)
 
 
-def _of(value: Callable[[Probes], float | None]) -> Callable[[Measured], float | None]:
-    """The value of a row; None where it was not probed, or the probe does not apply."""
-
-    def of_row(row: Measured) -> float | None:
+def _of(value: Callable[[Probes], Value]) -> Of:
+    def of_row(row: Measured) -> Value:
         probes = row.result.probes
         return None if probes is None else value(probes)
 
     return of_row
 
 
-def _share(value: float | None) -> str:
-    return "—" if value is None else percent(value)
+def _share(value: Value) -> str:
+    return percent(value) if isinstance(value, (int, float)) else "—"
 
 
 _CHANGED = _order(lambda order: order.changed.value)
@@ -57,6 +60,17 @@ OPTIONS_ALONE = Column(
     optional=True,
     extra=True,
 )
+_NOTA = _nota(lambda nota: nota.replaced.value)
+REPLACED = Column(
+    "nota",
+    "Right option replaced",
+    _NOTA,
+    lambda row: _share(_NOTA(row)),
+    number=True,
+    short_title="right replaced",
+    optional=True,
+    extra=True,
+)
 RANK_WITHOUT = Column(
     "rank_without_preference",
     "Rank without letter preference",
@@ -68,14 +82,40 @@ RANK_WITHOUT = Column(
 )
 
 
-def _plain(name: str, title: str, value: Callable[[Measured], float | None]) -> Column:
+def _plain(name: str, title: str, value: Of) -> Column:
     return Column(name, title, value, optional=True)
 
 
-def _wording(value: Callable[[Wordings], float]) -> Callable[[Measured], float | None]:
+def _estimate(
+    name: str, title: str, of: Callable[[Callable[[Estimate | Rate], Value]], Of], head: Column | None = None
+) -> Iterator[Column]:
+    """The value, under `head` where that is given, and the ends of its interval."""
+    yield head or _plain(name, title, of(lambda each: each.value))
+    yield _plain(f"{name}_low", f"{title}, low", of(lambda each: each.low))
+    yield _plain(f"{name}_high", f"{title}, high", of(lambda each: each.high))
+
+
+def _difference(name: str, title: str, of: Callable[[Callable[[Difference], Value]], Of]) -> Iterator[Column]:
+    """The difference with the ends of its interval and its p."""
+    yield _plain(name, title, of(lambda each: each.value))
+    yield _plain(f"{name}_low", f"{title}, low", of(lambda each: each.low))
+    yield _plain(f"{name}_high", f"{title}, high", of(lambda each: each.high))
+    yield _plain(f"{name}_p", f"{title}, p", of(lambda each: each.p))
+
+
+def _by_letter(values: Mapping[str, Estimate]) -> str:
+    return ", ".join(f"{letter} {each.value:.4f}" for letter, each in values.items())
+
+
+def _left_out(probes: Probes) -> int:
+    """Questions that some probe left out."""
+    return len({name for reasons in probes.left_out.values() for ids in reasons.values() for name in ids})
+
+
+def _wording(value: Callable[[Wordings], float]) -> Of:
     """The value of a row over the formats of the prompt; None where it ran in one."""
 
-    def of_row(row: Measured) -> float | None:
+    def of_row(row: Measured) -> Value:
         wording = getattr(row, "wording", None)
         return value(wording) if isinstance(wording, Wordings) else None
 
@@ -88,21 +128,43 @@ FORMATS = (
     _plain("format_max", "Highest over formats", _wording(lambda each: each.high)),
 )
 PROBES = (
-    CHANGED,
-    _plain("order_mean", "Accuracy over all orders", _order(lambda order: order.mean.value)),
-    _plain("order_consistent", "Right in every order", _order(lambda order: order.consistent.value)),
+    *_estimate("order_changed", "Changes with order", lambda f: _order(lambda o: f(o.changed)), CHANGED),
+    *_estimate("order_mean", "Accuracy over all orders", lambda f: _order(lambda o: f(o.mean))),
+    *_estimate("order_consistent", "Right in every order", lambda f: _order(lambda o: f(o.consistent))),
     _plain(
+        "accuracy_by_order",
+        "Accuracy in each order",
+        _order(lambda order: ", ".join(f"{each.value:.4f}" for each in order.rotations)),
+    ),
+    *_estimate(
         "accuracy_without_preference",
         "Accuracy without letter preference",
-        _order(lambda order: order.without_prior.value),
+        lambda f: _order(lambda o: f(o.without_prior)),
     ),
+    *_difference("preference_gain", "What letter preference costs", lambda f: _order(lambda o: f(o.gain))),
     RANK_WITHOUT,
-    _plain("recall_spread", "Spread of recall by letter", _order(lambda order: order.spread.value)),
+    *_estimate("recall_spread", "Spread of recall by letter", lambda f: _order(lambda o: f(o.spread))),
+    _plain("recall_by_letter", "Recall by letter", _order(lambda order: _by_letter(order.recall))),
+    _plain("preferred_letter", "Letter chosen most", _order(lambda order: order.preferred)),
+    _plain("preferred_letter_share", "Its share", _order(lambda order: order.preferred_share)),
     _plain("letter_preference_p", "p of no letter preference", _order(lambda order: order.preference_p)),
     _plain("published_order_p", "p of the published order", _order(lambda order: order.published_p)),
-    OPTIONS_ALONE,
-    _plain("question_gain", "What the question adds", _question(lambda use: use.over_options.value)),
-    _plain("question_gain_p", "p of what the question adds", _question(lambda use: use.over_options.p)),
-    _plain("nota", "Right option replaced", _nota(lambda nota: nota.replaced.value)),
-    _plain("nota_drop", "Drop when replaced", _nota(lambda nota: nota.drop.value)),
+    *_estimate(
+        "options_alone", "Options alone", lambda f: _question(lambda u: f(u.options_alone)), OPTIONS_ALONE
+    ),
+    *_difference(
+        "options_over_letter",
+        "Options alone over the likeliest letter",
+        lambda f: _question(lambda u: f(u.options_over_letter)),
+    ),
+    _plain(
+        "right_both_ways",
+        "Right with and without the question",
+        _question(lambda use: use.both / use.questions),
+    ),
+    *_difference("question_gain", "What the question adds", lambda f: _question(lambda u: f(u.over_options))),
+    *_estimate("nota", "Right option replaced", lambda f: _nota(lambda n: f(n.replaced)), REPLACED),
+    *_difference("nota_drop", "Drop when replaced", lambda f: _nota(lambda n: f(n.drop))),
+    _plain("probes_left_out", "Questions that a probe left out", _of(_left_out)),
+    _plain("probes_inapplicable", "Why probes do not apply", _of(lambda each: each.inapplicable or None)),
 )

@@ -2,17 +2,19 @@
 
 from collections.abc import Iterator
 
+from bench.inputs.task import NOTA
 from bench.results.machine import machine_of
-from bench.results.probes import Difference, Order, Probes, Replaced, UseOfQuestion
+from bench.results.probes import Difference, Measured, Order, Probes, Replaced, UseOfQuestion
 from bench.results.result import DoneResult
 from bench.scoring.metrics import Rate
-from bench.scoring.probing import NOTA
 from bench.types import ProbeName
 from bench.wording import MINUS, counted, percent, points, seconds
 
 SIGNIFICANT = 0.05
 NOTABLE = 0.2
 """The share of answers that change with the order from which a table says so beside the model."""
+MOST_NAMED = 20
+"""Questions that were left out, by name; all are in `result.json`."""
 _PROBE_TITLES: dict[ProbeName, str] = {
     "order": "Order of the options",
     "question": "Options alone",
@@ -26,76 +28,92 @@ def probe_tags(probes: Probes | None) -> Iterator[str]:
         return
     if probes.order and probes.order.changed.low >= NOTABLE:
         yield f"{percent(probes.order.changed.value, 0)} of its answers change with the order"
-    if probes.question and not _is_shown(probes.question.over_options):
-        yield "not shown to use the question"
-
-
-def _is_shown(difference: Difference) -> bool:
-    """Whether a difference above 0 is significant."""
-    return difference.value > 0 and difference.p <= SIGNIFICANT
+    if probes.question and probes.question.over_options.p > SIGNIFICANT:
+        yield "no benefit from the question shown"
 
 
 def order_sentences(order: Order) -> tuple[str, ...]:
     """What the rotations of the options showed."""
-    changed = percent(order.changed.value)
-    ends = f"95\u202f%: {percent(order.changed.low)} to {percent(order.changed.high)}"
+    k = len(order.chosen)
     first = (
-        f"{changed} of its answers change when only the order of the options does ({ends}), and "
-        f"{percent(order.consistent.value)} of the questions are right in every order. Its accuracy is "
-        f"{percent(order.mean.value)} on average over the orders, and {percent(order.accuracy.value)} in the "
-        "published one."
+        f"On {percent(order.changed.value)} of the questions it does not choose the same option in all {k} "
+        f"orders ({_ends(order.changed)}; answers by chance: {percent(1 - k ** (1 - k), 0)}). It is right in "
+        f"every order on {percent(order.consistent.value)} (by chance: {percent(k**-k)}). Its accuracy is "
+        f"{percent(order.mean.value)} on average over the orders and {percent(order.rotations[0].value)} in "
+        "the published one."
     )
     return first, _preference(order), _published(order)
 
 
 def _preference(order: Order) -> str:
-    even = f"{percent(1 / len(order.chosen))} would be even"
-    share = f"{order.preferred} in {percent(order.preferred_share)} of its answers, where {even}"
     p = f"p {_p(order.preference_p)}"
     if order.preference_p > SIGNIFICANT:
-        return f"It is not shown to prefer a letter ({p}): over all orders it chose {share}."
-    without = f"Without that preference its accuracy would be {percent(order.without_prior.value)}"
-    ends = f"95\u202f%: {points(order.gain.low)} to {points(order.gain.high)}"
-    gain = f"{points(order.gain.value)} points, {ends}"
-    return f"It prefers a letter ({p}): over all orders it chose {share}. {without} ({gain})."
+        return f"No preference for a letter is shown ({p})."
+    share = f"it chose {order.preferred} in {percent(order.preferred_share)} of its answers over all orders"
+    even = f"without a preference each letter would have {percent(1 / len(order.chosen))}"
+    without = f"Its accuracy without the preference would be {percent(order.without_prior.value)}"
+    gain = f"{points(order.gain.value)} points, {_points_ends(order.gain)}"
+    return f"It prefers the letter {order.preferred} ({p}): {share}; {even}. {without} ({gain})."
 
 
 def _published(order: Order) -> str:
+    if order.published_p is None:
+        return (
+            "Every right option has the same letter, so whether it saw the published order cannot be tested."
+        )
     p = f"p {_p(order.published_p)}"
     if order.published_p > SIGNIFICANT:
-        what = f"The published order of the options is not special to it ({p})"
-        return f"{what}: there is no sign that it learnt these options by heart."
-    what = f"It gives the right options more in the published order than in others ({p})"
+        return (
+            f"There is no sign that it saw these options in their published order ({p}). "
+            "That does not rule it out."
+        )
     return (
-        f"{what}, as a model does that has seen these questions. It is evidence and no proof, and changes no "
-        "score."
+        f"It gives the right options a higher probability in the published order than in others ({p}), as a "
+        "model would that saw these questions in training. This is evidence and no proof, and changes no "
+        "score: of 20 models that never saw them, one has a p of 0.05 or less by chance."
     )
 
 
 def question_sentences(use: UseOfQuestion) -> tuple[str, ...]:
     """What the options alone showed."""
-    gain = use.over_options
-    ends = f"95\u202f%: {points(gain.low)} to {points(gain.high)}, p {_p(gain.p)}"
-    need_none = percent(use.both / use.questions)
+    alone = use.options_over_letter
     first = (
-        f"Of its {percent(use.accuracy.value)}, {need_none} need no question: it answers them right from the "
-        f"options alone. With these alone its accuracy is {percent(use.options_alone.value)}; always "
-        f"answering {use.letter} gives {percent(use.letter_rate.value)}."
+        f"It answers {percent(use.accuracy.value)} of the questions right. On "
+        f"{percent(use.both / use.questions)} of all questions it needs no question: it is right from the "
+        "options alone too."
     )
-    adds = "The question adds" if _is_shown(gain) else "It is not shown to use the question, which adds"
-    return first, f"{adds} {points(gain.value)} points ({ends})."
+    second = (
+        f"From the options alone its accuracy is {percent(use.options_alone.value)}; always answering "
+        f"{use.letter} gives {percent(use.letter_rate.value)} (difference {points(alone.value)} points, "
+        f"{_points_ends(alone)}, p {_p(alone.p)})."
+    )
+    gain = use.over_options
+    added = f"{points(gain.value)} points ({_points_ends(gain)}, p {_p(gain.p)})"
+    if gain.p > SIGNIFICANT:
+        return first, second, f"No benefit from the question is shown: {added}."
+    if gain.value < 0:
+        return first, second, f"With the question it does worse than without it: {added}."
+    return first, second, f"The question adds {added}."
 
 
 def nota_sentences(nota: Replaced) -> tuple[str, ...]:
     """What the replaced option showed."""
     drop = nota.drop
     ends = f"95\u202f%: {points(0 - drop.high)} to {points(0 - drop.low)}, p {_p(drop.p)}"
-    replaced = f"Where “{NOTA}” stands in place of the right option"
     accuracy = f"{percent(nota.replaced.value)} instead of {percent(nota.accuracy.value)}"
-    return (
-        f"{replaced}, its accuracy is {accuracy}: {points(0 - drop.value)} points ({ends}).",
-        "The replacement is automatic and was checked by no clinician.",
+    first = (
+        f"“{NOTA}” took the place of the right option; a model that knows the answer should now choose it. "
+        f"Its accuracy is {accuracy}: {points(0 - drop.value)} points ({ends})."
     )
+    return first, "The replacement is automatic; no clinician has checked it."
+
+
+def _ends(rate: Rate | Measured) -> str:
+    return f"95\u202f%: {percent(rate.low)} to {percent(rate.high)}"
+
+
+def _points_ends(difference: Difference) -> str:
+    return f"95\u202f%: {points(difference.low)} to {points(difference.high)}"
 
 
 def _p(value: float) -> str:
@@ -106,7 +124,7 @@ def _p(value: float) -> str:
 def probe_sections(probes: Probes) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """(title, sentences) of each probe that was asked; of one that could not be, why."""
     if probes.inapplicable:
-        return (("Changed questions", (f"They do not apply: {probes.inapplicable}.",)),)
+        return (("Probes", (f"Not asked: {probes.inapplicable}.",)),)
     return tuple(
         (_PROBE_TITLES[name], (*_sentences(probes, name), *_left_out(probes, name))) for name in probes.asked
     )
@@ -126,8 +144,8 @@ def _sentences(probes: Probes, name: ProbeName) -> tuple[str, ...]:
 
 def _left_out(probes: Probes, name: ProbeName) -> Iterator[str]:
     for reason, ids in probes.left_out.get(name, {}).items():
-        shown = ", ".join(ids[:3]) + (", …" if len(ids) > 3 else "")
-        yield f"{counted(len(ids), 'question')} left out ({shown}): {reason}."
+        shown = ", ".join(ids[:MOST_NAMED]) + (", …" if len(ids) > MOST_NAMED else "")
+        yield f"{counted(len(ids), 'question')} left out, because {reason}: {shown}."
 
 
 def probe_facts(result: DoneResult) -> tuple[tuple[str, str], ...]:
@@ -138,33 +156,38 @@ def probe_facts(result: DoneResult) -> tuple[tuple[str, str], ...]:
 def _facts(result: DoneResult, probes: Probes) -> Iterator[tuple[str, str]]:
     if order := probes.order:
         yield "Questions in every order", f"{order.questions:,}"
-        yield "Accuracy over all orders", _interval(order.mean.value, order.mean.low, order.mean.high)
-        yield "Right in every order", _rate(order.consistent)
-        yield "Answers that change", _rate(order.changed)
-        yield "Without letter preference", _rate(order.without_prior)
-        yield "Spread of recall by letter", _interval(order.spread.value, order.spread.low, order.spread.high)
+        yield "Accuracy over all orders", _value(order.mean)
+        for by, each in enumerate(order.rotations):
+            yield rotation_name(by), _value(each)
+        yield "Right in every order", _value(order.consistent)
+        yield "Answers that change", _value(order.changed)
+        yield "Answers with equal scores, shared by their letters", f"{order.ties:,}"
+        yield "Without letter preference", _value(order.without_prior)
+        for letter, each in order.recall.items():
+            yield f"Recall where the right option is {letter}", _value(each)
+        yield "Spread of recall by letter", _value(order.spread)
         yield "Prior of letters", "; ".join(_prior(prior) for prior in order.prior.values())
         nats = f"{order.published:+.3f}".replace("-", MINUS)
-        yield "Published order", f"{nats} nats, p {_p(order.published_p)}"
+        p = "no test" if order.published_p is None else f"p {_p(order.published_p)}"
+        yield "Published order", f"{nats} nats, {p}"
     if use := probes.question:
-        yield "Accuracy, options alone", _rate(use.options_alone)
-        over = use.options_over_letter
-        ends = f"{points(over.low)} to {points(over.high)}, p {_p(over.p)}"
-        yield f"Options alone, over always {use.letter}", f"{points(over.value)} points ({ends})"
+        yield "Accuracy, options alone", _value(use.options_alone)
+        yield "Right with and without the question", f"{use.both:,} of {use.questions:,}"
     if nota := probes.nota:
-        yield "Accuracy, right option replaced", _rate(nota.replaced)
+        yield "Accuracy, right option replaced", _value(nota.replaced)
     if probes.seconds:
         own = result.cost.scoring_seconds if probes.machine == machine_of(result.provenance) else None
-        times = f", {probes.seconds / own:.2f} times the run's own" if own else ""
+        times = f", {1 + probes.seconds / own:.2f} times one pass in all" if own else ""
         yield "Time of changed questions", f"{seconds(probes.seconds)}{times}"
 
 
-def _rate(rate: Rate) -> str:
-    return _interval(rate.value, rate.low, rate.high)
+def rotation_name(by: int) -> str:
+    """The accuracy of a rotation of the options, in words."""
+    return f"Accuracy, options moved up by {by}" if by else "Accuracy in the published order"
 
 
-def _interval(value: float, low: float, high: float) -> str:
-    return f"{percent(value)} ({percent(low)} to {percent(high)})"
+def _value(rate: Rate | Measured) -> str:
+    return f"{percent(rate.value)} ({percent(rate.low)} to {percent(rate.high)})"
 
 
 def _prior(prior: dict[str, float]) -> str:

@@ -63,26 +63,31 @@ class Wordings:
 
     @property
     def sentence(self) -> str:
-        """Between which accuracies the wording moves it."""
-        ends = f"{percent(self.low)} ({format_name(self.lowest)}) to {percent(self.high)}"
-        return f"{ends} ({format_name(self.highest)}) over {len(self.runs)} wordings of the prompt."
+        """Between which accuracies the format moves it."""
+        low, high = (format_name(name) for name in (self.lowest, self.highest))
+        return (
+            f"lowest {percent(self.low)} ({low}), median {percent(self.value)}, highest {percent(self.high)} "
+            f"({high}), over {len(self.runs)} formats of the prompt."
+        )
 
 
 def format_name(name: str) -> str:
-    return name or "the task's own prompt"
+    return f"“{name.replace('_', ' ')}”" if name else "the task's own"
 
 
 @dataclass(frozen=True, slots=True)
 class Sensitivity:
     """`agreement` is that of the rankings by `formats`, None where fewer than three models ran in them all.
 
-    `flips` are pairs of models each of which is significantly better in some format.
+    `flips` are pairs of models each of which is significantly better in some format. `without` are the models
+    that ran in other formats and are not in the agreement.
     """
 
     models: tuple[Wordings, ...]
     formats: tuple[str, ...]
     agreement: Agreement | None
     flips: tuple[tuple[str, str], ...]
+    without: tuple[str, ...] = ()
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -96,16 +101,21 @@ class Sensitivity:
 
     @property
     def sentence(self) -> str:
-        """Whether the ranking depends on the wording."""
+        """Whether the ranking depends on the format."""
         if self.agreement is None:
-            return f"Whether the ranking changes needs at least {FEWEST} models that ran in the same formats."
+            return (
+                f"Whether the ranking changes is not known: it takes at least {FEWEST} models or variants "
+                "that ran in the same formats."
+            )
         ends = f"95\u202f%: {self.agreement.interval.low:.2f} to {self.agreement.interval.high:.2f}"
-        rankings = f"the rankings by {len(self.formats)} wordings"
+        rankings = f"the rankings by {len(self.formats)} formats"
         tau = f"Kendall's τ between {rankings} is {self.agreement.tau:.2f} ({ends})"
+        without = f"; without {', '.join(self.without)}, in other formats" if self.without else ""
+        note = f"{tau}, where 1 is the same ranking{without}."
         if not self.flips:
-            return f"{tau}. No two models are significantly better than each other in different wordings."
+            return f"No ranking of two models is shown to change with the format. {note}"
         pairs = "; ".join(f"{first} and {second}" for first, second in self.flips[:3])
-        return f"{tau}. Which is better depends on the wording for: {pairs}."
+        return f"Which model is better depends on the format for: {pairs}. {note}"
 
 
 def sensitivity(runs: Sequence[Answered]) -> Sensitivity | None:
@@ -120,13 +130,28 @@ def sensitivity(runs: Sequence[Answered]) -> Sensitivity | None:
     if not models:
         return None
     models.sort(key=lambda each: -each.value)
-    formats = tuple(name for name in models[0].runs if all(name in each.runs for each in models))
-    if len(models) < FEWEST or len(formats) < 2:
+    formats = _most_shared(models)
+    same = [each for each in models if each.runs.keys() >= set(formats)]
+    if len(same) < FEWEST or len(formats) < 2:
         return Sensitivity(tuple(models), formats, None, ())
-    right = np.array([[each.runs[name].right for each in models] for name in formats])
-    clusters = shared_clusters(run.answers.clusters for each in models for run in each.runs.values())
-    flips = tuple(_flips(models, certain_signs(right, clusters=clusters)))
-    return Sensitivity(tuple(models), formats, agreement(right, clusters=clusters), flips)
+    right = np.array([[each.runs[name].right for each in same] for name in formats])
+    clusters = shared_clusters(run.answers.clusters for each in same for run in each.runs.values())
+    return Sensitivity(
+        tuple(models),
+        formats,
+        agreement(right, clusters=clusters),
+        flips=tuple(_flips(same, certain_signs(right, clusters=clusters))),
+        without=tuple(each.name for each in models if each not in same),
+    )
+
+
+def _most_shared(models: Sequence[Wordings]) -> tuple[str, ...]:
+    """The formats that most models ran in, and of those the most."""
+    sets = {frozenset(each.runs) & frozenset(other.runs) for each in models for other in models}
+    several = [names for names in sets if len(names) > 1] or [frozenset[str]()]
+    ran = {names: sum(each.runs.keys() >= names for each in models) for names in several}
+    best = max(several, key=lambda names: (ran[names], len(names), sorted(names)))
+    return tuple(sorted(best))
 
 
 def _flips(models: Sequence[Wordings], signs: NDArray[np.int64]) -> Iterator[tuple[str, str]]:

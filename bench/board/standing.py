@@ -94,6 +94,16 @@ def _with_other_ranks(
     )
 
 
+def preference_note(results: Sequence[DoneResult]) -> str:
+    """Why ranks without letter preference are not given, where some model was probed; else ""."""
+    models = [result for result in results if not _is_baseline(result)]
+    without = sum(not (result.probes and result.probes.order) for result in models)
+    if not 0 < without < len(models):
+        return ""
+    asked = f"{without:,} of {len(models):,} were not asked in every order of the options (--probe order)"
+    return f"Ranks without letter preference are not known: {asked}."
+
+
 def _right_without(result: DoneResult, answers: Answers) -> NDArray[np.bool_] | None:
     """Which questions a row has right without its preference for letters; None where it was not probed."""
     if _is_baseline(result):

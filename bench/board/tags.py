@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from bench.board.probe_words import probe_tags
 from bench.inputs.model_card import ProgramSource
 from bench.results.result import DoneResult, Provenance
 from bench.types import Value
@@ -32,7 +31,6 @@ def _tags(result: DoneResult, others: Sequence[DoneResult], machines: set[str]) 
         yield f"weights {short_digest(cell.weights)}"
     yield from _argument_tags(result, others)
     yield from _adapter_tags(result, others)
-    yield from probe_tags(result.probes)
     machine = machine_of(result.provenance)
     if len(machines) > 1 and not (result.imported and result.provenance.machine == "unknown"):
         yield machine

@@ -118,9 +118,8 @@ def _show_task(task: "TaskBoard") -> None:
     if task.rows:
         _show_rows(title, "terminal", task.rows)
     click.echo(task.headline or f"{title}: no complete run yet")
-    if sentence := clusters_sentence(task):
-        click.echo(sentence)
-    for line in task.wording.lines if task.wording else ():
+    wording = task.wording.lines if task.wording else ()
+    for line in filter(None, (clusters_sentence(task), task.preference_note, *wording)):
         click.echo(line)
     if partial := [row for row in task.apart if row.result.cell.limit is not None]:
         _show_rows(f"{title}: partial runs, not comparable", "sweep", partial)

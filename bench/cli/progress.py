@@ -22,6 +22,7 @@ from bench.sweeps.events import BeyondPositions, Busy, Event, Loading, Note, Ret
 from bench.sweeps.events import Progress as Scored
 from bench.sweeps.sweep import Watch
 from bench.tuning.job import Prepared, Step
+from bench.wording import short_digest
 
 
 @contextmanager
@@ -136,7 +137,16 @@ def _outcome(event: Result | Skipped | Busy | Retry | BeyondPositions | Note) ->
         case DoneResult():
             rate, spent = event.metrics.accuracy, event.cost.scoring_seconds
             assert spent is not None, "a sweep measures what it runs"
-            return f"{rate.correct:,} of {rate.total:,} right in {spent:.1f} s{_unanswered(event)}"
+            more = f"{_unanswered(event)}{_probed(event)}"
+            return f"{rate.correct:,} of {rate.total:,} right in {spent:.1f} s{more}"
+
+
+def _probed(result: DoneResult) -> str:
+    if result.probes is None:
+        return ""
+    if result.probes.inapplicable:
+        return f"; probes not asked: {result.probes.inapplicable}"
+    return f"; probes: bench results show {short_digest(result.cell.id)}"
 
 
 def _unanswered(result: DoneResult) -> str:

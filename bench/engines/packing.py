@@ -235,10 +235,13 @@ def joined(encoded: Sequence[Encoded]) -> Encoded:
     """Several requests of a decoder-only model as one: their stems' common beginning is run once.
 
     The request is that of the first, with the sets of all; `alike` is left out. A single one stays as it is.
+    Raises a ValueError where their first tokens differ.
     """
     if len(encoded) == 1:
         return encoded[0]
     stem = common_prefix([one.tree for one in encoded])
+    if not stem:
+        raise ValueError("requests are joined only where they begin alike")
     cut = len(stem)
     branches = tuple(
         tuple(

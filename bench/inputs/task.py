@@ -57,6 +57,11 @@ def _extra_variables(info: ValidationInfo) -> Collection[str] | None:
     return data.columns.extra if data else None
 
 
+NOTA = "None of the other answers"
+NotaText = Annotated[str, Field(max_length=200)]
+"""What the probe `nota` puts in place of the right option, in the questions' language; "" for no probe."""
+
+
 class Task(Strict):
     """A task file's contents. A new `version` marks a change that moves scores."""
 
@@ -76,6 +81,7 @@ class Task(Strict):
     exemplars_within: Literal["group"] | None = None
     metrics: tuple[MetricName, ...] = ("accuracy", "macro_f1")
     probes: tuple[ProbeName, ...] = ()
+    nota_text: NotaText = NOTA
     formats: dict[FormatName, Format] = Field(default_factory=dict)
 
     @model_validator(mode="before")

@@ -167,7 +167,7 @@ def _check_probes(folder: Path, result: DoneResult, records: Sequence[Record]) -
         elif text := contradiction(record, result.cell):
             yield folder / PROBED, f"line {line}, {record.question_id}, {record.asked}: {text}"
     stored = result.probes.model_dump(include={"order", "question", "nota"})
-    for key, value in figures(records, probed).items():
+    for key, value in figures(records, probed, result.probes).items():
         if not _same(stored[key], value.model_dump() if value else None):
             yield folder / "result.json", f"probes.{key}: not what its records give"
 

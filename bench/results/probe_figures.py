@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.results.probes import Difference, Measured, Order, Replaced, UseOfQuestion
+from bench.results.probes import Difference, Measured, Order, Probes, Replaced, UseOfQuestion
 from bench.scoring.metrics import Rate, rate
 from bench.scoring.probing import CHOICES_ONLY, WITHOUT_RIGHT
 from bench.scoring.record import Record
 from bench.stats import order
-from bench.stats.clusters import Clusters, clusters_of
-from bench.stats.intervals import Interval
+from bench.stats.clusters import Clusters, clusters_of, mean_interval
+from bench.stats.intervals import Interval, share_interval
 from bench.stats.paired import paired
-from bench.types import LETTERS
+from bench.types import LETTERS, ProbeName
 from bench.views import LETTER
 
 PRIOR_SHARE = 0.05
@@ -33,22 +33,30 @@ def by_change(records: Iterable[Record]) -> dict[tuple[str, str], Record]:
     return {(record.question_id, record.asked): record for record in records}
 
 
-def figures(records: Sequence[Record], changed: Sequence[Record]) -> dict[str, Any]:
-    """`order`, `question` and `nota` of `Probes`; None for one that no question was asked of.
+def figures(records: Sequence[Record], changed: Sequence[Record], probes: Probes) -> dict[str, Any]:
+    """`order`, `question` and `nota` of `probes`, by what it asked and left out.
 
-    A question counts where it and all its changed forms of a probe were answered.
+    None for one that was not asked, or of no question.
     """
     asked = by_change(changed)
-    own = [record for record in records if LETTER.name in record.scores]
-    pairs = {
-        name: [(record, form) for record in own if (form := _scored(asked, record, name))]
-        for name in (CHOICES_ONLY, WITHOUT_RIGHT)
-    }
+    own = {name: _counted(records, probes, name) for name in probes.asked}
+    alone = _pairs(own.get("question", ()), asked, CHOICES_ONLY)
+    replaced = _pairs(own.get("nota", ()), asked, WITHOUT_RIGHT)
     return {
-        "order": _order(records, own, asked),
-        "question": _question(pairs[CHOICES_ONLY]) if pairs[CHOICES_ONLY] else None,
-        "nota": _nota(pairs[WITHOUT_RIGHT]) if pairs[WITHOUT_RIGHT] else None,
+        "order": _order(records, own.get("order", ()), asked),
+        "question": _question(alone) if alone else None,
+        "nota": _nota(replaced) if replaced else None,
     }
+
+
+def _counted(records: Sequence[Record], probes: Probes, name: ProbeName) -> list[Record]:
+    """The run's own records with scores of letters that a probe did not leave out."""
+    out = {question for ids in probes.left_out.get(name, {}).values() for question in ids}
+    return [one for one in records if LETTER.name in one.scores and one.question_id not in out]
+
+
+def _pairs(own: Sequence[Record], asked: Changed, name: str) -> list[tuple[Record, Record]]:
+    return [(record, form) for record in own if (form := _scored(asked, record, name))]
 
 
 def _scored(asked: Changed, record: Record, name: str) -> Record | None:
@@ -124,9 +132,14 @@ class _Rotated:
         return LETTERS[: self.scores.shape[2]]
 
     @property
-    def right(self) -> NDArray[np.bool_]:
-        """By rotation, (questions, k)."""
-        return order.chosen_options(self.scores) == self.truth[:, None]
+    def right(self) -> NDArray[np.float64]:
+        """How much of each rotation's answer the right option has, (questions, k)."""
+        return order.right_shares(self.scores, self.truth)
+
+    @property
+    def ties(self) -> int:
+        """Answers, over all rotations, in which several letters are the best."""
+        return int(((order.shares(self.scores) > 0).sum(axis=2) > 1).sum())
 
     def prior(self) -> NDArray[np.float64]:
         """The letters' prior, from a share of the questions that their ids draw; no answer enters it."""
@@ -161,8 +174,6 @@ def _order(records: Sequence[Record], own: Sequence[Record], asked: Changed) -> 
 def _figures_of(records: Sequence[Record], groups: Sequence[_Rotated]) -> Order:
     rows = [record for group in groups for record in group.records]
     right = [row for group in groups for row in group.right]
-    own = _bools(row[0] for row in right)
-    options = [choice for group in groups for choice in order.chosen_options(group.scores)]
     shares = np.array([row.mean() for row in right])
     priors = {len(group.letters): group.prior() for group in groups}
     places = {
@@ -178,17 +189,18 @@ def _figures_of(records: Sequence[Record], groups: Sequence[_Rotated]) -> Order:
     unbiased = _bools(places[record.question_id] == record.answer_gt for record in rows)
     return Order(
         questions=len(rows),
-        accuracy=_rate(own, clusters),
+        accuracy=_rate(_right(rows), clusters),
         rotations=_by_rotation(rows, right),
-        mean=_measured(float(shares.mean()), order.mean_interval(shares, clusters=clusters)),
-        consistent=_rate(_bools(row.all() for row in right), clusters),
-        changed=_rate(_bools(len(set(choice.tolist())) > 1 for choice in options), clusters),
+        mean=_measured(float(shares.mean()), mean_interval(shares, clusters=clusters)),
+        consistent=_rate(_bools((row == 1).all() for row in right), clusters),
+        changed=_rate(np.concatenate([order.changes(group.scores) for group in groups]), clusters),
+        ties=sum(group.ties for group in groups),
         prior={
             count: dict(zip(LETTERS, map(float, prior), strict=False))
             for count, prior in sorted(priors.items())
         },
         without_prior=_rate(unbiased, clusters),
-        gain=_difference(own, unbiased, clusters),
+        gain=_difference(_right(rows), unbiased, clusters),
         answers="".join(
             places.get(record.question_id, record.model_output.final_answer or "-") for record in records
         ),
@@ -196,14 +208,14 @@ def _figures_of(records: Sequence[Record], groups: Sequence[_Rotated]) -> Order:
     )
 
 
-def _by_rotation(rows: Sequence[Record], right: Sequence[NDArray[np.bool_]]) -> tuple[Rate, ...]:
+def _by_rotation(rows: Sequence[Record], right: Sequence[NDArray[np.float64]]) -> tuple[Measured, ...]:
     """The accuracy of each rotation, over the questions that have it."""
-    rates: list[Rate] = []
+    means: list[Measured] = []
     for turn in range(max(map(len, right))):
         having = [(record, row[turn]) for record, row in zip(rows, right, strict=True) if len(row) > turn]
-        values = _bools(value for _, value in having)
-        rates.append(_rate(values, _clusters(record for record, _ in having)))
-    return tuple(rates)
+        values = np.array([value for _, value in having])
+        means.append(_mean(values, _clusters(record for record, _ in having)))
+    return tuple(means)
 
 
 def _of_letters(group: _Rotated) -> dict[str, Any]:
@@ -212,13 +224,20 @@ def _of_letters(group: _Rotated) -> dict[str, Any]:
     chosen = order.preference(group.scores, clusters=clusters)
     published = order.published_order(group.scores, group.truth, clusters=clusters)
     return {
-        "recall": {letter: _rate(hits[:, place], clusters) for place, letter in enumerate(group.letters)},
+        "recall": {letter: _mean(hits[:, place], clusters) for place, letter in enumerate(group.letters)},
         "spread": _measured(order.spread(hits), order.spread_interval(hits, clusters=clusters)),
-        "chosen": dict(zip(group.letters, map(int, chosen.chosen), strict=True)),
+        "chosen": dict(zip(group.letters, map(float, chosen.chosen), strict=True)),
         "preference_p": chosen.p,
         "published": published.difference,
         "published_p": published.p,
     }
+
+
+def _mean(values: NDArray[np.float64], clusters: Clusters | None) -> Measured:
+    """Of shares of answers: with the interval of a rate where no answer is shared."""
+    if np.isin(values, (0.0, 1.0)).all():
+        return _measured(float(values.mean()), share_interval([bool(v) for v in values], clusters=clusters))
+    return _measured(float(values.mean()), mean_interval(values, clusters=clusters))
 
 
 def _measured(value: float, interval: Interval) -> Measured:

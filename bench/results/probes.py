@@ -16,7 +16,10 @@ class Measured(Strict):
 
 
 class Difference(Measured):
-    """A paired difference of two accuracies on the same questions, in [-1, 1]; `p` is McNemar's exact one."""
+    """A paired difference of two accuracies on the same questions, in [-1, 1].
+
+    `p` is McNemar's exact one, or in clusters that of the sign-flip test.
+    """
 
     p: float
 
@@ -24,31 +27,35 @@ class Difference(Measured):
 class Order(Strict):
     """What all rotations of the options showed of `questions`. All shares are in [0, 1].
 
+    `accuracy` and `without_prior` are of the published order: as the run has it, and with the letters' prior
+    divided out, which changes it by `gain`; `prior` has the prior by the number of options. In all other
+    figures, letters with equal scores share an answer in equal parts; `ties` counts such answers.
+
     `rotations` has the accuracy of each rotation, the published order first; `mean` is their mean over
     questions. `consistent` counts questions that are right in every rotation, and `changed` those of which
-    not all rotations choose the same option. `recall` has by letter how often the right option was chosen
-    where it stood there, over all rotations, and `spread` is the highest less the lowest; `chosen` counts the
-    chosen letters, and `preference_p` is that of no letter being preferred. `prior` has the letters' prior by
-    the number of options. `without_prior` is the accuracy in the published order with the prior divided out,
-    and `gain` what that changes. `published` is how much likelier (nats) the right option is in the published
-    order than in the others, and `published_p` that of no such difference.
+    no option is the best in all. `recall` has by letter how often the right option was chosen where it stood
+    there, over all rotations, and `spread` is the highest less the lowest. `chosen` counts chosen
+    letters, and `preference_p` is that of no letter being preferred. `published` is how much likelier (nats)
+    the right option is in the published order than in the others, and `published_p` that of no such
+    difference, None where it cannot be tested.
     """
 
     questions: int
     accuracy: Rate
-    rotations: tuple[Rate, ...]
+    rotations: tuple[Measured, ...]
     mean: Measured
     consistent: Rate
     changed: Rate
-    recall: dict[str, Rate]
+    ties: int
+    recall: dict[str, Measured]
     spread: Measured
-    chosen: dict[str, int]
+    chosen: dict[str, float]
     preference_p: float
     prior: dict[int, dict[str, float]]
     without_prior: Rate
     gain: Difference
     published: float
-    published_p: float
+    published_p: float | None
     answers: str
     """The letters chosen with the prior divided out, one for each question of the run; where it was not
     rotated, its own answer, "-" for none."""

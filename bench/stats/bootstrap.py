@@ -1,6 +1,6 @@
 """Statistics of a confusion matrix and their bootstrap intervals."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,18 +70,9 @@ def cluster_bootstrap(
     number, *shape = counts.shape
     if number < FEWEST:
         return None
-    generator, flat, values = (
-        np.random.default_rng(0),
-        counts.reshape(number, -1),
-        list[NDArray[np.float64]](),
-    )
-    left = RESAMPLES
-    while left:
-        size = min(left, max(1, _AT_ONCE // number))
-        times = generator.multinomial(number, np.full(number, 1.0 / number), size=size)
-        drawn = np.rint(times.astype(np.float64) @ flat.astype(np.float64)).astype(np.int64)
-        values.append(statistic(drawn.reshape(size, *shape)))
-        left -= size
+    flat = counts.reshape(number, -1).astype(np.float64)
+    drawn = (np.rint(times.astype(np.float64) @ flat).astype(np.int64) for times in _times(number))
+    values = [statistic(each.reshape(len(each), *shape)) for each in drawn]
     tail = (1 - confidence) / 2
     low, high = np.quantile(np.concatenate(values), [tail, 1 - tail])
     return Interval(float(low), float(high))
@@ -113,11 +104,20 @@ def _diagonal(counts: Counts) -> NDArray[np.float64]:
     return np.diagonal(counts, axis1=-2, axis2=-1).astype(np.float64)
 
 
-def resampled(questions: int, clusters: Clusters | None) -> NDArray[np.float64]:
-    """How often each question is drawn when questions are resampled, (RESAMPLES, questions).
+def resampled(questions: int, clusters: Clusters | None) -> Iterator[NDArray[np.float64]]:
+    """How often each question is drawn when questions are resampled: parts of (RESAMPLES, questions).
 
     With clusters, whole clusters are. The seed is fixed.
     """
     number = clusters.number if clusters else questions
-    drawn = np.random.default_rng(0).multinomial(number, np.full(number, 1 / number), size=RESAMPLES)
-    return (drawn[:, clusters.codes] if clusters else drawn).astype(np.float64)
+    for times in _times(number):
+        yield (times[:, clusters.codes] if clusters else times).astype(np.float64)
+
+
+def _times(number: int) -> Iterator[NDArray[np.int64]]:
+    """How often each of so many units is drawn, in parts that fit into memory."""
+    generator, left = np.random.default_rng(0), RESAMPLES
+    while left:
+        size = min(left, max(1, _AT_ONCE // number))
+        yield generator.multinomial(number, np.full(number, 1.0 / number), size=size)
+        left -= size

@@ -8,11 +8,15 @@ Error Bars to Evals"). It makes no assumption about how questions of a cluster d
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.stats.intervals import Interval
+from bench.stats.intervals import Interval, wilson
+
+Number = TypeVar("Number", np.int64, np.float64)
+Floats = NDArray[np.float64]
 
 _TAIL = 0.975
 _CONFIDENT = NormalDist().inv_cdf(_TAIL)
@@ -36,7 +40,7 @@ class Clusters:
         """How many questions each has, (number,)."""
         return np.bincount(self.codes, minlength=self.number)
 
-    def sums(self, values: NDArray[np.int64]) -> NDArray[np.int64]:
+    def sums(self, values: NDArray[Number]) -> NDArray[Number]:
         """The sum of each cluster's values: (..., questions) -> (..., number)."""
         order = np.argsort(self.codes, kind="stable")
         starts = np.searchsorted(self.codes[order], np.arange(self.number))
@@ -129,8 +133,29 @@ def ratio_interval(differences: NDArray[np.int64], clusters: Clusters) -> Interv
     """
     if clusters.number < FEWEST:
         return Interval(-1.0, 1.0)
-    questions = len(clusters.codes)
-    difference = float(differences.sum()) / questions
-    residuals = differences - difference * clusters.sizes
-    half = _CONFIDENT * float(np.sqrt(widened(clusters.number) * float(residuals @ residuals))) / questions
+    difference = float(differences.sum()) / len(clusters.codes)
+    half = _half_width(differences - difference * clusters.sizes, clusters)
     return Interval(max(-1.0, difference - half), min(1.0, difference + half))
+
+
+def mean_interval(values: Floats, *, clusters: Clusters | None) -> Interval:
+    """The 95 % interval of a mean over questions of values in [0, 1], by Student's distribution.
+
+    `values` are (questions,). Where all questions or clusters are alike it is Wilson's, and with fewer than
+    `FEWEST` it is all of [0, 1].
+    """
+    units = clusters or Clusters(np.arange(len(values)), len(values))
+    if units.number < FEWEST:
+        return Interval(0.0, 1.0)
+    mean = float(values.mean())
+    residuals = units.sums(values) - mean * units.sizes
+    if np.allclose(residuals, 0.0):
+        return wilson(mean * units.number, units.number)
+    half = _half_width(residuals, units)
+    return Interval(max(0.0, mean - half), min(1.0, mean + half))
+
+
+def _half_width(residuals: Floats, clusters: Clusters) -> float:
+    """Of the 95 % interval of a mean over questions, from what clusters have more than its share."""
+    variance = widened(clusters.number) * float(residuals @ residuals)
+    return _CONFIDENT * float(np.sqrt(variance)) / len(clusters.codes)

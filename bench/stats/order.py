@@ -2,17 +2,19 @@
 
 `scores` are (questions, rotations, places): the log-probability of the letter at each place, where rotation r
 has option (i + r) modulo k at place i of k. Rotation 0 is the published order. `truth` (questions,) are the
-right options' indices. All questions of one call have k options.
+right options' indices. All questions of one call have k options. Letters with equal scores, which 16 bits
+make frequent, share an answer in equal parts, so that no letter is preferred by being the first.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.stats.bootstrap import resampled
-from bench.stats.clusters import Clusters
-from bench.stats.contamination import order_test
+from bench.stats.clusters import FEWEST, Clusters
+from bench.stats.contamination import standardised
 from bench.stats.intervals import Interval
 
 Floats = NDArray[np.float64]
@@ -51,11 +53,28 @@ def without_prior(scores: Floats, prior: Floats) -> Floats:
     return _log_softmax(scores) - np.log(np.maximum(prior, 1e-300))
 
 
-def chosen_options(scores: Floats) -> Ints:
-    """The option that each rotation's highest score belongs to, (questions, rotations)."""
-    places = scores.argmax(axis=2)
-    rotations = np.arange(scores.shape[1])
-    return (places + rotations[None, :]) % scores.shape[2]
+def shares(scores: Floats) -> Floats:
+    """How much of each answer a letter has, shaped as `scores`: 1 for the best one, equal parts of a tie."""
+    best = scores == scores.max(axis=-1, keepdims=True)
+    return best / best.sum(axis=-1, keepdims=True)
+
+
+def by_option(at_places: Floats) -> Floats:
+    """What stands at places, (questions, rotations, places), by option: (questions, rotations, options)."""
+    k = at_places.shape[2]
+    return np.stack([np.roll(at_places[:, turn], turn, axis=1) for turn in range(k)], axis=1)
+
+
+def changes(scores: Floats) -> Bools:
+    """Whether no option is among the best ones in every rotation, (questions,)."""
+    in_all = by_option(shares(scores)).min(axis=1)
+    changed: Bools = in_all.max(axis=1) == 0
+    return changed
+
+
+def right_shares(scores: Floats, truth: Ints) -> Floats:
+    """How much of each rotation's answer the right option has, (questions, rotations)."""
+    return by_option(shares(scores))[np.arange(len(truth)), :, truth]
 
 
 def _right_places(truth: Ints, k: int) -> Ints:
@@ -64,42 +83,46 @@ def _right_places(truth: Ints, k: int) -> Ints:
     return places
 
 
-def mean_interval(values: Floats, *, clusters: Clusters | None) -> Interval:
-    """The 95 % percentile bootstrap interval (Efron 1979) of a mean over questions, (questions,)."""
-    weights = resampled(len(values), clusters)
-    low, high = np.quantile(weights @ values / weights.sum(axis=1), [0.025, 0.975])
-    return Interval(float(low), float(high))
-
-
-def hits_by_place(scores: Floats, truth: Ints) -> Bools:
-    """Whether the right option was chosen where it stood at each place, (questions, places).
+def hits_by_place(scores: Floats, truth: Ints) -> Floats:
+    """How much of the answer the right option has where it stands at each place, (questions, places).
 
     Over its rotations, each question's right option stands at each place once.
     """
     count, k, _ = scores.shape
-    hits = np.zeros((count, k), dtype=np.bool_)
-    np.put_along_axis(hits, _right_places(truth, k), chosen_options(scores) == truth[:, None], axis=1)
+    hits = np.zeros((count, k))
+    np.put_along_axis(hits, _right_places(truth, k), right_shares(scores, truth), axis=1)
     return hits
 
 
-def spread(hits: Bools) -> float:
+def spread(hits: Floats) -> float:
     """The highest recall of a place less the lowest, in [0, 1]."""
     return float(np.ptp(hits.mean(axis=0)))
 
 
-def spread_interval(hits: Bools, *, clusters: Clusters | None) -> Interval:
-    """The 95 % percentile bootstrap interval of the spread over questions."""
-    weights = resampled(len(hits), clusters)
-    recalls = weights @ hits / weights.sum(axis=1, keepdims=True)
-    low, high = np.quantile(np.ptp(recalls, axis=1), [0.025, 0.975])
-    return Interval(float(low), float(high))
+def spread_interval(hits: Floats, *, clusters: Clusters | None) -> Interval:
+    """A 95 % interval of the spread over questions, in [0, 1]: all of it with fewer than `FEWEST` clusters.
+
+    The spread of a sample is too large where the places are alike, so its own distribution in resamples would
+    miss a small one. No difference of two places is further from the truth than the spread of all places'
+    errors, whose 95 % quantile is that of the bootstrap (Efron 1979), and at least 3 questions.
+    """
+    number = clusters.number if clusters else len(hits)
+    if number < FEWEST:
+        return Interval(0.0, 1.0)
+    recall = hits.mean(axis=0)
+    errors = [
+        np.ptp(weights @ hits / weights.sum(axis=1, keepdims=True) - recall, axis=1)
+        for weights in resampled(len(hits), clusters)
+    ]
+    most = max(float(np.quantile(np.concatenate(errors), 0.95)), 3 / number)
+    return Interval(max(0.0, spread(hits) - most), min(1.0, spread(hits) + most))
 
 
 @dataclass(frozen=True, slots=True)
 class Preference:
     """How often each place was chosen over all rotations, (places,), and the p of no preference."""
 
-    chosen: Ints
+    chosen: Floats
     p: float
 
 
@@ -111,19 +134,17 @@ def preference(scores: Floats, *, clusters: Clusters | None) -> Preference:
     The questions of a cluster are moved together.
     """
     k = scores.shape[2]
-    places = scores.argmax(axis=2)
-    counts = np.stack([(places == place).sum(axis=1) for place in range(k)], axis=1)
+    counts = shares(scores).sum(axis=1)
     counts = clusters.sums(counts.T).T if clusters else counts
     moved = counts[:, options_at(k)]  # [question or cluster, by how much, place]
-    draws = np.random.default_rng(0).integers(k, size=(DRAWS, len(counts)))
-    sums = np.stack([_spread_of(moved, draw) for draw in draws])
-    observed = float((counts.sum(axis=0).astype(np.float64) ** 2).sum())
+    generator = np.random.default_rng(0)
+    sums = np.array([_squares(moved, generator.integers(k, size=len(counts))) for _ in range(DRAWS)])
+    observed = float((counts.sum(axis=0) ** 2).sum())
     return Preference(counts.sum(axis=0), _p(sums, observed))
 
 
-def _spread_of(moved: Ints, by: Ints) -> float:
-    totals = moved[np.arange(len(by)), by].sum(axis=0)
-    return float((totals.astype(np.float64) ** 2).sum())
+def _squares(moved: Floats, by: Ints) -> float:
+    return float((moved[np.arange(len(by)), by].sum(axis=0) ** 2).sum())
 
 
 def _p(drawn: Floats, observed: float) -> float:
@@ -137,29 +158,53 @@ def _p(drawn: Floats, observed: float) -> float:
 class Published:
     """How much likelier the right option is in the published order than in the others.
 
-    `difference` is the mean over questions in nats, after the effect of places is taken out, and `p` that of
-    no difference against a positive one.
+    `difference` is the mean over questions in nats, after the effect of places is taken out. `p` is that of
+    no difference against a positive one, None where every right option stands at the same place: then its
+    effect is not known from that of the place.
     """
 
     difference: float
-    p: float
+    p: float | None
 
 
 def published_order(scores: Floats, truth: Ints, *, clusters: Clusters | None) -> Published:
     """Is the published order special?
 
-    A model that has not seen it gives the right option as much in this rotation as in any other, but for what
-    the place itself does. What each place adds is the mean, over questions, of what it adds to a question's
-    own mean. Of the rest, the rotation that was published is one of k by chance: as in `order_test`.
-    The questions of a cluster are one shard.
+    The right option of a question is likelier at some places than at others, for a reason of the model's.
+    Where the model has not seen which place was published, the published places of all questions could as
+    well belong to other ones: a permutation test exchanges them between questions. How often each place is
+    published stays as it is, so a model that prefers a letter, to a degree that differs between questions,
+    passes it. Clusters exchange theirs with clusters of the same size. Each question's values are
+    standardised, so that none outweighs the others.
     """
-    k = scores.shape[2]
+    k, count = scores.shape[2], len(truth)
     at = _right_places(truth, k)
-    values = np.take_along_axis(_log_softmax(scores), at[:, :, None], axis=2)[:, :, 0]
-    rest = values - values.mean(axis=1, keepdims=True)
-    places = np.array([rest[at == place].mean() for place in range(k)])
-    rest = rest - places[at]
-    difference = float(rest[:, 0].mean() * k / (k - 1))
-    if clusters:
-        rest = np.stack([np.bincount(clusters.codes, column) for column in rest.T], axis=1).astype(np.float64)
-    return Published(difference, order_test(rest, seed=0).p)
+    values = np.take_along_axis(_log_softmax(scores), at[:, :, None], axis=2)[:, :, 0]  # by rotation
+    rest = np.empty_like(values)
+    np.put_along_axis(rest, at, values - values.mean(axis=1, keepdims=True), axis=1)  # by place
+    rest -= rest.mean(axis=0)
+    difference = float(rest[np.arange(count), truth].mean() * k / (k - 1))
+    if len(set(truth.tolist())) < 2:
+        return Published(difference, None)
+    scaled = standardised(rest)
+    generator = np.random.default_rng(0)
+    drawn = np.array([_published(scaled, each) for each in _exchanged(truth, clusters, generator)])
+    return Published(difference, _p(drawn, _published(scaled, truth)))
+
+
+def _published(scaled: Floats, truth: Ints) -> float:
+    return float(scaled[np.arange(len(truth)), truth].sum())
+
+
+def _exchanged(truth: Ints, clusters: Clusters | None, generator: np.random.Generator) -> Iterator[Ints]:
+    """The right places exchanged at random between questions, or between clusters of one size."""
+    codes = clusters.codes if clusters else np.arange(len(truth))
+    places = np.argsort(codes, kind="stable")
+    members = np.split(places, np.cumsum(np.bincount(codes))[:-1])
+    sizes = sorted({len(each) for each in members})
+    alike = [np.array([each for each in members if len(each) == size]) for size in sizes]
+    for _ in range(DRAWS):
+        result = truth.copy()
+        for rows in alike:
+            result[rows] = truth[rows[generator.permutation(len(rows))]]
+        yield result

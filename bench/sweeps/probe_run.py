@@ -17,10 +17,11 @@ from bench.results.store import records_bytes
 from bench.scoring.probing import PROBES, changed_forms, reason_left_out, why_not
 from bench.scoring.record import Record
 from bench.sweeps.events import Terms
-from bench.types import Item, ProbeName
+from bench.types import ProbeName
 
 NO_ANSWER = "the run has no answer of its own"
-UNSCORED = "the model cannot score a changed prompt of it"
+UNSCORED = "a changed prompt of it cannot be made or scored"
+BOUNDED = "a letter was not among the likeliest tokens that the server gives"
 
 
 def wanted(cell: Cell, terms: Terms) -> tuple[ProbeName, ...]:
@@ -65,32 +66,36 @@ def summary(
     """What the probes of a run showed, and the contents of `probes.jsonl`."""
     if why := inapplicable(cell):
         return Probes(asked=tuple(names), inapplicable=why), b""
+    probed = list(by_change(probed).values())  # a kill between two files may have left some twice
     data = records_bytes(probed)
     probes = Probes(
         asked=tuple(name for name in PROBES if name in names),
-        left_out={name: _left_out(cell.items, name, records, probed) for name in names},
+        left_out={name: _left_out(cell, name, records, probed) for name in names},
         seconds=seconds,
         machine=this_machine(),
         records_sha256=digest(data),
-        **figures(records, probed),
     )
-    return probes, data
+    return probes.model_copy(update=figures(records, probed, probes)), data
 
 
 def _left_out(
-    items: Sequence[Item], name: ProbeName, records: Sequence[Record], probed: Sequence[Record]
+    cell: Cell, name: ProbeName, records: Sequence[Record], probed: Sequence[Record]
 ) -> dict[str, tuple[str, ...]]:
     """The ids of the questions that a probe left out, by reason."""
-    statuses = {record.question_id: record.parse_status for record in records}
-    asked = {key: record.parse_status for key, record in by_change(probed).items()}
+    own = {record.question_id: record for record in records}
+    asked = by_change(probed)
     ids: defaultdict[str, list[str]] = defaultdict(list)
-    for item in items:
-        reason = reason_left_out(item, name)
-        if not reason and statuses[item.id] != "scored":
+    task = cell.asking.task
+    for item in cell.items:
+        reason = reason_left_out(item, name, task)
+        if not reason and own[item.id].parse_status != "scored":
             reason = NO_ANSWER
-        forms = () if reason else changed_forms(item, name)
-        if any(asked.get((item.id, form.asked)) != "scored" for form in forms):
+        forms = () if reason else changed_forms(item, name, task)
+        replies = [asked.get((item.id, form.asked)) for form in forms]
+        if any(reply is None or reply.parse_status != "scored" for reply in replies):
             reason = UNSCORED
+        elif name == "order" and any(each and each.bounded for each in (*replies, own[item.id])):
+            reason = BOUNDED
         if reason:
             ids[reason].append(item.id)
     return {reason: tuple(names) for reason, names in ids.items()}

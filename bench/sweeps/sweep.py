@@ -142,7 +142,7 @@ def _finished_result(cell: Cell, results: Path) -> DoneResult | None:
         return run.result
     result = run.result.model_copy(update={"metrics": measure(records, metrics)})
     if result.probes is not None and run.probed:
-        probes = result.probes.model_copy(update=figures(records, run.probed))
+        probes = result.probes.model_copy(update=figures(records, run.probed, result.probes))
         result = result.model_copy(update={"probes": probes})
     if records == run.records:
         rewrite(results, cell.folder, result)

@@ -120,14 +120,16 @@ def test_every_format_is_a_variant_that_is_not_ranked(project: Path, bench: Call
     command = json.loads(run.read_text())["cell"]["command"]
     assert command == "bench run --models none --tasks exam --formats bare --fresh"
     board = bench("leaderboard", "show").output
-    assert "over 3 wordings of the prompt" in board
-    assert "Kendall's τ between the rankings by 3 wordings" in board
+    assert "over 3 formats of the prompt" in board
+    assert "Kendall's τ between the rankings by 3 formats" in board
     assert "not comparable" not in board
     rows = bench("export", "csv", "--task", "exam").output.splitlines()
     assert {"format_min", "format_median", "format_max"} < {*rows[0].split(",")}
     assert len(rows) == 5
     assert bench("leaderboard", "build").exit_code == 0
-    assert "How much the wording matters" in (project / "site" / "tasks" / "exam.html").read_text()
+    assert (
+        "How much the format of the prompt matters" in (project / "site" / "tasks" / "exam.html").read_text()
+    )
     assert "Other wordings" in next((project / "site" / "runs" / "exam" / "none").glob("*.html")).read_text()
 
 
@@ -144,7 +146,7 @@ def test_a_ranking_that_the_wording_turns_is_found_and_another_is_not(
     assert wording.agreement is not None
     assert wording.agreement.tau < 0.5
     assert wording.agreement.interval.high < 1.0
-    assert "Which is better depends on the wording for" in wording.sentence
+    assert "Which model is better depends on the format for" in wording.sentence
     for fault in ("letter", "nota"):
         add_planted(project, fault)
     assert bench(*command, "letter,nota,none", "--results", "steady").exit_code == 0
@@ -159,7 +161,7 @@ def test_what_needs_more_models_or_does_not_apply_is_said(
     exam_with_formats(project, 40)
     add_planted(project, "none")
     assert bench("run", "-m", "none", "-t", "exam", "--formats", "all").exit_code == 0
-    assert "needs at least 3 models" in bench("leaderboard", "show").output
+    assert "takes at least 3 models" in bench("leaderboard", "show").output
     unknown = bench("run", "-m", "none", "-t", "exam", "--formats", "bar")
     assert unknown.exit_code == 5
     assert "task exam has no format 'bar'; did you mean 'bare'?" in unknown.output

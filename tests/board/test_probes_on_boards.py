@@ -41,16 +41,16 @@ def words(probes: Probes) -> str:
 
 def test_words_say_the_fault_and_no_other(faulty: tuple[Path, dict[str, DoneResult]]) -> None:
     said = {fault: words(probes_of(result)) for fault, result in faulty[1].items()}
-    assert "It prefers a letter (p <" in said["letter"]
-    assert "over all orders it chose D in" in said["letter"]
-    assert "It is not shown to use the question" in said["options"]
-    assert "more in the published order than in others" in said["memory"]
-    assert "It is evidence and no proof" in said["memory"]
+    assert "It prefers the letter D (p <" in said["letter"]
+    assert "it chose D in" in said["letter"]
+    assert "No benefit from the question is shown: " in said["options"]
+    assert "a higher probability in the published order" in said["memory"]
+    assert "This is evidence and no proof" in said["memory"]
     for fault in ("none", "nota"):
-        assert "It is not shown to prefer a letter" in said[fault]
+        assert "No preference for a letter is shown" in said[fault]
         assert "The question adds +" in said[fault]
-        assert "is not special to it" in said[fault]
-    assert all("was checked by no clinician" in each for each in said.values())
+        assert "no sign that it saw these options in their published order" in said[fault]
+    assert all("no clinician has checked it" in each for each in said.values())
     assert all(" = <" not in each and "−0.0 " not in each for each in said.values())
 
 
@@ -59,7 +59,7 @@ def test_a_tag_stands_where_it_changes_the_reading(faulty: tuple[Path, dict[str,
     assert tags["none"] == tags["nota"] == []
     [changes] = tags["letter"]
     assert changes.endswith("% of its answers change with the order")
-    assert tags["options"] == ["not shown to use the question"]
+    assert tags["options"] == ["no benefit from the question shown"]
     assert list(probe_tags(None)) == []
 
 
@@ -81,6 +81,7 @@ def test_ranks_without_letter_preference_are_given_where_all_models_were_probed(
         run(planted(task, fault), project / "results", terms)
     table = table_of(project / "results")
     assert [row.standing and row.standing.without_preference for row in table.rows] == [None, None]
+    assert "1 of 2 were not asked in every order" in table.preference_note
 
 
 def test_the_terminal_exports_and_pages_show_them(
@@ -89,7 +90,7 @@ def test_the_terminal_exports_and_pages_show_them(
     results, made = str(faulty[0]), faulty[1]["letter"]
     shown = bench("results", "show", made.cell.id[:12], "--results", results).output
     assert "order of the options" in shown
-    assert "times the run's own" in shown
+    assert "times one pass" in shown
     board = bench("leaderboard", "show", "--results", results).output
     assert "order changes" in board
     rows = bench("export", "csv", "--task", "exam", "--results", results).output.splitlines()
@@ -99,7 +100,7 @@ def test_the_terminal_exports_and_pages_show_them(
     assert "<h2>What the accuracy means</h2>" in page
     assert page.count('<svg class="chart"') == 4
     assert (
-        "of its answers change when only the order"
+        "does not choose the same option in all 4 orders"
         in (project / "site" / "models" / "letter.html").read_text()
     )
 
@@ -116,7 +117,7 @@ def test_a_board_without_probes_has_no_word_of_them(
 
 def test_why_probes_do_not_apply_is_shown(quiz: Path, project: Path, bench: Callable[..., Result]) -> None:
     result = run(cell_of(quiz, fake_card()), project / "results")
-    assert "They do not apply: a baseline reads no prompt" in words(probes_of(result))
+    assert "Not asked: a baseline reads no prompt" in words(probes_of(result))
     assert probe_facts(result) == ()
-    assert "They do not apply" in bench("results", "show", result.cell.id[:12]).output
+    assert "Not asked: " in bench("results", "show", result.cell.id[:12]).output
     assert bench("leaderboard", "build").exit_code == 0

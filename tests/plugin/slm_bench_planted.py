@@ -16,7 +16,7 @@ from bench.config import Strict
 from bench.engines.batching import plan_batches
 from bench.engines.engine import Engine, Opening
 from bench.engines.kinds import EngineKind, Standalone
-from bench.scoring.probing import NOTA
+from bench.inputs.task import NOTA
 from bench.types import Encoded, Item, Reads, ScoredBatch, ScoreRequest, Scores, Tree
 
 Fault = Literal["none", "letter", "options", "sure", "memory", "nota", "wording", "other_wording"]

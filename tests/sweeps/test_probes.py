@@ -9,15 +9,18 @@ from click.testing import Result
 from planted import ALL, MANY, exam, planted, probes_of, run
 
 from bench.cells.cell import Cell
+from bench.inputs.task import NOTA
 from bench.results import journal
 from bench.results.check import check
 from bench.results.files import read_probed, read_records, read_result
 from bench.results.probe_figures import by_change
+from bench.results.probes import Order
 from bench.results.result import DoneResult
 from bench.results.strip import strip
-from bench.scoring.probing import CHOICES_ONLY, NOTA, PROBES, REFER, WITHOUT_RIGHT, refers_to_others
+from bench.scoring.probing import ALIKE, CHOICES_ONLY, NO_TEXT, PROBES, REFER, WITHOUT_RIGHT
 from bench.scoring.record import Record
 from bench.sweeps.events import Progress, Skipped, Terms
+from bench.sweeps.probe_run import UNSCORED
 from bench.sweeps.supervise import run_cell
 from conftest import QUESTIONS, write_lines
 from played import cell_of, fake_card, sweep
@@ -33,6 +36,11 @@ def tiny_cell(task: Path, weights: Path, **facts: object) -> Cell:
     return cell_of(task, tiny_card(weights, **facts))
 
 
+def published_p(order: Order) -> float:
+    assert order.published_p is not None
+    return order.published_p
+
+
 def test_an_unbiased_model_shows_nothing(project: Path) -> None:
     shown = probes_of(run(planted(exam(project), "none"), project / "results"))
     order, question, nota = shown.order, shown.question, shown.nota
@@ -40,10 +48,10 @@ def test_an_unbiased_model_shows_nothing(project: Path) -> None:
     assert question
     assert nota
     assert order.preference_p > 0.05
-    assert order.published_p > 0.05
+    assert published_p(order) > 0.05
     assert order.changed.correct == 0
     assert order.consistent == order.accuracy
-    assert [rate.correct for rate in order.rotations] == [order.accuracy.correct] * 4
+    assert [each.value for each in order.rotations] == [order.accuracy.value] * 4
     assert order.gain.low <= 0 <= order.gain.high
     assert all(0.2 < share < 0.3 for share in order.prior[4].values())
     assert question.options_over_letter.p > 0.05
@@ -65,7 +73,7 @@ def test_a_preferred_letter_is_seen_and_taken_out(project: Path) -> None:
     assert order.consistent.value < order.accuracy.value
     assert order.gain.low > 0
     assert order.without_prior.value == pytest.approx(unbiased.accuracy.value, abs=0.03)
-    assert order.published_p > 0.05  # a letter that is preferred is no memory of the order
+    assert published_p(order) > 0.05  # a letter that is preferred is no memory of the order
     agree = sum(a == b for a, b in zip(order.answers, unbiased.answers, strict=True))
     assert agree > 0.9 * MANY
 
@@ -82,7 +90,7 @@ def test_a_model_that_ignores_the_question_is_seen(project: Path) -> None:
 def test_a_model_that_memorised_the_order_is_seen(project: Path) -> None:
     order = probes_of(run(planted(exam(project), "memory"), project / "results")).order
     assert order
-    assert order.published_p < 0.001
+    assert published_p(order) < 0.001
     assert order.published > 0.2
     assert order.preference_p > 0.05
 
@@ -209,20 +217,16 @@ def test_options_that_speak_of_one_another_are_left_out_and_named(project: Path)
     assert len(shown.order.answers) == 60
 
 
-REFERRING = (
-    "A and C", "All of the above", "None of the above", "Both A and B", "A, B and C only", "both", "Neither",
-    "Ninguna de las anteriores", "Todas las anteriores", "Aucune de ces réponses", "All of these",
-    "A and B are correct", "Options (A) and (B)", "Keine der genannten", "A & B", "None",
-)  # fmt: skip
-SPEAKING_OF_THE_WORLD = (
-    "Vitamin A and C deficiency", "B and T cells", "Hepatitis A or B", "Observation only", "both lungs",
-    "The other kidney", "Vitamin A", "T cells and B cells", "A 5-year-old boy", "All-trans retinol",
-)  # fmt: skip
-
-
-def test_which_options_refer_to_others() -> None:
-    assert [option for option in REFERRING if not refers_to_others(option)] == []
-    assert [option for option in SPEAKING_OF_THE_WORLD if refers_to_others(option)] == []
+def test_equal_options_and_questions_in_a_language_without_a_text_are_left_out(project: Path) -> None:
+    task = exam(project, 60)
+    rows = [json.loads(line) for line in (project / "tasks" / "test.jsonl").read_text().splitlines()]
+    rows[3]["options"][3] = rows[3]["options"][2]
+    write_lines(project / "tasks" / "test.jsonl", rows)
+    task.write_text(task.read_text() + 'nota_text: ""\n')
+    shown = probes_of(run(planted(task, "none"), project / "results"))
+    assert shown.left_out["order"] == {ALIKE: ("q3",)}
+    assert len(shown.left_out["nota"][NO_TEXT]) == 60
+    assert shown.nota is None
 
 
 def test_where_probes_do_not_apply_they_say_why(quiz: Path, project: Path) -> None:
@@ -278,3 +282,41 @@ def test_a_task_a_sweep_file_and_a_flag_ask_for_probes(project: Path, bench: Cal
     wrong = bench("run", "-m", "chance", "-t", "exam", "--probe", "ordr")
     assert wrong.exit_code == 2
     assert "no probe is named 'ordr'; did you mean 'order'?" in wrong.output
+
+
+def test_forms_that_begin_differently_are_asked_apart(quiz: Path, project: Path) -> None:
+    """Without its question, a prompt that begins with it has another first token: nothing is shared."""
+    quiz.write_text(quiz.read_text().replace("Question: {{", "{{"), encoding="utf-8")
+    result = run(tiny_cell(quiz, save_causal(project / "m", "llama")), project / "results")
+    assert (
+        len(by_change(read_probed(next((project / "results").rglob("probes.jsonl")).parent, result))) == 160
+    )
+    shown = probes_of(result)
+    assert shown.question
+    assert shown.order
+    assert (shown.question.questions, shown.order.questions) == (QUESTIONS, QUESTIONS)
+
+
+def test_a_template_that_needs_the_question_leaves_the_options_alone_out(quiz: Path, project: Path) -> None:
+    quiz.write_text(quiz.read_text().replace("{{ question }}", "{{ question.split()[0] }}"), encoding="utf-8")
+    shown = probes_of(run(tiny_cell(quiz, save_causal(project / "m", "llama")), project / "results"))
+    assert shown.question is None
+    assert {reason: len(ids) for reason, ids in shown.left_out["question"].items()} == {UNSCORED: QUESTIONS}
+    assert shown.order
+    assert shown.nota
+
+
+def test_a_probe_that_was_stopped_and_not_asked_for_again_is_not_shown(tiny: Cell, project: Path) -> None:
+    results = project / "results"
+    events = run_cell(tiny, results, Terms(probes=("order", "question")))
+    for _ in events:
+        kept = journal.read_journal(results / tiny.folder / journal.NAME)
+        if kept and len(kept.probed) > 20:
+            break
+    events.close()  # type: ignore[attr-defined]
+    shown = probes_of(run(tiny, results, Terms(probes=("question",))))
+    assert shown.asked == ("question",)
+    assert shown.question
+    assert shown.order is None
+    assert not list(check(results))
+    assert probes_of(run(tiny, results, Terms(probes=("order",)))).order
