@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -66,14 +67,14 @@ def score_with_more(
     `more` gives those of the request at an index. Those that do not begin with the common prefix get no
     reply, nor do those of the first batch, the largest: nothing of it is kept, so that a peak of memory that
     is read after it is that of the requests alone. None gets one where the first reply is not that of its
-    request alone.
+    request alone, or from where memory runs out on.
     """
     prefix, trees = _without_prefix(model, requests, packed=True)
     before = int(prefix.get_seq_length()) if prefix else 0
     common = requests[0].tree.stem[:before] if requests else ()
     layers = len(prefill(model, trees[0].stem[:1]).layers) if trees else 0  # pyright: ignore[reportOptionalMemberAccess]
     kept: Cache | None = None
-    keeps = False
+    keeps, is_checked = False, False
 
     def forward(indices: Sequence[int]) -> tuple[Layout, Reading]:
         nonlocal kept
@@ -87,26 +88,28 @@ def score_with_more(
         yield batch
         if kept is not None:
             asked = _further(more, batch.indices, common)
-            replies = _more_scores(model, kept, common, trees, asked)
-            if number == 1 and not _equal_plain(model, replies, more, budget):
-                keeps = False
-                continue
-            yield MoreScores(replies)
+            check = None if is_checked else partial(_equal_plain, model, more, budget)
+            replies = _more_scores(model, kept, common, trees, asked, check)
+            keeps = replies is not None
+            is_checked = is_checked or bool(replies)
+            if replies is not None:
+                yield MoreScores(replies)
         keeps = keeps or number == 0
 
 
 def _equal_plain(
     model: Any,
-    replies: Mapping[tuple[int, int], Scores],
     more: Callable[[int], Sequence[Encoded]],
     budget: int,
+    replies: Mapping[tuple[int, int], Scores],
 ) -> bool:
-    """Whether the first reply is that of the request alone: the same values up to rounding."""
-    for (index, number), scores in replies.items():
-        alone = in_order(score(model, [more(index)[number]], budget, "plain"))[0]
-        pairs = zip(scores.logprobs[0], alone.logprobs[0], strict=True)
-        return all(abs(a - b) <= TOLERANCE[model.dtype] * max(1.0, abs(b)) for a, b in pairs)
-    return True
+    """Whether the last reply, the most padded one, is that of the request alone, up to rounding."""
+    if not replies:
+        return True
+    (index, number), scores = list(replies.items())[-1]
+    alone = in_order(score(model, [more(index)[number]], budget, "plain"))[0]
+    pairs = zip(scores.logprobs[0], alone.logprobs[0], strict=True)
+    return all(abs(a - b) <= TOLERANCE[model.dtype] * max(1.0, abs(b)) for a, b in pairs)
 
 
 _Further = tuple[int, int, list[tuple[int, Encoded]]]
@@ -135,8 +138,25 @@ def _more_scores(
     common: Tokens,
     trees: Sequence[Tree],
     asked: Sequence[_Further],
+    check: Callable[[Mapping[tuple[int, int], Scores]], bool] | None,
+) -> dict[tuple[int, int], Scores] | None:
+    """The replies to the further requests of a batch; None where memory runs out or a check fails."""
+    try:
+        replies = _replies_to(model, kept, common, trees, asked)
+        return replies if check is None or check(replies) else None
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        return None
+
+
+def _replies_to(
+    model: Any,
+    kept: Cache,
+    common: Tokens,
+    trees: Sequence[Tree],
+    asked: Sequence[_Further],
 ) -> dict[tuple[int, int], Scores]:
-    """The replies to the further requests of a batch."""
     cut, replies = len(common), dict[tuple[int, int], Scores]()
     further = [[replace(one.tree, stem=one.tree.stem[cut:]) for _, one in ones] for _, _, ones in asked]
     rows = [

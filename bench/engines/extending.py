@@ -16,7 +16,6 @@ from transformers.cache_utils import CacheLayerMixin
 from bench.engines.packing import Layout, Read, Row, shared_length
 from bench.engines.replies import Reading
 from bench.engines.torch_scoring import additive, is_out_of_memory, padded, projecting_only, read
-from bench.errors import BenchError
 from bench.types import Branch, Tokens, Tree
 
 
@@ -128,15 +127,14 @@ def keeping(layers: int, prefix: Cache | None) -> Cache:
 def extend(model: Any, kept: Cache, before: int, rows: Sequence[tuple[int, Extension]]) -> list[Reading]:
     """Run the extensions of rows of the kept pass, (row, extension); a reading for each, of its reads.
 
-    `before` is the length of the prefix. When memory runs out, half of the rows are run at a time.
+    `before` is the length of the prefix. When memory runs out, half of the rows are run at a time, and the
+    error is raised if it does for a single one.
     """
     try:
         return extend_at_once(model, kept, before, rows)
     except Exception as error:
-        if not is_out_of_memory(error):
+        if len(rows) == 1 or not is_out_of_memory(error):
             raise
-        if len(rows) == 1:
-            raise BenchError("out of memory on the further prompts of a single question") from error
     half = len(rows) // 2
     return extend(model, kept, before, rows[:half]) + extend(model, kept, before, rows[half:])
 

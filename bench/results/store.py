@@ -207,7 +207,10 @@ def read_runs(results: Path) -> Iterator[Run | FileError]:
 
 
 def read_run(results: Path, path: Path) -> Run:
-    """The run of a `result.json`; raises a FileError where a file is damaged or the two disagree."""
+    """The run of a `result.json`; raises a FileError where it or its records are damaged, or they disagree.
+
+    Where the records of its probes are damaged or missing, it is a run without probes: its own numbers hold.
+    """
     result = read_result(path)
     folder = path.parent.relative_to(results)
     if not isinstance(result, DoneResult):
@@ -217,4 +220,7 @@ def read_run(results: Path, path: Path) -> Run:
     if not result.metrics.statuses:  # older versions stored fewer metrics
         metrics = measure(records, installed_metrics(result.metrics.values))
         result = result.model_copy(update={"metrics": metrics})
-    return Run(folder, result, records, read_probed(path.parent, result))
+    try:
+        return Run(folder, result, records, read_probed(path.parent, result))
+    except FileError:
+        return Run(folder, result.model_copy(update={"probes": None}), records)

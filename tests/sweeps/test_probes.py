@@ -16,6 +16,7 @@ from bench.results.files import read_probed, read_records, read_result
 from bench.results.probe_figures import by_change
 from bench.results.probes import Order
 from bench.results.result import DoneResult
+from bench.results.store import Run, read_runs
 from bench.results.strip import strip
 from bench.scoring.probing import ALIKE, CHOICES_ONLY, NO_TEXT, PROBES, REFER, WITHOUT_RIGHT
 from bench.scoring.record import Record
@@ -320,3 +321,18 @@ def test_a_probe_that_was_stopped_and_not_asked_for_again_is_not_shown(tiny: Cel
     assert shown.order is None
     assert not list(check(results))
     assert probes_of(run(tiny, results, Terms(probes=("order",)))).order
+
+
+def test_damaged_records_of_probes_cost_the_probes_alone(tiny: Cell, project: Path) -> None:
+    results = project / "results"
+    before = run(tiny, results)
+    path = results / tiny.folder / "probes.jsonl"
+    path.unlink()
+    assert "probes.jsonl" in " ".join(str(file) for file, _ in check(results))
+    [found] = read_runs(results)
+    assert isinstance(found, Run)
+    assert found.result == before.model_copy(update={"probes": None})
+    again = run(tiny, results)
+    assert again.provenance == before.provenance  # not scored again
+    assert probes_of(again).order
+    assert not list(check(results))
