@@ -77,7 +77,7 @@ def finding(test: ContaminationTest, corrected: float) -> str:
     if test.p > ALPHA:
         return f"{p}: {NO_SIGN}"
     if corrected > ALPHA:
-        return f"{p}: no evidence beside the other tests, of which one in 20 gives such a p by chance"
+        return f"{p}: not evidence, since of 20 such tests one gives such a p by chance"
     return f"{p}: {LIKELIER}{SORTED if (test.group_p or 1) <= ALPHA else ''}"
 
 

@@ -68,8 +68,9 @@ probes = click.option(
     callback=_probe_names,
     metavar="NAMES",
     help="Also ask changed questions, which show what the accuracy means. order: all rotations of the "
-    "options. question: the options without the question. nota: the right option replaced. Separate several "
-    "with commas. Default: the task's.",
+    "options. question: the options without the question. nota: the right option replaced. All three take "
+    "about as long as one to two more runs, and change no id and no score. Separate several with commas. "
+    "Default: the task's.",
 )
 data_dir = click.option(
     "--data-dir",

@@ -101,9 +101,9 @@ def contamination(
 ) -> None:
     """Test whether a model finds a task's published order likelier than shuffled ones.
 
-    A model that was trained on the file of a data set may know the order of its questions, which says nothing
-    to any other. p is the probability of what is seen, or more, for a model that never saw the order. It is
-    evidence, and changes no score. The test is kept in the results folder, in contamination/.
+    A model that was trained on the file of a data set may know the order of its questions; to other models
+    that order means nothing. p is the probability of what is seen, or more, for a model that never saw the
+    order. It is evidence, and changes no score. The test is kept in the results folder, in contamination/.
     """
     from bench.board.contamination import details, sentence
     from bench.results.contamination import file_of

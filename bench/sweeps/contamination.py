@@ -1,5 +1,6 @@
 """The test of the published order on a model: each order of each shard is scored, in a process of its own."""
 
+import math
 import time
 import traceback
 from collections.abc import Generator, Iterator, Sequence
@@ -249,4 +250,7 @@ def _scores(engine: Engine, items: Sequence[Item], run: Run, asked: Asked) -> It
         if not replies:
             raise BenchError("the server takes no text of this length; give a smaller --shard-tokens")
         [[logprob]], [[tokens]] = replies[0].logprobs, replies[0].tokens
+        if not math.isfinite(logprob):
+            where = f"the questions from number {run.first + 1} on"
+            raise BenchError(f"{where} have a log-probability of {logprob}; try another --dtype")
         yield logprob, tokens
