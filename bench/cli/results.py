@@ -95,12 +95,15 @@ def show(*, run: str, results: Path, as_json: bool) -> None:
 
 
 def _show_when_right(results: Path, folder: Path) -> None:
-    from bench.board.when_right import when_right
+    from bench.board.when_right import not_given, when_right
     from bench.results.answers import Answered, read_files
 
     [run] = read_files(results, [results / folder / "result.json"])
-    known = when_right(run) if isinstance(run, Answered) else None
-    if known:
+    if not isinstance(run, Answered):
+        return
+    if reason := not_given(run):
+        click.echo(reason)
+    elif known := when_right(run):
         click.echo("when it is right")
         for sentence in known.sentences:
             click.echo(f"  {sentence}")
