@@ -12,7 +12,7 @@ from bench.board.row_chart import Numbers, Tick
 from bench.wording import percent
 
 WIDTH, HEIGHT = 360, 282
-LEFT, RIGHT, TOP, BOTTOM = 44, 342, 22, 202
+LEFT, RIGHT, TOP, BOTTOM = 44, 342, 26, 202
 """The ends of the square with the curves."""
 STRIP = 34
 """The height below it of the bars that count answers."""

@@ -31,6 +31,9 @@ from bench.wording import counted, percent
 
 POINTS = 100
 """Points of a drawn curve at most."""
+OUTERMOST = 0.01
+"""The share of the answers at either end of the confidences that a line leaves out: there, a few answers
+would take it to 0 or to 100 %."""
 
 
 def confidence_charts(run: Answered) -> tuple[CurveChart, ...]:
@@ -78,7 +81,7 @@ def groups_of(confidence: Floats, numbers: Confidence, axis: Axis) -> list[Group
 def reliability(numbers: Confidence, of: str, name: str) -> CurveChart:
     """How sure the model is, as it is and rescaled, and how often it is right."""
     own, fitted = _calibrated(numbers.confidence, numbers), _calibrated(numbers.fitted, numbers)
-    across = axis_of([x for x, _ in (*own, *fitted)], 0.01)
+    across = axis_of([*numbers.confidence.tolist(), *numbers.fitted.tolist()], 0.01)
     groups = groups_of(numbers.confidence, numbers, across)
     ends = [_ends(group) for group in groups] if numbers.clusters is None else []
     shares = [y for _, y in (*own, *fitted)] + [value for pair in ends for value in pair]
@@ -113,6 +116,8 @@ def _calibrated(confidence: Floats, numbers: Confidence) -> list[tuple[float, fl
     """Confidences with how often answers of such a confidence are right."""
     order = np.argsort(confidence, kind="stable")
     across, up = confidence[order], calibrated_confidence(confidence, numbers.right)[order]
+    kept = slice(int(OUTERMOST * len(order)), len(order) - int(OUTERMOST * len(order)))
+    across, up = across[kept], up[kept]
     is_step = up[1:] != up[:-1]
     corners = np.flatnonzero(np.append(True, is_step) | np.append(is_step, True))
     return _thinned([(float(across[at]), float(up[at])) for at in corners])
@@ -134,8 +139,9 @@ def _bar(group: Group, most: int, x: Callable[[float], float]) -> Bar:
 def _reliability_caption(most: int, *, has_intervals: bool) -> str:
     uprights = " Upright lines: 95\u202f% intervals of ranges of confidence." if has_intervals else ""
     return (
-        "Solid: its confidence as it is. Dash-dotted between circles: after rescaling. Dotted: as sure as it "
-        f"is right.{uprights} Bars: how many answers have that confidence, at most {most:,}."
+        "Solid: its confidence as it is. Dash-dotted between circles: after rescaling. Both leave out "
+        "1\u202f% of the answers at either end. Dotted: where it would be as sure as it is right."
+        f"{uprights} Bars: how many answers have that confidence as it is, at most {most:,}."
     )
 
 

@@ -75,7 +75,7 @@ VALIDITY = (
     ),
     Term(
         "letter_preference_p",
-        "Letter preference",
+        "Letter preference (prior)",
         "A model prefers a letter if it chooses it more often than the others whatever stands there. The "
         "prior is the share that each letter has without regard to what stands there.",
         "Over all rotations each letter is right equally often, so an even choice would name each equally "
