@@ -68,7 +68,7 @@ def _obstacle(run: Answered) -> str:
 
 
 def _has_scores(run: Answered) -> NDArray[np.bool_]:
-    return ~np.isnan(run.answers.scores).all(axis=1)
+    return np.asarray(~np.isnan(run.answers.scores).all(axis=1), dtype=np.bool_)
 
 
 def answerable_sentence(one: Answerable) -> str:
