@@ -107,8 +107,9 @@ def _show_when_right(results: Path, folder: Path) -> None:
         click.echo("when it is right")
         for sentence in known.sentences:
             click.echo(f"  {sentence}")
+        width = max(len(name) for name, _ in known.facts)
         for name, value in known.facts:
-            click.echo(f"  {name:<37} {value}")
+            click.echo(f"  {name:<{width}} {value}")
 
 
 def _show_probes(result: "DoneResult") -> None:
