@@ -16,7 +16,7 @@ from leaderboard.site import Content
 from leaderboard.standalone import StyleSheet, read_styles, standalone
 
 WITHOUT = ("list", "question", "run")
-"""Kinds of pages that have no figures; there are many of them."""
+"""Kinds of pages without figures of their own: those of a run are on its model's page. There are many."""
 _FIGURE = re.compile(r"<figure\b([^>]*\bdata-name=[^>]*)>(.*?)</figure>", re.DOTALL)
 _DRAWING = re.compile(r"<svg\b.*?</svg>", re.DOTALL)
 _NUMBER = re.compile(r"[+-]?[\d.]+")

@@ -41,6 +41,14 @@ class ModelOnTask:
         ]
 
     @property
+    def probed(self) -> tuple[str, Row] | None:
+        """The first of its rows that changed questions were asked of, with how it was run."""
+        for name, row in zip(self.names, self.rows, strict=True):
+            if row.result.probes and not row.result.probes.inapplicable:
+                return name, row
+        return None
+
+    @property
     def letters_chart(self) -> RowChart:
         return letters_chart(self.lead)
 

@@ -9,9 +9,6 @@ from pathlib import PurePosixPath
 
 from bench.board.board import Row, TaskBoard
 from bench.board.exporting import as_csv, as_json, as_latex, as_markdown, row_values
-from bench.board.probe_charts import recall_chart, rotations_chart
-from bench.board.row_chart import RowChart
-from bench.board.when_right import when_right
 from bench.errors import BenchError
 from bench.plugins import Registry
 from bench.results.answers import Answered
@@ -185,19 +182,7 @@ def _run(content: Content, path: str) -> str:
     task = cell.task.name
     others = 0 if row.apart else len(content.tables[task].rows) - 1
     values = {"row": row, "result": row.result, "cell": cell, "letters": _letters(row)}
-    charts = _probe_charts(run)
-    return content.render(
-        "run.html", path, others=others, confidence=when_right(run), probe_charts=charts, **values
-    )
-
-
-def _probe_charts(run: Answered) -> tuple[RowChart, ...]:
-    """The drawings of what the order of the options changed; none where it was not probed."""
-    cell, probes = run.result.cell, run.result.probes
-    if probes is None or probes.order is None:
-        return ()
-    names = f"{cell.model.title} on {cell.task.title}", f"{cell.model.name}-{cell.task.name}"
-    return recall_chart(probes.order, *names), rotations_chart(probes.order, *names)
+    return content.render("run.html", path, others=others, table=content.tables[task], **values)
 
 
 def _letters(row: Row) -> list[tuple[str, int, int, int]]:

@@ -16,16 +16,18 @@ from bench.board.citing import citation, short_citation
 from bench.board.clustered import clusters_across, clusters_on, clusters_sentence, in_clusters
 from bench.board.columns import columns_of, filter_words, has_values, known
 from bench.board.contamination import Tested, notes
+from bench.board.curves import confidence_charts
 from bench.board.frontier import frontiers
 from bench.board.leading import leading
 from bench.board.pairs import row_names
 from bench.board.plain import variant_name
-from bench.board.probe_words import probe_facts, probe_sections, probe_tags
+from bench.board.probe_charts import probe_parts
+from bench.board.probe_words import probe_facts, probe_tags
 from bench.board.sensitivity import format_name
 from bench.board.subjects import subjects
 from bench.board.terms import TERMS
 from bench.board.variants import rows_apart, rows_by_model
-from bench.board.when_right import when_right
+from bench.board.when_right import not_given, when_right
 from bench.results.answers import AnyRun
 from bench.stats.metrics import metric_title
 from bench.types import PublishedTexts
@@ -170,7 +172,7 @@ def _environment(site: Site, *, has_clusters: bool) -> Environment:
         facts.estimate, metric_title, view_title, facts.status_name, facts.unanswered,
         facts.different_answers, facts.costs, facts.circumstances, facts.failure_reason,
         describe_change, filter_words, has_values, known, row_names, page_of, page_of_model, page_of_task,
-        when_right, probe_facts, probe_sections, probe_tags, format_name,
+        when_right, not_given, confidence_charts, probe_facts, probe_parts, probe_tags, format_name,
         notes, frontiers, leading, rows_apart, rows_by_model, subjects, variant_name,
         clusters_across, clusters_sentence, in_clusters,
     )  # fmt: skip

@@ -1,26 +1,86 @@
-"""The drawings of a run's probes: recall by letter, and accuracy by order of the options. Pure."""
+"""What the probes of a run showed, as sections of a page, each with its words, drawings and term. Pure."""
 
+from dataclasses import dataclass
+
+from bench.board.plain import variant_name
+from bench.board.probe_words import probe_sections
 from bench.board.profile_charts import axis_ticks
-from bench.board.row_chart import ChartRow, Mark, RowChart, places, shares_axis
-from bench.results.probes import Order
-from bench.scoring.metrics import Rate
+from bench.board.row_chart import ChartRow, Mark, Numbers, RowChart, places, shares_axis
+from bench.results.answers import Answered
+from bench.results.probes import Measured, Order
+from bench.types import ProbeName
 from bench.wording import percent
 
+_TERMS: dict[ProbeName, str] = {"order": "order_changed", "question": "options_alone", "nota": "nota"}
+"""The term of each probe on the page "How it is measured"."""
+_COUNTS = "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"
 
-def recall_chart(order: Order, title: str, name: str) -> RowChart:
+
+@dataclass(frozen=True, slots=True)
+class ProbeChart:
+    """A drawing with what is written below it."""
+
+    chart: RowChart
+    caption: str
+    numbers: Numbers
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeSection:
+    """`term` is a name in `bench.board.terms`, "" where nothing was asked."""
+
+    title: str
+    sentences: tuple[str, ...]
+    term: str = ""
+    charts: tuple[ProbeChart, ...] = ()
+
+
+def probe_parts(run: Answered) -> tuple[ProbeSection, ...]:
+    """A section for each probe that was asked, or one that says why none was; none without probes."""
+    probes = run.result.probes
+    if probes is None:
+        return ()
+    sections = probe_sections(probes)
+    if probes.inapplicable:
+        return tuple(ProbeSection(title, sentences) for title, sentences in sections)
+    charts = _charts(run, probes.order) if probes.order else ()
+    return tuple(
+        ProbeSection(title, sentences, _TERMS[name], charts if name == "order" else ())
+        for name, (title, sentences) in zip(probes.asked, sections, strict=True)
+    )
+
+
+def _charts(run: Answered, order: Order) -> tuple[ProbeChart, ProbeChart]:
+    cell = run.result.cell
+    of = f"{cell.model.title} on {cell.task.title}, {variant_name(cell.variant)}"
+    name = f"{cell.model.name}-{cell.task.name}-{cell.variant.slug}"
+    return recall_chart(order, of, name), rotations_chart(order, of, name)
+
+
+def recall_chart(order: Order, of: str, name: str) -> ProbeChart:
     """How often the right option was chosen where it stood at a letter, over all orders."""
     rates = {f"right option at {letter}": rate for letter, rate in order.recall.items()}
-    return _chart(f"recall-{name}", f"Recall by letter of {title}", rates, order.mean.value)
+    title = "Right answers, by the letter of the right option"
+    return _chart((f"recall-{name}", title, of), "Where the right option stood", rates, order.mean.value)
 
 
-def rotations_chart(order: Order, title: str, name: str) -> RowChart:
+def rotations_chart(order: Order, of: str, name: str) -> ProbeChart:
     """Its accuracy in each order of the options."""
-    names = ["published order", *(f"moved up by {by}" for by in range(1, len(order.rotations)))]
+    names = ["published order", *(_moved(by) for by in range(1, len(order.rotations)))]
     rates = dict(zip(names, order.rotations, strict=True))
-    return _chart(f"orders-{name}", f"Accuracy by order of the options of {title}", rates, order.mean.value)
+    title = "Accuracy, by the order of the options"
+    return _chart((f"orders-{name}", title, of), "Order of the options", rates, order.mean.value)
 
 
-def _chart(name: str, title: str, rates: dict[str, Rate], mean: float) -> RowChart:
+def _moved(by: int) -> str:
+    """ "options moved up by two places"."""
+    count = _COUNTS[by - 1] if by <= len(_COUNTS) else str(by)
+    return f"options moved up by {count} place{'' if by == 1 else 's'}"
+
+
+def _chart(names: tuple[str, str, str], head: str, rates: dict[str, Measured], mean: float) -> ProbeChart:
+    """`names` are that of the files, the title, and of which run it is; `head` is that of its table."""
+    name, title, of = names
     low, high = shares_axis([rate.high for rate in rates.values()])
     place = places(low, high)
     rows = tuple(
@@ -35,4 +95,14 @@ def _chart(name: str, title: str, rates: dict[str, Rate], mean: float) -> RowCha
         )
         for label, rate in rates.items()
     )
-    return RowChart(name, title, "share that is right", rows, axis_ticks(low, high))
+    ends = {label: f"{percent(rate.low)} to {percent(rate.high)}" for label, rate in rates.items()}
+    each = "; ".join(f"{label}: {percent(rate.value)} ({ends[label]})" for label, rate in rates.items())
+    over_all = f"mean over all orders: {percent(mean)}"
+    numbers = Numbers(
+        f"{each[:1].upper()}{each[1:]}; {over_all}.",
+        (head, "Right", "95\u202f% interval"),
+        tuple((label, percent(rate.value), ends[label]) for label, rate in rates.items()),
+    )
+    caption = f"{title}, with 95\u202f% intervals. Dashed tick: the {over_all}."
+    chart = RowChart(name, f"{title} – {of}", "share that is right", rows, axis_ticks(low, high))
+    return ProbeChart(chart, caption, numbers)

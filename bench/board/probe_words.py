@@ -161,7 +161,7 @@ def _facts(result: DoneResult, probes: Probes) -> Iterator[tuple[str, str]]:
             yield rotation_name(by), _value(each)
         yield "Right in every order", _value(order.consistent)
         yield "Answers that change", _value(order.changed)
-        yield "Answers with equal scores, shared by their letters", f"{order.ties:,}"
+        yield "Answers with equal scores", f"{order.ties:,}"
         yield "Without letter preference", _value(order.without_prior)
         for letter, each in order.recall.items():
             yield f"Recall where the right option is {letter}", _value(each)

@@ -89,6 +89,15 @@ class RowChart:
         return ROW * len(self.rows) + FOOT
 
 
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """What a drawing shows, for readers who do not see it: in one sentence, and as a table."""
+
+    words: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
 def places(low: float, high: float) -> Callable[[float], float]:
     """From a value to its place across, where the axis shows `low` to `high`, which differ."""
 

@@ -1,17 +1,7 @@
 """What the board's words mean: the source of the page "How it is measured", which heads link to."""
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True, slots=True)
-class Term:
-    """`name` is a column's name or a word of its own; `plain` is for everybody, `exact` for a reviewer."""
-
-    name: str
-    title: str
-    plain: str
-    exact: str = ""
-
+from bench.board.evidence_terms import CONFIDENCE, VALIDITY
+from bench.board.term import Term
 
 ACCURACY = (
     Term(
@@ -66,90 +56,6 @@ ACCURACY = (
         "it writes.",
         "Each task names the view that ranks. One pass over a question gives the log-probabilities for all "
         "views; no view is used in place of another.",
-    ),
-)
-
-CONFIDENCE = (
-    Term(
-        "answerable",
-        "Answerable at 80 %",
-        "The most questions that the model can answer so that at least 80 % of these answers are right. It "
-        "leaves out those of which it is less sure.",
-        "Confidence thresholds are tested from the strictest on, each by an exact binomial test at 5 %, "
-        "one-sided, up to the first that is not rejected (fixed-sequence testing), so the statement holds in "
-        "95 of 100 samples although the threshold is chosen from them.",
-    ),
-    Term(
-        "calibration",
-        "Calibration error",
-        "How far the model's probabilities are from how often it is right. Of answers of which it is 70 % "
-        "sure, 70 % should be right.",
-        "Smooth calibration error (smECE), of a softmax of the options' scores, before and after dividing "
-        "them by a temperature that is fitted on other questions (five folds). The floor is the error that "
-        "perfectly calibrated probabilities show on so many questions.",
-    ),
-    Term(
-        "brier",
-        "Brier score",
-        "How far the probabilities of all options are from what is right: 0 for a model that is sure and "
-        "right.",
-        "The mean squared difference, summed over the options. That of the answer's confidence is split into "
-        "miscalibration, discrimination and uncertainty by isotonic regression (CORP).",
-    ),
-    Term(
-        "risk_coverage",
-        "Risk and coverage",
-        "How accurate the model is on the part of the questions of which it is surest.",
-        "The area under risk and coverage (AURC) is the mean share of wrong answers over all coverages.",
-    ),
-)
-
-VALIDITY = (
-    Term(
-        "order_changed",
-        "Changes with order",
-        "How many answers change when nothing but the order of the options does. An answer that depends on "
-        "the order was not read from the question.",
-        "Every question is asked in all rotations of its options (bench run --probe order). Questions whose "
-        "options speak of one another are left out.",
-    ),
-    Term(
-        "rank_without_preference",
-        "Rank without letter preference",
-        "The places that a model may have if no model preferred a letter.",
-        "Each letter's prior is estimated from the rotations of a small share of the questions and divided "
-        "out (PriDe, Zheng et al. 2024). That a letter is preferred is tested by randomisation.",
-    ),
-    Term(
-        "options_alone",
-        "Options alone",
-        "The accuracy without the question: only its options are shown. What is right then needs no "
-        "question.",
-        "The same prompt with an empty question (bench run --probe question), compared with the full "
-        "prompt and with the most frequent letter by McNemar's exact test.",
-    ),
-    Term(
-        "nota",
-        "Right option replaced",
-        "The accuracy where the right option's text is replaced by “None of the other answers”. A model "
-        "that recognises options rather than knows the answer loses most.",
-        "An automatic change (bench run --probe nota) that no clinician checked; a paired difference.",
-    ),
-    Term(
-        "format_median",
-        "Over formats",
-        "The lowest, median and highest accuracy over several wordings of the prompt that ask the same.",
-        "The formats that the task names (bench run --formats all). Whether the ranking depends on them: the "
-        "mean of Kendall's τ-b over pairs of formats; its interval has every τ that the significant "
-        "differences allow.",
-    ),
-    Term(
-        "published_order",
-        "Published order",
-        "Whether the model gives the right option more in the published order of the options than in others, "
-        "as one does that has seen the questions. It is evidence and no proof.",
-        "The log-probability of the right option, less what its place adds: the published rotation against "
-        "all rotations; a one-sided randomisation test.",
     ),
 )
 

@@ -11,6 +11,8 @@ from bench.errors import FileError, Mistake, UsageError
 from bench.wording import percent
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bench.results.check import Entry
     from bench.results.prune import Kind
     from bench.results.result import DoneResult
@@ -95,17 +97,19 @@ def show(*, run: str, results: Path, as_json: bool) -> None:
 
 
 def _show_when_right(results: Path, folder: Path) -> None:
-    from bench.board.when_right import when_right
+    from bench.board.when_right import not_given, when_right
     from bench.results.answers import Answered, read_files
 
     [run] = read_files(results, [results / folder / "result.json"])
-    known = when_right(run) if isinstance(run, Answered) else None
-    if known:
+    if not isinstance(run, Answered):
+        return
+    if reason := not_given(run):
+        click.echo(reason)
+    elif known := when_right(run):
         click.echo("when it is right")
         for sentence in known.sentences:
             click.echo(f"  {sentence}")
-        for name, value in known.facts:
-            click.echo(f"  {name:<37} {value}")
+        _show_facts(known.facts)
 
 
 def _show_probes(result: "DoneResult") -> None:
@@ -117,8 +121,14 @@ def _show_probes(result: "DoneResult") -> None:
         click.echo(title.lower())
         for sentence in sentences:
             click.echo(f"  {sentence}")
-    for name, value in probe_facts(result):
-        click.echo(f"  {name:<37} {value}")
+    _show_facts(probe_facts(result))
+
+
+def _show_facts(facts: "Sequence[tuple[str, str]]") -> None:
+    """Pairs of name and value, in two columns."""
+    width = max((len(name) for name, _ in facts), default=0)
+    for name, value in facts:
+        click.echo(f"  {name:<{width}} {value}")
 
 
 def _show_done(result: "DoneResult") -> None:

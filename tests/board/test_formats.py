@@ -130,7 +130,10 @@ def test_every_format_is_a_variant_that_is_not_ranked(project: Path, bench: Call
     assert (
         "How much the format of the prompt matters" in (project / "site" / "tasks" / "exam.html").read_text()
     )
-    assert "Other wordings" in next((project / "site" / "runs" / "exam" / "none").glob("*.html")).read_text()
+    assert (
+        "Other formats of the prompt"
+        in next((project / "site" / "runs" / "exam" / "none").glob("*.html")).read_text()
+    )
 
 
 def test_a_ranking_that_the_wording_turns_is_found_and_another_is_not(

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import sys
 import zlib
 from collections.abc import Callable
@@ -69,6 +70,24 @@ def test_the_csv_of_a_figure_equals_the_table_of_its_numbers(figures: Path) -> N
             assert row["Result"] == each.verdict
             assert each.pair is not None
             assert row["Only this one right"] == str(each.pair.only_second)
+
+
+def test_drawings_of_confidence_and_of_probes_are_among_them_with_their_numbers(figures: Path) -> None:
+    """Of each model's first variant, and of the first that was asked changed questions."""
+    for kind, head in (
+        ("reliability", ["Confidence", "From", "To", "Answers", "Right", "95 % interval"]),
+        ("coverage", ["Answered", "Accuracy", "Risk"]),
+        ("recall", ["Where the right option stood", "Right", "95 % interval"]),
+        ("orders", ["Order of the options", "Right", "95 % interval"]),
+    ):
+        drawn = sorted(figures.glob(f"{kind}-smollm2-135m-instruct-q4_1-medqa-*.svg"))
+        assert len(drawn) == 1, kind
+        title = ET.parse(drawn[0]).getroot().findtext(f"{SVG}title") or ""
+        rows = list(csv.reader(io.StringIO(drawn[0].with_suffix(".csv").read_text(encoding="utf-8"))))
+        assert rows[0] == head
+        assert len(rows) > 4
+        assert "SmolLM2 135M Instruct (from Q4_1) on MedQA" in title
+        assert re.search(r"\d\u202f%", title), "it says its values"
 
 
 def test_tables_and_the_line_to_cite_are_there_for_each_task(figures: Path) -> None:
