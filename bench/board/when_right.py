@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.results.answers import Answered
+from bench.stats.clusters import Clusters
 from bench.stats.confidence import Answerable, Confidence, confidence_of
 from bench.types import LETTERS
 from bench.wording import MINUS, counted, percent, plain_points
@@ -45,7 +46,8 @@ def when_right(run: Answered) -> WhenRight | None:
     answers, has_scores = run.answers, _has_scores(run)
     scores = answers.scores.astype(np.float64)
     truth = np.array([LETTERS.index(letter) for letter in answers.truth], dtype=np.int64)
-    clusters = answers.clusters.number if answers.clusters else None
+    own = answers.clusters
+    clusters = Clusters(own.codes[has_scores], own.number) if own else None
     return WhenRight(confidence_of(scores[has_scores], truth[has_scores], len(answers), clusters=clusters))
 
 

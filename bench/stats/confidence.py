@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.stats.clusters import Clusters
 from bench.stats.separation import Separation, separation
 
 Floats = NDArray[np.float64]
@@ -49,15 +50,18 @@ def temperature(scores: Floats, truth: NDArray[np.int64]) -> float:
     return float(np.exp(minimize(loss, bounds=bounds, method="bounded").x))
 
 
-def cross_fitted(scores: Floats, truth: NDArray[np.int64], folds: int = FOLDS) -> Floats:
-    """Probabilities at temperatures that no question's own answer has influenced.
+def cross_fitted(
+    scores: Floats, truth: NDArray[np.int64], folds: int = FOLDS, *, clusters: Clusters | None = None
+) -> Floats:
+    """Probabilities at temperatures that neither a question's own answer nor its cluster's has influenced.
 
-    Question i is in fold i modulo `folds`; the temperature of a fold is fitted on the others. With fewer
-    than two questions for each fold they are those at temperature 1.
+    Question or cluster i is in fold i modulo `folds`; the temperature of a fold is fitted on the others. With
+    fewer than two for each fold they are those at temperature 1.
     """
-    if len(truth) < 2 * folds:
+    units = clusters.codes if clusters else np.arange(len(truth))
+    if len(np.unique(units)) < 2 * folds:
         return probabilities(scores)
-    fold = np.arange(len(truth)) % folds
+    fold = units % folds
     result = np.empty_like(scores)
     for number in range(folds):
         others, own = fold != number, fold == number
@@ -255,18 +259,17 @@ def confidence_of(
     total: int,
     targets: Sequence[float] = TARGETS,
     *,
-    clusters: int | None,
+    clusters: Clusters | None,
 ) -> Confidence:
     """The confidence of a run with these scores of answered questions, of `total` questions that were asked.
 
-    Questions without an answer are never answered, so they lower every coverage. `clusters` is in how many
-    clusters the questions come, None where each is alone. Raises a ValueError where no
-    question has scores.
+    Questions without an answer are never answered, so they lower every coverage. `clusters` are those of the
+    questions with scores, None where each is alone. Raises a ValueError where no question has scores.
     """
     if not len(truth):
         raise ValueError("no question has scores")
     right = np.nanargmax(scores, axis=1) == truth
-    raw, fitted = probabilities(scores), cross_fitted(scores, truth)
+    raw, fitted = probabilities(scores), cross_fitted(scores, truth, clusters=clusters)
     before, after = raw.max(axis=1), fitted.max(axis=1)
     share = len(truth) / total
     kept = (answerable(before, right, target) for target in (targets if clusters is None else ()))
@@ -284,5 +287,5 @@ def confidence_of(
         separation=apart if clusters is None else Separation(apart.auroc, None),
         area=area_under_risks(before, right),
         answerable=tuple(Answerable(one.target, one.coverage * share, one.threshold) for one in kept),
-        clusters=clusters,
+        clusters=clusters and clusters.number,
     )

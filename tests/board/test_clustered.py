@@ -15,6 +15,7 @@ from bench.board.clustered import in_clusters
 from bench.board.when_right import WhenRight
 from bench.results.answers import Answered, read_answered
 from bench.results.answers_cache import read_cached
+from bench.stats.clusters import Clusters
 from bench.stats.confidence import confidence_of
 from conftest import TASK, TRAIN, write_lines
 from played import add_fake
@@ -185,11 +186,11 @@ def test_of_one_cluster_no_interval_is_claimed(task: Path, bench: Bench) -> None
 
 
 def test_an_exact_guarantee_is_not_stated_for_questions_in_clusters(task: Path, bench: Bench) -> None:
-
     draw = np.random.default_rng(0)
     scores, truth = draw.normal(size=(400, 4)), draw.integers(0, 4, 400)
     scores[np.arange(400), truth] += 3
-    alone, clustered = (WhenRight(confidence_of(scores, truth, 400, clusters=own)) for own in (None, 80))
+    cases = Clusters(np.arange(400) // 5, 80)
+    alone, clustered = (WhenRight(confidence_of(scores, truth, 400, clusters=own)) for own in (None, cases))
     assert "accuracy or better" in alone.sentences[0]
     assert clustered.sentences[0].endswith("independent questions, and these come in 80 clusters.")
     assert clustered.numbers.answerable == ()

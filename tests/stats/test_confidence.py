@@ -8,6 +8,7 @@ from scipy.stats import binom
 from sklearn.isotonic import IsotonicRegression
 from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
 
+from bench.stats.clusters import Clusters
 from bench.stats.confidence import (
     Floats,
     answerable,
@@ -67,6 +68,17 @@ def test_no_answer_influences_its_own_temperature() -> None:
     after = cross_fitted(scores, changed)
     assert (after[::5] == before[::5]).all()
     assert (after[1::5] != before[1::5]).any()
+
+
+def test_no_answer_of_a_cluster_influences_the_temperature_of_its_questions() -> None:
+    scores, truth = played(200, 4.0)
+    clusters = Clusters(np.arange(200) // 2, 100)
+    before = cross_fitted(scores, truth, clusters=clusters)
+    changed = truth.copy()
+    changed[1] = (changed[1] + 1) % 4
+    after = cross_fitted(scores, changed, clusters=clusters)
+    assert (after[:2] == before[:2]).all()
+    assert (after[2:4] != before[2:4]).any()
 
 
 def test_few_questions_are_not_fitted() -> None:
