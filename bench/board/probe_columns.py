@@ -37,40 +37,27 @@ def _share(value: Value) -> str:
     return percent(value) if isinstance(value, (int, float)) else "—"
 
 
-_CHANGED = _order(lambda order: order.changed.value)
-_ALONE = _question(lambda use: use.options_alone.value)
+def _shown(name: str, title: str, short_title: str, value: Of) -> Column:
+    """A share that tables show too: the page where the reader chooses it."""
+    return Column(
+        name,
+        title,
+        value,
+        lambda row: _share(value(row)),
+        number=True,
+        short_title=short_title,
+        optional=True,
+        extra=True,
+    )
 
-CHANGED = Column(
-    "order_changed",
-    "Changes with order",
-    _CHANGED,
-    lambda row: _share(_CHANGED(row)),
-    number=True,
-    short_title="order changes",
-    optional=True,
-    extra=True,
+
+CHANGED = _shown(
+    "order_changed", "Changes with order", "order changes", _order(lambda order: order.changed.value)
 )
-OPTIONS_ALONE = Column(
-    "options_alone",
-    "Options alone",
-    _ALONE,
-    lambda row: _share(_ALONE(row)),
-    number=True,
-    short_title="options alone",
-    optional=True,
-    extra=True,
+OPTIONS_ALONE = _shown(
+    "options_alone", "Options alone", "options alone", _question(lambda use: use.options_alone.value)
 )
-_NOTA = _nota(lambda nota: nota.replaced.value)
-REPLACED = Column(
-    "nota",
-    "Right option replaced",
-    _NOTA,
-    lambda row: _share(_NOTA(row)),
-    number=True,
-    short_title="right replaced",
-    optional=True,
-    extra=True,
-)
+REPLACED = _shown("nota", "Right option replaced", "right replaced", _nota(lambda nota: nota.replaced.value))
 RANK_WITHOUT = Column(
     "rank_without_preference",
     "Rank without letter preference",
