@@ -20,10 +20,13 @@ ALL = Terms(probes=PROBES)
 MANY = 500
 
 
-def exam(project: Path, count: int = MANY) -> Path:
-    """A task of four options, each with its published place in its text; the right ones say so."""
+def exam(project: Path, count: int = MANY, first: int = 0) -> Path:
+    """A task of four options, each with its published place in its text; the right ones say so.
+
+    Questions are numbered from `first` on; other numbers are other questions.
+    """
     rows: list[dict[str, object]] = []
-    for n in range(count):
+    for n in range(first, first + count):
         answer = n * 7 % 4
         options = [f"{'right' if at == answer else 'wrong'} {n} {at} ({at})" for at in range(4)]
         rows.append({"id": f"q{n}", "question": f"Case {n}?", "options": options, "answer": answer})

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
-from planted import ALL, MANY, exam, planted, probes_of, run
+from planted import ALL, exam, planted, probes_of, run
 
 from bench.cells.cell import Cell
 from bench.inputs.task import NOTA
@@ -14,7 +14,6 @@ from bench.results import journal
 from bench.results.check import check
 from bench.results.files import read_probed, read_records, read_result
 from bench.results.probe_figures import by_change
-from bench.results.probes import Order
 from bench.results.result import DoneResult
 from bench.results.store import Run, read_runs
 from bench.results.strip import strip
@@ -35,91 +34,6 @@ def tiny(quiz: Path, project: Path) -> Cell:
 
 def tiny_cell(task: Path, weights: Path, **facts: object) -> Cell:
     return cell_of(task, tiny_card(weights, **facts))
-
-
-def published_p(order: Order) -> float:
-    assert order.published_p is not None
-    return order.published_p
-
-
-def test_an_unbiased_model_shows_nothing(project: Path) -> None:
-    shown = probes_of(run(planted(exam(project), "none"), project / "results"))
-    order, question, nota = shown.order, shown.question, shown.nota
-    assert order
-    assert question
-    assert nota
-    assert order.preference_p > 0.05
-    assert published_p(order) > 0.05
-    assert order.changed.correct == 0
-    assert order.consistent == order.accuracy
-    assert [each.value for each in order.rotations] == [order.accuracy.value] * 4
-    assert order.gain.low <= 0 <= order.gain.high
-    assert all(0.2 < share < 0.3 for share in order.prior[4].values())
-    assert question.options_over_letter.p > 0.05
-    assert question.over_options.p < 0.001  # it uses the question
-
-
-def test_a_preferred_letter_is_seen_and_taken_out(project: Path) -> None:
-    results = project / "results"
-    task = exam(project)
-    unbiased = probes_of(run(planted(task, "none"), project / "other")).order
-    order = probes_of(run(planted(task, "letter"), results)).order
-    assert order
-    assert unbiased
-    assert order.preference_p < 0.001
-    assert order.preferred == "D"
-    assert order.preferred_share > 0.4
-    assert order.spread.low > 0.2
-    assert order.changed.value > 0.3
-    assert order.consistent.value < order.accuracy.value
-    assert order.gain.low > 0
-    assert order.without_prior.value == pytest.approx(unbiased.accuracy.value, abs=0.03)
-    assert published_p(order) > 0.05  # a letter that is preferred is no memory of the order
-    agree = sum(a == b for a, b in zip(order.answers, unbiased.answers, strict=True))
-    assert agree > 0.9 * MANY
-
-
-def test_a_model_that_ignores_the_question_is_seen(project: Path) -> None:
-    question = probes_of(run(planted(exam(project), "options"), project / "results")).question
-    assert question
-    assert question.over_options.p == 1.0
-    assert question.options_alone == question.accuracy
-    assert question.both == question.accuracy.correct
-    assert question.options_over_letter.p < 0.001
-
-
-def test_a_model_that_memorised_the_order_is_seen(project: Path) -> None:
-    order = probes_of(run(planted(exam(project), "memory"), project / "results")).order
-    assert order
-    assert published_p(order) < 0.001
-    assert order.published > 0.2
-    assert order.preference_p > 0.05
-
-
-def test_a_model_that_cannot_say_none_loses_what_one_that_can_keeps(project: Path) -> None:
-    task = exam(project)
-    cannot = probes_of(run(planted(task, "none"), project / "a")).nota
-    can = probes_of(run(planted(task, "nota"), project / "b")).nota
-    assert cannot
-    assert can
-    assert cannot.drop.low > 0.3
-    assert can.drop.high < 0
-
-
-def test_one_that_knows_but_is_too_sure_is_seen_by_its_confidence_alone(project: Path) -> None:
-    from bench.board.when_right import when_right
-    from bench.results.answers import Answered, read_answered
-
-    results = project / "results"
-    shown = probes_of(run(planted(exam(project), "sure"), results)).order
-    [answered] = read_answered(results)
-    assert shown
-    assert isinstance(answered, Answered)
-    assert shown.preference_p > 0.05
-    known = when_right(answered)
-    assert known
-    assert known.numbers.error > 3 * known.numbers.floor
-    assert known.numbers.fitted_error < known.numbers.error / 3
 
 
 def test_probes_move_no_number_of_the_run(tiny: Cell, project: Path) -> None:
