@@ -31,7 +31,7 @@ ANSWERABLE = Column(
     _ANSWERABLE,
     lambda row: "—" if (share := _ANSWERABLE(row)) is None else percent(share, 0),
     number=True,
-    short_title="answers at 80 %",
+    short_title="at 80 %",
     optional=True,
     extra=True,
 )

@@ -14,7 +14,7 @@ from bench.results.result import CellFacts, DoneResult
 from bench.scoring.metrics import Rate
 from bench.stats.agreement import Agreement, agreement, certain_signs
 from bench.stats.clusters import shared_clusters
-from bench.wording import percent
+from bench.wording import MINUS, percent
 
 FEWEST = 3
 """Models of which a ranking can change enough to say so."""
@@ -72,7 +72,11 @@ class Wordings:
 
 
 def format_name(name: str) -> str:
-    return f"“{name.replace('_', ' ')}”" if name else "the task's own"
+    return f"“{name.replace('_', ' ')}”" if name else "the task's own prompt"
+
+
+def _signed(value: float) -> str:
+    return f"{value:.2f}".replace("-", MINUS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +111,10 @@ class Sensitivity:
                 f"Whether the ranking changes is not known: it takes at least {FEWEST} models or variants "
                 "that ran in the same formats."
             )
-        ends = f"95\u202f%: {self.agreement.interval.low:.2f} to {self.agreement.interval.high:.2f}"
+        low, high = (_signed(end) for end in (self.agreement.interval.low, self.agreement.interval.high))
+        ends = f"95\u202f%: {low} to {high}"
         rankings = f"the rankings by {len(self.formats)} formats"
-        tau = f"Kendall's τ between {rankings} is {self.agreement.tau:.2f} ({ends})"
+        tau = f"Kendall's τ between {rankings} is {_signed(self.agreement.tau)} ({ends})"
         without = f"; without {', '.join(self.without)}, in other formats" if self.without else ""
         note = f"{tau}, where 1 is the same ranking{without}."
         if not self.flips:
