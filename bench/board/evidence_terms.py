@@ -4,7 +4,7 @@ from bench.board.term import Term
 
 CONFIDENCE = (
     Term(
-        "answerable",
+        "answerable_80",
         "Answerable at 80 %",
         "The most questions that the model can answer so that at least 80 % of these answers are right. It "
         "leaves the others unanswered.",
