@@ -1,6 +1,7 @@
 """Formats of a prompt: what is asked, what stays the same, and what a board says of the wording."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -197,3 +198,12 @@ def test_the_interval_of_tau_holds_the_truth_also_of_close_models() -> None:
 
 def test_tied_models_have_no_order() -> None:
     assert tau_b(np.ones(3), np.arange(3.0)) == 0.0
+
+
+def test_a_model_page_names_the_variant_whose_formats_it_shows(site: Path) -> None:
+    """Of the committed runs, the best variant ran in one format only."""
+    page = (site / "models" / "smollm2-135m-instruct-q4_1.html").read_text("utf-8")
+    [(variant, share)] = re.findall(
+        r"Other formats of the prompt</strong>, of ([^:<]+): lowest ([\d.]+)\u202f%", page
+    )
+    assert (variant, share) == ("16-bit", "27.5")
