@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 
 from bench.board.standing import Standing
 from bench.results.result import DoneResult
-from bench.wording import or_dash
+from bench.wording import DASH, or_dash, percent
 
 Value = str | int | float | None
 TableKind = Literal["export", "terminal", "sweep", "paper", "page", "variants", "filters"]
@@ -76,6 +76,18 @@ class Column:
 
     def format_short(self, row: Measured) -> str:
         return self.short_text(row) if self.short_text else self.format(row)
+
+
+def share_column(
+    name: str, title: str, short_title: str, value: Callable[[Measured], Value], digits: int = 1
+) -> Column:
+    """A share that the page shows where the reader chooses it, and that is left out where no row has it."""
+
+    def text(row: Measured) -> str:
+        share = value(row)
+        return percent(share, digits) if isinstance(share, (int, float)) else DASH
+
+    return Column(name, title, value, text, number=True, short_title=short_title, optional=True, extra=True)
 
 
 @dataclass(frozen=True, slots=True)

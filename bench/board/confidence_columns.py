@@ -2,11 +2,10 @@
 
 from collections.abc import Callable
 
-from bench.board.column import Column, Measured
+from bench.board.column import Column, Measured, share_column
 from bench.board.when_right import when_right
 from bench.results.answers import Answered
 from bench.stats.confidence import Confidence
-from bench.wording import percent
 
 
 def _of(value: Callable[[Confidence], float | None]) -> Callable[[Measured], float | None]:
@@ -24,17 +23,7 @@ def _answerable(target: float) -> Callable[[Confidence], float | None]:
     return lambda numbers: next((one.coverage for one in numbers.answerable if one.target == target), None)
 
 
-_ANSWERABLE = _of(_answerable(0.8))
-ANSWERABLE = Column(
-    "answerable_80",
-    "Answerable at 80 %",
-    _ANSWERABLE,
-    lambda row: "—" if (share := _ANSWERABLE(row)) is None else percent(share, 0),
-    number=True,
-    short_title="at 80 %",
-    optional=True,
-    extra=True,
-)
+ANSWERABLE = share_column("answerable_80", "Answerable at 80 %", "at 80 %", _of(_answerable(0.8)), digits=0)
 CONFIDENCE = (
     Column("calibration_error", "Calibration error", _of(lambda numbers: numbers.error), optional=True),
     Column(

@@ -21,7 +21,7 @@ from bench.board.curve_chart import (
     axis_of,
     path_of,
 )
-from bench.board.plain import variant_name
+from bench.board.plain import drawing_names
 from bench.board.row_chart import Numbers
 from bench.board.when_right import when_right
 from bench.results.answers import Answered
@@ -41,9 +41,7 @@ def confidence_charts(run: Answered) -> tuple[CurveChart, ...]:
     known = when_right(run)
     if known is None:
         return ()
-    cell = run.result.cell
-    of = f"{cell.model.title} on {cell.task.title}, {variant_name(cell.variant)}"
-    name = f"{cell.model.name}-{cell.task.name}-{cell.variant.slug}"
+    of, name = drawing_names(run.result.cell)
     return reliability(known.numbers, of, name), coverage(known.numbers, of, name)
 
 

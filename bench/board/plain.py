@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+from bench.results.result import CellFacts
 from bench.results.variant import Variant
 
 _BITS = {
@@ -29,6 +30,12 @@ def plain_words(variant: Variant) -> tuple[str, ...]:
 def variant_name(variant: Variant) -> str:
     """Its plain words; the slug where there are none."""
     return ", ".join(_words(variant)) or variant.slug
+
+
+def drawing_names(cell: CellFacts) -> tuple[str, str]:
+    """Which run a drawing is of, in words, and the end of its file's name."""
+    words = f"{cell.model.title} on {cell.task.title}, {variant_name(cell.variant)}"
+    return words, f"{cell.model.name}-{cell.task.name}-{cell.variant.slug}"
 
 
 def _words(variant: Variant) -> Iterator[str]:

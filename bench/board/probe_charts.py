@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from bench.board.plain import variant_name
-from bench.board.probe_words import probe_sections
+from bench.board.plain import drawing_names
+from bench.board.probe_words import probe_sections, rotation_name
 from bench.board.profile_charts import axis_ticks
 from bench.board.row_chart import ChartRow, Mark, Numbers, RowChart, places, shares_axis
 from bench.results.answers import Answered
@@ -13,7 +13,6 @@ from bench.wording import percent
 
 _TERMS: dict[ProbeName, str] = {"order": "order_changed", "question": "options_alone", "nota": "nota"}
 """The term of each probe on the page "How it is measured"."""
-_COUNTS = "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +42,13 @@ def probe_parts(run: Answered) -> tuple[ProbeSection, ...]:
     sections = probe_sections(probes)
     if probes.inapplicable:
         return tuple(ProbeSection(title, sentences) for title, sentences in sections)
-    charts = _charts(run, probes.order) if probes.order else ()
+    of, name = drawing_names(run.result.cell)
+    order = probes.order
+    charts = (recall_chart(order, of, name), rotations_chart(order, of, name)) if order else ()
     return tuple(
-        ProbeSection(title, sentences, _TERMS[name], charts if name == "order" else ())
-        for name, (title, sentences) in zip(probes.asked, sections, strict=True)
+        ProbeSection(title, sentences, _TERMS[probe], charts if probe == "order" else ())
+        for probe, (title, sentences) in zip(probes.asked, sections, strict=True)
     )
-
-
-def _charts(run: Answered, order: Order) -> tuple[ProbeChart, ProbeChart]:
-    cell = run.result.cell
-    of = f"{cell.model.title} on {cell.task.title}, {variant_name(cell.variant)}"
-    name = f"{cell.model.name}-{cell.task.name}-{cell.variant.slug}"
-    return recall_chart(order, of, name), rotations_chart(order, of, name)
 
 
 def recall_chart(order: Order, of: str, name: str) -> ProbeChart:
@@ -66,16 +60,9 @@ def recall_chart(order: Order, of: str, name: str) -> ProbeChart:
 
 def rotations_chart(order: Order, of: str, name: str) -> ProbeChart:
     """Its accuracy in each order of the options."""
-    names = ["published order", *(_moved(by) for by in range(1, len(order.rotations)))]
-    rates = dict(zip(names, order.rotations, strict=True))
+    rates = {rotation_name(by): rate for by, rate in enumerate(order.rotations)}
     title = "Accuracy, by the order of the options"
     return _chart((f"orders-{name}", title, of), "Order of the options", rates, order.mean.value)
-
-
-def _moved(by: int) -> str:
-    """ "options moved up by two places"."""
-    count = _COUNTS[by - 1] if by <= len(_COUNTS) else str(by)
-    return f"options moved up by {count} place{'' if by == 1 else 's'}"
 
 
 def _chart(names: tuple[str, str, str], head: str, rates: dict[str, Measured], mean: float) -> ProbeChart:

@@ -2,12 +2,11 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
-from bench.board.column import Column, Measured, Value
+from bench.board.column import Column, Measured, Value, share_column
 from bench.board.sensitivity import Wordings
 from bench.results.probes import Difference, Order, Probes, Replaced, UseOfQuestion
 from bench.results.probes import Measured as Estimate
 from bench.scoring.metrics import Rate
-from bench.wording import percent
 
 Of = Callable[[Measured], Value]
 """The value of a row; None where it was not probed, or the probe does not apply."""
@@ -33,31 +32,15 @@ def _of(value: Callable[[Probes], Value]) -> Of:
     return of_row
 
 
-def _share(value: Value) -> str:
-    return percent(value) if isinstance(value, (int, float)) else "—"
-
-
-def _shown(name: str, title: str, short_title: str, value: Of) -> Column:
-    """A share that tables show too: the page where the reader chooses it."""
-    return Column(
-        name,
-        title,
-        value,
-        lambda row: _share(value(row)),
-        number=True,
-        short_title=short_title,
-        optional=True,
-        extra=True,
-    )
-
-
-CHANGED = _shown(
+CHANGED = share_column(
     "order_changed", "Changes with order", "order changes", _order(lambda order: order.changed.value)
 )
-OPTIONS_ALONE = _shown(
+OPTIONS_ALONE = share_column(
     "options_alone", "Options alone", "options alone", _question(lambda use: use.options_alone.value)
 )
-REPLACED = _shown("nota", "Right option replaced", "right replaced", _nota(lambda nota: nota.replaced.value))
+REPLACED = share_column(
+    "nota", "Right option replaced", "right replaced", _nota(lambda nota: nota.replaced.value)
+)
 RANK_WITHOUT = Column(
     "rank_without_preference",
     "Rank without letter preference",
@@ -84,9 +67,7 @@ def _estimate(
 
 def _difference(name: str, title: str, of: Callable[[Callable[[Difference], Value]], Of]) -> Iterator[Column]:
     """The difference with the ends of its interval and its p."""
-    yield _plain(name, title, of(lambda each: each.value))
-    yield _plain(f"{name}_low", f"{title}, low", of(lambda each: each.low))
-    yield _plain(f"{name}_high", f"{title}, high", of(lambda each: each.high))
+    yield from _estimate(name, title, of)
     yield _plain(f"{name}_p", f"{title}, p", of(lambda each: each.p))
 
 

@@ -15,6 +15,7 @@ NOTABLE = 0.2
 """The share of answers that change with the order from which a table says so beside the model."""
 MOST_NAMED = 20
 """Questions that were left out, by name; all are in `result.json`."""
+_COUNTS = "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"
 _PROBE_TITLES: dict[ProbeName, str] = {
     "order": "Order of the options",
     "question": "Options alone",
@@ -158,7 +159,7 @@ def _facts(result: DoneResult, probes: Probes) -> Iterator[tuple[str, str]]:
         yield "Questions in every order", f"{order.questions:,}"
         yield "Accuracy over all orders", _value(order.mean)
         for by, each in enumerate(order.rotations):
-            yield rotation_name(by), _value(each)
+            yield f"Accuracy, {rotation_name(by)}", _value(each)
         yield "Right in every order", _value(order.consistent)
         yield "Answers that change", _value(order.changed)
         yield "Answers with equal scores", f"{order.ties:,}"
@@ -182,8 +183,11 @@ def _facts(result: DoneResult, probes: Probes) -> Iterator[tuple[str, str]]:
 
 
 def rotation_name(by: int) -> str:
-    """The accuracy of a rotation of the options, in words."""
-    return f"Accuracy, options moved up by {by}" if by else "Accuracy in the published order"
+    """ "published order", or "options moved up by two places"."""
+    if not by:
+        return "published order"
+    count = _COUNTS[by - 1] if by <= len(_COUNTS) else str(by)
+    return f"options moved up by {count} place{'' if by == 1 else 's'}"
 
 
 def _value(rate: Rate | Measured) -> str:

@@ -12,7 +12,7 @@ from bench.board.plain import variant_name
 from bench.results.answers import Answered
 from bench.results.result import CellFacts, DoneResult
 from bench.scoring.metrics import Rate
-from bench.stats.agreement import Agreement, agreement, certain_signs
+from bench.stats.agreement import Agreement, agreement
 from bench.stats.clusters import shared_clusters
 from bench.wording import MINUS, percent
 
@@ -141,11 +141,12 @@ def sensitivity(runs: Sequence[Answered]) -> Sensitivity | None:
         return Sensitivity(tuple(models), formats, None, ())
     right = np.array([[each.runs[name].right for each in same] for name in formats])
     clusters = shared_clusters(run.answers.clusters for each in same for run in each.runs.values())
+    agreed = agreement(right, clusters=clusters)
     return Sensitivity(
         tuple(models),
         formats,
-        agreement(right, clusters=clusters),
-        flips=tuple(_flips(same, certain_signs(right, clusters=clusters))),
+        agreed,
+        flips=tuple(_flips(same, agreed.signs)),
         without=tuple(each.name for each in models if each not in same),
     )
 

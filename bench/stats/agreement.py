@@ -12,12 +12,16 @@ from bench.stats.intervals import Interval
 from bench.stats.ranking import ALPHA, rank
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Agreement:
-    """The mean of Kendall's tau-b over pairs of rankings, in [-1, 1], with its 95 % interval."""
+    """The mean of Kendall's tau-b over pairs of rankings, in [-1, 1], with its 95 % interval.
+
+    `signs` are the `certain_signs` that the interval is made of.
+    """
 
     tau: float
     interval: Interval
+    signs: NDArray[np.int64]
 
 
 def tau_b(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
@@ -59,4 +63,5 @@ def agreement(right: NDArray[np.bool_], *, clusters: Clusters | None) -> Agreeme
     known = np.array([signs[i] * signs[j] for i, j in both])
     unknown = float((known == 0).mean())
     tau = float(np.mean([tau_b(scores[i], scores[j]) for i, j in both]))
-    return Agreement(tau, Interval(float(known.mean()) - unknown, float(known.mean()) + unknown))
+    interval = Interval(float(known.mean()) - unknown, float(known.mean()) + unknown)
+    return Agreement(tau, interval, signs)
