@@ -13,15 +13,22 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from bench.errors import FileError, Mistake, did_you_mean
-from bench.folders import display, is_file, read_text
+from bench.folders import NAME, display, is_file, read_text
+from bench.plain_files import real
 from bench.value_words import expected, is_of_value, shown
-from bench.yaml_text import Location, lines_of, read_yaml_text
+from bench.yaml_text import Location, TooDeep, lines_of, read_yaml_text
 
 M = TypeVar("M", bound=BaseModel)
 V = TypeVar("V")
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
-"""The name of a task or a model card; also used for folders and pages."""
+Name = Annotated[str, Field(pattern=f"^{NAME}$", max_length=150)]
+"""The name of a task or a model card."""
+
+
+YAML = 2 * 2**20
+"""Bytes that a YAML file may have: what people write has a few thousand."""
+LOOKED_AT = 200
+"""So many errors of a file are put in words; a message shows fewer."""
 
 
 class Strict(BaseModel):
@@ -54,7 +61,7 @@ def read_yaml(path: Path, model: type[M], *, may_include: bool = False) -> M:
     try:
         value = model.model_validate(content)
     except ValidationError as error:
-        mistakes += _mistakes(files, model, error.errors())
+        mistakes += _mistakes(files, model, error.errors()[:LOOKED_AT])
         raise FileError(mistakes) from error
     if mistakes:
         raise FileError(mistakes)
@@ -62,9 +69,11 @@ def read_yaml(path: Path, model: type[M], *, may_include: bool = False) -> M:
 
 
 def _load(path: Path) -> _File:
-    text, file = read_text(path), display(path)
+    text, file = read_text(path, YAML), display(path)
     try:
         read = read_yaml_text(text, file)
+    except TooDeep as error:
+        raise FileError([Mistake(file, error.line, "", str(error))]) from error
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 0
         raise FileError([Mistake(file, line, "", f"not YAML: {error.problem}")]) from error
@@ -89,7 +98,7 @@ def _included(path: Path) -> Iterator[_File]:
     """The file, the one that it includes, the one that this includes, and so on."""
     seen: set[Path] = set()
     while True:
-        seen.add(path.resolve())
+        seen.add(real(path))
         file = _load(path)
         name = file.content.pop("include", None)
         yield file
@@ -101,7 +110,7 @@ def _included(path: Path) -> Iterator[_File]:
         path = path.parent / name
         if not is_file(path):
             raise FileError([Mistake(*place, f"there is no file {display(path)}")])
-        if path.resolve() in seen:
+        if real(path) in seen:
             raise FileError([Mistake(*place, "the file includes itself")])
 
 
@@ -136,7 +145,7 @@ def check_name(name: str, path: Path) -> None:
 
 def line_of(path: Path, key: Location) -> int:
     """The line of a key in a valid YAML file, from 1; 0 where the key is missing."""
-    return lines_of(read_text(path)).get(key, 0)
+    return lines_of(read_text(path, YAML)).get(key, 0)
 
 
 def _mistakes(

@@ -1,12 +1,20 @@
 """The project's and the user's folders, and reading text files."""
 
 import fnmatch
+import hashlib
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from bench import plain_files
 from bench.errors import FileError, Mistake, UsageError, there_are
+from bench.plain_files import real
 
+NAME = r"[a-z0-9][a-z0-9_.-]*"
+"""The form of the name of a task or a model, which is also used for folders and pages."""
+LONGEST_NAME = 80
+"""Characters of a name: with what is added to it, a file system still takes it."""
 BUILT_IN = Path(__file__).resolve().parent
 """The parent of `tasks/` and the like in an installed package; in a checkout they are one folder up."""
 
@@ -26,7 +34,7 @@ def folders(name: str) -> tuple[Path, ...]:
     built_in = next((p for p in (BUILT_IN / name, BUILT_IN.parent / name) if p.is_dir()), None)
     own = Path.cwd() / name
     project = [built_in] if built_in else []
-    return tuple(project + ([own] if own.is_dir() and own.resolve() != built_in else []))
+    return tuple(project + ([own] if own.is_dir() and real(own) != built_in else []))
 
 
 def yaml_files(name: str) -> dict[str, Path]:
@@ -63,11 +71,24 @@ def _named(folder: str, name: str, known: Mapping[str, Path], *, globs: bool) ->
         raise UsageError(f"no {noun} {verb} '{name}'{there_are(name, known)} (bench {folder} list)")
 
 
+def safe_name(text: str, otherwise: str) -> str:
+    """The text as a name of a task or a model, which names files too; `otherwise` where nothing is left.
+
+    What is no small letter, digit or one of "_.-" is replaced, what is too long cut. Then a digest ends
+    the name, so that texts which differ there, or in their case alone, have different names.
+    """
+    if re.fullmatch(NAME, text) and len(text) <= LONGEST_NAME:
+        return text
+    made = re.sub(r"[^a-z0-9_.-]+", "-", text.lower()).strip("_.-")[: LONGEST_NAME - 7] or otherwise
+    digest = hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
+    return f"{made}-{digest[:6]}"
+
+
 def display(path: Path) -> str:
-    """The path for messages: relative to the working folder where it is below it."""
+    """The path for messages, relative to the working folder where it is below it; a link keeps its name."""
     try:
-        return str(path.resolve().relative_to(Path.cwd()))
-    except (ValueError, OSError, RuntimeError):  # elsewhere; or a loop of links
+        return str((real(path.parent) / path.name).relative_to(Path.cwd()))
+    except (ValueError, OSError):  # elsewhere
         return str(path)
 
 
@@ -79,10 +100,10 @@ def is_file(path: Path) -> bool:
         return False
 
 
-def read_text(path: Path) -> str:
-    """The file's text; raises a FileError when it is missing, not readable or not UTF-8."""
+def read_text(path: Path, most: int = plain_files.SMALL) -> str:
+    """The text of a file of at most `most` bytes; raises a FileError where it cannot be read as UTF-8."""
     try:
-        return path.read_text(encoding="utf-8-sig")
+        return plain_files.read_text(path, most, "utf-8-sig")
     except OSError as error:
         raise FileError([Mistake(display(path), 0, "", error.strerror or "unreadable")]) from error
     except UnicodeDecodeError as error:

@@ -14,6 +14,8 @@ from yaml.resolver import Resolver
 from bench.errors import FileError, Mistake
 
 Location = tuple[str | int, ...]
+DEEPEST = 50
+"""How deep collections may be nested in each other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,14 @@ class YamlText:
     value: object
     lines: Mapping[Location, int]
     repeated: tuple[tuple[Location, int], ...]
+
+
+class TooDeep(Exception):
+    """A text whose collections are nested too deep; `line` is where, from 1."""
+
+    def __init__(self, line: int) -> None:
+        super().__init__(f"nested more than {DEEPEST} deep")
+        self.line = line
 
 
 class _Loader(Composer, SafeConstructor, Resolver):
@@ -84,8 +94,21 @@ def _events(text: str) -> list[yaml.Event]:
     """
     if yaml.__with_libyaml__:
         with suppress(yaml.YAMLError):
-            return list(yaml.parse(text, Loader=yaml.CSafeLoader))
-    return list(yaml.parse(text, Loader=yaml.SafeLoader))
+            return list(_shallow(yaml.parse(text, Loader=yaml.CSafeLoader)))
+    return list(_shallow(yaml.parse(text, Loader=yaml.SafeLoader)))
+
+
+def _shallow(events: Iterable[yaml.Event]) -> Iterator[yaml.Event]:
+    """The events; raises a TooDeep at the first collection below too many others.
+
+    To read deep ones takes a time that grows with the square of their depth.
+    """
+    depth = 0
+    for event in events:
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            raise TooDeep(event.start_mark.line + 1 if event.start_mark else 0)
+        yield event
 
 
 def _refuse_traps(events: Iterable[yaml.Event], file: str) -> None:

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
+from sealing import reseal
 
 from bench.engines.engine import LanguageModel
 from bench.errors import FileError
 from bench.evaluate import evaluate
 from bench.inputs.data import load_split
 from bench.inputs.task import read_task
+from bench.results.summary import KEY
 from bench.scoring.asking import Asking
 from bench.scoring.record import Record
 from bench.types import Branch, Encoded, Reads, ScoredBatch, ScoreRequest, Scores, Tree
@@ -93,8 +95,7 @@ def test_a_record_without_the_view_that_ranks_is_an_error_and_no_other_view_stan
 ) -> None:
     bench("run", "--models", "chance", "--tasks", "anatomy", "--offline")
     [path] = Path("results").rglob("result.json")
-    changed = path.read_text().replace('"view": "letter"', '"view": "text"')
-    path.write_text(changed, encoding="utf-8")
+    reseal(path, lambda text: text.replace('"view": "letter"', '"view": "text"'))
     checked = bench("results", "check")
     assert checked.exit_code == 3
     assert "no scores by the view that the task ranks by (text)" in checked.stderr
@@ -111,6 +112,7 @@ def test_an_older_baseline_on_a_task_without_letters_is_still_read(bench: Bench,
     records.write_text(older, encoding="utf-8")
     result = json.loads(path.read_text())
     views = result["metrics"]["views"]
+    del result[KEY]
     result |= {"schema_version": 5, "records_sha256": hashlib.sha256(older.encode()).hexdigest()}
     result["metrics"]["views"] = {"letter": views["text"]}
     model = result["cell"]["model"]

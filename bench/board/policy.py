@@ -11,6 +11,7 @@ from bench.board.limits import Limits, read_bytes, read_joules, read_seconds
 from bench.config import Strict, read_yaml
 from bench.errors import UsageError, did_you_mean
 from bench.inputs.suite import TaskWeights
+from bench.numbers import Amount, Count, Share
 from bench.value_words import shown
 
 GUESSING = "guessing"
@@ -39,11 +40,11 @@ def _hundredths(raw: object, unit: str, example: str) -> float:
     return value
 
 
-Points = Annotated[float, BeforeValidator(lambda raw: _hundredths(raw, "points?", "'3 points'"))]
-Percent = Annotated[float, BeforeValidator(lambda raw: _hundredths(raw, "%", "'40 %'"))]
-Bytes = Annotated[int | None, _reader(read_bytes)]
-Seconds = Annotated[float | None, _reader(read_seconds)]
-Joules = Annotated[float | None, _reader(read_joules)]
+Points = Annotated[Share, BeforeValidator(lambda raw: _hundredths(raw, "points?", "'3 points'"))]
+Percent = Annotated[Share, BeforeValidator(lambda raw: _hundredths(raw, "%", "'40 %'"))]
+Bytes = Annotated[Count | None, _reader(read_bytes)]
+Seconds = Annotated[Amount | None, _reader(read_seconds)]
+Joules = Annotated[Amount | None, _reader(read_joules)]
 Text = Annotated[str, Field(min_length=1)]
 Tasks = Annotated[tuple[Text, ...], Field(min_length=1)]
 

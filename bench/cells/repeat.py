@@ -13,6 +13,7 @@ from bench.inputs.engine_rules import OPENAI
 from bench.inputs.model_card import ModelCard
 from bench.inputs.prompts import ExemplarChoice
 from bench.inputs.task import Task, TaskFile
+from bench.plain_files import real
 from bench.results.result import CellFacts
 from bench.results.variant import Variant
 from bench.types import Value
@@ -58,7 +59,7 @@ def command_of(
 def name_of(file: TaskFile) -> str:
     """What a command calls a task: its name, or that of its file where it is not in a `tasks` folder."""
     known = yaml_files("tasks").get(file.task.name)
-    registered = known is not None and known.resolve() == file.path.resolve()
+    registered = known is not None and real(known) == real(file.path)
     return file.named or (file.task.name if registered else file.path.name)
 
 

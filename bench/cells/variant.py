@@ -98,6 +98,12 @@ def _style(card: ModelCard, rules: EngineRules, choices: Choices) -> PromptStyle
     return style
 
 
+def check_generation(task: Task, choices: Choices) -> None:
+    """Raises a UsageError where choices about generation contradict each other or what the task says."""
+    if choices.generate and task.generate:
+        _generate(task, choices)
+
+
 def _generate(task: Task, choices: Choices) -> Generate:
     if task.generate is None:
         reason, general = f"task {task.name} has no generate section", "they have no generate section"

@@ -207,10 +207,13 @@ def _type(schema: Mapping[str, Any]) -> click.ParamType[Value] | None:
 
 def _bounds(schema: Mapping[str, Any]) -> tuple[Any, Any, bool, bool]:
     """Lowest and highest value, and whether each is excluded."""
+    from bench.numbers import MOST
+
     low, high = schema.get("exclusiveMinimum"), schema.get("exclusiveMaximum")
+    highest = schema.get("maximum") if high is None else high
     return (
         schema.get("minimum") if low is None else low,
-        schema.get("maximum") if high is None else high,
+        None if highest == MOST else highest,
         low is not None,
         high is not None,
     )

@@ -12,6 +12,7 @@ import click
 from bench.cli import options
 from bench.cli.figures import figures
 from bench.errors import UsageError
+from bench.plain_files import read_bytes
 from bench.types import PublishedTexts
 from bench.wording import size
 
@@ -81,7 +82,7 @@ def _with_slash(url: str) -> str:
 
 
 def _png(path: Path) -> bytes:
-    data = path.read_bytes()
+    data = read_bytes(path)
     if not data.startswith(b"\x89PNG"):
         raise UsageError(f"{path} is not a PNG")
     return data

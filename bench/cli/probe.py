@@ -127,7 +127,7 @@ def _done_before(path: Path) -> "ContaminationTest | None":
     """The test in the file; None where there is none, or it is damaged."""
     from bench.errors import FileError
     from bench.results.contamination import read_test
-    from bench.results.store import NewerFile
+    from bench.results.summary import NewerFile
 
     if not path.is_file():
         return None

@@ -164,6 +164,7 @@ def check(*, results: Path) -> None:
     from bench.results.check import check as problems
     from bench.results.check import entries
     from bench.results.store import existing
+    from bench.results.summary import is_sealed
 
     faults = list(problems(existing(results)))
     if faults:
@@ -171,6 +172,8 @@ def check(*, results: Path) -> None:
     states = [entry.state for entry in entries(results)]
     counts = ", ".join(f"{states.count(state)} {state}" for state in sorted(set(states)))
     click.echo(f"sound: {counts or 'no runs'}")
+    if older := sum(not is_sealed(path) for path in results.rglob("result.json")):
+        click.echo(f"{older} of an older version have no digest: titles and licences in them are not checked")
 
 
 @results.command()

@@ -10,6 +10,7 @@ import click
 
 from bench.cli import lm_eval_tasks, options
 from bench.cli.choices import ChoiceCommand, ChosenFlags, variant_flags
+from bench.cli.sweep_option import in_sweep_file, sweep_file, variants_of
 from bench.errors import BenchError, Unavailable
 
 if TYPE_CHECKING:
@@ -46,24 +47,12 @@ def _executor(_context: click.Context, _parameter: click.Parameter, name: str) -
     return EXECUTORS.get(name)
 
 
-def _sweep_file(context: click.Context, _parameter: click.Parameter, path: Path | None) -> "Sweep | None":
-    """The sweep file, whose values become the defaults of the flags."""
-    if path is None:
-        return None
-    from bench.inputs.sweep_file import read_sweep
-
-    sweep = read_sweep(path)
-    given = sweep.model_dump(exclude={"title", "variants"}, exclude_none=True)
-    context.default_map = {**(context.default_map or {}), **given}
-    return sweep
-
-
 @click.command(cls=ChoiceCommand)
 @click.option(
     "--sweep",
     type=click.Path(path_type=Path),
     is_eager=True,
-    callback=_sweep_file,
+    callback=sweep_file,
     metavar="FILE",
     help="YAML file with models, tasks or a suite, and variants; flags override it. Default: none.",
 )
@@ -190,8 +179,7 @@ def run(
 
     settings = Settings(limit, seed, permissions.trust, permissions.allow_code, limit_order)
     terms = Terms(fresh=fresh, timeout=timeout, jobs=jobs, latency=latency, probes=probes)
-    variants = choices.variants(sweep.variants if sweep else ())
-    cells = _planned(selection, variants, settings)
+    cells = _planned(selection, variants_of(sweep, selection.tasks, selection.suite, choices), settings)
     if dry_run:
         show_plan(cells, results, terms, as_json=as_json)
     else:
@@ -267,8 +255,10 @@ def _selected(
     from bench.inputs.tasks import find_tasks
     from bench.inputs.weights import on_this_machine
 
-    names = chosen_tasks(selection.tasks, selection.suite)
-    cards = find_any_cards(",".join(selection.models), on_this_machine)
+    with in_sweep_file("suite"):
+        names = chosen_tasks(selection.tasks, selection.suite)
+    with in_sweep_file("models"):
+        cards = find_any_cards(",".join(selection.models), on_this_machine)
     foreign = [name for name in names if lm_eval_tasks.is_of_lm_eval(name)]
     folder = selection.include_path
     offline = lm_eval_tasks.prepare(foreign, folder, "--tasks", offline=selection.offline)

@@ -11,6 +11,8 @@ from bench.engines.tokenizing import without_dropout
 from bench.errors import BenchError
 from bench.inputs.adapter import VOCABULARIES, Adapter, tokenizer_files
 from bench.inputs.weights import Trust
+from bench.numbers import Count
+from bench.plain_files import read_bytes, read_text
 
 TEMPLATE = "chat_template.jinja"
 SETTINGS = "tokenizer_config.json"
@@ -82,7 +84,7 @@ def _template(adapter: Adapter) -> str:
     """The adapter's template file; "" where it has none."""
     path = adapter.path / TEMPLATE
     try:
-        return path.read_text(encoding="utf-8") if path.is_file() else ""
+        return read_text(path) if path.is_file() else ""
     except UnicodeDecodeError as error:
         raise BenchError(f"{TEMPLATE} of the adapter {adapter.name} is not UTF-8 text") from error
 
@@ -99,14 +101,14 @@ class _Template(BaseModel):
 class _Settings(BaseModel):
     """What counts of `tokenizer_config.json` where the folder has no vocabulary."""
 
-    added_tokens_decoder: dict[int, _Token] = Field(default_factory=dict[int, _Token])
+    added_tokens_decoder: dict[Count, _Token] = Field(default_factory=dict[Count, _Token])
     chat_template: str | tuple[_Template, ...] | None = None
 
 
-class _Added(RootModel[dict[str, int]]):
+class _Added(RootModel[dict[str, Count]]):
     """`added_tokens.json`: ids by token."""
 
-    root: dict[str, int] = Field(default_factory=dict[str, int])
+    root: dict[str, Count] = Field(default_factory=dict[str, Count])
 
 
 def _read(adapter: Adapter, name: str, kind: type[Model]) -> Model:
@@ -115,7 +117,7 @@ def _read(adapter: Adapter, name: str, kind: type[Model]) -> Model:
     if not path.is_file():
         return kind()
     try:
-        return kind.model_validate_json(path.read_bytes())
+        return kind.model_validate_json(read_bytes(path))
     except ValidationError as error:
         wrong = error.errors()[0]
         place = ".".join(map(str, wrong["loc"]))

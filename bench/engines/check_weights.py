@@ -23,6 +23,7 @@ from bench.engines.stored_tensors import StoredTensor
 from bench.errors import BenchError
 from bench.inputs.weight_files import PICKLED, SAFETENSORS, indexed
 from bench.inputs.weights import ADAPTER_CONFIG
+from bench.plain_files import read_bytes
 
 TOWERS = (
     r"(^|\.)(vision_tower|vision_model|vision_embed\w*|visual|multi_modal_projector|mm_projector|embed_vision)\."
@@ -73,7 +74,7 @@ def check_folder(folder: Path, tensors: Mapping[str, StoredTensor]) -> None:
     """
     if (folder / ADAPTER_CONFIG).is_file():
         raise BenchError(f"{ADAPTER_CONFIG} beside the model would add an adapter to it: move it elsewhere")
-    config: dict[str, Any] = json.loads((folder / "config.json").read_bytes())
+    config: dict[str, Any] = json.loads(read_bytes(folder / "config.json"))
     own_head = config.get("is_encoder_decoder") and config.get("tie_word_embeddings") is False
     if own_head and not any("lm_head" in name for name in tensors):  # transformers ties T5's all the same
         raise BenchError("lm_head.weight is not in them, and config.json ties it to no other weight")

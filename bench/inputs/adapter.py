@@ -16,6 +16,8 @@ from pydantic import Field, ValidationError, model_validator
 from bench.config import Strict
 from bench.errors import FileError, Mistake
 from bench.folders import display
+from bench.numbers import Amount, Count, Positive, PositiveReal, Real
+from bench.plain_files import read_bytes, real, sha256
 from bench.types import Dtype, Item, PromptStyle, Quantization
 
 CARD = "slm-bench.json"
@@ -36,15 +38,15 @@ class Recipe(Strict):
     """
 
     method: Method = "lora"
-    minutes: Annotated[float, Field(gt=0)] | None = None
-    steps: Annotated[int, Field(gt=0)] | None = None
-    epochs: Annotated[int, Field(gt=0)] | None = None
-    rank: Annotated[int, Field(gt=0)] = 8
+    minutes: PositiveReal | None = None
+    steps: Positive | None = None
+    epochs: Positive | None = None
+    rank: Positive = 8
     target: str = "all-linear"
-    learning_rate: Annotated[float, Field(gt=0)]
-    batch: Annotated[int, Field(gt=0)] = 8
+    learning_rate: PositiveReal
+    batch: Positive = 8
     held_out: Annotated[float, Field(ge=0, lt=1)] = 0.1
-    seed: int = 0
+    seed: Count = 0
     quantize: Quantization = "none"
     dtype: Dtype
     prompt: PromptStyle
@@ -61,7 +63,7 @@ class Leak(Strict):
 
     train_id: str
     test_id: str
-    similarity: float
+    similarity: Real
 
 
 class Learnt(Strict):
@@ -73,15 +75,15 @@ class Learnt(Strict):
     """
 
     task: str
-    task_version: int
+    task_version: Count
     task_sha256: str
     source: str
     sha256: str
-    rows: int
-    held_out: int
+    rows: Count
+    held_out: Count
     leaks: tuple[Leak, ...]
-    too_long: int
-    fewer_options: int
+    too_long: Count
+    fewer_options: Count
 
 
 class Outcome(Strict):
@@ -91,18 +93,18 @@ class Outcome(Strict):
     `best_step` are the ones kept.
     """
 
-    steps: int
-    epochs: float
-    seconds: float
-    best_step: int
-    train_loss_first: float
-    train_loss_last: float
-    held_out_losses: tuple[tuple[int, float], ...]
-    trained_parameters: int
-    batch: int
+    steps: Count
+    epochs: Amount
+    seconds: Amount
+    best_step: Count
+    train_loss_first: Real
+    train_loss_last: Real
+    held_out_losses: tuple[tuple[Count, Real], ...]
+    trained_parameters: Count
+    batch: Count
     gradient_checkpointing: bool
-    peak_memory_bytes: int | None
-    peak_device_memory_bytes: int | None
+    peak_memory_bytes: Count | None
+    peak_device_memory_bytes: Count | None
     stopped: Literal["budget", "no better"]
 
 
@@ -137,7 +139,7 @@ class AdapterFacts(Strict):
     name: str
     method: Method
     sha256: str
-    seen: int | None
+    seen: Count | None
     base: str = ""
     recipe: Recipe | None
     outcome: Outcome | None
@@ -172,7 +174,7 @@ def read_adapter(folder: Path, name: str | None = None) -> Adapter:
         text = f"{config.get('peft_type')!r}: only LoRA adapters are supported"
         raise FileError([Mistake(display(folder / CONFIG), 0, "peft_type", text)])
     return Adapter(
-        path=folder.resolve(),
+        path=real(folder),
         name=name or folder.name,
         sha256=_digest([*files, *_own_tokenizer(folder, card)], config),
         method=method,
@@ -205,7 +207,7 @@ def _own_tokenizer(folder: Path, card: AdapterCard | None) -> list[Path]:
 
 def _read_config(path: Path) -> dict[str, Any]:
     try:
-        config: object = json.loads(path.read_bytes())
+        config: object = json.loads(read_bytes(path))
     except OSError as error:
         raise FileError([Mistake(display(path), 0, "", error.strerror or "unreadable")]) from error
     except ValueError as error:
@@ -219,7 +221,7 @@ def _read_card(path: Path) -> AdapterCard | None:
     if not path.is_file():
         return None
     try:
-        return AdapterCard.model_validate_json(path.read_bytes())
+        return AdapterCard.model_validate_json(read_bytes(path))
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))
@@ -231,8 +233,10 @@ def _digest(files: Iterable[Path], config: Mapping[str, Any]) -> str:
     settings = {key: value for key, value in config.items() if key not in IGNORED_KEYS}
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for path in files:
-        with path.open("rb") as stream:
-            digest.update(hashlib.file_digest(stream, "sha256").digest())
+        try:
+            digest.update(sha256(path))
+        except OSError as error:
+            raise FileError([Mistake(display(path), 0, "", error.strerror or "unreadable")]) from error
     return digest.hexdigest()
 
 

@@ -1,6 +1,5 @@
 """Bundles: folders with everything that a selection needs on a machine without a network."""
 
-import hashlib
 import json
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,6 +14,7 @@ from bench.inputs.cards import CardFile
 from bench.inputs.data import Split, load_split
 from bench.inputs.task import TaskFile
 from bench.inputs.weights import NO_TRUST, RemoteWeights, Weights, fetch, find_weights
+from bench.plain_files import read_text, real, sha256
 from bench.types import Role
 from bench.wording import size
 
@@ -131,8 +131,8 @@ def _warnings(splits: Iterable[tuple[Role, Split]]) -> dict[str, Any]:
 
 def _put_metric(place: Path, file: TaskFile, name: str) -> None:
     """Copy a metric's code; raises a UsageError unless it is below the task file's folder."""
-    home = file.path.parent.resolve()
-    source = (home / name).resolve()
+    home = real(file.path.parent)
+    source = real(home / name)
     if not source.is_relative_to(home) or not source.exists():
         text = f"metric evaluate:{name} is not a file below {display(home)}, so it cannot be bundled"
         raise UsageError(f"task {file.task.name}: {text}")
@@ -186,14 +186,13 @@ def _files(out: Path) -> list[Path]:
 
 
 def _digest(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return sha256(path).hex()
 
 
 def check_bundle(out: Path) -> int:
     """The number of files; raises a FileError that names every changed, missing or added one."""
     try:
-        lines = (out / SUMS).read_text(encoding="utf-8").splitlines()
+        lines = read_text(out / SUMS).splitlines()
     except OSError as error:
         raise UsageError(f"{out} is not a complete bundle: it has no {SUMS}") from error
     wanted = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}

@@ -18,6 +18,7 @@ from bench.config import Strict
 from bench.errors import BenchError
 from bench.inputs.prompts import ExemplarChoice
 from bench.inputs.task_values import ExemplarCount, NewTokens, SampleCount, Temperature
+from bench.numbers import PositiveReal
 from bench.plugins import Registry
 from bench.types import Dtype, PromptStyle, Quantization, Value
 
@@ -106,7 +107,7 @@ class Choices(Strict):
         ),
     ] = None
     lora_minutes: Annotated[
-        Annotated[float, Field(gt=0)] | None,
+        PositiveReal | None,
         Field(description="Tuning time of --lora quick, in minutes. Default: 10."),
     ] = None
     adapter: Annotated[

@@ -9,6 +9,7 @@ from bench.inputs.cards import CardFile
 from bench.inputs.model_card import ModelCard, PathSource
 from bench.inputs.stored_format import format_of
 from bench.inputs.weight_files import total_bytes, weight_files
+from bench.plain_files import read_bytes, real
 
 _EACH = {"bfloat16": 2, "float16": 2, "float32": 4}
 _TWICE = 1.6
@@ -31,14 +32,14 @@ def file_size(file: CardFile) -> FileSize | None:
     """The size of a model's files; None where it is unknown, or their weights are quantised."""
     match file.card.source:
         case PathSource(path=path):
-            return _in_folder((file.path.parent / path).resolve())
+            return _in_folder(real(file.path.parent / path))
         case _:
             return _by_card(file.card)
 
 
 def _in_folder(folder: Path) -> FileSize | None:
     try:
-        config = json.loads((folder / "config.json").read_bytes())
+        config = json.loads(read_bytes(folder / "config.json"))
         each = _EACH.get(str(config.get("dtype") or config.get("torch_dtype")))
         if each is None or format_of(config) is not None:
             return None

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import Unavailable
+from bench.plain_files import opened
 
 _COPY = "copy or download the file again"
 _SIZES = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
@@ -118,7 +119,7 @@ class _Bytes:
 
 def _read(path: Path, elements: dict[str, int], sizes: dict[str, int]) -> dict[str, Any]:
     """The values of a file's header. Adds its tensors' numbers and bytes to `elements` and `sizes`."""
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+    with opened(path) as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         if data[:4] != b"GGUF":
             raise _Damaged("it does not begin with GGUF")
         stream = _Bytes(data)
@@ -129,6 +130,8 @@ def _read(path: Path, elements: dict[str, int], sizes: dict[str, int]) -> dict[s
         values = {stream.text(): stream.value(stream.number("I")) for _ in range(keys)}
         end = max((_tensor(stream, elements, sizes) for _ in range(tensors)), default=0)
         alignment = int(values.get("general.alignment", _ALIGNMENT))
+        if alignment < 1:
+            raise _Damaged(f"its data are aligned to {alignment} bytes")
         start = -(-stream.at // alignment) * alignment
         if start + end > len(data):
             raise _Damaged(f"it has {len(data)} of {start + end} bytes")

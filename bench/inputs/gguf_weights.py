@@ -12,6 +12,7 @@ from bench.inputs.hub import repository, snapshot
 from bench.inputs.located import RemoteWeights, Weights
 from bench.inputs.model_card import HubSource, ModelCard, PackageSource, PathSource
 from bench.inputs.weight_files import files_digest, total_bytes
+from bench.plain_files import real
 
 GGUF = "*.gguf"
 _FORMAT = re.compile(r"(?:^|[-_.])(IQ\d\w*|TQ\d\w*|Q\d\w*|BF16|F16|F32)(?=[-.]|$)", re.IGNORECASE)
@@ -32,7 +33,7 @@ def find_gguf(file: CardFile, *, offline: bool) -> Weights | RemoteWeights:
         case PackageSource(package=package, file=name, requirement=requirement):
             return local_gguf(package_file(package, name, requirement))
         case PathSource(path=path):
-            return local_gguf(_only_file((file.path.parent / path).resolve()))
+            return local_gguf(_only_file(real(file.path.parent / path)))
         case HubSource(hub=hub, revision=revision, file=str(name)):
             cached = cached_gguf(hub, revision, name)
             if cached is None and offline:

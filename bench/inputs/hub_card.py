@@ -10,10 +10,12 @@ import yaml
 from pydantic import ValidationError
 
 from bench.errors import BenchError, Unavailable, UsageError
+from bench.folders import safe_name
 from bench.inputs.hub import UNREACHABLE, asking_hub, hub_reachable, repository
 from bench.inputs.model_card import Architecture, HubSource, ModelCard
 from bench.inputs.parameter_counts import count_parameters, in_text
 from bench.inputs.weights import download_size
+from bench.plain_files import read_bytes
 
 _WINDOWS = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length")
 
@@ -52,7 +54,7 @@ def _fetch_metadata(hub_id: str) -> tuple[Any, Mapping[str, Any]]:
 
     info = repository(hub_id, sizes=True)
     with asking_hub(hub_id):
-        config = dict(json.loads(Path(hf_hub_download(hub_id, "config.json")).read_text(encoding="utf-8")))
+        config = dict(json.loads(read_bytes(Path(hf_hub_download(hub_id, "config.json")))))
     return info, config
 
 
@@ -66,7 +68,7 @@ def _card(hub_id: str, name: str | None, info: Any, config: Mapping[str, Any]) -
     counts = count_parameters(config, stored, architecture)
     created = info.created_at
     return ModelCard(
-        name=name or re.sub(r"[^a-z0-9_.-]", "-", own.lower()),
+        name=name or safe_name(own.lower(), "model"),
         title=own,
         family=str(config.get("model_type", "other")),
         source=HubSource(hub=hub_id),

@@ -6,6 +6,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 
 from bench.config import Name, Strict
 from bench.inputs.engine_rules import TRANSFORMERS, Architecture, SourceKind
+from bench.numbers import Positive, Scalar
 from bench.types import PromptStyle
 
 GgufName = Annotated[str, Field(pattern=r"^(?:[\w. -]+/)*[\w. -]+\.gguf$")]
@@ -27,8 +28,7 @@ class PackageSource(Strict):
     requirement: str
 
 
-Settings = dict[str, str | int | float | bool]
-Count = Annotated[int, Field(gt=0)]
+Settings = dict[str, Scalar]
 
 
 class PathSource(Strict):
@@ -99,14 +99,14 @@ class ModelCard(Strict):
     )
     """GGUF files of the model that the engine llama.cpp can run, by names for `--gguf`."""
     architecture: Architecture
-    parameters: Count | None = None
-    text_parameters: Count | None = Field(default=None, exclude_if=_is_unset)
+    parameters: Positive | None = None
+    text_parameters: Positive | None = Field(default=None, exclude_if=_is_unset)
     """Those of the text part, where the files also hold a vision or an audio part."""
-    active_parameters: Count | None = Field(default=None, exclude_if=_is_unset)
+    active_parameters: Positive | None = Field(default=None, exclude_if=_is_unset)
     """Those that a token uses, or that the publisher calls effective."""
-    download_bytes: Count | None = Field(default=None, exclude_if=_is_unset)
+    download_bytes: Positive | None = Field(default=None, exclude_if=_is_unset)
     """The size of the files that the engine reads, as they are."""
-    context: Count | None = None
+    context: Positive | None = None
     license: str
     gated: bool = Field(default=False, exclude_if=_is_unset)
     """Whether the hub gives the files only to accounts that accepted the publisher's terms."""

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal
 
 from bench.config import Strict
+from bench.numbers import Count
 from bench.wording import counted
 
 OddKind = Literal[
@@ -66,7 +67,7 @@ class OddRows(Strict):
     """How many rows of a split are of one kind, and what happened to them: `keep`, `remove` or `drop`."""
 
     rule: str
-    rows: int
+    rows: Count
 
 
 Odd = Mapping[OddKind, OddRows]

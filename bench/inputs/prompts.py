@@ -7,14 +7,15 @@ from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Literal
 
-from bench.errors import BenchError, Unavailable, named_line, there_are
+from bench.errors import BenchError, Unavailable, named_line, one_line, there_are
 from bench.inputs.draw import rank
 from bench.types import Item, Message
 from bench.wording import counted
 
 if TYPE_CHECKING:
     from jinja2 import Template as JinjaTemplate
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    from bench.inputs.bounded_templates import BoundedEnvironment
 
 ExemplarChoice = Literal["fixed", "per_question", "first", "lm_eval", "lm_eval_spare"]
 ChosenExemplars = ExemplarChoice | tuple[str, ...]
@@ -69,15 +70,10 @@ def is_template(text: str) -> bool:
 
 
 @cache
-def _environment() -> "ImmutableSandboxedEnvironment":
-    from jinja2 import StrictUndefined  # here: a command that reads results asks nothing
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
+def _environment() -> "BoundedEnvironment":
+    from bench.inputs.bounded_templates import BoundedEnvironment  # a command that reads results asks nothing
 
-    environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
-    # A prompt depends on its item alone: no randomness, and no globals such as range().
-    environment.globals.clear()
-    del environment.filters["random"]
-    return environment
+    return BoundedEnvironment()
 
 
 def _checked(source: str, extra: Collection[str] | None = ()) -> tuple[list[str], set[str] | None]:
@@ -97,6 +93,10 @@ def _variables(source: str) -> frozenset[str] | str:
     """The variables that a template uses, or what is wrong with it."""
     from jinja2 import TemplateSyntaxError, meta
 
+    from bench.inputs.bounded_templates import SOURCE
+
+    if len(source) > SOURCE:
+        return f"the template has {len(source):,} characters, and may have {SOURCE:,}"
     try:
         _environment().compile(source)
         return frozenset(meta.find_undeclared_variables(_environment().parse(source)))
@@ -121,13 +121,15 @@ def system_text(text: str, item: Item) -> str:
 
 
 def _rendered(key: str, source: str, item: Item, values: Mapping[str, object]) -> str:
+    from bench.inputs.bounded_templates import in_bounds, place_in_template
+
     try:
-        text = _template(source).render(values, group=item.group, **dict(item.extra))
+        text = in_bounds(_template(source), {**values, "group": item.group, **dict(item.extra)})
         text.encode()  # a template can produce half a surrogate pair, which no tokenizer accepts
         return text
     except Exception as error:  # a stranger's template: any error is a mistake in it
-        reason = str(error) or type(error).__name__
-        raise BenchError(f"{key}: the template failed on item {item.id}: {reason}") from error
+        place, reason = place_in_template(error), one_line(error)
+        raise BenchError(f"{key}: the template failed on item {item.id}{place}: {reason}") from error
 
 
 @lru_cache(maxsize=64)

@@ -19,6 +19,7 @@ from bench.inputs.decoding import decoded, unreadable
 from bench.inputs.packed import UNPACK
 from bench.inputs.paths import Row
 from bench.inputs.row_error import RowError
+from bench.plain_files import LARGE, read_bytes
 from bench.types import LETTERS
 from bench.wording import counted
 
@@ -57,7 +58,7 @@ def read_rows_of(path: Path, encoding: str = "utf-8") -> Iterator[PlacedRow]:
 
 def _bytes(path: Path, unpack: Callable[[bytes], bytes] | None) -> bytes:
     try:
-        data = path.read_bytes()
+        data = read_bytes(path, LARGE)
     except OSError as error:
         raise unreadable(path, error.strerror or one_line(error)) from error
     try:

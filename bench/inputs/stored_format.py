@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel, Field, ValidationError
 
 from bench.errors import Unavailable
+from bench.plain_files import read_bytes
 
 DEQUANTISED = frozenset({"fp8", "mxfp4", "compressed-tensors"})
 """Methods whose weights are expanded to the dtype while they are loaded. Their kernels would also round
@@ -76,7 +77,7 @@ def stored_format(folder: Path) -> StoredFormat | None:
     """
     file = folder / "config.json"
     try:
-        config = json.loads(file.read_bytes())
+        config = json.loads(read_bytes(file))
     except (OSError, ValueError) as error:
         raise Unavailable(f"config.json in {folder} is damaged", "copy the whole model again") from error
     if (known := format_of(config)) is not None:

@@ -5,9 +5,13 @@ from typing import Annotated
 
 from pydantic import Field, create_model
 
-from bench.config import Strict, read_yaml
+from bench.config import Strict, line_of, read_yaml
+from bench.errors import Mistake
+from bench.folders import display
 from bench.inputs.choices import Choices, choices_model
+from bench.numbers import Positive, PositiveReal
 from bench.types import LimitOrder, ProbeName
+from bench.yaml_text import Location
 
 
 class Sweep(Strict):
@@ -21,13 +25,18 @@ class Sweep(Strict):
     tasks: tuple[str, ...] = ()
     suite: str | None = None
     variants: tuple[Choices, ...] = ()
-    limit: Annotated[int, Field(ge=1)] | None = None
+    limit: Positive | None = None
     limit_order: LimitOrder | None = None
     seed: Annotated[int, Field(ge=0, lt=2**32)] | None = None
     jobs: Annotated[int, Field(ge=1, le=64)] | None = None
-    timeout: Annotated[float, Field(gt=0)] | None = None
+    timeout: PositiveReal | None = None
     latency: bool | None = None
     probes: tuple[ProbeName, ...] | None = None
+
+
+def mistake_in(path: Path, key: Location, text: str) -> Mistake:
+    """A mistake in the value of a sweep file's key."""
+    return Mistake(display(path), line_of(path, key), ".".join(map(str, key)), text)
 
 
 def read_sweep(path: Path) -> Sweep:

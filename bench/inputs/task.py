@@ -21,6 +21,7 @@ from bench.inputs.task_values import (
     SystemText,
     checked_template,
 )
+from bench.numbers import Positive
 from bench.types import ProbeName, ViewName
 from bench.views import VIEWS
 
@@ -66,7 +67,7 @@ class Task(Strict):
     """A task file's contents. A new `version` marks a change that moves scores."""
 
     name: Name
-    version: Annotated[int, Field(ge=1)]
+    version: Positive
     title: str
     description: str = ""
     notice: str = ""

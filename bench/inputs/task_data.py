@@ -10,6 +10,7 @@ from bench.config import Strict
 from bench.errors import did_you_mean
 from bench.inputs.odd_rows import OddKind, RowRules
 from bench.inputs.prompts import VARIABLES
+from bench.numbers import Count, Positive, Scalar
 from bench.types import Role
 
 ROLES: tuple[Role, ...] = ("test", "train", "exemplars")
@@ -17,7 +18,6 @@ AnswerForm = Literal["name", "index", "text"]
 """How an answer points at an option: by its name or letter, by its number, or by its text."""
 Column = Annotated[str, Field(min_length=1)]
 """A column's name, or a path of names with dots between them, such as `context.contexts`."""
-Scalar = str | int | float | bool
 
 
 class ListOptions(Strict):
@@ -108,7 +108,7 @@ def _condition(raw: Any) -> str | None:
         return "in a file"
     if isinstance(raw, (list, tuple)):
         return "several values"
-    return "one value" if isinstance(raw, Scalar) else None
+    return "one value" if isinstance(raw, (str, int, float, bool)) else None
 
 
 Condition = Annotated[
@@ -145,8 +145,8 @@ class Splits(Strict):
 class Sample(Strict):
     """A draw of `items` test items by `seed`; the task is these items alone."""
 
-    items: Annotated[int, Field(ge=1)]
-    seed: Annotated[int, Field(ge=0)] = 0
+    items: Positive
+    seed: Count = 0
 
 
 class Reading(Strict):
@@ -181,7 +181,7 @@ class FilesData(Reading):
 
     files: dict[str, str]
     encoding: Annotated[str, Field(min_length=1)] = "utf-8"
-    odd_rows: dict[str, dict[OddKind, Annotated[int, Field(ge=1)]]] = Field(default_factory=dict)
+    odd_rows: dict[str, dict[OddKind, Positive]] = Field(default_factory=dict)
     warnings: dict[str, tuple[str, ...]] = Field(default_factory=dict)
 
     @model_validator(mode="before")

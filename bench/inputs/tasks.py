@@ -7,6 +7,7 @@ from bench.config import read_each
 from bench.errors import FileError, Mistake, UsageError
 from bench.folders import named_files
 from bench.inputs.task import TaskFile, read_task
+from bench.plain_files import real
 
 
 def find_tasks(names: Sequence[str] = ()) -> list[TaskFile]:
@@ -16,7 +17,7 @@ def find_tasks(names: Sequence[str] = ()) -> list[TaskFile]:
     """
     paths: dict[str, Path] = {}
     for path in named_files("tasks", names):
-        if paths.setdefault(path.stem, path).resolve() != path.resolve():
+        if real(paths.setdefault(path.stem, path)) != real(path):
             raise UsageError(f"two tasks are named '{path.stem}': {paths[path.stem]} and {path}")
     files, mistakes = read_each(paths.values(), read_task)
     if mistakes:

@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import BaseModel, Field
 
 from bench.errors import Unavailable
+from bench.plain_files import read_bytes, sha256
 
 PICKLES = "pytorch_model*.bin"
 
@@ -44,7 +45,7 @@ def indexed(folder: Path, form: Form) -> dict[str, str]:
     if not index.is_file():
         return {}
     try:
-        return _Index.model_validate_json(index.read_bytes()).weight_map
+        return _Index.model_validate_json(read_bytes(index)).weight_map
     except (OSError, ValueError) as error:
         raise Unavailable(f"{index.name} in {folder} is damaged", "copy the whole model again") from error
 
@@ -98,14 +99,16 @@ def files_digest(paths: Sequence[Path]) -> str:
 
     Cached until a file's size or time changes, because weights are large.
     """
-    states = ((path, path.stat()) for path in paths)
-    return _digest(tuple((path, state.st_size, state.st_mtime_ns) for path, state in states))
+    try:
+        states = [(path, path.stat()) for path in paths]
+        return _digest(tuple((path, state.st_size, state.st_mtime_ns) for path, state in states))
+    except OSError as error:
+        raise Unavailable(f"{error.filename} cannot be read: {error.strerror}", "copy it again") from error
 
 
 @cache
 def _digest(files: tuple[tuple[Path, int, int], ...]) -> str:
     digest = hashlib.sha256()
     for path, _, _ in files:
-        with path.open("rb") as stream:
-            digest.update(hashlib.file_digest(stream, "sha256").digest())
+        digest.update(sha256(path))
     return digest.hexdigest()

@@ -26,6 +26,7 @@ from bench.inputs.weight_files import (
     weight_files,
     weight_names,
 )
+from bench.plain_files import real
 
 
 def find_weights(file: CardFile, *, offline: bool, trust: Trust = NO_TRUST) -> Weights | RemoteWeights | None:
@@ -42,7 +43,7 @@ def find_weights(file: CardFile, *, offline: bool, trust: Trust = NO_TRUST) -> W
         case PackageSource(package=package, file=name, requirement=requirement):
             return _in_package(package, name, requirement)
         case PathSource(path=path):
-            place = (file.path.parent / path).resolve()
+            place = real(file.path.parent / path)
             if patterns := other_patterns(file.card):
                 return _matching(place, patterns)
             return _gguf(place) if place.suffix == ".gguf" and place.is_file() else _in_folder(place, trust)

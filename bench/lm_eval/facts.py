@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, get_args
 
+from bench.folders import safe_name
 from bench.inputs.data import items_digest
 from bench.inputs.model_card import HubSource, ModelCard, ProgramSource
 from bench.lm_eval.files import Results, ResultsFile, wrong
@@ -141,7 +142,7 @@ def model_of(content: Results, known: ModelCard | None = None) -> ModelCard:
     card = known or _unknown_model(content, given)
     context = content.max_length if content.max_length and content.max_length > 0 else card.context
     facts: dict[str, object] = {
-        "name": re.sub(r"[^a-z0-9_.-]", "-", "-".join([card.name, *added]).lower()),
+        "name": safe_name("-".join([card.name, *added]), "model") if added else card.name,
         "title": " + ".join([card.title, *added]),
         "engine": None,
         "settings": {},
@@ -154,7 +155,7 @@ def model_of(content: Results, known: ModelCard | None = None) -> ModelCard:
 def _unknown_model(content: Results, given: str) -> ModelCard:
     sha, count = content.config.model_sha, content.config.model_num_parameters
     return ModelCard(
-        name=re.sub(r"[^a-z0-9_.-]", "-", _short(given, 1).lower()).lstrip("_.-") or "model",
+        name=_card_name(given),
         title=_short(given, 2) or "model",
         family="unknown",
         engine=None,
@@ -164,6 +165,12 @@ def _unknown_model(content: Results, given: str) -> ModelCard:
         chat=content.chat_template is not None,
         references=(f"https://huggingface.co/{given}",) if sha else (),
     )
+
+
+def _card_name(given: str) -> str:
+    """A model's name as that of a card. The hub takes no two names that differ in their case alone."""
+    short = _short(given, 1)
+    return safe_name(short.lower().replace("/", "-") if re.fullmatch(_ON_HUB, short) else short, "model")
 
 
 def _model_name(content: Results, settings: Mapping[str, object]) -> str:

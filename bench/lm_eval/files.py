@@ -17,6 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bench.errors import FileError, Mistake
 from bench.folders import display, is_file, read_text
+from bench.numbers import Amount, Count, Real, Whole
+from bench.plain_files import LARGE
 
 RESULTS = "results_"
 OLDER_RESULTS = "results.json"
@@ -38,8 +40,8 @@ class Lenient(BaseModel):
 class Counts(Lenient):
     """How many documents a task's split has, and how many of them were asked."""
 
-    original: int
-    effective: int
+    original: Count
+    effective: Count
 
 
 class Config(Lenient):
@@ -47,12 +49,12 @@ class Config(Lenient):
 
     model: str = ""
     model_args: str | dict[str, Any] | None = None
-    model_num_parameters: int | None = None
+    model_num_parameters: Whole | None = None
     model_dtype: str | None = None
     model_sha: str | None = None
     device: str | None = None
-    limit: float | None = None
-    fewshot_seed: int | None = None
+    limit: Real | None = None
+    fewshot_seed: Whole | None = None
 
 
 class Results(Lenient):
@@ -62,15 +64,15 @@ class Results(Lenient):
     configs: dict[str, dict[str, Any]]
     config: Config
     versions: dict[str, Any] = Field(default_factory=dict)
-    shots: dict[str, int] = Field(default_factory=dict, alias="n-shot")
+    shots: dict[str, Count] = Field(default_factory=dict, alias="n-shot")
     counts: dict[str, Counts] = Field(default_factory=dict, alias="n-samples")
     task_hashes: dict[str, str] = Field(default_factory=dict)
     lm_eval_version: str = ""
     transformers_version: str = ""
-    date: float | None = None
-    total_evaluation_time_seconds: float | None = None
+    date: Real | None = None
+    total_evaluation_time_seconds: Amount | None = None
     model_name: str | None = None
-    max_length: int | None = None
+    max_length: Whole | None = None
     system_instruction: str | None = None
     chat_template: str | dict[str, str] | None = None
 
@@ -78,17 +80,17 @@ class Results(Lenient):
 class _Line(Lenient):
     """A line of a samples file: one document."""
 
-    doc_id: int
+    doc_id: Count
     doc: Any
-    target: str | int | float | list[Any]
+    target: str | Whole | Real | list[Any]
     arguments: dict[str, dict[str, Any]] | list[list[Any]]
     filtered_resps: list[Any]
     filter: str = "none"
     doc_hash: str = ""
     prompt_hash: str = ""
     target_hash: str = ""
-    acc: float | None = None
-    acc_norm: float | None = None
+    acc: Real | None = None
+    acc_norm: Real | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +108,8 @@ class Sample:
     continuations: tuple[str, ...]
     choices: tuple[str, ...]
     logprobs: tuple[float, ...]
-    acc: float | None
-    acc_norm: float | None
+    acc: Real | None
+    acc_norm: Real | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +136,7 @@ class ResultsFile:
 
 def read_results_file(path: Path) -> ResultsFile:
     """Raises a FileError if it is not a results file of lm-eval, or is damaged."""
-    return ResultsFile(path, _checked(Results, _json(read_text(path), path, 0), path, 0))
+    return ResultsFile(path, _checked(Results, _json(read_text(path, LARGE), path, 0), path, 0))
 
 
 def read_samples(file: ResultsFile, task: str) -> list[Sample]:
@@ -142,7 +144,7 @@ def read_samples(file: ResultsFile, task: str) -> list[Sample]:
     belong to the results file.
     """
     path = file.samples_path(task)
-    raw = _samples(read_text(path), path)
+    raw = _samples(read_text(path, LARGE), path)
     lines = [(number, _checked(_Line, sample, path, number)) for number, sample in raw]
     _check_hash([line for _, line in lines], file.content.task_hashes.get(task), path)
     delimiter = str(file.content.configs[task].get("target_delimiter", " "))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from bench.errors import FileError, Mistake, UsageError, did_you_mean, one_line
-from bench.folders import display
+from bench.folders import display, is_file
 from bench.inputs.model_card import ModelCard
 from bench.lm_eval.documents import options_of, question_of
 from bench.lm_eval.facts import cell_of, model_of, other_model, provenance_of
@@ -113,7 +113,7 @@ def _outcome(file: ResultsFile, task: str, results: Path, *, fresh: bool, given:
         return Outcome("not the same", text)
     except FileError as error:
         return error
-    except (ValueError, TypeError, LookupError, AttributeError, OverflowError) as error:
+    except (ValueError, TypeError, LookupError, AttributeError, OverflowError, OSError) as error:
         text = f"not in lm-eval's format: {one_line(error)}"
         return FileError([mistake(file.path, 0, task, text)])
 
@@ -140,7 +140,7 @@ def _import(file: ResultsFile, task: str, results: Path, *, fresh: bool, given: 
     if output != "multiple_choice":
         text = f"its output_type is {output}, and only multiple_choice can be imported"
         return Outcome("skipped", f"{place}: {text}")
-    if not file.samples_path(task).is_file():
+    if not is_file(file.samples_path(task)):
         text = "not imported; run lm-eval with --log_samples"
         return Outcome("no samples", f"{place}: {text}")
     samples = read_samples(file, task)

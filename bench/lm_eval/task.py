@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from bench.errors import BenchError, Unavailable, UsageError, did_you_mean, named_line, one_line
+from bench.folders import safe_name
 from bench.inputs.odd_rows import RowRules
 from bench.inputs.prompts import ExemplarChoice, answer_text, is_template
 from bench.inputs.row_error import RowError
@@ -266,7 +267,7 @@ def _version(config: Mapping[str, Any]) -> str:
 
 def own_name(name: str) -> str:
     """The name of lm-eval's task in our registry."""
-    return "lm-eval-" + re.sub(r"[^a-z0-9_.-]", "-", name.lower())
+    return f"lm-eval-{safe_name(name, 'task')}"
 
 
 def own_version(given: str) -> int:

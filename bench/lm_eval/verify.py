@@ -24,6 +24,7 @@ from bench.inputs.task import Scoring
 from bench.inputs.weights import Weights
 from bench.lm_eval.flops import linear_flops, matmul_flops
 from bench.lm_eval.reference import open_reference, reference_scores
+from bench.numbers import Amount, Count, Real
 from bench.results.provenance import provenance
 from bench.results.result import Provenance
 from bench.scoring.asking import Asking, score_request
@@ -42,17 +43,17 @@ class ViewCheck(Strict):
     `items` questions both give the same answer.
     """
 
-    max_difference: float
-    agree: int
-    items: int
+    max_difference: Real
+    agree: Count
+    items: Count
 
 
 class Timing(Strict):
     """Seconds of each round, and how many times as fast ours is: the ratio of the medians."""
 
-    ours: tuple[float, ...]
-    reference: tuple[float, ...]
-    ratio: float
+    ours: tuple[Amount, ...]
+    reference: tuple[Amount, ...]
+    ratio: Real
 
     @property
     def median_ours(self) -> float:
@@ -70,19 +71,19 @@ class Verification(Strict):
 
     model: str
     task: str
-    items: int
-    exemplars: int
+    items: Count
+    exemplars: Count
     dtype: str
-    rounds: int
-    reference_batch: int
+    rounds: Count
+    reference_batch: Count
     path: str
     views: dict[ViewName, ViewCheck]
     work: dict[Work, Timing]
-    peak_ours: int | None
-    peak_reference: int | None
-    all_views_to_letters: float
-    matmul_flops: float
-    rate_share: float
+    peak_ours: Count | None
+    peak_reference: Count | None
+    all_views_to_letters: Real
+    matmul_flops: Real
+    rate_share: Real
     provenance: Provenance
 
 
@@ -116,8 +117,8 @@ def verify(
     asking: Asking,
     items: Sequence[Item],
     *,
-    rounds: int,
-    reference_batch: int,
+    rounds: Count,
+    reference_batch: Count,
     report: Callable[[str], None],
 ) -> Verification:
     """Score the items both ways, `rounds` times in turns, as plain prompts. `report` gets the speeds as soon

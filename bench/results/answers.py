@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from bench.errors import BenchError, FileError, Mistake
 from bench.folders import display
+from bench.plain_files import opened
 from bench.results.contamination import ContaminationTest
 from bench.results.result import DoneResult, Unsuccessful
 from bench.results.store import existing, read_run
@@ -76,7 +77,7 @@ class Answers:
     @contextmanager
     def _opened(self) -> Generator[BinaryIO]:
         try:
-            with self.file.open("rb") as stream:
+            with opened(self.file) as stream:
                 if stamp_of(stream) == self.stamp:
                     yield stream
                     return
@@ -183,7 +184,7 @@ def _read(results: Path, texts: Texts, path: Path) -> AnyRun | FileError:
         return Unanswered(run.folder, run.result)
     file = path.with_name("records.jsonl")
     try:
-        with file.open("rb") as stream:
+        with opened(file) as stream:
             lengths = [len(line) for line in stream]
             stamp = stamp_of(stream)
     except OSError as error:

@@ -26,6 +26,8 @@ from bench.config import Strict
 from bench.errors import FileError
 from bench.folders import BUILT_IN, cache_folder
 from bench.inputs.task_values import CHECKED
+from bench.numbers import Count
+from bench.plain_files import opened, real
 from bench.results.answers import Answered, Answers, AnyRun, read_files, result_files
 from bench.results.result import DoneResult
 from bench.results.store import write_whole
@@ -54,11 +56,11 @@ class _Entry(Strict):
     stamp: Stamp
     result: DoneResult
     texts: Texts
-    questions: int
-    options: int
+    questions: Count
+    options: Count
     views: tuple[ViewName, ...]
     written: bool
-    clusters: int
+    clusters: Count
 
 
 class _Index(Strict):
@@ -104,7 +106,7 @@ def cached_results(results: Path) -> dict[Path, DoneResult]:
 
 def cache_file(results: Path) -> Path:
     """Where the runs of a results folder are kept."""
-    name = hashlib.sha256(str(results.resolve()).encode(errors="surrogatepass")).hexdigest()[:16]
+    name = hashlib.sha256(str(real(results)).encode(errors="surrogatepass")).hexdigest()[:16]
     return cache_folder() / "answers" / f"{name}.npz"
 
 
@@ -182,7 +184,7 @@ def _load(results: Path) -> dict[Path, _Kept]:
     collects = gc.isenabled()
     gc.disable()  # to look through the values of a thousand runs for garbage takes as long as to make them
     try:
-        with np.load(cache_file(results), allow_pickle=False) as file:
+        with opened(cache_file(results)) as stream, np.load(stream, allow_pickle=False) as file:
             index = _Index.model_validate_json(file["index"].tobytes(), context=CHECKED)
             if index.version != _version():
                 return {}

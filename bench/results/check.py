@@ -10,13 +10,13 @@ from types import MappingProxyType
 from typing import Any, cast
 
 from bench.errors import FileError
+from bench.plain_files import is_there
 from bench.results.contamination import check_tests
 from bench.results.files import PROBED, read_probed, read_records, read_result, read_verified
-from bench.results.identity import CANNOT_RUN, identity
-from bench.results.integrity import contradiction, faults
+from bench.results.integrity import check_place, contradiction, faults
 from bench.results.journal import NAME, Unfinished, read_journal
 from bench.results.probe_figures import figures
-from bench.results.result import CannotRunResult, CellFacts, DoneResult, FailedResult, Result
+from bench.results.result import CannotRunResult, CellFacts, DoneResult, Result
 from bench.scoring.metrics import Metrics, installed_metrics, measure
 from bench.scoring.record import Record
 from bench.types import Texts
@@ -88,7 +88,7 @@ def entry_of(results: Path, folder: Path) -> Entry:
     name = folder.relative_to(results)
     unfinished = read_journal(folder / NAME)
     path = folder / "result.json"
-    if not path.is_file():
+    if not is_there(path):
         if unfinished:
             return Entry(name, None, unfinished)
         has_records = (folder / "records.jsonl").is_file()
@@ -98,6 +98,7 @@ def entry_of(results: Path, folder: Path) -> Entry:
     result = None
     try:
         result = read_result(path)
+        check_place(result, path)
         if isinstance(result, DoneResult):
             read_verified(folder / "records.jsonl", result.records_sha256)
     except FileError as error:
@@ -126,24 +127,7 @@ def check(results: Path) -> Iterator[tuple[Path, str]]:
                 first, where = asked.setdefault(key, (questions, folder))
                 if questions != first:
                     yield folder / "records.jsonl", f"other questions than {where}, on the same data"
-        yield from _check_place(folder, entry)
     yield from check_tests(results)
-
-
-def _check_place(folder: Path, entry: Entry) -> Iterator[tuple[Path, str]]:
-    """Check that a run's id follows from its facts, and its folder from its id."""
-    match entry.result:
-        case None:
-            return
-        case CannotRunResult(task=task, model_name=model):
-            belongs = entry.folder == Path(task.name) / model / CANNOT_RUN
-        case DoneResult(cell=cell) | FailedResult(cell=cell):
-            if identity(cell) != cell.id:
-                yield folder / "result.json", "cell.id: not the identity that the cell's facts give"
-            parent = Path(cell.task.name) / cell.model.name
-            belongs = entry.folder.name.endswith(cell.id[:10]) and entry.folder.parent == parent
-    if not belongs:
-        yield folder, "not the folder that this run belongs in"
 
 
 def _check_done(folder: Path, result: DoneResult, records: Sequence[Record]) -> Iterator[tuple[Path, str]]:

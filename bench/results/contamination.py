@@ -18,10 +18,12 @@ from pydantic import ConfigDict, Field, ValidationError, model_validator
 from bench.config import Strict
 from bench.errors import FileError, Mistake
 from bench.folders import display
-from bench.results.files import check_not_newer
+from bench.numbers import Amount, Count, Positive, Real, Share
+from bench.plain_files import read_bytes
 from bench.results.identity import identity
 from bench.results.result import SCHEMA_VERSION, CellFacts, Provenance
 from bench.results.store import write_whole, writing
+from bench.results.summary import read_summary, summary_bytes
 from bench.stats.contamination import OrderTest, order_test
 
 FOLDER = "contamination"
@@ -40,11 +42,11 @@ class Shard(_Numbers):
     `tokens` tokens; they took `seconds`.
     """
 
-    first: Annotated[int, Field(ge=0)]
-    questions: Annotated[int, Field(ge=2)]
-    tokens: Annotated[int, Field(ge=1)]
-    logprobs: Annotated[tuple[float, ...], Field(min_length=2)]
-    seconds: float
+    first: Count
+    questions: Annotated[Count, Field(ge=2)]
+    tokens: Positive
+    logprobs: Annotated[tuple[Real, ...], Field(min_length=2)]
+    seconds: Amount
     server: str = Field(default="", exclude_if=lambda server: not server)
     """What a server named of the model, where one answered; shards of another model are asked again."""
 
@@ -56,13 +58,13 @@ class Asked(_Numbers):
     order. `id` is the identity of all that can change a number.
     """
 
-    schema_version: Literal[6] = SCHEMA_VERSION
+    schema_version: Literal[6, 7] = SCHEMA_VERSION
     id: str
     cell: CellFacts
     order_sha256: str
-    shuffles: Annotated[int, Field(ge=1)]
-    shard_tokens: Annotated[int, Field(ge=1)]
-    seed: Annotated[int, Field(ge=0)]
+    shuffles: Positive
+    shard_tokens: Positive
+    seed: Count
 
     @property
     def file_name(self) -> str:
@@ -74,11 +76,11 @@ class ContaminationTest(Asked):
     """A finished test; `statistic`, `p` and `t_test_p` are what `order_test` gives for its shards."""
 
     shards: Annotated[tuple[Shard, ...], Field(min_length=2)]
-    draws: Annotated[int, Field(ge=1)]
-    statistic: float
-    p: Annotated[float, Field(gt=0, le=1)]
-    t_test_p: float | None
-    group_p: float | None = Field(default=None, exclude_if=lambda p: p is None)
+    draws: Positive
+    statistic: Real
+    p: Annotated[Share, Field(gt=0)]
+    t_test_p: Share | None
+    group_p: Share | None = Field(default=None, exclude_if=lambda p: p is None)
     """The p of the same test of how many neighbours are of one group: a small one says that the file is
     sorted, which may make its order likelier by itself. Without groups it is not in the file."""
     provenance: Provenance
@@ -115,7 +117,7 @@ class ContaminationTest(Asked):
 class Head(_Numbers):
     """The first line of an unfinished test, which resumes only on the same `machine`, by rounding."""
 
-    schema_version: Literal[6] = SCHEMA_VERSION
+    schema_version: Literal[7] = SCHEMA_VERSION
     id: str
     machine: str
 
@@ -136,22 +138,18 @@ def file_of(results: Path, asked: Asked) -> Path:
 
 
 def read_test(path: Path) -> ContaminationTest:
-    """Read one file; raises a FileError where it is not valid, or a newer version wrote it."""
-    check_not_newer(path)
-    file = display(path)
+    """Read one file; raises a FileError where it is not valid, was changed, or a newer version wrote it."""
+    raw = read_summary(path)
     try:
-        raw: object = json.loads(path.read_bytes())
-        return ContaminationTest.model_validate(raw, strict=False)
-    except OSError as error:
-        raise FileError([Mistake(file, 0, "", error.strerror or "unreadable")]) from error
+        test = ContaminationTest.model_validate(raw, strict=False)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))
         text = f"not a contamination test: {first['msg']}; remove it, and run the test again"
-        raise FileError([Mistake(file, 0, key, text)]) from error
-    except (ValueError, RecursionError) as error:
-        text = f"not JSON: {error}; remove it, and run the test again"
-        raise FileError([Mistake(file, 0, "", text)]) from error
+        raise FileError([Mistake(display(path), 0, key, text)]) from error
+    if faults := [Mistake(display(path), 0, key, text) for key, text in _faults(test, path)]:
+        raise FileError(faults)
+    return test
 
 
 def read_tests(results: Path) -> Iterator[ContaminationTest | FileError]:
@@ -164,28 +162,32 @@ def read_tests(results: Path) -> Iterator[ContaminationTest | FileError]:
 
 
 def check_tests(results: Path) -> Iterator[tuple[Path, str]]:
-    """What is wrong with which file: each is read, and its p computed again."""
+    """What is wrong with which file."""
     for path in sorted((results / FOLDER).glob("*.json")):
         try:
             test = read_test(path)
         except FileError as error:
             yield from ((path, f"{each.key}: {each.text}".removeprefix(": ")) for each in error.mistakes)
         else:
-            yield from ((path, text) for text in _faults(test, path))
+            yield from ((path, text) for text in _differences(test))
 
 
-def _faults(test: ContaminationTest, path: Path) -> Iterator[str]:
-    again = tested(test.shards, test.seed, test.draws)
+def _faults(test: ContaminationTest, path: Path) -> Iterator[tuple[str, str]]:
+    """(key, what is wrong) of what does not follow from the other keys."""
     if identity(test.cell) != test.cell.id or id_of(test) != test.id:
-        yield "id: not the identity that the file's facts give"
+        yield "id", "not the identity that the file's facts give"
     if path.stem != test.file_name:
-        yield f"not the name of this test, {test.file_name}.json"
-    pairs = {name: (getattr(test, name), getattr(again, name)) for name in ("p", "statistic", "t_test_p")}
-    for name, (stored, computed) in pairs.items():
-        if not _same(stored, computed):
-            yield f"{name}: not what the log-probabilities of its shards give"
+        yield "", f"not the name of this test, {test.file_name}.json"
     if test.left_out < 0:
-        yield "shards: more questions than were asked"
+        yield "shards", "more questions than were asked"
+
+
+def _differences(test: ContaminationTest) -> Iterator[str]:
+    """The numbers that are not what the shards give; drawing them again takes a while."""
+    again = tested(test.shards, test.seed, test.draws)
+    for name in ("p", "statistic", "t_test_p"):
+        if not _same(getattr(test, name), getattr(again, name)):
+            yield f"{name}: not what the log-probabilities of its shards give"
 
 
 def _same(stored: float | None, computed: float | None) -> bool:
@@ -199,7 +201,7 @@ def save(results: Path, test: ContaminationTest) -> Path:
     path = file_of(results, test)
     with writing(path.parent):
         path.parent.mkdir(exist_ok=True)
-        write_whole({path: test.model_dump_json(indent=1).encode() + b"\n"})
+        write_whole({path: summary_bytes(test)})
         _journal(results, test).unlink(missing_ok=True)
     return path
 
@@ -224,7 +226,7 @@ def resume(results: Path, asked: Asked, machine: str) -> dict[int, Shard]:
 
 def _readable(path: Path, head: Head, orders: int) -> dict[int, Shard]:
     try:
-        first, *rest = path.read_bytes().split(b"\n")
+        first, *rest = read_bytes(path).split(b"\n")
         if Head.model_validate_json(first) != head:
             return {}
     except (OSError, ValidationError):

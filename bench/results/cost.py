@@ -3,16 +3,17 @@
 from pydantic import Field
 
 from bench.config import Strict
+from bench.numbers import Amount, Count
 from bench.types import CacheShape
 
 
 class Latency(Strict):
     """Seconds per question: the median and the 95th percentile over `questions` questions."""
 
-    questions: int
-    p50: float
-    p95: float
-    seconds: tuple[float, ...] = Field(default=(), exclude_if=lambda seconds: not seconds)
+    questions: Count
+    p50: Amount
+    p95: Amount
+    seconds: tuple[Amount, ...] = Field(default=(), exclude_if=lambda seconds: not seconds)
     """Those of each question, ascending; only where questions were asked alone, and not in older files."""
 
 
@@ -22,25 +23,25 @@ class Cost(Strict):
     A run that was interrupted and resumed has the sum of its times and the highest of its peaks.
     """
 
-    load_seconds: float | None
-    scoring_seconds: float | None
-    items_per_second: float | None
-    prompt_tokens: int | None
-    tokens_per_second: float | None
-    new_tokens: int | None = None
-    peak_memory_bytes: int | None
-    peak_device_memory_bytes: int | None
-    weights_bytes: int | None
+    load_seconds: Amount | None
+    scoring_seconds: Amount | None
+    items_per_second: Amount | None
+    prompt_tokens: Count | None
+    tokens_per_second: Amount | None
+    new_tokens: Count | None = None
+    peak_memory_bytes: Count | None
+    peak_device_memory_bytes: Count | None
+    weights_bytes: Count | None
     """On disk."""
-    model_bytes: int | None = None
+    model_bytes: Count | None = None
     """In memory; quantised weights with their scales."""
-    tower_bytes: int | None = Field(default=None, exclude_if=lambda size: size is None)
+    tower_bytes: Count | None = Field(default=None, exclude_if=lambda size: size is None)
     """What vision and audio towers take of `model_bytes`. Without any, it is not in the file."""
     batched: Latency | None = None
     """A question's share of its batch's time."""
     alone: Latency | None = None
     """Questions asked one at a time, after scoring; None without `--latency`."""
-    joules: float | None = None
+    joules: Amount | None = None
     joules_note: str = ""
     """The counters that were read, or the reason why there is no number."""
 
@@ -54,12 +55,12 @@ class EngineFacts(Strict):
     """
 
     path: str
-    batch_tokens: int | None
+    batch_tokens: Count | None
     pickle: bool = False
     code: bool = False
-    positions: int | None = Field(default=None, exclude_if=lambda positions: positions is None)
+    positions: Count | None = Field(default=None, exclude_if=lambda positions: positions is None)
     cache: CacheShape | None = Field(default=None, exclude_if=lambda cache: cache is None)
-    weight_bits: float | None = Field(default=None, exclude_if=lambda bits: bits is None)
+    weight_bits: Amount | None = Field(default=None, exclude_if=lambda bits: bits is None)
     """Bits that a weight takes on average in a GGUF file that is used as it is."""
     tokens: str = Field(default="", exclude_if=lambda tokens: not tokens)
     """A sentence on prompts of which another library makes other tokens, with an example."""

@@ -1,7 +1,6 @@
 """The files of a run, read one by one: of this or an older version, whole and unchanged, or not at all."""
 
 import hashlib
-import json
 from pathlib import Path
 from typing import Any, cast
 
@@ -9,7 +8,9 @@ from pydantic import ValidationError
 
 from bench.errors import FileError, Mistake
 from bench.folders import display
-from bench.results.result import RESULT, SCHEMA_VERSION, DoneResult, Result
+from bench.plain_files import LARGE, read_bytes
+from bench.results.result import RESULT, DoneResult, Result
+from bench.results.summary import read_summary
 from bench.results.upgrade import upgrade_record, upgrade_result
 from bench.scoring.record import Record
 
@@ -22,39 +23,9 @@ def digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-class NewerFile(FileError):
-    """A file with a newer schema than this version knows."""
-
-
-def check_not_newer(path: Path, *, first_line: bool = False) -> None:
-    """Raises a NewerFile for a newer schema; a missing or damaged file passes."""
-    try:
-        data = path.read_bytes()
-        raw: object = json.loads(data.partition(b"\n")[0] if first_line else data)
-    except (OSError, ValueError, RecursionError):
-        return
-    _check_version(raw, display(path))
-
-
-def _check_version(raw: object, file: str) -> None:
-    version = cast("dict[str, object]", raw).get("schema_version") if isinstance(raw, dict) else None
-    if isinstance(version, int) and version > SCHEMA_VERSION:
-        schemas = f"schema {version}, this one reads {SCHEMA_VERSION}"
-        text = f"written by a newer version ({schemas}); update SLM Bench"
-        raise NewerFile([Mistake(file, 0, "schema_version", text)])
-
-
 def read_result(path: Path) -> Result:
     """Read a result file of this or an older version; raises a FileError where it is not valid."""
-    file = display(path)
-    try:
-        raw: object = json.loads(path.read_bytes())
-        json.dumps(raw, ensure_ascii=False).encode()  # refuses lone surrogates, such as \ud800
-    except OSError as error:
-        raise FileError([Mistake(file, 0, "", error.strerror or "unreadable")]) from error
-    except (ValueError, RecursionError) as error:
-        raise FileError([Mistake(file, 0, "", f"not JSON: {error}")]) from error
-    _check_version(raw, file)
+    file, raw = display(path), read_summary(path)
     try:
         return RESULT.validate_python(
             upgrade_result(cast("dict[str, Any]", raw)) if isinstance(raw, dict) else raw, strict=False
@@ -96,7 +67,7 @@ def read_verified(path: Path, expected_sha256: str) -> bytes:
     """The contents of a file of records; raises a FileError when their digest is another."""
     file = display(path)
     try:
-        data = path.read_bytes()
+        data = read_bytes(path, LARGE)
     except OSError as error:
         raise FileError([Mistake(file, 0, "", error.strerror or "unreadable")]) from error
     if digest(data) != expected_sha256:

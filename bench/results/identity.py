@@ -11,6 +11,8 @@ from bench.results.variant import Variant
 
 CANNOT_RUN = "cannot-run"
 """The folder of the reason why no variant of a model can run; removed when a variant runs."""
+ID_LETTERS = 10
+"""So much of the id ends the name of a run's folder."""
 ADDED_LATER = ("quantize", "adapter", "program")
 HOW_ASKED = ("key", "concurrency", "timeout")
 """Settings of the engine openai that change no number."""
@@ -19,7 +21,7 @@ HOW_ASKED = ("key", "concurrency", "timeout")
 def folder_of(facts: CellFacts) -> Path:
     """The folder of a cell's run, relative to the results folder."""
     partial = f"-{facts.part.replace(' ', '')}" if facts.part else ""
-    return Path(facts.task.name) / facts.model.name / f"{facts.variant.slug}{partial}-{facts.id[:10]}"
+    return Path(facts.task.name) / facts.model.name / f"{facts.variant.slug}{partial}-{facts.id[:ID_LETTERS]}"
 
 
 def identity(facts: CellFacts) -> str:

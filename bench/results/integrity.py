@@ -1,4 +1,4 @@
-"""Whether the records of a run agree with its summary."""
+"""Whether the parts of a run agree: its summary, its place and its records."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -6,9 +6,27 @@ from pathlib import Path
 
 from bench.errors import FileError, Mistake
 from bench.folders import display
-from bench.results.result import CellFacts, DoneResult
+from bench.results.identity import CANNOT_RUN, ID_LETTERS, folder_of, identity
+from bench.results.result import CannotRunResult, CellFacts, DoneResult, FailedResult, Result
 from bench.scoring.metrics import Metrics, measure
 from bench.scoring.record import Record
+
+
+def check_place(result: Result, path: Path) -> None:
+    """Raises a FileError unless the id follows from the facts of the cell, and the run's folder from both.
+
+    `path` is that of the `result.json`, which may be below folders of a user's own.
+    """
+    match result:
+        case CannotRunResult(task=task, model_name=model):
+            belongs = Path(task.name) / model / CANNOT_RUN
+        case DoneResult(cell=cell) | FailedResult(cell=cell):
+            if identity(cell) != cell.id:
+                _wrong(path, "cell.id", "not the identity that the cell's facts give; run the cell again")
+            belongs = folder_of(cell)
+    *parents, name = path.absolute().parent.parts[-3:]
+    if (*parents,) != belongs.parts[:2] or not name.endswith(belongs.name[-ID_LETTERS:]):
+        _wrong(path, "", f"not in the folder that this run belongs in, {belongs}; move it there")
 
 
 def check_records(result: DoneResult, records: Sequence[Record], path: Path) -> None:

@@ -17,10 +17,12 @@ from typing import Any, Literal, cast
 from pydantic import Field, ValidationError
 
 from bench.config import Strict
-from bench.results.files import check_not_newer
+from bench.numbers import Amount, Count
+from bench.plain_files import LARGE, read_bytes
 from bench.results.probe_figures import by_change
 from bench.results.result import SCHEMA_VERSION, CellFacts
 from bench.results.store import LOCKS, make_folder, write_whole, writing
+from bench.results.summary import check_not_newer
 from bench.results.upgrade import upgrade_cell
 from bench.scoring.record import Record
 from bench.types import Item
@@ -35,11 +37,11 @@ class Head(Strict):
     up, and sums in 16 bits differ by rounding. `fresh` is whether it replaces an older run.
     """
 
-    schema_version: Literal[6] = SCHEMA_VERSION
+    schema_version: Literal[7] = SCHEMA_VERSION
     cell: CellFacts
     machine: str
     fresh: bool = False
-    stops: int = 0
+    stops: Count = 0
 
 
 class Batch(Strict):
@@ -49,10 +51,10 @@ class Batch(Strict):
     """
 
     records: tuple[Record, ...]
-    batch_tokens: int | None
-    seconds: float
-    peak_memory_bytes: int | None
-    joules: float | None = None
+    batch_tokens: Count | None
+    seconds: Amount
+    peak_memory_bytes: Count | None
+    joules: Amount | None = None
     probed: tuple[Record, ...] = Field(default=(), exclude_if=lambda probed: not probed)
     server: str = Field(default="", exclude_if=lambda server: not server)
     """What the server said of the model, where one answered; answers of another model are not kept."""
@@ -79,7 +81,7 @@ class Unfinished:
 def read_journal(path: Path) -> Unfinished | None:
     """The readable part of a journal; None where it is missing or its first line is not valid."""
     try:
-        first, *rest = path.read_bytes().split(b"\n")
+        first, *rest = read_bytes(path, LARGE).split(b"\n")
         head = Head.model_validate(_upgraded(json.loads(first)))
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None

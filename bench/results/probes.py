@@ -3,6 +3,7 @@
 from pydantic import Field
 
 from bench.config import Strict
+from bench.numbers import Amount, Count, Real, Share
 from bench.scoring.metrics import Rate
 from bench.types import ProbeName
 
@@ -10,9 +11,9 @@ from bench.types import ProbeName
 class Measured(Strict):
     """A number with the ends of its 95 % interval."""
 
-    value: float
-    low: float
-    high: float
+    value: Real
+    low: Real
+    high: Real
 
 
 class Difference(Measured):
@@ -21,7 +22,7 @@ class Difference(Measured):
     `p` is McNemar's exact one, or in clusters that of the sign-flip test.
     """
 
-    p: float
+    p: Share
 
 
 class Order(Strict):
@@ -40,22 +41,22 @@ class Order(Strict):
     difference, None where it cannot be tested.
     """
 
-    questions: int
+    questions: Count
     accuracy: Rate
     rotations: tuple[Measured, ...]
     mean: Measured
     consistent: Rate
     changed: Rate
-    ties: int
+    ties: Count
     recall: dict[str, Measured]
     spread: Measured
-    chosen: dict[str, float]
-    preference_p: float
-    prior: dict[int, dict[str, float]]
+    chosen: dict[str, Real]
+    preference_p: Share
+    prior: dict[Count, dict[str, Real]]
     without_prior: Rate
     gain: Difference
-    published: float
-    published_p: float | None
+    published: Real
+    published_p: Share | None
     answers: str
     """The letters chosen with the prior divided out, one for each question of the run; where it was not
     rotated, its own answer, "-" for none."""
@@ -80,12 +81,12 @@ class UseOfQuestion(Strict):
     the letter's.
     """
 
-    questions: int
+    questions: Count
     accuracy: Rate
     options_alone: Rate
     letter: str
     letter_rate: Rate
-    both: int
+    both: Count
     over_options: Difference
     options_over_letter: Difference
 
@@ -96,7 +97,7 @@ class Replaced(Strict):
     `drop` is the first less the second, on the same questions.
     """
 
-    questions: int
+    questions: Count
     accuracy: Rate
     replaced: Rate
     drop: Difference
@@ -114,7 +115,7 @@ class Probes(Strict):
     asked: tuple[ProbeName, ...]
     inapplicable: str = ""
     left_out: dict[ProbeName, dict[str, tuple[str, ...]]] = Field(default_factory=dict)
-    seconds: float = 0.0
+    seconds: Amount = 0.0
     machine: str = ""
     """The machine that took this time, "" where there were several."""
     order: Order | None = None

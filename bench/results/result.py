@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, TypeAdapter, model_validator
 from bench.config import Name, Strict
 from bench.inputs.model_card import ModelCard
 from bench.inputs.odd_rows import OddKind, OddRows, odd_warnings
+from bench.numbers import Count
 from bench.results.cost import Cost, EngineFacts
 from bench.results.probes import Probes
 from bench.results.variant import Variant
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from bench.inputs.data import Split
     from bench.inputs.task import Task
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 """Raised when a field changes its meaning or name; `upgrade.py` reads older files."""
 
 
@@ -26,7 +27,7 @@ class TaskFacts(Strict):
     """The task when the cell was planned; `sha256` is its `Task.digest`."""
 
     name: Name
-    version: int
+    version: Count
     sha256: str
     title: str
     description: str
@@ -51,7 +52,7 @@ class SplitFacts(Strict):
 
     split: str
     source: str
-    rows: int
+    rows: Count
     sha256: str
     odd: dict[OddKind, OddRows] = Field(
         default_factory=dict[OddKind, OddRows], exclude_if=lambda odd: not odd
@@ -89,9 +90,9 @@ class CellFacts(Strict):
     variant: Variant
     data: dict[Role, SplitFacts]
     exemplar_ids: tuple[str, ...]
-    limit: int | None
+    limit: Count | None
     limit_order: LimitOrder = Field(default="file", exclude_if=lambda order: order == "file")
-    engine_version: int
+    engine_version: Count
     engine_package: str = ""
     """Name and version of the package that adds the engine, "" for a built-in one."""
     command: str
@@ -145,15 +146,15 @@ class Provenance(Strict):
     libraries: dict[str, str]
     system: str
     processor: str
-    cores: int | None
-    threads: int | None
-    memory_bytes: int | None
+    cores: Count | None
+    threads: Count | None
+    memory_bytes: Count | None
     device: str
     driver: str | None = None
     """The version of the accelerator's driver."""
-    jobs: int = 1
+    jobs: Count = 1
     """How many cells ran side by side, this one included; they slow each other down."""
-    stops: int = 0
+    stops: Count = 0
     """How often the run was interrupted."""
     server: ServerFacts | None = Field(default=None, exclude_if=lambda server: server is None)
     """The server that answered. Where it does not run here, the machine is unknown."""
@@ -191,7 +192,7 @@ class _OfCell:
 class DoneResult(_OfCell, Strict):
     """A finished run; `records_sha256` is the digest of its `records.jsonl`."""
 
-    schema_version: Literal[6] = SCHEMA_VERSION
+    schema_version: Literal[7] = SCHEMA_VERSION
     status: Literal["done"] = "done"
     cell: CellFacts
     metrics: Metrics
@@ -214,7 +215,7 @@ class DoneResult(_OfCell, Strict):
 class FailedResult(_OfCell, Strict):
     """A cell that failed; shown with its reason, never as zero."""
 
-    schema_version: Literal[6] = SCHEMA_VERSION
+    schema_version: Literal[7] = SCHEMA_VERSION
     status: Literal["failed"] = "failed"
     cell: CellFacts
     reason: str
@@ -225,7 +226,7 @@ class FailedResult(_OfCell, Strict):
 class CannotRunResult(Strict):
     """A model of which no variant can run on the task: its card is broken, or its weights are missing."""
 
-    schema_version: Literal[6] = SCHEMA_VERSION
+    schema_version: Literal[7] = SCHEMA_VERSION
     status: Literal["cannot-run"] = "cannot-run"
     task: TaskFacts
     test: SplitFacts

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.errors import BenchError, FileError, UsageError
-from bench.results.files import PROBED, NewerFile, read_probed, read_records, read_result
-from bench.results.integrity import check_records
+from bench.results.files import PROBED, read_probed, read_records, read_result
+from bench.results.integrity import check_place, check_records
 from bench.results.result import DoneResult, Result, Unsuccessful
+from bench.results.summary import NewerFile, summary_bytes
 from bench.scoring.metrics import installed_metrics, measure
 from bench.scoring.record import Record
 
@@ -114,7 +115,7 @@ def write_run(
         make_folder(results, folder)
         with FileLock(results / ".lock"):
             if unless is None or not unless():
-                summary = result.model_dump_json(indent=1).encode() + b"\n"
+                summary = summary_bytes(result)
                 files = {"records.jsonl": records, PROBED: probed, "result.json": summary}
                 write_whole({results / folder / name: data for name, data in files.items() if data})
                 if records and not probed and getattr(result, "probes", None) is None:
@@ -213,6 +214,7 @@ def read_run(results: Path, path: Path) -> Run:
     """
     result = read_result(path)
     folder = path.parent.relative_to(results)
+    check_place(result, path)
     if not isinstance(result, DoneResult):
         return Run(folder, result, ())
     records = read_records(path.parent / "records.jsonl", result)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench.errors import FileError, UsageError
+from bench.plain_files import real
 from bench.results.contamination import FOLDER, file_of, read_tests, save
 from bench.results.files import digest
 from bench.results.result import DoneResult
@@ -16,7 +17,7 @@ def strip(results: Path, out: Path, task: str | None = None) -> Iterator[str]:
     Ids, letters, scores and numbers are copied; questions, options, prompts and replies are not. A run
     that `out` already has is left alone. Raises a UsageError where `out` is not a folder for runs.
     """
-    if out.resolve() == existing(results).resolve():
+    if real(out) == real(existing(results)):
         raise UsageError(f"{out} is the results folder itself; give --out another folder")
     if out.exists() and not _is_for_runs(out):
         raise UsageError(f"{out} holds no runs; give --out an empty, a new or a results folder")

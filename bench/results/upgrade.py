@@ -11,6 +11,7 @@ Raw = dict[str, Any]
 def upgrade_result(raw: Raw) -> Raw:
     """A result file in the form of this version.
 
+    From 6 to 7: the file got a digest of its own (`summary.py`).
     From 5 to 6: the engine became a key of the card, runs of other programs got a source of their
     own, and models that cannot run no longer have a made-up card.
     From 2 to 5: only fields were added.

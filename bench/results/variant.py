@@ -11,7 +11,8 @@ from bench.inputs.engine_rules import TRANSFORMERS
 from bench.inputs.generate import Generate
 from bench.inputs.prompts import ChosenExemplars
 from bench.inputs.task_values import Shown
-from bench.types import Dtype, PromptStyle, Quantization, Value
+from bench.numbers import Count, Scalar
+from bench.types import Dtype, PromptStyle, Quantization
 
 
 class Variant(Strict):
@@ -28,8 +29,8 @@ class Variant(Strict):
     """
 
     dtype: Dtype | None
-    exemplars: int
-    seed: int
+    exemplars: Count
+    seed: Count
     prompt: PromptStyle = "plain"
     exemplar_choice: Shown = "fixed"
     generate: Generate | None = None
@@ -37,7 +38,7 @@ class Variant(Strict):
     adapter: AdapterFacts | None = None
     program: str = ""
     engine: str = Field(default="", exclude_if=lambda engine: not engine)
-    more: dict[str, Value] = Field(default_factory=dict[str, Value], exclude_if=lambda more: not more)
+    more: dict[str, Scalar] = Field(default_factory=dict[str, Scalar], exclude_if=lambda more: not more)
     weights_format: str = Field(default="", exclude_if=lambda name: not name)
     exemplars_within: Literal["", "group"] = Field(default="", exclude_if=lambda name: not name)
     format: str = Field(default="", exclude_if=lambda name: not name)
@@ -102,6 +103,6 @@ def _choice_words(choice: ChosenExemplars) -> list[str]:
             return ["listed"]
 
 
-def _safe(value: Value) -> str:
+def _safe(value: Scalar) -> str:
     """The value as part of a folder's name."""
     return re.sub(r"[^\w.-]", "_", str(value), flags=re.ASCII)[:32]

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from bench.config import Strict
 from bench.errors import BenchError, named_line, one_line
+from bench.numbers import Count, Share
 from bench.scoring.record import ParseStatus, Record
 from bench.stats.intervals import share_interval
 from bench.stats.metrics import EVALUATE, METRICS, Clustered, Estimate, Metric, find_metric
@@ -27,11 +28,11 @@ UNREAD = -1
 class Rate(Strict):
     """A share of items, `value`, and the ends of its 95 % interval (`share_interval`); all in [0, 1]."""
 
-    correct: int
-    total: int
-    value: float
-    low: float
-    high: float
+    correct: Count
+    total: Count
+    value: Share
+    low: Share
+    high: Share
 
 
 class Group(Strict):
@@ -45,7 +46,7 @@ class Disagreement(Strict):
     """The number of items on which two views give different answers."""
 
     views: tuple[ViewName, ViewName]
-    items: int
+    items: Count
 
 
 class Metrics(Strict):
@@ -60,13 +61,13 @@ class Metrics(Strict):
     accuracy: Rate
     values: dict[str, Estimate]
     groups: dict[str, Group]
-    chosen: dict[str, int]
-    truth: dict[str, int]
-    unread: int
-    statuses: dict[ParseStatus, int]
+    chosen: dict[str, Count]
+    truth: dict[str, Count]
+    unread: Count
+    statuses: dict[ParseStatus, Count]
     views: dict[ViewName, Rate]
     disagreements: tuple[Disagreement, ...]
-    clusters: int | None = Field(default=None, exclude_if=lambda number: number is None)
+    clusters: Count | None = Field(default=None, exclude_if=lambda number: number is None)
 
 
 def measure(records: Sequence[Record], metrics: Mapping[str, Clustered]) -> Metrics:

@@ -7,6 +7,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from bench.config import Strict
+from bench.numbers import Amount, Count, Real
 from bench.types import LETTERS, Extra, Item, ReadStatus, Texts, ViewName
 from bench.views import best
 
@@ -40,15 +41,15 @@ class Record(Strict):
     extra: dict[str, Extra] = Field(default_factory=dict[str, Extra], exclude_if=lambda extra: not extra)
     """Further texts that the prompt could show, by name. Without any, they are not in the file."""
     parse_status: ParseStatus
-    scores: dict[ViewName, tuple[float, ...]]
+    scores: dict[ViewName, tuple[Real, ...]]
     prompt: str
-    prompt_tokens: int | None
+    prompt_tokens: Count | None
     """None where the program that made an imported run does not report it."""
-    seconds: float | None
+    seconds: Amount | None
     """The item's share of its batch's wall time; None as above."""
     completion: str = ""
     """The whole generated text; of several samples, the one whose reasoning is kept."""
-    new_tokens: int = 0
+    new_tokens: Count = 0
     """Number of generated tokens, in all samples."""
     samples: tuple[str | None, ...] = ()
     """The answers of all samples where there are several, else empty."""

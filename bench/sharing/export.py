@@ -12,6 +12,7 @@ from typing import Any
 
 from bench.errors import BenchError, UsageError
 from bench.inputs.model_card import HubSource
+from bench.plain_files import read_text
 from bench.results.result import CellFacts, DoneResult, Provenance, SplitFacts
 from bench.results.store import Run
 from bench.scoring.metrics import Rate
@@ -145,7 +146,7 @@ def write_export(export: Export, out: Path, name: str) -> None:
     """
     marker = out / f".slm-bench-{name}"
     try:
-        earlier = marker.read_text(encoding="utf-8").splitlines() if marker.is_file() else []
+        earlier = read_text(marker).splitlines() if marker.is_file() else []
         existing = _files(out)
         foreign = sorted(existing - {marker.name, *earlier})
         if foreign:

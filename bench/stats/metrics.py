@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from bench.config import Strict
 from bench.errors import BenchError
+from bench.numbers import Real
 from bench.plugins import Registry
 from bench.stats.intervals import share_interval
 
@@ -26,9 +27,9 @@ EVALUATE = "evaluate:"
 class Estimate(Strict):
     """A value with its 95 % interval; `value` is None where it could not be computed."""
 
-    value: float | None
-    low: float | None = None
-    high: float | None = None
+    value: Real | None
+    low: Real | None = None
+    high: Real | None = None
 
 
 Compute = Callable[[Sequence[str], Sequence[str | None]], Estimate]

@@ -8,12 +8,13 @@ from pathlib import Path
 
 from bench.cells.cell import CannotRun, Cell, NeedsTuning, Planned, Runnable
 from bench.errors import BenchError
-from bench.results.files import check_not_newer, digest
+from bench.results.files import digest
 from bench.results.identity import CANNOT_RUN
 from bench.results.journal import NAME, is_locked
 from bench.results.probe_figures import figures
 from bench.results.result import CannotRunResult, DoneResult, FailedResult, Result
 from bench.results.store import begin, find_run, forget_failure, records_bytes, rewrite, write_run
+from bench.results.summary import check_not_newer
 from bench.scoring.metrics import load_metrics, measure
 from bench.scoring.record import clustered
 from bench.sweeps import events

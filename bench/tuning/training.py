@@ -15,6 +15,7 @@ from bench.engines.loading import open_transformers
 from bench.errors import BenchError
 from bench.inputs.adapter import AdapterCard
 from bench.inputs.weights import Weights
+from bench.plain_files import read_bytes, read_text
 from bench.tuning.adapter_folder import adapter_card, save_adapter, training_outcome
 from bench.tuning.job import Job, PeakMemory, Prepared, Report
 from bench.tuning.pace import Pace
@@ -55,7 +56,7 @@ def _work_folder(job: Job) -> Path:
     """A folder beside the adapter's, for checkpoints. What another job left in it is removed."""
     work = job.out.with_name(f".{job.out.name}.tuning")
     mark = work / "job"
-    if not mark.is_file() or mark.read_text(encoding="utf-8") != job.key:
+    if not mark.is_file() or read_text(mark) != job.key:
         shutil.rmtree(work, ignore_errors=True)
     shutil.rmtree(work / "final", ignore_errors=True)
     try:
@@ -70,7 +71,7 @@ def _last_checkpoint(work: Path) -> str | None:
     """The newest complete checkpoint. Incomplete ones are removed: a checkpoint's state is written last."""
     for folder in work.glob("checkpoint-*"):
         try:
-            json.loads((folder / "trainer_state.json").read_bytes())
+            json.loads(read_bytes(folder / "trainer_state.json"))
         except (OSError, ValueError):
             shutil.rmtree(folder)
     return get_last_checkpoint(str(work))

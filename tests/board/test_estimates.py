@@ -3,6 +3,7 @@
 The measured models are those of docs/estimate_models.py: 24 of real classes with random weights.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +25,7 @@ from bench.inputs.model_card import ModelCard
 from bench.inputs.task import Generate
 from bench.results.answers import Answered, AnyRun, read_answered
 from bench.results.result import RESULT, DoneResult
+from bench.results.upgrade import upgrade_result
 from bench.types import CacheShape
 from conftest import ROOT
 from tiny import save_causal, tiny_card
@@ -35,7 +37,7 @@ MB = 10**6
 @pytest.fixture(scope="module")
 def measured() -> list[DoneResult]:
     lines = FILE.read_text(encoding="utf-8").splitlines()
-    results = [RESULT.validate_json(line) for line in lines]
+    results = [RESULT.validate_python(upgrade_result(json.loads(line)), strict=False) for line in lines]
     return [result for result in results if isinstance(result, DoneResult)]
 
 

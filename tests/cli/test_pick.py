@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from click.testing import Result
+from sealing import sealed
 
 from bench.board.reading import read_board
 from conftest import ROOT
@@ -123,7 +124,7 @@ def test_this_machine_is_the_one_that_runs_are_of(bench: Bench, quiz: Path, proj
     add_fake(project, "other")
     assert bench("run", "-m", "other", "-t", quiz.stem).exit_code == 0
     raw["provenance"]["processor"] = "AAA Abacus"
-    path.write_text(json.dumps(raw), encoding="utf-8")
+    path.write_text(sealed(raw), encoding="utf-8")
     text = json.loads(bench("pick", "--machine", "abacus", "--json").stdout)["limits"]["machine"]
     assert text.startswith("AAA Abacus, ")
     both = bench("pick", "--machine", " cores")
@@ -145,7 +146,7 @@ def on_two_machines(project: Path) -> None:
         raw["provenance"]["processor"] = "Abacus"
         raw["cost"]["peak_memory_bytes"] *= 2
         raw["cost"]["alone"] = {"questions": 20, "p50": 1.0, "p95": 2.0}
-        path.write_text(json.dumps(raw), encoding="utf-8")
+        path.write_text(sealed(raw), encoding="utf-8")
 
 
 def test_a_run_repeated_on_another_machine_is_one_measurement_with_the_costs_of_each(
@@ -187,7 +188,7 @@ def test_where_no_run_is_of_this_machine_it_says_so(bench: Bench, project: Path)
     for path in (project / "results").rglob("result.json"):
         raw = json.loads(path.read_text("utf-8"))
         raw["provenance"]["processor"] = "Abacus"
-        path.write_text(json.dumps(raw), encoding="utf-8")
+        path.write_text(sealed(raw), encoding="utf-8")
     lines = plain(bench("pick", "--latency", "500ms", "--machine", "this").stdout).splitlines()
     assert lines[0] == (
         "Nothing was measured on medqa_sample within 500 ms for one answer: no model's latency was measured "
@@ -218,7 +219,7 @@ def test_a_machine_with_a_gpu_is_one_though_baselines_do_not_use_it(bench: Bench
     for path in (project / "results").rglob("smollm2*/*/result.json"):
         raw = json.loads(path.read_text("utf-8"))
         raw["provenance"]["device"] = "Abacus GPU"
-        path.write_text(json.dumps(raw), encoding="utf-8")
+        path.write_text(sealed(raw), encoding="utf-8")
     facts = json.loads(bench("pick", "--machine", "xeon", "--json").stdout)
     assert facts["limits"]["machine"].endswith(" GB, Abacus GPU")
     assert facts["machines"] == [facts["limits"]["machine"]]

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from click.testing import Result
+from sealing import sealed
 
 from bench.cli.pick_check import questions_within
 from bench.results.files import read_result
@@ -35,7 +36,7 @@ def rewritten(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
     path = folder / "result.json"
     facts = json.loads(path.read_bytes())
     change(facts)
-    path.write_text(json.dumps(facts), encoding="utf-8")
+    path.write_text(sealed(facts), encoding="utf-8")
 
 
 @pytest.mark.model

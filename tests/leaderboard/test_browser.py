@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
+from sealing import sealed
 
 from browsing import SAMPLE, listed, looked_at, task_page, visit
 from conftest import ROOT
@@ -309,7 +310,7 @@ def test_hostile_words_are_text_and_nothing_runs(browser: Browser, tmp_path: Pat
     result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
     result["cell"]["model"]["title"] = result["cell"]["model"]["license"] = HOSTILE
     result["records_sha256"] = hashlib.sha256(data).hexdigest()
-    (copy / "result.json").write_text(json.dumps(result), encoding="utf-8")
+    (copy / "result.json").write_text(sealed(result), encoding="utf-8")
     site = tmp_path / "site"
     write_site(make_site(tmp_path / "results", []), site)
     own = run_of(site)

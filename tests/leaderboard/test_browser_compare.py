@@ -24,6 +24,7 @@ from bench.results.answers import Answered, read_answered
 from bench.results.files import digest, read_result
 from bench.results.result import DoneResult
 from bench.results.store import records_bytes
+from bench.results.summary import summary_bytes
 from bench.scoring.metrics import installed_metrics, measure
 from bench.scoring.record import Record
 from bench.stats.paired import paired
@@ -348,4 +349,4 @@ def in_cases(file: Path) -> None:
     metrics = measure(records, installed_metrics(result.metrics.values))
     changed = result.model_copy(update={"metrics": metrics, "records_sha256": digest(data)})
     file.write_bytes(data)
-    file.with_name("result.json").write_text(changed.model_dump_json(), encoding="utf-8")
+    file.with_name("result.json").write_bytes(summary_bytes(changed))

@@ -16,6 +16,7 @@ import pytest
 from click.testing import Result
 from hypothesis import given
 from hypothesis import strategies as st
+from sealing import reseal, resettle, sealed
 
 from bench.board.board import Board, make_board
 from bench.board.exporting import as_csv, as_latex, as_markdown
@@ -90,8 +91,7 @@ def test_runs_that_may_not_be_compared_are_set_apart_with_the_reason(
             anatomy.write_text(TASK.replace("Answer:", "Reply:"), encoding="utf-8")
         case "engine":
             [path] = results.glob("anatomy/chance/*/result.json")
-            text = path.read_text(encoding="utf-8").replace('"engine_version": 2', '"engine_version": 0')
-            path.write_text(text, encoding="utf-8")
+            resettle(path, lambda text: text.replace('"engine_version": 2', '"engine_version": 0'))
             words += ["--seed", "1"]
         case _:
             write_lines(anatomy.parent / "test.jsonl", ITEMS[:2])
@@ -122,8 +122,7 @@ def test_rows_of_other_machines_and_other_training_data_say_so(
     assert "cores" in table.machine
     assert {row.tags for row in table.rows} == {(), ("trained on 3 items",)}
     [path] = results.glob("anatomy/chance/*/result.json")
-    text = path.read_text(encoding="utf-8")
-    path.write_text(re.sub(r'"processor": "[^"]*"', '"processor": "Abacus"', text), encoding="utf-8")
+    reseal(path, lambda text: re.sub(r'"processor": "[^"]*"', '"processor": "Abacus"', text))
     [table] = board(results).tasks
     assert table.machine == ""
     assert any("Abacus" in tag for row in table.rows for tag in row.tags)
@@ -131,9 +130,9 @@ def test_rows_of_other_machines_and_other_training_data_say_so(
 
 def test_a_summary_that_does_not_say_what_its_records_say_is_not_shown(results: Path) -> None:
     [path] = results.glob("anatomy/majority/*/result.json")
-    text = path.read_text(encoding="utf-8")
-    path.write_text(text.replace('"correct": 1', '"correct": 3', 1), encoding="utf-8")
-    assert text != path.read_text(encoding="utf-8")
+    before = path.read_text(encoding="utf-8")
+    reseal(path, lambda text: text.replace('"correct": 1', '"correct": 3', 1))
+    assert before != path.read_text(encoding="utf-8")
     site = make_site(results, all_cards())
     assert any("says 3 of 3, its records say 1 of 3" in damage for damage in site.board.damaged)
 
@@ -237,7 +236,7 @@ def test_a_board_of_baselines_says_how_many_there_are_and_compares_them_with_not
 
 
 def test_a_copied_run_is_shown_once_and_named(results: Path) -> None:
-    shutil.copytree(results / "anatomy", results / "copy")
+    shutil.copytree(results / "anatomy", results / "copy" / "anatomy")
     site = make_site(results, all_cards())
     assert len(site.runs) == 3
     assert sum("a copy of anatomy/" in damage for damage in site.board.damaged) == 3
@@ -310,9 +309,9 @@ def test_a_finished_run_is_shown_rather_than_a_failure_or_a_copy_without_words(
     [run] = results.glob("anatomy/chance/*/result.json")
     failed = json.loads(run.read_text(encoding="utf-8"))
     kept = {key: failed[key] for key in ("schema_version", "cell", "provenance")}
-    path = results / "a-failure" / "result.json"
-    path.parent.mkdir()
-    path.write_text(json.dumps(kept | {"status": "failed", "reason": "x", "traceback": ""}), encoding="utf-8")
+    path = results / "a-failure" / run.relative_to(results)
+    path.parent.mkdir(parents=True)
+    path.write_text(sealed(kept | {"status": "failed", "reason": "x", "traceback": ""}), encoding="utf-8")
     board = make_site(results, []).board
     [table] = board.tasks
     assert not table.failures
@@ -343,7 +342,7 @@ def test_a_foreign_run_never_ends_the_build(
     (folder / "records.jsonl").write_text(data, encoding="utf-8")
     result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
     result["records_sha256"] = hashlib.sha256(data.encode()).hexdigest()
-    (folder / "result.json").write_text(json.dumps(result), encoding="utf-8")
+    (folder / "result.json").write_text(sealed(result), encoding="utf-8")
     built = bench("leaderboard", "build")
     assert built.exit_code == 0
     assert message in built.stderr
@@ -363,7 +362,7 @@ def test_a_summary_with_impossible_words_is_named(
     [path] = results.glob("anatomy/majority/*/result.json")
     result = json.loads(path.read_text(encoding="utf-8"))
     result["cell"]["task"][key] = value
-    path.write_text(json.dumps(result), encoding="utf-8")
+    path.write_text(json.dumps(result) if key == "title" else sealed(result), encoding="utf-8")
     before = sorted(project.parent.rglob("*"))
     built = bench("leaderboard", "build")
     assert built.exit_code == 0
@@ -377,7 +376,7 @@ def test_what_an_exception_said_is_not_published_without_texts(bench: Bench, res
     kept = json.loads(path.read_text(encoding="utf-8"))
     kept = {key: kept[key] for key in ("schema_version", "cell", "provenance")}
     failure = {"status": "failed", "reason": "ValueError: SECRET", "traceback": "ValueError: SECRET"}
-    path.write_text(json.dumps(kept | failure), encoding="utf-8")
+    path.write_text(sealed(kept | failure), encoding="utf-8")
     for texts in ("full", "answers", "none"):
         assert bench("leaderboard", "build", "--texts", texts).exit_code == 0
         leaking = [page for page in Path("site").rglob("*.html") if "SECRET" in page.read_text()]

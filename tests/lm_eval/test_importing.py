@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 from click.testing import Result
+from sealing import resettle
 
 from bench.board.board import Board, make_board
 from bench.board.exporting import as_json
 from bench.errors import FileError
 from bench.inputs.cards import read_card
+from bench.lm_eval.task import own_name
 from bench.results.answers import Answered, read_answered
 from bench.results.result import DoneResult
 from bench.results.store import Run, read_runs
@@ -91,9 +93,9 @@ def test_every_number_is_lm_eval_s_own(bench: Bench, out: Path) -> None:
     assert ran.exit_code == 0, ran.output
     theirs = json.loads(results_file(out).read_text(encoding="utf-8"))["results"]
     runs = done()
-    assert sorted(runs) == ["imported-lm-eval-letters--1/llama", "imported-lm-eval-organs/llama"]
+    assert sorted(runs) == ["imported-lm-eval-letters-1-d4ec74/llama", "imported-lm-eval-organs/llama"]
     for task, view in (("Letters::1", "letter"), ("organs", "text")):
-        result, run = runs[f"imported-lm-eval-{task.lower().replace(':', '-')}/llama"]
+        result, run = runs[f"imported-{own_name(task)}/llama"]
         assert result.metrics.accuracy.value == theirs[task]["acc,none"]
         if view == "text":
             assert result.metrics.views["text_per_char"].value == theirs[task]["acc_norm,none"]
@@ -204,8 +206,7 @@ def test_a_run_imported_under_the_name_of_the_converted_task_is_set_apart(
 ) -> None:
     bench("import", "lm-eval", "out", "--task", "organs")
     [path] = Path("results").rglob("result.json")
-    path.write_text(path.read_text(encoding="utf-8").replace('"imported-lm-eval-', '"lm-eval-'))
-    Path("results", "imported-lm-eval-organs").rename(Path("results", "lm-eval-organs"))
+    resettle(path, lambda text: text.replace('"imported-lm-eval-', '"lm-eval-'))
     add_fake(project, "llama")
     own = ("run", "-m", "llama", "-t", "lm-eval:organs", "--include-path", str(evaluated / "tasks"))
     assert bench(*own, "--data-dir", str(evaluated), "--offline").exit_code == 0
@@ -256,7 +257,7 @@ def test_without_samples_there_is_nothing_to_compare(bench: Bench, out: Path) ->
     ran = bench("import", "lm-eval", "out")
     assert ran.exit_code == 1
     assert "organs: not imported; run lm-eval with --log_samples" in ran.stderr
-    assert list(done()) == ["imported-lm-eval-letters--1/llama"]
+    assert list(done()) == ["imported-lm-eval-letters-1-d4ec74/llama"]
 
 
 def test_tasks_without_options_are_left_out_with_a_reason(bench: Bench, out: Path) -> None:
@@ -264,7 +265,7 @@ def test_tasks_without_options_are_left_out_with_a_reason(bench: Bench, out: Pat
     ran = bench("import", "lm-eval", "out")
     assert ran.exit_code == 0
     assert "organs: its output_type is generate_until, and only multiple_choice can be imported" in ran.stderr
-    assert list(done()) == ["imported-lm-eval-letters--1/llama"]
+    assert list(done()) == ["imported-lm-eval-letters-1-d4ec74/llama"]
 
 
 def swap(samples: list[dict[str, Any]]) -> None:
@@ -332,7 +333,7 @@ def test_damaged_samples_are_named_and_the_rest_is_imported(
     assert re.search(message, ran.stderr), ran.stderr
     assert re.search("; (run lm-eval again with --log_samples|import the other tasks by --task)", ran.stderr)
     assert ran.stderr.count("\n") == 1
-    assert list(done()) == ["imported-lm-eval-letters--1/llama"]
+    assert list(done()) == ["imported-lm-eval-letters-1-d4ec74/llama"]
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"results": {}, "configs": {}}', '{"a": "\ud83d', b"\xff"])
@@ -348,7 +349,7 @@ def test_a_damaged_results_file_is_named_and_the_rest_is_imported(
     assert ran.exit_code == 3
     assert "other/results_2026-01-01.json" in ran.stderr
     assert ":14: not JSON" in ran.stderr
-    assert list(done()) == ["imported-lm-eval-letters--1/llama"]
+    assert list(done()) == ["imported-lm-eval-letters-1-d4ec74/llama"]
 
 
 def test_a_result_that_its_samples_do_not_come_to_is_not_imported(bench: Bench, out: Path) -> None:
@@ -376,7 +377,7 @@ def test_facts_that_cannot_be_are_reported_and_the_other_task_is_imported(
     ran = bench("import", "lm-eval", "out")
     assert ran.exit_code == 3
     assert "results_" in ran.stderr or "samples_organs" in ran.stderr
-    assert list(done()) == ([] if key == "date" else ["imported-lm-eval-letters--1/llama"])
+    assert list(done()) == ([] if key == "date" else ["imported-lm-eval-letters-1-d4ec74/llama"])
 
 
 def test_a_run_without_a_date_is_imported_and_left_out_of_exports(bench: Bench, out: Path) -> None:
@@ -463,7 +464,7 @@ def test_the_older_form_of_samples_is_read(bench: Bench, out: Path, version: str
     ran = bench("import", "lm-eval", "out")
     assert ran.exit_code == 0, ran.output
     new, old = done(Path("new")), done()
-    assert sorted(old) == ["imported-lm-eval-letters--1/llama", "imported-lm-eval-organs/llama"]
+    assert sorted(old) == ["imported-lm-eval-letters-1-d4ec74/llama", "imported-lm-eval-organs/llama"]
     for name, (result, run) in old.items():
         assert (result.cell, run.records) == (new[name][0].cell, new[name][1].records)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
+from sealing import sealed
 
 from bench.cli.results import KINDS as COMMANDED
 from bench.results import journal
@@ -75,7 +76,7 @@ def rewrite(path: Path, change: Callable[[list[dict[str, object]]], object]) -> 
 def vouch(path: Path) -> None:
     result = json.loads((path.parent / "result.json").read_text())
     result["records_sha256"] = digest(path.read_bytes())
-    (path.parent / "result.json").write_text(json.dumps(result))
+    (path.parent / "result.json").write_text(sealed(result))
 
 
 def first_is_wrong(records: list[dict[str, object]]) -> None:
@@ -142,7 +143,7 @@ def test_a_check_finds_a_changed_summary(
             result["metrics"]["values"]["macro_f1"]["value"] += 0.001
         case _:
             result[key] = "0" * 64
-    path.write_text(json.dumps(result))
+    path.write_text(sealed(result))
     checked = bench("results", "check")
     assert checked.exit_code == 3
     assert words in checked.output
@@ -154,7 +155,7 @@ def test_a_folder_in_the_wrong_place_is_found(quiz: Path, project: Path) -> None
     run_to_end(cell, results)
     (results / cell.folder).rename(results / "moved")
     [(_, text)] = check(results)
-    assert text == "not the folder that this run belongs in"
+    assert text.endswith(f"not in the folder that this run belongs in, {cell.folder}; move it there")
 
 
 def test_a_leftover_of_a_finished_run_goes_with_the_next_sweep(quiz: Path, project: Path) -> None:

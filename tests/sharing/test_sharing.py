@@ -29,6 +29,7 @@ from lm_eval.utils import (
 from bench.board.board import Board, make_board
 from bench.inputs.generate import Generate
 from bench.inputs.model_card import HubSource
+from bench.results.identity import folder_of, identity
 from bench.results.result import DoneResult
 from bench.results.store import Run, read_runs, records_bytes, write_run
 from bench.scoring.metrics import installed_metrics, measure
@@ -142,10 +143,12 @@ def written_files(export: Export, folder: Path) -> Path:
 
 
 def put(results: Path, *runs: Run) -> None:
-    """Keep the runs in a results folder."""
+    """Keep the runs in a results folder, under the ids that their facts give."""
     results.mkdir(exist_ok=True)
     for run in runs:
-        write_run(results, run.folder, run.result, records_bytes(run.records))
+        cell = done(run).cell.model_copy(update={"id": identity(done(run).cell)})
+        result = done(run).model_copy(update={"cell": cell})
+        write_run(results, folder_of(cell), result, records_bytes(run.records))
 
 
 # The hub

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
+from sealing import sealed
 from sklearn.metrics import cohen_kappa_score
 
 from bench.errors import BenchError, FileError
@@ -99,7 +100,7 @@ def test_a_changed_value_of_a_metric_of_another_package_is_found_by_check(
     [path] = Path("results").rglob("result.json")
     stored = json.loads(path.read_bytes())
     stored["metrics"]["values"]["kappa"]["value"] += 0.001
-    path.write_text(json.dumps(stored), encoding="utf-8")
+    path.write_text(sealed(stored), encoding="utf-8")
     checked = bench("results", "check")
     assert checked.exit_code == 3
     assert "metrics.values: not what its records give" in checked.stderr
@@ -119,7 +120,7 @@ def test_a_result_with_a_metric_that_is_not_installed_is_read_shown_and_checked(
     [path] = Path("results").rglob("result.json")
     stored = json.loads(path.read_bytes())
     stored["metrics"]["values"]["macro_f1"]["value"] += 0.001
-    path.write_text(json.dumps(stored), encoding="utf-8")
+    path.write_text(sealed(stored), encoding="utf-8")
     assert bench("results", "check").exit_code == 3, "the others are still checked"
 
 

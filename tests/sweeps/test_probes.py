@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 from planted import ALL, exam, planted, probes_of, run
+from sealing import sealed
 
 from bench.cells.cell import Cell
 from bench.inputs.task import NOTA
@@ -17,6 +18,7 @@ from bench.results.probe_figures import by_change
 from bench.results.result import DoneResult
 from bench.results.store import Run, read_runs
 from bench.results.strip import strip
+from bench.results.summary import summary_bytes
 from bench.scoring.probing import ALIKE, CHOICES_ONLY, NO_TEXT, PROBES, REFER, WITHOUT_RIGHT
 from bench.scoring.record import Record
 from bench.sweeps.events import Progress, Skipped, Terms
@@ -175,9 +177,9 @@ def test_probes_that_were_changed_by_hand_are_refused(tiny: Cell, project: Path)
     path = results / tiny.folder / "result.json"
     raw = json.loads(path.read_text())
     raw["probes"]["order"]["changed"]["value"] = 0.0
-    path.write_text(json.dumps(raw))
+    path.write_text(sealed(raw))
     assert [text for _, text in check(results)] == ["probes.order: not what its records give"]
-    path.write_text(result.model_dump_json())
+    path.write_bytes(summary_bytes(result))
     file = results / tiny.folder / "probes.jsonl"
     file.write_text(file.read_text().replace('"rotation 1"', '"rotation 2"', 1))
     assert [place for place, _ in check(results)] == [file]

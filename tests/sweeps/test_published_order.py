@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from click.testing import Result
+from sealing import sealed
 from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedTokenizerFast
 
 from bench.board.contamination import LIMITS, finding, p_text
@@ -256,7 +257,8 @@ def test_a_file_that_was_changed_is_refused_and_stops_no_site(bench: Bench, plan
     [path] = (plants / "contamination").glob("*.json")
     whole = json.loads(path.read_bytes())
     for change, message in CHANGES:
-        path.write_text(json.dumps(change(whole)), encoding="utf-8")
+        raw = change(whole)
+        path.write_text(sealed(raw) if isinstance(raw, dict) else json.dumps(raw), encoding="utf-8")
         checked = bench("results", "check")
         assert checked.exit_code == 3
         assert message in checked.stderr

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from sealing import sealed
 
 from bench.cells.cell import Cell
 from bench.cells.plan import plan
@@ -26,6 +27,7 @@ from bench.results.files import read_records, read_result
 from bench.results.identity import identity
 from bench.results.result import SCHEMA_VERSION, DoneResult, FailedResult
 from bench.results.store import Run, check_writable, read_runs
+from bench.results.summary import summary_bytes
 from bench.scoring.metrics import installed_metrics, measure
 from bench.sweeps.events import Loading, Retry, Skipped, Terms
 from bench.sweeps.supervise import run_cell
@@ -267,7 +269,7 @@ def test_a_failure_never_takes_the_place_of_a_good_run(anatomy: Path, project: P
 def change(path: Path, old: str, new: str) -> None:
     text = path.read_text(encoding="utf-8")
     assert old in text
-    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    path.write_text(sealed(json.loads(text.replace(old, new, 1))), encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -557,7 +559,8 @@ def test_records_that_were_changed_by_hand_are_not_trusted(anatomy: Path, projec
 @pytest.mark.parametrize("version", range(1, SCHEMA_VERSION + 1))
 def test_a_golden_result_of_every_schema_is_still_read(version: int) -> None:
     folder = ROOT / "tests" / "golden" / f"schema-{version}"
-    written = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    [path] = folder.rglob("result.json")
+    written = json.loads(path.read_text(encoding="utf-8"))
     assert written["schema_version"] == version
     [run] = read_runs(folder)
     assert isinstance(run, Run)
@@ -566,4 +569,4 @@ def test_a_golden_result_of_every_schema_is_still_read(version: int) -> None:
     assert result.metrics.accuracy.total == len(run.records)
     assert result.metrics == measure(run.records, installed_metrics(written["metrics"]["values"]))
     if version == SCHEMA_VERSION:
-        assert json.loads(result.model_dump_json()) == written
+        assert json.loads(summary_bytes(result)) == written

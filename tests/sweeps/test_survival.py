@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
+from sealing import sealed
 
 from bench.cells.cell import Cell
 from bench.inputs.model_card import ModelCard
@@ -394,7 +395,7 @@ def test_latency_is_asked_of_a_finished_run_too(quiz: Path, project: Path) -> No
     elsewhere = json.loads(path.read_text())
     elsewhere["cost"]["alone"] = None
     elsewhere["provenance"]["processor"] = "Cray-1"
-    path.write_text(json.dumps(elsewhere))
+    path.write_text(sealed(elsewhere), encoding="utf-8")
     [(_, fourth)] = sweep([cell], results, Terms(latency=True))
     assert isinstance(fourth, Skipped)
     assert fourth.result.cost.alone is None

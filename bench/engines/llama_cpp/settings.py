@@ -1,10 +1,9 @@
 """What a card may set of the engine llama.cpp."""
 
-from typing import Annotated, Literal
-
-from pydantic import Field
+from typing import Literal
 
 from bench.config import Strict
+from bench.numbers import Count, Positive
 
 
 class LlamaSettings(Strict):
@@ -14,6 +13,6 @@ class LlamaSettings(Strict):
     `cache` is the number format of the keys and values that are kept of tokens; f16 is llama.cpp's default.
     """
 
-    threads: Annotated[int, Field(gt=0)] | None = None
-    gpu_layers: Annotated[int, Field(ge=0)] | None = None
+    threads: Positive | None = None
+    gpu_layers: Count | None = None
     cache: Literal["f32", "f16"] = "f16"

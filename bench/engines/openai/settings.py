@@ -12,6 +12,7 @@ from bench.config import Strict
 from bench.errors import Unavailable
 from bench.inputs.located import Trust
 from bench.inputs.model_card import ModelCard
+from bench.numbers import PositiveReal
 
 INSTALL = "pip install 'slm-bench[openai]'"
 CONNECT_SECONDS = 3.0
@@ -50,7 +51,7 @@ class ServerSettings(Strict):
     model: Annotated[str, Field(min_length=1)]
     key: Annotated[str, AfterValidator(_variable)] | None = None
     concurrency: Annotated[int, Field(ge=1, le=256)] = 4
-    timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 120.0
+    timeout: PositiveReal = 120.0
     views: Literal["all", "letters"] = "all"
 
     @property

@@ -10,17 +10,17 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, Field, model_validator
 
-Logprob = Annotated[float, Field(allow_inf_nan=False)]
+from bench.numbers import Count, Real
 
 
 class _Usage(BaseModel):
-    prompt_tokens: Annotated[int, Field(ge=0)] | None = None
-    completion_tokens: Annotated[int, Field(ge=0)] | None = None
+    prompt_tokens: Count | None = None
+    completion_tokens: Count | None = None
 
 
 class _Likely(BaseModel):
     token: str
-    logprob: Logprob
+    logprob: Real
 
 
 class _Place(_Likely):
@@ -31,13 +31,13 @@ class _Logprobs(BaseModel):
     """Of completions: parallel lists. Of chats, and of completions in llama.cpp's server: `content`."""
 
     tokens: list[str] | None = None
-    token_logprobs: list[Logprob | None] | None = None
-    top_logprobs: list[dict[str, Logprob] | None] | None = None
+    token_logprobs: list[Real | None] | None = None
+    top_logprobs: list[dict[str, Real] | None] | None = None
     content: list[_Place] | None = None
 
 
 class _Decoded(BaseModel):
-    logprob: Logprob
+    logprob: Real
     decoded_token: str | None = None
 
 

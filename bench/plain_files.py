@@ -1,0 +1,83 @@
+"""Opening files that this program did not just write: regular ones only, and none above a stated size.
+
+A FIFO would make the reader wait for ever, and a device would never end. Every error is an OSError whose
+`strerror` can be shown. A test looks that files are opened here.
+"""
+
+import errno
+import hashlib
+import os
+import stat
+from collections.abc import Generator
+from contextlib import contextmanager
+from io import BufferedReader
+from pathlib import Path
+
+SMALL = 64 * 2**20
+"""Bytes: for what people write, such as a task or a card, and for summaries and settings."""
+LARGE = 4 * 2**30
+"""Bytes: for questions and their records, which are held in memory."""
+WEIGHTS = 2**39
+"""Bytes: for weights, which are read in parts. No small model comes near half a terabyte."""
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a FIFO",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFSOCK: "a socket",
+}
+_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+"""Without O_NONBLOCK, opening a FIFO would wait for a writer."""
+
+
+@contextmanager
+def opened(path: Path, most: int | None = None) -> Generator[BufferedReader]:
+    """The file, open to read bytes; raises an OSError unless it is a regular file of at most `most` bytes."""
+    try:
+        descriptor = os.open(path, _FLAGS)
+    except ValueError as error:
+        raise OSError(errno.EINVAL, "not a name that a file can have", str(path)) from error
+    try:
+        _check(os.fstat(descriptor), path, most)
+    except OSError:
+        os.close(descriptor)
+        raise
+    with os.fdopen(descriptor, "rb") as stream:
+        yield stream
+
+
+def _check(state: os.stat_result, path: Path, most: int | None) -> None:
+    if not stat.S_ISREG(state.st_mode):
+        kind = _KINDS.get(stat.S_IFMT(state.st_mode), "something else")
+        raise OSError(errno.EINVAL, f"{kind}, not a regular file", str(path))
+    if most is not None and state.st_size > most:
+        text = f"too large: {state.st_size:,} bytes, and at most {most:,} are read"
+        raise OSError(errno.EFBIG, text, str(path))
+
+
+def read_bytes(path: Path, most: int = SMALL) -> bytes:
+    """What is in the file; raises as `opened` does."""
+    with opened(path, most) as stream:
+        return stream.read()
+
+
+def sha256(path: Path) -> bytes:
+    """The digest of a file of any size that a model has; raises as `opened` does."""
+    with opened(path, WEIGHTS) as stream:
+        return hashlib.file_digest(stream, "sha256").digest()
+
+
+def read_text(path: Path, most: int = SMALL, encoding: str = "utf-8") -> str:
+    """The text in the file; raises as `opened` does, and a UnicodeDecodeError."""
+    text = read_bytes(path, most).decode(encoding)
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def real(path: Path) -> Path:
+    """The path without symbolic links and dots; of a loop of links, the path as far as it can be followed."""
+    return Path(os.path.realpath(path))
+
+
+def is_there(path: Path) -> bool:
+    """Whether anything has this name, also what cannot be read, such as a FIFO or a broken link."""
+    return os.path.lexists(path)
