@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from bench.inputs.model_card import DESCRIPTIONS, HubSource, ModelCard
+from bench.inputs.model_card import DESCRIPTIONS, HubSource, ModelCard, PackageSource
 from bench.results.answers import Answered, AnyRun
 from bench.results.result import CellFacts
 
@@ -19,13 +19,24 @@ def described(runs: Iterable[AnyRun], cards: Sequence[ModelCard]) -> list[AnyRun
 def _described(run: Answered, latest: Mapping[str, ModelCard]) -> Answered:
     cell = run.result.cell
     card = latest.get(cell.model.name)
-    if card is None or card.source != cell.model.source:
+    if card is None or not _has_same_weights(card, cell):
         return run
     model = cell.model.model_copy(update={key: getattr(card, key) for key in DESCRIPTIONS})
     if model == cell.model:
         return run
     update = {"cell": cell.model_copy(update={"model": model})}
     return replace(run, result=run.result.model_copy(update=update))
+
+
+def _has_same_weights(card: ModelCard, cell: CellFacts) -> bool:
+    """Whether today's card names the weights that ran, though it may now say more exactly which."""
+    match card.source, cell.model.source:
+        case PackageSource() as now, PackageSource() as then:
+            return now.model_copy(update={"sha256": then.sha256}) == then
+        case HubSource() as now, HubSource() as then if now != then:
+            return now.revision == cell.weights and now.model_copy(update={"revision": then.revision}) == then
+        case now, then:
+            return now == then
 
 
 def leak(cell: CellFacts) -> str:

@@ -19,6 +19,7 @@ MODULES = {
     "doctor": "doctor",
     "export": "export",
     "gate": "gate",
+    "hub": "hub",
     "import": "importing",
     "leaderboard": "leaderboard",
     "models": "models",

