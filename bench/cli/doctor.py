@@ -64,7 +64,12 @@ def _findings(*, offline: bool) -> Iterator[Finding]:
 
         able = abilities()
     except (ImportError, OSError, RuntimeError) as error:
-        yield Finding("torch", "bad", f"cannot be used: {error}", "install the versions of constraints.txt")
+        yield Finding(
+            "torch",
+            "bad",
+            f"cannot be used: {error}",
+            "install the versions of constraints.txt (SECURITY.md, The lock)",
+        )
         return
     yield from _device(able)
     yield from _quantization(able)

@@ -29,7 +29,10 @@ Models: {models}. Tasks: {tasks}. Nothing here needs a network.
 
 Install `bench` from wheels. Build them in a checkout of the project on a machine that is online:
 
-    pip wheel --constraint constraints.txt --wheel-dir wheels .
+    make .venv/installed && .venv/bin/pip freeze --exclude slm-bench >packages.txt
+    .venv/bin/pip wheel --require-hashes --constraint constraints.txt --build-constraint constraints.txt \\
+      --no-deps --requirement packages.txt --wheel-dir wheels
+    .venv/bin/pip wheel --no-deps --no-build-isolation --wheel-dir wheels .
 
 Copy the folder `wheels` to this machine, then: pip install --no-deps wheels/*.whl
 """
