@@ -288,8 +288,13 @@ def _better(field: _Field, answer: Answer) -> Scored | None:
 
 
 def _detectable(field: _Field) -> float | None:
-    """The median over all pairs of models; None for a single one."""
+    """The median over all pairs of models, corrected for one model's comparisons with the rest.
+
+    None for a single model.
+    """
     models = field.where(baseline=False)
     rows, columns = np.triu_indices(len(models), 1)
     margins = field.compared.margin[np.ix_(models, models)][rows, columns] if models else np.zeros(0)
-    return shown_by(median(margins.tolist())) if len(margins) else None  # NumPy's imports masked arrays
+    if not len(margins):
+        return None
+    return shown_by(median(margins.tolist()), (len(models) - 1) / 2)  # NumPy's median imports masked arrays

@@ -127,6 +127,11 @@ def _accuracy_by(view: ViewName) -> Column:
 RANK = Column("rank", "Rank", _rank_key, lambda row: or_dash(row.standing and row.standing.text))
 RANK_BEST = Column("rank_best", "Best rank", lambda row: row.standing and row.standing.best)
 RANK_WORST = Column("rank_worst", "Worst rank", lambda row: row.standing and row.standing.worst)
+MAY_BE_BEST = Column(
+    "may_be_best",
+    "May be best",
+    lambda row: row.standing and ("yes" if row.standing.may_be_best else "no"),
+)
 TASK = Column("task", "Task", lambda row: row.result.cell.task.name)
 MODEL = Column("model", "Model", lambda row: row.result.cell.model.name)
 TITLE = Column("title", "Model", lambda row: row.result.cell.model.title)
@@ -252,14 +257,14 @@ RUN = Column("run", "Run", lambda row: row.result.cell.id)
 
 _TABLES: dict[TableKind, tuple[Column, ...]] = {
     "export": (
-        TASK, RANK_BEST, RANK_WORST, MODEL, TITLE, VARIANT, FAMILY, VIEW,
+        TASK, RANK_BEST, RANK_WORST, MAY_BE_BEST, MODEL, TITLE, VARIANT, FAMILY, VIEW,
         ACCURACY, LOW, HIGH, ABOVE_CHANCE, RIGHT, CLUSTERS, QUESTIONS,
         PARAMETERS, RUNTIME, PRECISION, TUNED, EXEMPLARS, PROMPT,
         SPEED, MEMORY, HELD, DISK, ALONE, ALONE_P95, JOULES,
         LICENCE, HARDWARE, FINISHED, IMPORTED, RUN,
     ),
     "terminal": (
-        RANK, TITLE, VARIANT, ACCURACY, INTERVAL, ABOVE_CHANCE, SPEED, MEMORY,
+        RANK, MAY_BE_BEST, TITLE, VARIANT, ACCURACY, INTERVAL, ABOVE_CHANCE, SPEED, MEMORY,
         ANSWERABLE, CHANGED, OPTIONS_ALONE, REPLACED, RANK_WITHOUT,
     ),
     "sweep": (MODEL, VARIANT, ACCURACY, INTERVAL, RIGHT, SPEED, MEMORY),

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from bench.board.pairs import SIGNIFICANT, row_names
 from bench.board.row_chart import ChartRow, Guide, RowChart, Tick, places, steps
 from bench.stats.across import across, shown_by
 from bench.stats.paired import Paired
-from bench.stats.ranking import holm
+from bench.stats.ranking import detectable, holm, needed_in
 from bench.wording import MINUS, points
 
 
@@ -50,7 +51,7 @@ class Contrast:
 class Contrasts:
     """`others` less the model named `reference`, the best first.
 
-    `detectable` is the smallest difference that so many questions usually show.
+    `detectable` is the smallest difference that so many questions usually show, corrected as the p are.
     """
 
     reference: str
@@ -78,7 +79,17 @@ def contrasts_on(table: TaskBoard, reference: int = 0) -> Contrasts:
         )
         for at, pair, p in zip(others, pairs, adjusted, strict=True)
     ]
-    return Contrasts(names[reference], own.run.folder, _sorted(others_less_own), table.detectable)
+    return Contrasts(names[reference], own.run.folder, _sorted(others_less_own), _shown(pairs))
+
+
+def _shown(pairs: Sequence[Paired]) -> float:
+    """The smallest difference that these comparisons show together, by the median pair; 1 without a pair."""
+    if not pairs:
+        return 1.0
+    questions = pairs[0].both + pairs[0].only_first + pairs[0].only_second + pairs[0].neither
+    differ = median((pair.only_first + pair.only_second) / questions for pair in pairs)
+    effect = median(pair.effect for pair in pairs)
+    return detectable(questions / effect, differ, needed_in(len(pairs)))
 
 
 def contrasts_across(
@@ -117,7 +128,9 @@ def contrasts_across(
         for difference, margin in [(float(compared.difference[at, own]), float(compared.margin[at, own]))]
     ]
     typical = float(np.median(compared.margin[others, own]))
-    return Contrasts(models[own].name, _folder(models[own]), _sorted(others_less_own), shown_by(typical))
+    return Contrasts(
+        models[own].name, _folder(models[own]), _sorted(others_less_own), shown_by(typical, len(others))
+    )
 
 
 def _folder(model: Candidate) -> Path:

@@ -205,7 +205,7 @@ def _of_pair(
 
 
 def _detectable(asked: Asked, differ: float, error: float, effect: float) -> float:
-    """As `bench compare` gives it for one task, and as `bench pick` does for several."""
+    """As `bench compare` gives it for one task, and for several as the page does that compares two models."""
     if asked.scale == "accuracy":
         questions = int(asked.questions[0])
         return detectable(questions / effect, differ / questions)

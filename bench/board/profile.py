@@ -15,8 +15,9 @@ from bench.board.plain import plain_words
 from bench.board.profile_charts import Levels, strip_chart
 from bench.board.row_chart import RowChart
 from bench.scoring.metrics import Metrics
-from bench.stats.across import across
-from bench.stats.ranking import ALPHA, chance_corrected, holm
+from bench.stats.across import across, worth
+from bench.stats.flips import by_unit, compare_all
+from bench.stats.ranking import ALPHA, chance_corrected
 from bench.wording import count, counted, latency, number, size
 
 
@@ -87,20 +88,19 @@ def _levels(table: TaskBoard) -> Levels:
 def _places(
     everyone: Iterable[Candidate], tables: Sequence[TaskBoard], weights: Mapping[str, float]
 ) -> dict[str, Place]:
-    """By name, of the models with a run of every task; significant at 5 % by Holm over all pairs."""
+    """By name, of the models with a run of every task; significant at 5 % by step-down sign flips."""
     tasks = [table.task.name for table in tables]
     models = [each for each in everyone if not each.is_baseline and not each.lacks(tasks)]
     if not models:
         return {}
-    compared = across(
-        [np.array([each.rows[task].answers.right for each in models]) for task in tasks],
-        np.array([table.chance for table in tables]),
-        np.array([weights[task] for task in tasks], dtype=np.float64),
-        clusters=[clusters_on(table) for table in tables],
-    )
-    adjusted = np.ones_like(compared.p)
-    rows, columns = np.triu_indices(len(models), 1)
-    adjusted[rows, columns] = adjusted[columns, rows] = holm(compared.p[rows, columns])
+    right = [np.array([each.rows[task].answers.right for each in models]) for task in tasks]
+    chance = np.array([table.chance for table in tables])
+    shares = np.array([weights[task] for task in tasks], dtype=np.float64)
+    clusters = [clusters_on(table) for table in tables]
+    compared = across(right, chance, shares, clusters=clusters)
+    units = [by_unit(each, own) for each, own in zip(right, clusters, strict=True)]
+    each = worth(np.array([float(task.shape[1]) for task in right]), chance, shares)
+    adjusted = compare_all(units, each.tolist(), compared.p).adjusted
     better = (adjusted <= ALPHA) & (compared.difference > 0)  # [i, j]: i is better than j
     above: list[int] = better.sum(axis=0).tolist()
     below: list[int] = better.sum(axis=1).tolist()

@@ -23,6 +23,8 @@ MOST_NAMES = 3
 class Standing:
     """A row's rank range, from 1, its accuracy, and its accuracy above chance (0 guessing, 1 all right).
 
+    A row that `may_be_best` has a range from 1 on. A range from 1 on says only that no single other row is
+    significantly better; together the others may still show that the row is not the best.
     `without_preference` is the rank range if no row preferred a letter, None where that is not known of all
     models.
     """
@@ -31,6 +33,7 @@ class Standing:
     worst: int
     accuracy: float
     above_chance: float
+    may_be_best: bool
     without_preference: str | None = None
 
     @property
@@ -42,7 +45,8 @@ class Standing:
 class Standings:
     """`rows` are in the table's order; `by_view` is empty where there is one view only.
 
-    `detectable` is the smallest difference of two accuracies that so many questions usually show.
+    `detectable` is the smallest difference of two accuracies that so many questions usually show, corrected
+    for all pairs of rows.
     """
 
     rows: tuple[Standing, ...]
@@ -63,7 +67,7 @@ def standings(results: Sequence[DoneResult], answers: Sequence[Answers], chance:
     clusters = shared_clusters(each.clusters for each in answers)
     ranking = rank(right, clusters=clusters)
     rows = _with_other_ranks(_standings(right, ranking, chance), results, answers, clusters)
-    by_view = dict(_by_view(results, answers, chance, clusters))
+    by_view = dict(_by_view(results, answers, chance, clusters, right=right, ranking=ranking))
     return Standings(
         rows=rows,
         detectable=detectable_by(ranking, right.shape[1]),
@@ -115,16 +119,25 @@ def _right_without(result: DoneResult, answers: Answers) -> NDArray[np.bool_] | 
 
 
 def _by_view(
-    results: Sequence[DoneResult], answers: Sequence[Answers], chance: float, clusters: Clusters | None
+    results: Sequence[DoneResult],
+    answers: Sequence[Answers],
+    chance: float,
+    clusters: Clusters | None,
+    *,
+    right: NDArray[np.bool_],
+    ranking: Ranking,
 ) -> Iterator[tuple[ViewName, tuple[Standing, ...]]]:
-    """The standings by each view that all rows can be read in, where there are several."""
+    """The standings by each view that all rows can be read in, where there are several.
+
+    `ranking` is that of the table, where rows are `right` by the view that ranks.
+    """
     views: dict[ViewName, None] = {view: None for each in answers for view in each.views}
     for view in views if len(views) > 1 else ():
-        right = [right_by(view, *row) for row in zip(results, answers, strict=True)]
-        known = [row for row in right if row is not None]
-        if len(known) == len(right):
-            ranking = rank(np.array(known), clusters=clusters)
-            yield view, _standings(np.array(known), ranking, chance)
+        rows = [right_by(view, *row) for row in zip(results, answers, strict=True)]
+        known = np.array([row for row in rows if row is not None])
+        if len(known) == len(rows):
+            is_own = np.array_equal(known, right)
+            yield view, _standings(known, ranking if is_own else rank(known, clusters=clusters), chance)
 
 
 def right_by(view: ViewName, result: DoneResult, answers: Answers) -> NDArray[np.bool_] | None:
@@ -137,15 +150,17 @@ def right_by(view: ViewName, result: DoneResult, answers: Answers) -> NDArray[np
 def _standings(right: NDArray[np.bool_], ranking: Ranking, chance: float) -> tuple[Standing, ...]:
     accuracies: list[float] = right.mean(axis=1).tolist()
     return tuple(
-        Standing(best, worst, accuracy, chance_corrected(accuracy, chance))
-        for best, worst, accuracy in zip(ranking.best, ranking.worst, accuracies, strict=True)
+        Standing(best, worst, accuracy, chance_corrected(accuracy, chance), may_be_best)
+        for best, worst, accuracy, may_be_best in zip(
+            ranking.best, ranking.worst, accuracies, ranking.may_be_best, strict=True
+        )
     )
 
 
 def headline(results: Sequence[DoneResult], rows: Sequence[Standing]) -> str:
-    """Which models are best, and which of several needs much less memory."""
-    pairs = [(result, row.accuracy) for result, row in zip(results, rows, strict=True) if row.best == 1]
-    top = [result for result, _ in sorted(pairs, key=lambda pair: -pair[1])]
+    """Which models may be best, and which of several needs much less memory."""
+    pairs = [(result, row) for result, row in zip(results, rows, strict=True) if row.may_be_best]
+    top = [result for result, _ in sorted(pairs, key=lambda pair: -pair[1].accuracy)]
     leader = top[0]
     baselines = [result for result in top if _is_baseline(result)]
     models = [result for result in top if not _is_baseline(result)]
@@ -154,15 +169,23 @@ def headline(results: Sequence[DoneResult], rows: Sequence[Standing]) -> str:
     if len(results) == 1:
         return f"{_name(leader, results)} is the only run so far."
     if not models:
-        return f"Every model ranks below {_baselines(baselines)}."
+        return f"No model may be best: {_baselines(baselines)} {'is' if len(top) == 1 else 'are'} ahead."
     if baselines:
         text = f"No model is significantly better than {_baselines(baselines)}"
     elif len(top) == 1:
-        return f"{_name(leader, results)} is best, by a significant margin."
+        return _alone(_name(leader, results), next(row for _, row in pairs))
     else:
         names = _join([_name(result, results) for result in models])
-        text = f"{names} are best, with no significant difference between them"
+        text = f"{names} may be best, with no significant difference between them"
     return f"{text}{_frugal(leader, models, results)}."
+
+
+def _alone(name: str, row: Standing) -> str:
+    if row.worst == 1:
+        return f"{name} is best, by a significant margin."
+    return (
+        f"Only {name} may be best, at rank {row.text}: not every other row is significantly worse by itself."
+    )
 
 
 def _baselines(results: Sequence[DoneResult]) -> str:

@@ -33,8 +33,19 @@ ACCURACY = (
         "rank",
         "Rank",
         "The places that a model may have. A range means that the questions cannot tell it from others.",
-        "McNemar's exact test on every pair of rows, with Holm's correction over the whole table, at 5 %. "
-        "The best place is one more than the number of rows that are significantly better.",
+        "Every pair of rows is compared on the same questions: by a step-down test of the largest difference "
+        "(Westfall and Young 1993), with the signs of whole questions flipped at random, 2,000 times, alike "
+        "for all models; and by McNemar's exact test of the pair. In 95 % of tables no two equal models are "
+        "said to differ. The best place is one more than the number of rows that are significantly better.",
+    ),
+    Term(
+        "may_be_best",
+        "May be the best",
+        "Whether a model may be the best of the table. One that is not can have a rank from 1 on: no single "
+        "model is shown to be better, but together the others show that one of them is.",
+        "Each row is compared with all others, one-sided (multiple comparisons with the best, Hsu 1984), by "
+        "the same flips. In 95 % of tables the truly best model is among those that may be the best. A row "
+        "that another one is significantly better than is not.",
     ),
     Term(
         "above_chance",
@@ -177,14 +188,17 @@ CHOICE = (
         "Which model is named",
         "The best that fits. Where several cannot be told apart, the cheapest of them. Where none is better "
         "than guessing and than the best baseline: none.",
-        "Differences are paired by question and stratified by task; Holm's correction over all pairs of "
-        "models that fit, at 5 %. Cheapest is least memory, then the shortest answer, then smallest files.",
+        "Differences are paired by question and stratified by task. Each model is compared with all others "
+        "that fit, one-sided at 5 % (multiple comparisons with the best, Hsu 1984), corrected by the method "
+        "of Bonferroni; what Holm's method finds among all pairs counts, too. Cheapest is least memory, then "
+        "the shortest answer, then smallest files.",
     ),
     Term(
         "detectable",
         "Smallest difference",
         "A difference between two models that is smaller than this will usually not show on these questions.",
-        "The difference that 80 of 100 such sets of questions show at 5 %.",
+        "The difference that 80 of 100 such sets of questions show at 5 %, corrected for all comparisons "
+        "of the table, or of a model with the others.",
     ),
     Term(
         "estimate",

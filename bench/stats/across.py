@@ -10,13 +10,12 @@ from numpy.typing import NDArray
 
 from bench.stats.clusters import Clusters, cluster_variance
 from bench.stats.paired import power
-from bench.stats.ranking import ALPHA, POWER, holm, mcnemar_all, won_by
+from bench.stats.ranking import ALPHA, POWER, SINGLE, holm, mcnemar_all, needed_in, won_by
 from bench.stats.signs import Counts, fair, pair_sizes, sign_flip_all
 
 ENUMERATED = 5000
 """Up to this many outcomes, a distribution over several tasks is computed exactly."""
-_CONFIDENT = NormalDist().inv_cdf(1 - ALPHA / 2)
-_TO_POWER = 1 + NormalDist().inv_cdf(POWER) / _CONFIDENT
+_POWER = NormalDist().inv_cdf(POWER) / SINGLE
 _ROUNDING = 1e-9
 _DECIMALS = 12
 """Of scores: equal ones stay equal, whatever the order in which a processor adds."""
@@ -100,17 +99,18 @@ def across(
     return Across(
         scores=score(correct, questions, chance, weights),
         difference=_rounded((won - lost) @ each),
-        margin=_CONFIDENT * np.sqrt(np.maximum(0.0, variance)),
+        margin=SINGLE * np.sqrt(np.maximum(0.0, variance)),
         p=p,
     )
 
 
-def shown_by(margin: float) -> float:
+def shown_by(margin: float, comparisons: float) -> float:
     """The difference of two scores that a test set shows in 80 of 100 cases, in [0, 1].
 
-    `margin` is half of the 95 % interval of such a difference.
+    `margin` is half of the 95 % interval of such a difference, and the tests are corrected for so many
+    two-sided `comparisons`; one-sided ones count half.
     """
-    return min(1.0, margin * _TO_POWER)
+    return min(1.0, margin * (widening(comparisons) + _POWER))
 
 
 def difference_p(
@@ -237,28 +237,30 @@ def _guessing_tails(options: Sequence[int]) -> NDArray[np.float64]:
 
 
 def beaten_by(compared: Across, members: Sequence[int]) -> NDArray[np.bool_]:
-    """[i, j]: whether member j is significantly better than member i, (members, members).
+    """[i, j]: whether member j shows that member i is not the best, (members, members).
 
-    Significant at 5 % by Holm's method over all pairs of members; `members` index the models compared.
+    By one-sided comparisons of i with each other member at 5 %, with the correction of Bonferroni for these
+    alone (Hsu 1984: the best needs no correction for which one it is), or two-sided by Holm's method over all
+    pairs of members, which finds more where few are close. `members` index the models compared.
     """
     p = compared.p[np.ix_(members, members)]
     rows, columns = np.triu_indices(len(members), 1)
     adjusted = np.ones_like(p)
     adjusted[rows, columns] = adjusted[columns, rows] = holm(p[rows, columns])
-    return (adjusted <= ALPHA) & (compared.difference[np.ix_(members, members)] < 0)
+    is_shown = (adjusted <= ALPHA) | (p <= 2 * ALPHA / max(1, len(members) - 1))
+    return is_shown & (compared.difference[np.ix_(members, members)] < 0)
 
 
 def may_be_best(compared: Across, members: Sequence[int]) -> list[int]:
-    """The members that no other member is significantly better than, by `beaten_by`.
+    """The members that are not shown to be worse than another, by `beaten_by`.
 
-    It compares all pairs, because the best is only known from the same answers: the probability that the
-    truly best member is missing is at most 5 %.
+    The probability that the truly best member is missing is at most 5 %.
     """
     beaten: list[bool] = np.any(beaten_by(compared, members), axis=1).tolist()
     return [member for member, is_beaten in zip(members, beaten, strict=True) if not is_beaten]
 
 
-def widening(models: int) -> float:
+def widening(models: float) -> float:
     """By how much the margin grows of a difference to the best model, which was chosen out of so many.
 
     The best of equal models is better by chance on the answers that it is chosen by. The method of
@@ -267,4 +269,4 @@ def widening(models: int) -> float:
     >>> widening(10)
     1.432...
     """
-    return NormalDist().inv_cdf(1 - ALPHA / (2 * models)) / _CONFIDENT
+    return needed_in(models) / SINGLE

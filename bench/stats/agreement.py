@@ -36,8 +36,8 @@ def tau_b(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
 def certain_signs(right: NDArray[np.bool_], *, clusters: Clusters | None) -> NDArray[np.int64]:
     """Which model of each pair is better in each ranking, (rankings, pairs): 1 the first, -1 the second.
 
-    0 where the questions do not show it: by the tests of a table's ranks (McNemar's, with Holm's correction
-    over the pairs), with Bonferroni's correction over the rankings. So in 95 % of samples no sign is wrong.
+    0 where the questions do not show it: by the tests of a table's ranks, corrected over the pairs, with
+    Bonferroni's correction over the rankings. So in 95 % of samples no sign is wrong.
     `right` is (rankings, models, questions), and pairs are in the order of `itertools.combinations`.
     """
     pairs = np.array(list(combinations(range(right.shape[1]), 2)))

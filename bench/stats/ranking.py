@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.stats.clusters import Clusters
+from bench.stats.flips import by_unit, compare_all
 from bench.stats.signs import pair_sizes, sign_flip_all, sum_of_squares
 
 ALPHA = 0.05
@@ -19,12 +20,14 @@ POWER = 0.8
 class Ranking:
     """The comparison of n models with each other.
 
-    `adjusted`, (n, n), has the p of McNemar's exact test, or where questions come in clusters of the
-    sign-flip test, adjusted by Holm over all pairs; 1 on the diagonal. `differ`, (n, n), has the share of
-    questions that only one of two models answered right, and `effect`, (n, n), how many times as many
-    questions in such clusters show as much as independent ones.
+    `adjusted`, (n, n), has the p of each pair, adjusted for all pairs by step-down sign flips; 1 on the
+    diagonal. `differ`, (n, n), has the share of questions that only one of two models answered right, and
+    `effect`, (n, n), how many times as many questions in such clusters show as much as independent ones.
     `best` and `worst`, (n,), are the ends of each rank range, from 1: one more than the number of models
     that are significantly better, and n minus the number that are significantly worse.
+    `may_be_best`, (n,), is whether a model is among those that comparisons with the best leave; none of
+    them has a significantly better one. `needed` is how many standard errors a difference needs to be
+    significant if it is the clearest of all pairs.
     """
 
     adjusted: NDArray[np.float64]
@@ -32,16 +35,24 @@ class Ranking:
     effect: NDArray[np.float64]
     best: tuple[int, ...]
     worst: tuple[int, ...]
+    may_be_best: tuple[bool, ...]
+    needed: float
 
 
 def rank(right: NDArray[np.bool_], *, clusters: Clusters | None) -> Ranking:
     """Rank models by which questions each answered right: (models, questions), at least one of each.
 
-    `clusters` are the questions'; None where each is alone.
+    `clusters` are the questions'; None where each is alone. No pair is significant that its exact test alone
+    does not find: McNemar's, or where questions come in clusters the sign-flip test.
+
+    In 95 % of samples no difference is claimed between equal models, and in 95 % the truly best model may be
+    the best. The second also holds of the two together: `may_be_best` leaves out whom `adjusted` shows to be
+    worse than another, but where the best model is equal to others, that takes a larger difference than the
+    comparisons with the best alone, until nearly all pairs of its equals have been claimed to differ.
     """
     models, questions = right.shape
     won = won_by(right)
-    adjusted = np.ones_like(won)
+    exact = np.ones_like(won)
     rows, columns = np.triu_indices(models, 1)
     effect = np.ones_like(won)
     if clusters:
@@ -52,14 +63,18 @@ def rank(right: NDArray[np.bool_], *, clusters: Clusters | None) -> Ranking:
         effect[rows, columns] = effect[columns, rows] = np.maximum(1.0, sum_of_squares(sizes) / differ)
     else:
         p = mcnemar_all(won[rows, columns], won[columns, rows])
-    adjusted[rows, columns] = adjusted[columns, rows] = holm(p)
-    better = (adjusted <= ALPHA) & (won > won.T)  # [i, j]: i is significantly better than j
+    exact[rows, columns] = exact[columns, rows] = p
+    flipped = compare_all([by_unit(right, clusters)], [1.0], exact)
+    better = (flipped.adjusted <= ALPHA) & (won > won.T)  # [i, j]: i is significantly better than j
+    may_be_best: list[bool] = ((flipped.best > ALPHA) & ~better.any(axis=0)).tolist()
     return Ranking(
-        adjusted=adjusted,
+        adjusted=flipped.adjusted,
         differ=(won + won.T) / questions,
         effect=effect,
         best=tuple(int(count) + 1 for count in better.sum(axis=0)),
         worst=tuple(models - int(count) for count in better.sum(axis=1)),
+        may_be_best=tuple(may_be_best),
+        needed=max(SINGLE, flipped.needed(ALPHA)),
     )
 
 
@@ -116,28 +131,43 @@ def chance_corrected(accuracy: float, chance: float) -> float:
     return (accuracy - chance) / (1.0 - chance) if chance < 1.0 else 0.0
 
 
-def detectable(questions: float, differ: float) -> float:
-    """The smallest difference of two accuracies that McNemar's test finds with 80 % power at 5 %, in [0, 1].
+def needed_in(comparisons: float) -> float:
+    """How many standard errors a difference needs to be significant, if the tests are two-sided and so many.
+
+    By Bonferroni's method; one-sided comparisons count half.
+    """
+    return NormalDist().inv_cdf(1 - ALPHA / (2 * comparisons))
+
+
+SINGLE = needed_in(1)
+
+
+def detectable(questions: float, differ: float, needed: float = SINGLE) -> float:
+    """The smallest difference of two accuracies that McNemar's test finds with 80 % power, in [0, 1].
 
     `differ` is the share of the questions that only one of the two models answers right. Questions in
     clusters count as so many independent ones: their number divided by the `effect` of the comparison. The
-    sample size formula of Connor 1987 (a normal approximation), solved for the difference.
+    test asks for `needed` standard errors: 1.96 for a single one at 5 %, more where it is corrected for
+    others. The sample size formula of Connor 1987 (a normal approximation), solved for the difference.
     """
     if questions <= 0 or differ <= 0.0:
         return 1.0
-    normal = NormalDist()
-    alpha, beta = normal.inv_cdf(1 - ALPHA / 2), normal.inv_cdf(POWER)
-    difference = (alpha + beta) * math.sqrt(differ / questions)
+    beta = NormalDist().inv_cdf(POWER)
+    difference = (needed + beta) * math.sqrt(differ / questions)
     for _ in range(20):  # the variance falls as the difference grows; a few steps converge
         spread = beta * math.sqrt(max(0.0, differ - difference * difference))
-        difference = (alpha * math.sqrt(differ) + spread) / math.sqrt(questions)
+        difference = (needed * math.sqrt(differ) + spread) / math.sqrt(questions)
     return min(1.0, difference)
 
 
 def detectable_by(ranking: Ranking, questions: int) -> float:
-    """The smallest difference that these questions show, by the median pair; 1 for a single model."""
+    """The smallest difference that a table shows between two models, of all its pairs; 1 for a single model.
+
+    With 80 % power, and corrected for all pairs: it is that of the pair with the median share of questions
+    on which models differ, if no other pair is clearer.
+    """
     rows, columns = np.triu_indices(len(ranking.best), 1)
     if not len(rows):
         return 1.0
     differ, effect = (float(np.median(each[rows, columns])) for each in (ranking.differ, ranking.effect))
-    return detectable(questions / effect, differ)
+    return detectable(questions / effect, differ, ranking.needed)

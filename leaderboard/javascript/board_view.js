@@ -50,20 +50,19 @@
     return { changes: () => select.value !== own };
   };
 
-  function numbersOf(cell) {
-    const [right, share, , low, , high, , best, worst] = cell.dataset.numbers.split(/[ \u202f]/);
-    return { right, share, low, high, best, worst };
-  }
+  // How many are right, three shares, each with its sign, the ends of the rank range, and whether it may be best.
+  const numbersOf = (cell) => cell.dataset.numbers.split(/[ \u202f]/);
 
   // What the view changes in a downloaded row.
   function changedColumns(row, cell, chance) {
-    const { right, low, high, best, worst } = numbersOf(cell);
+    const [right, , , low, , high, , best, worst, first] = numbersOf(cell);
     const accuracy = right / row.dataset.questions;
     const short = (share) => Number(share.toFixed(4));
     return {
       view: cell.closest("table").tHead.rows[0].cells[cell.cellIndex].dataset.view,
       rank_best: Number(best),
       rank_worst: Number(worst),
+      may_be_best: first,
       accuracy: short(accuracy),
       low: short(low / 100),
       high: short(high / 100),
@@ -73,12 +72,12 @@
   }
 
   function showRow(row, column, cell, places) {
-    const { right, share, low, high, best, worst } = numbersOf(cell);
+    const [right, share, , low, , high, , best, worst, first] = numbersOf(cell);
     const total = row.dataset.questions;
     const [rank, accuracy, drawn, count] = ["rank", "accuracy", "interval", "right"].map((name) => row.cells[column[name]]);
     rank.firstElementChild.textContent = best === worst ? best : `${best}–${worst}`;
     row.rank = rank.dataset.value = best * 10000 + Number(worst);
-    one("svg", rank).classList.toggle("first", best === "1");
+    one("svg", rank).classList.toggle("first", first === "yes");
     one(".span", rank).setAttribute("d", `M${best - 1} 8H${worst}`);
     accuracy.dataset.value = right / total;
     accuracy.textContent = `${share}\u202f%`;
@@ -121,7 +120,7 @@
             .filter(([axis]) => ANYWHERE.includes(axis) || [undefined, row.dataset.hardware].includes(figure.dataset.machine))
             .map(([axis, name]) => [axis, number(row, name)]),
         ),
-        state: one(".beyond", row) ? "over" : cell("rank").dataset.value < 20000 ? "tied" : "fits",
+        state: one(".beyond", row) ? "over" : one(".places.first", row) ? "tied" : "fits",
         facts: `${cell("accuracy").textContent}, rank ${cell("rank").firstElementChild.textContent}`,
       };
     }

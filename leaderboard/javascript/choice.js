@@ -2,7 +2,7 @@
 "use strict";
 
 (() => {
-  const { ALPHA, NORMAL_975, TO_POWER, sum, isLess, ...tests } = self.benchStatistics;
+  const { ALPHA, NORMAL_975, POWER, sum, isLess, ...tests } = self.benchStatistics;
   const { over, unknown } = self.benchWording;
 
   // `data` is `benchData.choice`; see leaderboard/choice_data.py.
@@ -150,14 +150,14 @@
     };
   }
 
-  // The median over all pairs of models; null for a single one.
+  // The median over all pairs of models, corrected for one model's comparisons with the rest; null for a single one.
   function detectable(models, margin) {
     const own = models.flatMap(({ baseline }, at) => (baseline ? [] : [at]));
     if (own.length < 2) return null;
     const margins = new Float64Array((own.length * (own.length - 1)) / 2);
     let pair = 0;
     for (const first of own) for (const second of own) if (first < second) margins[pair++] = margin(first, second);
-    return Math.min(1, tests.median(margins) * TO_POWER);
+    return Math.min(1, tests.median(margins) * (tests.widening((own.length - 1) / 2) + POWER));
   }
 
   const isOver = ({ over: words }) => words.length;
@@ -218,7 +218,7 @@
 
   // The members that are better than guessing and than the best baseline, and what none of them beats.
   function usefulOf(field, members, baselines) {
-    const limit = tests.holmLimit(members.map(({ at }) => field.guessing[at]), members.length);
+    const limit = tests.holmLimit(members.map(({ at }) => field.guessing[at]));
     let useful = members.filter(({ at }) => field.guessing[at] <= limit);
     if (!useful.length || !baselines.length) return [useful, "guessing"];
     const baseline = highest(baselines);
@@ -228,11 +228,11 @@
   }
 
   function betterThan(field, members, { at: other }) {
-    const limit = tests.holmLimit(members.map(({ at }) => field.p(at, other)), members.length);
+    const limit = tests.holmLimit(members.map(({ at }) => field.p(at, other)));
     return members.filter(({ at }) => field.p(at, other) <= limit && field.difference(at, other) > 0);
   }
 
-  // The members that no other is significantly better than, by Holm's method over all pairs of members.
+  // The members that no other shows not to be the best; see beaten_by in bench/stats/across.py.
   function mayBeBest(field, members) {
     const limit = pairLimit(field, members);
     const beaten = new Set();
@@ -242,13 +242,12 @@
     return members.filter(({ at }) => !beaten.has(at));
   }
 
-  // Up to this p, a difference is significant by Holm's method over all pairs of members.
+  // Up to this p, a difference shows that a member is not the best: one-sided by Bonferroni over the others, or
+  // by Holm's method over all pairs of members.
   function pairLimit({ p }, members) {
-    const low = [];
-    eachPair(members, (first, second) => {
-      if (p(first, second) <= ALPHA) low.push(p(first, second));
-    });
-    return tests.holmLimit(low, (members.length * (members.length - 1)) / 2);
+    const all = [];
+    eachPair(members, (...pair) => all.push(p(...pair)));
+    return Math.max((2 * ALPHA) / (members.length - 1), tests.holmLimit(all));
   }
 
   function eachPair(members, visit) {

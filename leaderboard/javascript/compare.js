@@ -4,7 +4,7 @@
 "use strict";
 
 (() => {
-  const { ALPHA, NORMAL_975, TO_POWER, clusteredPair, mcnemar, median, multiply } = self.benchStatistics;
+  const { ALPHA, NORMAL_975, POWER, clusteredPair, mcnemar, median, multiply, widening } = self.benchStatistics;
   const { fixed, points, commas } = self.benchWording;
   const [NOTHING, CLOSE] = [1e-18, 1e-12];
   const MOST = 4; // models beside the reference
@@ -52,15 +52,14 @@
     return adjusted;
   }
 
-  // The smallest difference that so many questions show; see bench/stats/ranking.py.
-  function detectable(questions, differ) {
+  // The smallest difference that so many questions show in several comparisons; see bench/stats/ranking.py.
+  function detectable(questions, differ, comparisons) {
     if (!differ) return null;
-    const power = NORMAL_975 * (TO_POWER - 1);
-    let difference = NORMAL_975 * TO_POWER * Math.sqrt(differ / questions);
-    for (let step = 0; step < 20; step++)
+    let difference = 0;
+    for (let step = 0; step < 21; step++)
       difference =
-        (NORMAL_975 * Math.sqrt(differ) + power * Math.sqrt(Math.max(0, differ - difference ** 2))) /
-        Math.sqrt(questions);
+        (NORMAL_975 / Math.sqrt(questions)) *
+        (widening(comparisons) * Math.sqrt(differ) + POWER * Math.sqrt(Math.max(0, differ - difference ** 2)));
     return Math.min(1, difference);
   }
 
@@ -140,7 +139,7 @@
       note: data.note,
       best: 0,
       contrast,
-      shown: (pairs) => detectable(data.truth.length / median(pairs.map(({ effect }) => effect ?? 1)), median(pairs.map(differ))),
+      shown: (pairs) => detectable(data.truth.length / median(pairs.map(({ effect }) => effect ?? 1)), median(pairs.map(differ)), pairs.length),
       only: (first, second) => data.questions.filter((_, at) => right[first][at] && !right[second][at]),
     };
   }
@@ -160,7 +159,7 @@
       note: choice.note,
       best: field.scores.indexOf(Math.max(...field.scores)),
       contrast,
-      shown: (pairs) => Math.min(1, median(pairs.map(({ margin }) => margin)) * TO_POWER),
+      shown: (pairs) => Math.min(1, median(pairs.map(({ margin }) => margin)) * (widening(pairs.length) + POWER)),
     };
   }
 

@@ -6,7 +6,7 @@
   const ENUMERATED = 5000; // up to this many outcomes, a distribution over several tasks is exact
   const ROUNDING = 1e-9;
   const NORMAL_975 = 1.9599639845400536; // the normal quantile of 1 - ALPHA / 2
-  const TO_POWER = 1 + 0.8416212335729144 / NORMAL_975; // 80 % power; see bench/board/choice.py
+  const POWER = 0.8416212335729144 / NORMAL_975; // 80 % power; see bench/stats/across.py
 
   const sum = (values) => values.reduce((total, value) => total + value, 0);
 
@@ -230,18 +230,14 @@
     return product;
   }
 
-  // The p up to which tests are significant by Holm's method. With so many already rejected, those are
-  // rejected that are at most ALPHA / the rest, until there are no more. `values` has at least the p that
-  // are at most ALPHA of all `tests`.
-  function holmLimit(values, tests) {
-    let [limit, before] = [0, -1];
-    for (let rejected = 0; rejected !== before; ) {
-      [limit, before] = [ALPHA / (tests - rejected), rejected];
-      rejected = 0;
-      for (let at = 0; at < values.length; at++) if (values[at] <= limit) rejected++;
-      if (rejected === tests) return ALPHA;
-    }
-    return limit;
+  // The p up to which tests are significant by Holm's method: ALPHA / the rest, where the next of the ordered
+  // p is above it.
+  function holmLimit(values) {
+    const limit = (at) => ALPHA / (values.length - at);
+    const next = Float64Array.from(values)
+      .sort()
+      .findIndex((p, at) => p > limit(at));
+    return next < 0 ? ALPHA : limit(next);
   }
 
   function median(values) {
@@ -289,7 +285,7 @@
   }
 
   self.benchStatistics = {
-    ALPHA, NORMAL_975, TO_POWER, sum, isLess, multiply, mcnemar, worth, rounded, differenceTest, guessingP, holmLimit,
+    ALPHA, NORMAL_975, POWER, sum, isLess, multiply, mcnemar, worth, rounded, differenceTest, guessingP, holmLimit,
     median, widening, wilson, between, clusteredPair, whole, bitsOf, bothRight,
   };
 })();

@@ -101,7 +101,7 @@ def test_everything_that_is_shown_takes_clusters_into_account(bench: Bench, task
     assert bench("leaderboard", "build").exit_code == 0
     page = Path("site/tasks/quiz.html").read_text("utf-8")
     assert f'{thirteen} <a href="../measured.html#clusters">' in page
-    assert "the sign-flip test of clusters at 5" in page
+    assert "corrected for all pairs at 5" in page
     assert thirteen in Path("site/compare.html").read_text("utf-8")
     run = next(Path("site/runs/quiz/first").glob("*.html")).read_text("utf-8")
     assert thirteen in run

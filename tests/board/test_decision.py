@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from bench.board.board import TaskBoard, make_board
 from bench.board.candidates import candidates, machines_of
 from bench.board.choice import choose
+from bench.board.forest import contrasts_across
 from bench.board.gate import Decision, decide
 from bench.board.gate_facts import facts_of
 from bench.board.gate_names import Known, chosen_machines, problems
@@ -227,7 +228,9 @@ def test_the_numbers_are_those_of_compare_and_pick(base: Answered) -> None:
     }
     assert both.scale == "score"
     assert both.estimate == pytest.approx(scores["new"] - scores["old"])
-    assert both.detectable == pytest.approx(choose(tables, weights, Limits()).detectable)
+    contrasts = contrasts_across(tables, weights)
+    assert contrasts is not None
+    assert both.detectable == pytest.approx(contrasts.detectable)
 
 
 def test_several_tasks_are_judged_together_or_each(base: Answered) -> None:

@@ -47,6 +47,7 @@ def test_on_a_task_every_pair_has_the_numbers_of_the_paired_test(sample: TaskBoa
             compared += 1
         adjusted = holm(np.array([each.p for each in contrasts.others]))
         assert [each.adjusted for each in contrasts.others] == adjusted.tolist()
+        assert contrasts.detectable > 0.05
     assert compared == len(sample.rows) * (len(sample.rows) - 1)
 
 
@@ -69,7 +70,7 @@ def test_over_all_tasks_every_pair_has_the_numbers_of_the_stratified_comparison(
             assert (each.low, each.high) == (each.difference - margin, each.difference + margin)
             assert each.p == compared.p[pair]
             margins.append(margin)
-        assert contrasts.detectable == shown_by(float(np.median(margins)))
+        assert contrasts.detectable == shown_by(float(np.median(margins)), len(margins))
     best = contrasts_across(board.tasks, weights)
     assert best is not None
     assert best.reference == models[int(np.argmax(compared.scores))].name

@@ -86,7 +86,7 @@ def test_p_has_the_digits_that_python_gives_it(scripts: Page, lost: int, won: in
     assert said == describe_pair("One", "Two", pair)
     detectable = scripts.evaluate(
         "(asked) => benchCompare.describeDetectable(benchCompare.detectable(...asked))",
-        [len(first), (lost + won) / len(first)],
+        [len(first), (lost + won) / len(first), 1],
     )
     assert detectable == describe_detectable(pair)
 
@@ -155,6 +155,8 @@ def is_drawn_as(page: Page, contrasts: Contrasts) -> None:
     ]
     significant = sum(each.verdict == "better" for each in contrasts.others)
     assert f"{significant} of {len(contrasts.others)} are significantly better" in shown(page)
+    least = f"at least {100 * contrasts.detectable:.1f} points"
+    assert least in page.locator(".detectable").inner_text()
 
 
 def test_every_reference_of_a_task_is_drawn_as_python_draws_it(

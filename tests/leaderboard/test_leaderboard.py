@@ -290,7 +290,7 @@ def test_a_headline_says_which_models_are_best() -> None:
     near = finished(400, 297, "Near", 1_000_000_000)
     poor = finished(400, 100, "Poor", 500_000_000)
     assert headline_of(best, near, poor) == (
-        "Best and Near are best, with no significant difference between them; "
+        "Best and Near may be best, with no significant difference between them; "
         "Near needs 25\u202f% of the memory."
     )
     assert headline_of(best, poor) == "Best is best, by a significant margin."
@@ -299,7 +299,11 @@ def test_a_headline_says_which_models_are_best() -> None:
     assert headline_of(guess) == "Only baselines have been run so far."
     assert headline_of(poor) == "Poor is the only run so far."
     sure = finished(400, 390, "Sure", 1, kind="baseline")
-    assert headline_of(best, poor, sure) == "Every model ranks below the baseline Sure."
+    assert headline_of(best, poor, sure) == "No model may be best: the baseline Sure is ahead."
+    close = finished(400, 295, "Close", 1)
+    assert headline_of(best, close) == (
+        "Only Best may be best, at rank 1–2: not every other row is significantly worse by itself."
+    )
 
 
 def test_a_finished_run_is_shown_rather_than_a_failure_or_a_copy_without_words(
