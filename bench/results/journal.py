@@ -19,12 +19,11 @@ from pydantic import Field, ValidationError
 from bench.config import Strict
 from bench.numbers import Amount, Count
 from bench.plain_files import LARGE, read_bytes
-from bench.results.probe_figures import by_change
 from bench.results.result import SCHEMA_VERSION, CellFacts
 from bench.results.store import LOCKS, make_folder, write_whole, writing
 from bench.results.summary import check_not_newer
 from bench.results.upgrade import upgrade_cell
-from bench.scoring.record import Record
+from bench.scoring.record import Record, by_change
 from bench.types import Item
 
 NAME = "unfinished.jsonl"

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from bench.results.probes import Difference, Measured, Order, Probes, Replaced, UseOfQuestion
 from bench.scoring.metrics import Rate, rate
 from bench.scoring.probing import CHOICES_ONLY, WITHOUT_RIGHT
-from bench.scoring.record import Record
+from bench.scoring.record import Record, by_change
 from bench.stats import order
 from bench.stats.clusters import Clusters, clusters_of, mean_interval
 from bench.stats.intervals import Interval, share_interval
@@ -26,11 +26,6 @@ PRIOR_LEAST = 30
 """All of them where they are fewer."""
 Changed = Mapping[tuple[str, str], Record]
 """Records of changed questions, by (question id, how it was changed)."""
-
-
-def by_change(records: Iterable[Record]) -> dict[tuple[str, str], Record]:
-    """The records of changed questions by question and change."""
-    return {(record.question_id, record.asked): record for record in records}
 
 
 def figures(records: Sequence[Record], changed: Sequence[Record], probes: Probes) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """What happened to one item in one cell: a line of `records.jsonl`."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -101,3 +101,8 @@ def clustered(records: Sequence[Record], items: Sequence[Item], texts: Texts) ->
     """
     pairs = zip(records, items, strict=True)
     return tuple(record.of_cluster(item.cluster, texts) for record, item in pairs)
+
+
+def by_change(records: Iterable[Record]) -> dict[tuple[str, str], Record]:
+    """The records of changed questions, by (question id, how it was changed)."""
+    return {(record.question_id, record.asked): record for record in records}

@@ -10,12 +10,11 @@ from bench.evaluate import renderer
 from bench.probing import Forms, ask_changed
 from bench.results.files import digest
 from bench.results.machine import this_machine
-from bench.results.probe_figures import by_change, figures
 from bench.results.probes import Probes
 from bench.results.result import DoneResult
 from bench.results.store import records_bytes
 from bench.scoring.probing import PROBES, changed_forms, reason_left_out, why_not
-from bench.scoring.record import Record
+from bench.scoring.record import Record, by_change
 from bench.sweeps.events import Terms
 from bench.types import ProbeName
 
@@ -64,6 +63,8 @@ def summary(
     seconds: float,
 ) -> tuple[Probes, bytes]:
     """What the probes of a run showed, and the contents of `probes.jsonl`."""
+    from bench.results.probe_figures import figures  # needs numpy, which a run without probes does not load
+
     if why := inapplicable(cell):
         return Probes(asked=tuple(names), inapplicable=why), b""
     probed = list(by_change(probed).values())  # a kill between two files may have left some twice

@@ -14,13 +14,12 @@ from bench.inputs.task import NOTA
 from bench.results import journal
 from bench.results.check import check
 from bench.results.files import read_probed, read_records, read_result
-from bench.results.probe_figures import by_change
 from bench.results.result import DoneResult
 from bench.results.store import Run, read_runs
 from bench.results.strip import strip
 from bench.results.summary import summary_bytes
 from bench.scoring.probing import ALIKE, CHOICES_ONLY, NO_TEXT, PROBES, REFER, WITHOUT_RIGHT
-from bench.scoring.record import Record
+from bench.scoring.record import Record, by_change
 from bench.sweeps.events import Progress, Skipped, Terms
 from bench.sweeps.probe_run import UNSCORED
 from bench.sweeps.supervise import run_cell
