@@ -14,6 +14,10 @@ from dataclasses import dataclass
 
 LONGEST = 400
 """Characters of another library's message that are shown."""
+LONGEST_REASON = 2000
+"""Characters of the reason of a failure, wherever it is kept or shown."""
+LONGEST_TRACE = 20_000
+"""Characters of a traceback that are kept: its beginning and its end."""
 LISTED = 10
 """Names that a message about an unknown one lists."""
 _POINTER = re.compile(r"(?i)for (more )?details,? (please )?(look at|see) [^.!]*(above|below)[^.!]*[.!]?")
@@ -92,19 +96,58 @@ class PromptTooLong(BenchError):
         return type(self), (self.tokens, self.window, self.new)
 
 
-def one_line(error: BaseException) -> str:
+_HIDDEN = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]"  # colours and movements of a terminal
+    r"|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?"  # titles and links of a terminal
+    r"|[\x00-\x08\x0b-\x1f\x7f-\x84\x86-\x9f]"
+    r"|[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"  # turns the direction of what follows
+    r"|[\ud800-\udfff]"  # halves of a character, which no file holds
+)
+
+
+def visible(text: str) -> str:
+    """A text of anyone's without control characters; tabs and ends of lines stay."""
+    return _HIDDEN.sub("", text)
+
+
+def shown_line(text: str, most: int = LONGEST_REASON) -> str:
+    """A text of anyone's as one line of at most `most` characters, without control characters."""
+    lines = (" ".join(line.split()) for line in visible(text).splitlines())
+    line = "; ".join(filter(None, lines)).replace(":; ", ": ")
+    return line if len(line) <= most else line[: most - 1] + "…"
+
+
+def shown_trace(text: str, most: int = LONGEST_TRACE) -> str:
+    """A traceback without control characters, and with a note in the place of its middle where it is long."""
+    text = visible(text)
+    rest = len(text) - most
+    if rest <= 0:
+        return text
+    half = most // 2
+    return f"{text[:half]}\n[… {rest:,} characters left out …]\n{text[-half:]}"
+
+
+def _text_of(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 (another package's error may fail to say anything)
+        return ""
+
+
+def one_line(error: BaseException, causes: int = 3) -> str:
     """An error's whole message as one line of at most `LONGEST` characters.
 
     Libraries often begin with a heading and say what is wrong on the lines after it. Where nothing follows
-    the heading, or it only points to what was logged, the error's cause follows, or its class.
+    the heading, or it only points to what was logged, the error's cause follows (of at most `causes` errors,
+    as they can go in circles), or its class.
     """
-    whole = " ".join(str(error).split())
+    whole = " ".join(visible(_text_of(error)).split())
     text = _POINTER.sub("", whole).strip()
     if isinstance(error, LookupError) and not isinstance(error, UnicodeError):
         return f"{type(error).__name__}: {text}"[:LONGEST]  # the text is a key alone
     if not text or text.endswith(":") or text != whole:
         cause = error.__cause__ or error.__context__
-        rest = one_line(cause) if cause else f"({type(error).__name__})"
+        rest = one_line(cause, causes - 1) if cause and causes else f"({type(error).__name__})"
         text = f"{text} {rest}".strip()
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 

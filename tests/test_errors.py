@@ -8,7 +8,17 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from bench.errors import LONGEST, BenchError, named_line, one_line
+from bench.errors import (
+    LONGEST,
+    LONGEST_REASON,
+    LONGEST_TRACE,
+    BenchError,
+    named_line,
+    one_line,
+    shown_line,
+    shown_trace,
+    visible,
+)
 from conftest import ROOT
 from tiny import opened, save_causal, save_experts
 
@@ -81,3 +91,37 @@ def test_a_tensor_that_cannot_be_converted_is_named_with_the_reason(tmp_path: Pa
         BenchError, match=r"the weights cannot be loaded: \S+experts\S+ cannot be converted: "
     ):
         opened(folder)
+
+
+def test_what_a_terminal_or_a_file_would_act_on_is_no_part_of_a_message() -> None:
+    terminal = "a\x1b[1;31mred\x1b[0m \x1b]8;;http://x\x07link\x1b]8;;\x07 "
+    assert visible(f"{terminal}\x00\x7f\x9b\u202eright\u2066\u200f\ud800\udfffend") == "ared link rightend"
+    assert visible("naïve — 中文 👩‍⚕️\tend\n") == "naïve — 中文 👩‍⚕️\tend\n"
+
+
+def test_lines_of_a_reason_become_one_of_a_stated_length() -> None:
+    assert shown_line("wrong:\n  a \n\n b\r\nc") == "wrong: a; b; c"
+    assert len(shown_line("x" * 5_000_000)) == LONGEST_REASON
+
+
+def test_of_a_long_traceback_its_beginning_and_end_are_kept() -> None:
+    trace = shown_trace("first" + "x" * 5_000_000 + "last")
+    assert trace.startswith("firstx")
+    assert trace.endswith("xlast")
+    assert "\n[… 4,980,009 characters left out …]\n" in trace
+    assert len(trace) < LONGEST_TRACE + 100
+
+
+class SilentError(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("nothing to say")
+
+
+def test_an_error_that_cannot_be_said_is_its_class() -> None:
+    assert named_line(SilentError()) == "SilentError"
+
+
+def test_causes_that_go_in_a_circle_come_to_an_end() -> None:
+    first, second = ValueError("The file is wrong:"), ValueError("It is wrong:")
+    first.__cause__, second.__cause__ = second, first
+    assert one_line(first).startswith("The file is wrong: It is wrong: The file is wrong:")

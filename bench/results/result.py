@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, TypeAdapter, model_validator
 
 from bench.config import Name, Strict
+from bench.errors import shown_line, shown_trace
 from bench.inputs.model_card import ModelCard
 from bench.inputs.odd_rows import OddKind, OddRows, odd_warnings
 from bench.numbers import Count
@@ -212,14 +213,18 @@ class DoneResult(_OfCell, Strict):
         return f"imported from {self.imported}" if self.imported else ""
 
 
+Reason = Annotated[str, AfterValidator(shown_line)]
+"""Why a run failed, in one line of a stated length, whoever wrote it."""
+
+
 class FailedResult(_OfCell, Strict):
     """A cell that failed; shown with its reason, never as zero."""
 
     schema_version: Literal[7] = SCHEMA_VERSION
     status: Literal["failed"] = "failed"
     cell: CellFacts
-    reason: str
-    traceback: str
+    reason: Reason
+    traceback: Annotated[str, AfterValidator(shown_trace)]
     provenance: Provenance
 
 
@@ -232,7 +237,7 @@ class CannotRunResult(Strict):
     test: SplitFacts
     model_name: Name
     model_title: str
-    reason: str
+    reason: Reason
     provenance: Provenance
 
 
