@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from bench.engines import checked
 from bench.engines.engine import Engine, LanguageModel, ScoresMore, WithServer
 from bench.errors import BenchError, PromptTooLong
 from bench.inputs.generate import Generate
@@ -86,7 +87,7 @@ def _score(
     for item in items:
         request = score_request(asking, item, render)
         try:
-            fitting.append(engine.encode(request))
+            fitting.append(checked.encode(engine, request))
         except PromptTooLong as error:
             refused.append(too_long(item, request.prompt, error.tokens))
     if refused:
@@ -115,9 +116,9 @@ def _batches(
     engine: Engine, fitting: Sequence[Encoded], skip: frozenset[int], forms: Forms
 ) -> Iterator[ScoredBatch | MoreScores]:
     if not forms.probes or not isinstance(engine, ScoresMore):
-        return engine.score(fitting, skip)
-    return engine.score_with_more(
-        fitting, lambda index: [form.encoded for form in forms.of(fitting[index].request.item)], skip
+        return checked.score(engine, fitting, skip)
+    return checked.score_with_more(
+        engine, fitting, lambda index: [form.encoded for form in forms.of(fitting[index].request.item)], skip
     )
 
 
@@ -187,7 +188,7 @@ def bare_scores(
     )
     by_text = {
         text.strip(): (logprob, tokens)
-        for batch in engine.score([engine.encode(request) for request in requests], skip)
+        for batch in checked.score(engine, [checked.encode(engine, request) for request in requests], skip)
         for index, scores in zip(batch.indices, batch.replies, strict=True)
         for [text], [logprob], [tokens] in zip(
             requests[index].continuations, scores.logprobs, scores.tokens, strict=True
@@ -221,7 +222,7 @@ def _generate(
     for item in items:
         request = generate_request(asking, generate, item, render)
         try:
-            prompts.append(engine.encode_prompt(request))
+            prompts.append(checked.encode_prompt(engine, request))
         except PromptTooLong as error:
             refused.append(too_long(item, request.prompt, error.tokens))
         else:
@@ -230,7 +231,7 @@ def _generate(
         yield Answered(tuple(refused))
     announce(max((len(ids) for ids in prompts), default=-generate.max_new_tokens) + generate.max_new_tokens)
     skip = _indices([request.item for request in requests], done)
-    for batch_seconds, batch in timed(engine.generate(requests, prompts, skip)):
+    for batch_seconds, batch in timed(checked.generate(engine, requests, prompts, skip)):
         seconds = batch_seconds / max(1, len(batch.indices))
         refused = [too_long(requests[at].item, requests[at].prompt, None) for at in batch.too_long]
         answered = [
@@ -245,7 +246,7 @@ def _generate(
 def renderer(engine: Engine, *, thinking: bool) -> Render:
     """The engine's function for chat messages; it raises a BenchError where the engine takes none."""
     if isinstance(engine, LanguageModel):
-        return partial(engine.render, thinking=thinking)
+        return partial(checked.render, engine, thinking=thinking)
     return no_chat
 
 

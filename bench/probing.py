@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+from bench.engines import checked
 from bench.engines.engine import Engine, JoinsPrompts
 from bench.engines.packing import joined
 from bench.errors import BenchError, PromptTooLong
@@ -55,7 +56,7 @@ class Forms:
         except BenchError:  # a template may need what a changed form does not have: the probe leaves it out
             return None
         try:
-            return Form(changed, self.engine.encode(request))
+            return Form(changed, checked.encode(self.engine, request))
         except PromptTooLong as error:
             self.refused.append(_too_long(changed, request.prompt, error.tokens))
             return None
@@ -79,7 +80,7 @@ def ask_changed(forms: Forms, items: Iterable[Item]) -> Iterator[tuple[int | Non
     if forms.refused:
         yield None, forms.refused
     requests = [joined([form.encoded for form in group]) for group in asked]
-    for batch_seconds, batch in timed(engine.score(requests)):
+    for batch_seconds, batch in timed(checked.score(engine, requests)):
         seconds = batch_seconds / max(1, sum(len(asked[index]) for index in batch.indices))
         records = [
             _too_long(form.changed, form.encoded.request.prompt, None)

@@ -10,7 +10,7 @@ import click
 from bench.cli import options
 from bench.cli.choices import ChoiceCommand, choice_flags
 from bench.cli.recipe_options import RecipeOptions, recipe_options
-from bench.errors import BenchError, UsageError
+from bench.errors import BenchError, UsageError, shown_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -168,13 +168,14 @@ def _run(job: "Job", *, as_json: bool, data_dir: Path | None) -> None:
 def _follow(job: "Job", *, as_json: bool, data_dir: Path | None) -> None:
     from bench.cli.describe_tuning import describe_outcome
     from bench.inputs.adapter import Adapter
+    from bench.results.store import keep_trace
     from bench.sweeps.tune_first import TuningFailed, run_tuning
 
     for event in _show_events(job, run_tuning(job)):
         match event:
             case TuningFailed(reason=reason, traceback=trace):
-                click.echo(trace, err=True, nl=False)
-                raise BenchError(f"tuning failed: {reason}")
+                kept = keep_trace(job.out.with_name(f"{job.out.name}.traceback.txt"), trace)
+                raise BenchError(f"tuning failed: {shown_line(reason)}{kept}")
             case Adapter(card=card) if card is not None:
                 if as_json:
                     click.echo(card.model_dump_json(indent=1))

@@ -94,10 +94,11 @@ def _train(opening: Opening) -> tuple[Item, ...]:
     return opening.train
 
 
-def _baseline(start: Callable[[Opening], Engine]) -> EngineKind:
-    return EngineKind(reads="item", architectures=frozenset({"baseline"}), opens=Standalone(start))
+def _baseline(start: Callable[[Opening], Engine], *preload: str) -> EngineKind:
+    kind = Standalone(start)
+    return EngineKind(reads="item", architectures=frozenset({"baseline"}), opens=kind, preload=preload)
 
 
 CHANCE = _baseline(_chance)
 MAJORITY = _baseline(_majority)
-TFIDF = _baseline(_tfidf)
+TFIDF = _baseline(_tfidf, "scipy.sparse", "sklearn.feature_extraction.text", "sklearn.linear_model")

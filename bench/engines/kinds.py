@@ -6,12 +6,14 @@ Another package adds a kind as an entry point of the group `bench.engines`; docs
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from bench.engines.checked import call_of, called
 from bench.engines.engine import Engine, LanguageModel, Opening
 from bench.engines.llama_cpp.library import INSTALL
 from bench.engines.llama_cpp.settings import LlamaSettings
 from bench.engines.openai.settings import INSTALL as INSTALL_CLIENT
 from bench.engines.openai.settings import ServerSettings, check_access
-from bench.errors import BenchError
+from bench.engines.reply_checks import EngineMistake
+from bench.errors import BenchError, named_line
 from bench.inputs.engine_rules import EngineRules
 from bench.inputs.gguf_weights import GGUF
 from bench.inputs.located import FILES, RemoteWeights, Weights
@@ -46,6 +48,9 @@ class EngineKind(EngineRules):
     """What a card's `engine` names: the cards and variants that the engine accepts, and how it is opened."""
 
     opens: FromWeights | Standalone
+    preload: tuple[str, ...] = ()
+    """Modules that every run of it imports, and that start no thread and use no accelerator when imported:
+    where several cells run, they are imported once for all (`bench/sweeps/warm.py`)."""
 
 
 ENGINES = Registry("bench.engines", "engine", EngineKind)
@@ -65,6 +70,17 @@ def engine_package(card: ModelCard) -> str:
     """Name and version of the package that adds the card's engine, "" for an engine of this package."""
     package = ENGINES.package(card.engine) if card.engine else ""
     return "" if package.partition(" ")[0] == OURS else package
+
+
+def told_of(error: BaseException, card: ModelCard) -> str:
+    """An error of a cell in one line, which names the card's engine where the engine is the cause."""
+    name, package = card.engine or "", engine_package(card)
+    if isinstance(error, EngineMistake):
+        return error.by(name, package)
+    if isinstance(error, BenchError):
+        return str(error)
+    where = f" (in {call_of(error)} of engine {name}{f', which comes with {package}' if package else ''})"
+    return f"{named_line(error)}{where if call_of(error) else ''}"
 
 
 def prepare(card: ModelCard, weights: Weights | RemoteWeights | None) -> Weights | None:
@@ -88,9 +104,11 @@ def open_engine(opening: Opening, weights: Weights | None) -> Engine:
         case FromWeights(open=load):
             if weights is None:
                 raise BenchError(f"the engine {name} needs weights; give {opening.card.name}'s card a source")
-            engine = load(opening, weights)
+            with called("open"):
+                engine = load(opening, weights)
         case Standalone(open=start):
-            engine = start(opening)
+            with called("open"):
+                engine = start(opening)
     if getattr(engine, "reads", None) != kind.reads:
         raise BenchError(
             f"the engine {name} declares that it reads {kind.reads}s, but what it opens does not"

@@ -16,6 +16,7 @@ from typing import Any, get_args
 from jinja2 import TemplateError
 from tqdm import tqdm
 
+from bench.engines import checked
 from bench.engines.engine import Opening
 from bench.engines.kinds import open_engine, prepare
 from bench.engines.loading import best_dtype
@@ -133,7 +134,7 @@ class BenchLM(TemplateLM):
 
     def _scores(self, groups: Sequence[tuple[Tree, list[int]]]) -> Iterator[tuple[int, Reply]]:
         encoded = [Encoded(ScoreRequest(NO_ITEM, "", ()), tree) for tree, _ in groups]
-        for batch in self.engine.score(encoded):
+        for batch in checked.score(self.engine, encoded):
             for group, scores in zip(batch.indices, batch.replies, strict=True):
                 replies = zip(scores.logprobs[0], scores.greedy[0], strict=True)
                 yield from zip(groups[group][1], replies, strict=True)
@@ -186,13 +187,15 @@ class BenchLM(TemplateLM):
 
     def _completions(self, requests: Sequence[GenerateRequest]) -> Iterator[tuple[int, str]]:
         """(index, text) of each request; requests with equal settings are written together."""
-        prompts = [self.engine.encode_prompt(request) for request in requests]
+        prompts = [checked.encode_prompt(self.engine, request) for request in requests]
         alike: dict[object, list[int]] = {}
         for index, request in enumerate(requests):
             settings = (request.max_new_tokens, request.stop, request.temperature)
             alike.setdefault(settings, []).append(index)
         for group in alike.values():
-            batches = self.engine.generate([requests[at] for at in group], [prompts[at] for at in group])
+            batches = checked.generate(
+                self.engine, [requests[at] for at in group], [prompts[at] for at in group]
+            )
             for batch in batches:
                 for at, [completion] in zip(batch.indices, batch.replies, strict=True):
                     yield group[at], completion.text

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from bench.config import Strict
+from bench.engines import checked
 from bench.engines.engine import Opening, in_order
 from bench.engines.loading import open_transformers
 from bench.engines.memory import peak_since_reset, reset_peak
@@ -158,7 +159,7 @@ def _open_pair(
     engine = open_transformers(opening, weights)
     requests = tuple(score_request(asking, item, no_chat) for item in items)
     for request in requests:
-        engine.encode(request)
+        checked.encode(engine, request)
     return Pair(engine, open_reference(opening, weights, reference_batch), requests, asking)
 
 
@@ -243,7 +244,7 @@ def _only(request: ScoreRequest, sets: slice) -> ScoreRequest:
 
 
 def _score(engine: TransformerEngine, requests: Sequence[ScoreRequest]) -> list[Scores]:
-    return in_order(engine.score([engine.encode(request) for request in requests]))
+    return in_order(checked.score(engine, [checked.encode(engine, request) for request in requests]))
 
 
 def _compare(pair: Pair, lap: Round, scoring: Scoring) -> dict[ViewName, ViewCheck]:
@@ -280,7 +281,7 @@ def _with_logprobs(scores: Scores, sets: Sequence[Iterator[float]]) -> Scores:
 
 def _letters_flops(pair: Pair) -> float:
     letters = [_only(request, slice(0, 1)) for request in pair.requests]
-    return linear_flops(pair.engine, [pair.engine.encode(request) for request in letters])
+    return linear_flops(pair.engine, [checked.encode(pair.engine, request) for request in letters])
 
 
 def save(result: Verification, folder: Path) -> Path:

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.errors import BenchError, FileError, UsageError
+from bench.errors import BenchError, FileError, UsageError, shown_trace
 from bench.results.files import PROBED, read_probed, read_records, read_result
 from bench.results.integrity import check_place, check_records
 from bench.results.result import DoneResult, Result, Unsuccessful
@@ -159,6 +159,17 @@ def write_whole(files: Mapping[Path, bytes]) -> None:
     finally:
         for written in unfinished.values():
             written.unlink(missing_ok=True)
+
+
+def keep_trace(path: Path, trace: str) -> str:
+    """Write a traceback beside what it concerns; returns the end of a message that names it, "" for none."""
+    if not trace:
+        return ""
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole({path: shown_trace(trace).encode()})
+        return f"; the traceback is in {path}"
+    return ""
 
 
 def find_run(results: Path, folder: Path, cell_id: str) -> Run | None:

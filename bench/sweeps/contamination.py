@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from bench.cells.cell import Cell
+from bench.engines import checked
 from bench.engines.engine import Engine, WithBuild, WithServer, in_order
-from bench.engines.kinds import engine_kind, open_engine, prepare
-from bench.errors import BenchError, PromptTooLong, UsageError, named_line
+from bench.engines.kinds import engine_kind, open_engine, prepare, told_of
+from bench.errors import BenchError, PromptTooLong, UsageError, shown_line
 from bench.inputs.data import items_digest
 from bench.inputs.model_card import ModelCard
 from bench.results import contamination as store
@@ -22,7 +23,7 @@ from bench.results.contamination import Asked, ContaminationTest, Shard, id_of, 
 from bench.results.journal import CellLocked, lock_cell
 from bench.results.machine import this_machine
 from bench.results.provenance import provenance
-from bench.results.store import begin
+from bench.results.store import begin, keep_trace
 from bench.scoring.orders import Run, neighbours_of_one_group, orders_of, request_of, runs_of
 from bench.stats.contamination import DRAWS, order_test, smallest_p
 from bench.stats.ranking import ALPHA
@@ -98,7 +99,10 @@ def run_probe(
         for event in process:
             match event:
                 case Failed(reason=reason, trace=trace):
-                    raise BenchError(f"{trace}{reason}")
+                    kept = keep_trace(
+                        store.file_of(results, probe.asked).with_suffix(".traceback.txt"), trace
+                    )
+                    raise BenchError(f"{shown_line(reason)}{kept}")
                 case Exit(text=text) if last is None:
                     again = "run the same command to continue"
                     raise BenchError(f"its process died with {text}; finished shards are kept: {again}")
@@ -117,12 +121,11 @@ def work(probe: Probe, results: Path, fresh: bool, events: Any) -> None:
                 last = _tested(probe, results, events, fresh=fresh)
         except CellLocked:
             last = Failed("another process makes this test now")
-        except BenchError as error:
-            last = Failed(str(error))
         except BrokenPipeError:
             raise
-        except Exception as error:  # noqa: BLE001
-            last = Failed(named_line(error), traceback.format_exc())
+        except BaseException as error:  # noqa: BLE001 (an engine may also exit, or interrupt)
+            trace = "" if isinstance(error, BenchError) else traceback.format_exc()
+            last = Failed(told_of(error, probe.cell.opening.card), trace)
         events.send(last)
         events.close()
 
@@ -147,8 +150,8 @@ def _tested(probe: Probe, results: Path, events: Any, *, fresh: bool) -> Contami
         shards.append(shard)
         events.send(Progress(run.first + run.questions, len(cell.items)))
     test = _finished(asked, shards, engine, _group_p(cell.items, runs, asked))
-    engine.close()
     store.save(results, test)
+    checked.close(engine)
     return test
 
 
@@ -174,8 +177,8 @@ def _finished(
         t_test_p=outcome.t_test_p,
         group_p=group_p,
         provenance=provenance(
-            threads=engine.threads if isinstance(engine, WithBuild) else None,
-            server=engine.server_facts() if isinstance(engine, WithServer) else None,
+            threads=checked.fact(engine, "threads", WithBuild),
+            server=checked.fact(engine, "server_facts", WithServer),
         ),
     )
 
@@ -188,7 +191,7 @@ def _check_server(engine: Engine) -> None:
 
 
 def _answers_as(engine: Engine) -> str:
-    return engine.answers_as if isinstance(engine, WithServer) else ""
+    return checked.fact(engine, "answers_as", WithServer) or ""
 
 
 def _runs(engine: Engine, items: Sequence[Item], most: int) -> list[Run]:
@@ -198,7 +201,7 @@ def _runs(engine: Engine, items: Sequence[Item], most: int) -> list[Run]:
         runs = runs_of(sizes, most)
         try:
             for run in runs:
-                engine.encode(request_of(items[run.first : run.first + run.questions]))
+                checked.encode(engine, request_of(items[run.first : run.first + run.questions]))
         except PromptTooLong as error:
             most = min(most, error.window) - max(1, error.tokens - max(most, error.window))
         else:
@@ -208,7 +211,7 @@ def _runs(engine: Engine, items: Sequence[Item], most: int) -> list[Run]:
 def _tokens(engine: Engine, request: ScoreRequest) -> int | None:
     """The tokens of a text, estimated where a server makes them; None where it does not fit the model."""
     try:
-        tree = engine.encode(request).tree
+        tree = checked.encode(engine, request).tree
     except PromptTooLong:
         return None
     [[text]] = request.continuations
@@ -244,7 +247,7 @@ def _scores(engine: Engine, items: Sequence[Item], run: Run, asked: Asked) -> It
     for order in orders_of(run, asked.shuffles, asked.seed):
         request = request_of([items[at] for at in order])
         try:
-            replies = in_order(engine.score([engine.encode(request)]))
+            replies = in_order(checked.score(engine, [checked.encode(engine, request)]))
         except PromptTooLong as error:
             raise BenchError(f"{error}; give a smaller --shard-tokens") from error
         if not replies:

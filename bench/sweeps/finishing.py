@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.cells.cell import Cell
+from bench.engines import checked
 from bench.engines.engine import Engine, WithServer
 from bench.engines.kinds import open_engine, prepare
 from bench.errors import BenchError
@@ -18,7 +19,7 @@ from bench.results.result import DoneResult
 from bench.results.store import rewrite
 from bench.scoring.record import Record
 from bench.sweeps.energy import Meter
-from bench.sweeps.events import Loading, Progress, Skipped, Terms
+from bench.sweeps.events import Loading, Note, Progress, Skipped, Terms
 from bench.sweeps.latency import ask_alone, latency
 from bench.sweeps.probe_run import ask_left, askable, lacking, summary
 from bench.types import ProbeName
@@ -72,7 +73,7 @@ def with_more(
 def finish(
     cell: Cell, results: Path, finished: Finished, engine: Engine, terms: Terms, events: Any
 ) -> DoneResult:
-    """Ask what else is wanted of a finished run, and close the engine."""
+    """Ask what else is wanted of a finished run, and close the engine; one that does not close is noted."""
     result = finished.result
     if names := lacking(cell, result, terms):
         done = finished.changed(results / cell.folder)
@@ -81,7 +82,8 @@ def finish(
     journal.forget(results, cell.folder)
     if lacks_latency(result, terms):
         result = _with_latency(cell, results, result, engine, finished.records)
-    engine.close()
+    if why := checked.close(engine):
+        events.send(Note(why))
     return result
 
 
@@ -89,7 +91,7 @@ def _of_one_server(result: DoneResult, engine: Engine, left: Iterable[Asked]) ->
     """The batches as they are; raises a BenchError where another server's model answers than in the run."""
     before = result.provenance.server
     for batch in left:
-        now = engine.server_facts() if isinstance(engine, WithServer) else None
+        now = checked.fact(engine, "server_facts", WithServer)
         if before and now and (now.model, now.version) != (before.model, before.version):
             was, is_ = (" ".join(filter(None, [each.model, each.version])) for each in (before, now))
             raise BenchError(f"the run is of {was}, and {is_} answers now: run it again with --fresh")

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.cells.cell import Cell
+from bench.engines import checked
 from bench.engines.engine import Engine, WithBuild, WithCache, WithPositions, WithServer, WithTowers
 from bench.engines.memory import peak_device_memory_bytes, peak_memory_bytes
 from bench.inputs.weights import Weights
@@ -35,18 +36,18 @@ def engine_facts(
     scored = [r for batch in batches for r in batch.records if r.parse_status != "prompt_too_long"]
     new_tokens = cell.asking.generate.max_new_tokens if cell.asking.generate else 0
     longest = max((record.prompt_tokens or 0 for record in scored), default=0) + new_tokens
-    positions = engine.positions if isinstance(engine, WithPositions) else None
+    positions = checked.fact(engine, "positions", WithPositions)
     keeps = bool(cell.asking.generate or cell.variant.exemplars)
     return EngineFacts(
-        path=engine.path,
+        path=checked.fact(engine, "path"),
         batch_tokens=sizes[-1] if sizes else None,
         pickle=pickled,
         code=cell.opening.trust.code,
         positions=positions if positions and longest > positions else None,
-        cache=engine.cache_shape if keeps and isinstance(engine, WithCache) else None,
+        cache=checked.fact(engine, "cache_shape", WithCache) if keeps else None,
         weight_bits=weights.bits if weights else None,
         tokens=other_tokens,
-        build=engine.build if isinstance(engine, WithBuild) else "",
+        build=checked.fact(engine, "build", WithBuild) or "",
         limits=_limits(engine, scored) if isinstance(engine, WithServer) else (),
     )
 
@@ -78,8 +79,8 @@ def cost_of(
         peak_memory_bytes=None if elsewhere else max((peak for peak in host if peak), default=None),
         peak_device_memory_bytes=None if server else peaks.device,
         weights_bytes=weights.bytes if weights else None,
-        model_bytes=engine.model_bytes,
-        tower_bytes=engine.tower_bytes if isinstance(engine, WithTowers) else None,
+        model_bytes=checked.fact(engine, "model_bytes"),
+        tower_bytes=checked.fact(engine, "tower_bytes", WithTowers),
         batched=latency([r.seconds for r in scored if r.seconds is not None]),
         joules=None if elsewhere or None in joules or terms.jobs > 1 else sum(filter(None, joules)),
         joules_note="the server's energy is unknown" if elsewhere else _energy_note(terms),
@@ -93,17 +94,20 @@ def _total(counts: Sequence[int | None]) -> int | None:
 
 def peak_of(engine: Engine) -> int | None:
     """The peak memory of what computes: this process, or the server where it is on this machine."""
-    return engine.server_memory_bytes() if isinstance(engine, WithServer) else peak_memory_bytes()
+    if isinstance(engine, WithServer):
+        return checked.fact(engine, "server_memory_bytes")
+    return peak_memory_bytes()
 
 
-def _limits(engine: WithServer, records: Sequence[Record]) -> tuple[str, ...]:
+def _limits(engine: Engine, records: Sequence[Record]) -> tuple[str, ...]:
     """What the server could not give, with how many questions it concerned."""
+    limits: tuple[str, ...] = checked.fact(engine, "limits")
     bounded = sum(bool(record.bounded) for record in records)
     if not bounded:
-        return engine.limits
+        return limits
     what = f"a letter of {bounded:,} of {len(records):,} questions was not among the likeliest tokens"
     text = f"{what} that the server lists: its score is the lowest listed one, an upper bound"
-    return (*engine.limits, text)
+    return (*limits, text)
 
 
 def _energy_note(terms: Terms) -> str:

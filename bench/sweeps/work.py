@@ -13,6 +13,7 @@ from typing import Any
 import psutil
 
 from bench.cells.cell import CannotRun, Cell
+from bench.engines import checked
 from bench.engines.device import usable_cores
 from bench.engines.engine import (
     Engine,
@@ -21,9 +22,11 @@ from bench.engines.engine import (
     WithPositions,
     WithServer,
 )
-from bench.engines.kinds import open_engine, prepare
-from bench.errors import BenchError, named_line
+from bench.engines.kinds import open_engine, prepare, told_of
+from bench.engines.reply_checks import EngineMistake
+from bench.errors import BenchError
 from bench.evaluate import evaluate, renderer
+from bench.inputs.located import RemoteWeights
 from bench.results import journal
 from bench.results.files import digest
 from bench.results.identity import CANNOT_RUN
@@ -48,6 +51,7 @@ COMPARED = 100
 
 def work(cell: Cell, results: Path, terms: Terms, events: Any) -> None:
     """The process's main function. It catches all errors, because the sweep must continue."""
+    results = results.absolute()  # an engine may change the working folder
     if terms.jobs > 1:  # read when torch is imported
         os.environ.setdefault("OMP_NUM_THREADS", str(max(1, usable_cores() // terms.jobs)))
     # When the sweep has ended, nobody reads the events, and that is not a failure of the cell.
@@ -72,15 +76,13 @@ def _result(cell: Cell, results: Path, terms: Terms, events: Any) -> DoneResult 
         return with_more(cell, results, run.result, run.records, terms, events)
     except (BrokenPipeError, StoreError):
         raise
-    except BenchError as error:
-        reason = str(error)
     except MemoryError:
-        reason, trace = (
-            f"out of memory: {size(psutil.virtual_memory().available)} were free",
-            traceback.format_exc(),
-        )
-    except Exception as error:  # noqa: BLE001
-        reason, trace = named_line(error), traceback.format_exc()
+        free = size(psutil.virtual_memory().available)
+        reason, trace = f"out of memory: {free} were free", traceback.format_exc()
+    except BaseException as error:  # noqa: BLE001 (an engine may also exit, or interrupt)
+        reason = told_of(error, cell.opening.card)
+        is_known = isinstance(error, BenchError) and not isinstance(error, EngineMistake)
+        trace = "" if is_known else traceback.format_exc()
     return failed(cell, results, reason, trace)
 
 
@@ -115,6 +117,8 @@ def _score(cell: Cell, results: Path, terms: Terms, events: Any) -> DoneResult:
     before = journal.start_or_resume(results, cell.folder, head_of(cell, terms), cell.items)
     events.send(Loading(len(before.records), len(cell.items), cell.slug))
     metrics = load_metrics(cell.task.metrics, cell.home)
+    if isinstance(cell.weights, RemoteWeights):  # nothing that a client of the hub prints is shown
+        events.send(Note(f"its weights are downloaded{_of_size(cell.weights.bytes)}"))
     weights = prepare(cell.opening.card, cell.weights)
     start = time.perf_counter()
     engine = open_engine(cell.opening, weights)
@@ -130,7 +134,7 @@ def _score(cell: Cell, results: Path, terms: Terms, events: Any) -> DoneResult:
     # Before the metrics, which must not count as costs of the model.
     if not probed:
         peaks.read(engine)
-    server = engine.server_facts() if isinstance(engine, WithServer) else None
+    server = checked.fact(engine, "server_facts", WithServer)
     cost = cost_of(weights, engine, server, own, loaded, peaks, terms)
     data = records_bytes(records)
     result = DoneResult(
@@ -141,7 +145,7 @@ def _score(cell: Cell, results: Path, terms: Terms, events: Any) -> DoneResult:
         provenance=provenance(
             jobs=terms.jobs,
             stops=before.head.stops,
-            threads=engine.threads if isinstance(engine, WithBuild) else None,
+            threads=checked.fact(engine, "threads", WithBuild),
             server=server,
         ),
         records_sha256=digest(data),
@@ -151,8 +155,12 @@ def _score(cell: Cell, results: Path, terms: Terms, events: Any) -> DoneResult:
     return finish(cell, results, Finished(result, records, probed), engine, terms, events)
 
 
+def _of_size(number: int | None) -> str:
+    return "" if number is None else f" ({size(number)})"
+
+
 def _send_notes(events: Any, other_tokens: str, engine: Engine) -> None:
-    notes = (other_tokens, *(engine.limits if isinstance(engine, WithServer) else ()))
+    notes = (other_tokens, *(checked.fact(engine, "limits", WithServer) or ()))
     for note in filter(None, notes):
         events.send(Note(note))
 
@@ -173,7 +181,7 @@ def _of_this_server(cell: Cell, results: Path, before: Unfinished, engine: Engin
 
 
 def _answers_as(engine: Engine) -> str:
-    return engine.answers_as if isinstance(engine, WithServer) else ""
+    return checked.fact(engine, "answers_as", WithServer) or ""
 
 
 def _other_tokens(cell: Cell, engine: Engine) -> str:
@@ -183,7 +191,7 @@ def _other_tokens(cell: Cell, engine: Engine) -> str:
     items = cell.items[:COMPARED]
     asking = replace(cell.asking, generate=None)
     render = renderer(engine, thinking=False)
-    return engine.compare_tokens([score_request(asking, item, render).prompt for item in items])
+    return checked.compare_tokens(engine, [score_request(asking, item, render).prompt for item in items])
 
 
 def _batches(
@@ -226,6 +234,6 @@ def _batches(
 
 def _announce(engine: Engine, events: Any, tokens: int) -> None:
     """Say where the longest prompt, with what is to be written, is beyond the model's own positions."""
-    positions = engine.positions if isinstance(engine, WithPositions) else None
+    positions = checked.fact(engine, "positions", WithPositions)
     if positions is not None and tokens > positions:
         events.send(BeyondPositions(tokens, positions))

@@ -4,6 +4,7 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from bench.engines import checked
 from bench.engines.transformer import TransformerEngine
 from bench.errors import PromptTooLong
 from bench.evaluate import renderer
@@ -30,7 +31,7 @@ def _examples(engine: TransformerEngine, asking: Asking, items: Sequence[Item]) 
     letters = VIEWS.get(asking.task.scoring.view).needs_letters
     for item in items:
         try:
-            tree = engine.encode(score_request(asking, item, render)).tree
+            tree = checked.encode(engine, score_request(asking, item, render)).tree
         except PromptTooLong:
             continue
         # Where a task shows letters they are the first set; the texts are always the last.
