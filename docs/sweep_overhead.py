@@ -1,11 +1,13 @@
 """How much a sweep costs beside its cells: python docs/sweep_overhead.py [CELLS].
 
-Cells of the tests' fake engine on ten questions, one after the other, through the real path: planning, a
-process each, records, results, listing. The cost of a process that only starts and imports is measured
-between them and subtracted.
+First the baselines on four tasks of twelve questions, twelve cells, from the command to the table. Then CELLS
+(1000) cells of the tests' fake engine on ten questions, one after the other, through the real path: planning,
+a process each, records, results, listing. The cost of a process that only starts is measured between them
+and subtracted. With CELLS 0, the first measurement alone.
 """
 
 import json
+import subprocess
 import sys
 import tempfile
 import time
@@ -37,11 +39,15 @@ name: overhead
 version: 1
 title: Overhead
 license: CC0-1.0
-data: {files: {test: test.jsonl}}
+data: {files: {test: test.jsonl, train: train.jsonl}, splits: {test: test, train: train}}
 prompt: "{{ question }}"
 scoring: {letters: false, view: text}
 """
-MODULES = ("bench.sweeps.work", "bench.stats.bootstrap")
+MORE = "metrics: [accuracy, balanced_accuracy, macro_f1]\n"
+BASELINES = "chance,majority,tfidf"
+QUESTIONS = 12
+ROUNDS = 3
+MODULES = ("bench.sweeps.work",)
 EVERY = 10
 """Cells between two looks at what a bare process takes."""
 
@@ -75,13 +81,47 @@ def cards(number: int, path: Path) -> list[CardFile]:
     ]
 
 
+def command_seconds() -> float:
+    """Seconds of `bench run` with the baselines on four tasks, in a folder of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        for number in range(4):
+            tasks = Path(folder) / "tasks"
+            write_task(tasks, f"quick{number}", QUESTIONS, MORE)
+        names = ",".join(f"quick{number}" for number in range(4))
+        command = [sys.executable, "-m", "bench", "run", "-m", BASELINES, "-t", names, "--offline"]
+        start = time.perf_counter()
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+        seconds = time.perf_counter() - start
+    assert done.stdout.count(f"/{QUESTIONS}") == 12, done.stdout
+    return seconds
+
+
+def write_task(folder: Path, name: str, questions: int, more: str = "") -> Path:
+    """A task, and its questions; returns its file."""
+    rows = [
+        {"question": f"Is {n} even?", "options": ["yes", "no"], "answer": n % 2} for n in range(questions)
+    ]
+    folder.mkdir(exist_ok=True)
+    (folder / "test.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    train = [row | {"question": f"Is it true that {row['question']}"} for row in rows]
+    (folder / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in train), encoding="utf-8")
+    path = folder / f"{name}.yaml"
+    path.write_text(TASK.replace("overhead", name) + more, encoding="utf-8")
+    return path
+
+
 def main(number: int = 1000) -> None:
+    seconds = sorted(command_seconds() for _ in range(ROUNDS))
+    print(f"12 baselines  {median(seconds):6.1f} s from the command to the table (fastest {seconds[0]:.1f})")
+    if number:
+        overhead(number)
+
+
+def overhead(number: int) -> None:
+    """What a cell costs beyond its questions, from this many cells."""
     with tempfile.TemporaryDirectory() as folder:
         here = Path(folder)
-        rows = [{"question": f"Is {n} even?", "options": ["yes", "no"], "answer": n % 2} for n in range(10)]
-        (here / "test.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-        (here / "overhead.yaml").write_text(TASK, encoding="utf-8")
-        task = read_task(here / "overhead.yaml")
+        task = read_task(write_task(here / "tasks", "overhead", 10))
         start = time.perf_counter()
         cells, _ = plan([task], cards(number, task.path), [Wish(Choices())], data_dir=None, offline=True)
         planned = time.perf_counter() - start

@@ -222,12 +222,17 @@ def _sweep(
     cells: "Sequence[Planned]", results: Path, terms: "Terms", executor: "ExecutorKind", *, as_json: bool
 ) -> int:
     """Run the cells and print the results; returns the exit code."""
-    from bench.cli.progress import progress
-    from bench.cli.report import show_results
     from bench.results.store import check_writable
+    from bench.sweeps.executor import LOCAL
+    from bench.sweeps.supervise import warm_up_for
     from bench.sweeps.sweep import run_sweep
 
     check_writable(results)
+    if executor is LOCAL:
+        warm_up_for(cells, terms)  # while the rest is imported
+    from bench.cli.progress import progress
+    from bench.cli.report import show_results
+
     # SIGTERM is handled like Ctrl-C: the running worker ends too, and the answers so far are kept.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

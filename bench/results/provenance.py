@@ -4,7 +4,9 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -44,7 +46,7 @@ def provenance(
         bench_version=bench.__version__,
         git=_git(),
         python=platform.python_version(),
-        libraries=_libraries(),
+        libraries=dict(libraries()),
         system=f"{platform.system()} {platform.machine()}",
         processor=_processor(),
         cores=os.cpu_count() or 1,
@@ -65,7 +67,9 @@ def provenance(
     return here.model_copy(update=unknown)
 
 
-def _libraries() -> dict[str, str]:
+@cache
+def libraries() -> Mapping[str, str]:
+    """The versions of the libraries that can change a number, as they are installed."""
     versions: dict[str, str] = {}
     for name in _LIBRARIES:
         try:

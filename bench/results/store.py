@@ -32,7 +32,7 @@ class Run:
 LOCKS = ".locks"
 """Folder in the results folder, with a lock for each cell that a process works on."""
 _EVERYWHERE = {
-    errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ENOENT, errno.ESTALE, errno.ENOTCONN
+    errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE, errno.ENOTCONN
 }  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 import signal
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,13 +10,15 @@ from pathlib import Path
 import psutil
 
 from bench.cells.adapted import QUICK, with_adapter
-from bench.cells.cell import Cell, NeedsTuning, Runnable
+from bench.cells.cell import Cell, NeedsTuning, Planned, Runnable
 from bench.cells.forecast import weights_bytes
+from bench.engines.kinds import engine_kind
 from bench.inputs.adapter import Adapter
 from bench.inputs.engine_rules import LLAMA_CPP
 from bench.results.machine import out_of_memory_kills
 from bench.results.result import DoneResult, FailedResult
 from bench.results.store import StoreError, begin, find_run, forget_failure
+from bench.stats.metrics import ACCURACY
 from bench.sweeps import events
 from bench.sweeps.events import (
     DEFAULT_TERMS,
@@ -31,6 +33,7 @@ from bench.sweeps.events import (
 )
 from bench.sweeps.process import Exit, Limits, run_in_process
 from bench.sweeps.tune_first import TuningFailed, run_tuning
+from bench.sweeps.warm import warm_up
 from bench.sweeps.work import failed, work
 from bench.tuning.job import Job
 from bench.wording import size
@@ -124,7 +127,7 @@ def _score(cell: Cell, results: Path, terms: Terms, stop: threading.Event) -> Ge
         if run and isinstance(run.result, DoneResult) and not terms.fresh:
             yield run.result  # finished; only the latency is missing
             return
-        yield failed(cell, results, _reason(death, cell, terms), death.exit.trace)
+        yield _kept(failed(cell, results, _reason(death, cell, terms), death.exit.output), cell, results)
 
 
 def _attempt(cell: Cell, results: Path, terms: Terms, limits: Limits) -> Generator[Event, None, Death | None]:
@@ -134,7 +137,10 @@ def _attempt(cell: Cell, results: Path, terms: Terms, limits: Limits) -> Generat
     end: Exit | None = None
     peak, answered = 0, 0
     name = f"bench {cell.folder}"
-    with closing(run_in_process(work, cell, results, terms, name=name, limits=limits)) as process:
+    modules = preload_of(cell, terms)
+    with closing(
+        run_in_process(work, cell, results, terms, name=name, limits=limits, preload=modules)
+    ) as process:
         for event in process:
             match event:
                 case Blocked(reason=reason):
@@ -149,13 +155,46 @@ def _attempt(cell: Cell, results: Path, terms: Terms, limits: Limits) -> Generat
                     answered = getattr(event, "done", answered)
                     yield event
     if last is not None:
-        yield last
+        yield _kept(last, cell, results)
         return None
     if end is None:
         return None
     now = out_of_memory_kills()
     more_kills = None if kills is None or now is None else now - kills
     return Death(end, peak, answered, free, more_kills)
+
+
+def _kept(last: Last, cell: Cell, results: Path) -> Last:
+    """The event; a failure is on disk now also where the cell has removed the results folder."""
+    if isinstance(last, FailedResult) and not (results / cell.folder / "result.json").is_file():
+        begin(results)
+        return failed(cell, results, last.reason, last.traceback)
+    return last
+
+
+BY_NUMPY = ("bench.stats.bootstrap", "numpy.ma", "numpy.random")
+"""Modules of metrics with a bootstrap interval, and of questions in clusters."""
+
+
+def warm_up_for(cells: Iterable[Planned], terms: Terms) -> None:
+    """Start the servers of the cells' workers, and return at once."""
+    ready = [cell for cell in cells if isinstance(cell, Cell)]
+    for preload in dict.fromkeys(preload_of(cell, terms) for cell in ready):
+        warm_up(preload)
+
+
+def preload_of(cell: Cell, terms: Terms) -> tuple[str, ...]:
+    """Modules that the cell's worker needs beyond those of every worker, imported once for several cells.
+
+    None for cells side by side: they share the cores, and a library reads its number of threads when it is
+    imported.
+    """
+    if terms.jobs > 1:
+        return ()
+    needs_numpy = any(name != ACCURACY.name for name in cell.task.metrics) or any(
+        one.cluster for one in cell.items
+    )
+    return (*(BY_NUMPY if needs_numpy else ()), *engine_kind(cell.opening.card).preload)
 
 
 def _reason(death: Death, cell: Cell, terms: Terms) -> str:

@@ -1,7 +1,7 @@
 """A sweep: all cells of one command, started as the executor has room, and their results."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -9,16 +9,15 @@ from pathlib import Path
 from bench.cells.cell import CannotRun, Cell, NeedsTuning, Planned, Runnable
 from bench.errors import BenchError
 from bench.results.files import digest
-from bench.results.identity import CANNOT_RUN
+from bench.results.identity import CANNOT_RUN, folder_of
 from bench.results.journal import NAME, is_locked
-from bench.results.probe_figures import figures
 from bench.results.result import CannotRunResult, DoneResult, FailedResult, Result
 from bench.results.store import begin, find_run, forget_failure, records_bytes, rewrite, write_run
 from bench.results.summary import check_not_newer
 from bench.scoring.metrics import load_metrics, measure
 from bench.scoring.record import clustered
 from bench.sweeps import events
-from bench.sweeps.events import Busy, Event, Last, Skipped, Terms
+from bench.sweeps.events import Busy, Event, Last, Note, Skipped, Terms
 from bench.sweeps.executor import Executor, ExecutorKind
 from bench.sweeps.finishing import lacks_latency
 from bench.sweeps.probe_run import lacking
@@ -33,21 +32,52 @@ def run_sweep(
 ) -> list[Result]:
     """Run the cells and pass each event to `watch`; returns the results in the order of the cells.
 
-    Raises as `sweep` does.
+    A cell may remove or rename the results folder. Runs that are gone at the end are run once more. Raises
+    as `sweep` does.
     """
-    ended: dict[str, Result] = {}
     terms = replace(terms, jobs=max(1, min(terms.jobs, len(cells))))
     with closing(kind.open(results, terms)) as executor:
-        for cell, event in sweep(cells, results, terms, executor):
-            watch(cell, event)
-            match event:
-                case DoneResult() | FailedResult() | CannotRunResult():
-                    ended[cell.id] = event
-                case Skipped(result=result):
-                    ended[cell.id] = result
-                case _:
-                    pass
+        ended = _ended(cells, results, terms, executor, watch)
+        if gone := _gone(ended, results):
+            again = [cell for cell in cells if cell.id in gone]
+            for cell in again:
+                watch(cell, Note("its files were removed while other cells ran: it is run once more"))
+            ended |= _ended(again, results, terms, executor, watch)
     return [ended[cell.id] for cell in cells if cell.id in ended]
+
+
+def _ended(
+    cells: Sequence[Planned], results: Path, terms: Terms, executor: Executor, watch: Watch
+) -> dict[str, Result]:
+    """The results of the cells, by the cells' ids."""
+    ended: dict[str, Result] = {}
+    for cell, event in sweep(cells, results, terms, executor):
+        watch(cell, event)
+        match event:
+            case DoneResult() | FailedResult() | CannotRunResult():
+                ended[cell.id] = event
+            case Skipped(result=result):
+                ended[cell.id] = result
+            case _:
+                pass
+    return ended
+
+
+def _gone(ended: Mapping[str, Result], results: Path) -> set[str]:
+    """The ids of finished cells whose files are gone; failures that are gone are written again."""
+    gone: set[str] = set()
+    for key, result in ended.items():
+        if isinstance(result, CannotRunResult):
+            continue
+        folder = folder_of(result.cell)
+        if (results / folder / "result.json").is_file():
+            continue
+        if isinstance(result, DoneResult):
+            gone.add(key)
+        else:
+            begin(results)
+            write_run(results, folder, result, None)
+    return gone
 
 
 def sweep(
@@ -143,6 +173,8 @@ def _finished_result(cell: Cell, results: Path) -> DoneResult | None:
         return run.result
     result = run.result.model_copy(update={"metrics": measure(records, metrics)})
     if result.probes is not None and run.probed:
+        from bench.results.probe_figures import figures
+
         probes = result.probes.model_copy(update=figures(records, run.probed, result.probes))
         result = result.model_copy(update={"probes": probes})
     if records == run.records:

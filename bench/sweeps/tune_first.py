@@ -49,7 +49,7 @@ def run_tuning(
             elif not isinstance(event, Exit):
                 yield event
             elif end is None:
-                end = TuningFailed(f"the tuning died with {event.text}")
+                end = TuningFailed(f"the tuning died with {event.text}", event.output)
     if not limits.stopped:
         yield end if isinstance(end, TuningFailed) else _read(job)
 

@@ -233,15 +233,22 @@ def test_a_full_disk_is_one_clear_error_and_what_was_kept_is_whole(
         assert lines(small_disk / cell.folder) == records
 
 
-def test_a_results_folder_that_vanishes_stops_the_sweep(quiz: Path, project: Path) -> None:
-    cell = cell_of(quiz, fake_card(seconds=0.02))
-    events = sweep([cell], project / "results")
-    for _, event in events:
-        if isinstance(event, Progress) and event.done == 4:
-            break
-    (project / "results").rename(project / "elsewhere")
-    with pytest.raises(StoreError, match="No such file or directory"):
-        list(events)
+def test_a_results_folder_that_vanishes_costs_the_cell_that_runs(quiz: Path, project: Path) -> None:
+    cells = [cell_of(quiz, fake_card(name, seconds=0.02)) for name in ("played", "other")]
+    ends: list[object] = []
+    for cell, event in sweep(cells, project / "results"):
+        if isinstance(event, Progress) and event.done == 4 and cell.model_name == "played":
+            (project / "results").rename(project / "elsewhere")
+        if isinstance(event, (DoneResult, FailedResult)):
+            ends.append(event)
+    failed, done = ends
+    assert isinstance(failed, FailedResult)
+    assert "cannot be written: No such file or directory" in failed.reason
+    assert isinstance(done, DoneResult)
+    assert read_result(next((project / "results" / "quiz" / "played").rglob("result.json"))) == failed
+    kept = journal.read_journal(project / "elsewhere" / cells[0].folder / journal.NAME)
+    assert kept is not None
+    assert len(kept.records) >= 4
 
 
 FAULTS = {

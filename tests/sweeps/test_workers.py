@@ -1,0 +1,156 @@
+"""Workers: what they have imported, what their memory is, what they take over, and what they leave."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from worker_targets import hold, leave, modules, surroundings, wait_for_ever, write
+
+from bench.results.store import read_results
+from bench.sweeps import warm
+from bench.sweeps.process import KEPT_OUTPUT, Exit, Limits, run_in_process
+from bench.sweeps.supervise import BY_NUMPY
+from conftest import TASK, write_lines
+from outside import install
+
+HEAVY = {
+    "numpy",
+    "scipy",
+    "sklearn",
+    "torch",
+    "transformers",
+    "datasets",
+    "pandas",
+    "huggingface_hub",
+    "lm_eval",
+}
+CELLS = """\
+import sys
+from pathlib import Path
+
+from bench.engines.baseline import CHANCE
+from bench.engines.kinds import EngineKind, Standalone
+
+
+def _open(opening):
+    engine = CHANCE.opens.open(opening)
+    Path(opening.card.name).write_text(" ".join(sorted(sys.modules)))
+    return engine
+
+
+SPY = EngineKind(reads="item", architectures=frozenset({"baseline"}), opens=Standalone(_open))
+"""
+
+
+@pytest.fixture(params=["from a server", "anew"])
+def each_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.param == "anew":
+        monkeypatch.setattr("bench.sweeps.warm.HAS_SERVERS", False)
+
+
+def test_a_baselines_worker_imports_no_library_that_it_does_not_use(
+    anatomy: Path, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(project / "site", monkeypatch, {"bench.engines": {"spy": "extras:SPY"}}, CELLS)
+    card = "{title: T, family: f, license: mit, architecture: baseline, engine: spy, name: "
+    (project / "model_cards").mkdir()
+    (project / "model_cards" / "spy.yaml").write_text(f"{card}spy}}", encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+    anatomy.write_text(anatomy.read_text() + "metrics: [accuracy]\n")
+    words = ["run", "-m", "tfidf,spy", "-t", "anatomy", "--offline"]
+    done = subprocess.run([sys.executable, "-m", "bench", *words], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    loaded = (project / "spy").read_text().split()
+    assert "bench.sweeps.work" in loaded
+    assert HEAVY & set(loaded) == set()
+    assert {name for name in loaded if name.startswith(("bench.board", "bench.lm_eval", "rich"))} == set()
+    small, large = (
+        next(
+            each.cost.peak_memory_bytes
+            for each in read_results(project / "results")
+            if each.model_name == name
+        )
+        for name in ("spy", "tfidf")
+    )
+    assert small is not None
+    assert large is not None
+    assert small < large
+
+
+def test_a_worker_has_imported_what_its_server_was_asked_for() -> None:
+    plain, _ = run_in_process(modules, 0, name="plain")
+    numpy, _ = run_in_process(modules, 0, name="numpy", preload=BY_NUMPY)
+    assert HEAVY.isdisjoint(plain)
+    assert HEAVY & set(numpy) == {"numpy"}
+
+
+def test_the_peak_memory_of_a_worker_is_its_own(each_way: None) -> None:
+    parents = bytearray(os.urandom(1)) * 300_000_000
+    (before, held, after), _ = run_in_process(hold, 100_000_000, name="hold")
+    assert before < 120_000_000
+    assert 0.98 * held < after - before < held + 20_000_000
+    (again, *_), _ = run_in_process(hold, 1, name="again")
+    assert abs(again - before) < 10_000_000, "the peak of one worker must not reach the next"
+    assert len(parents) == 300_000_000
+
+
+def test_a_worker_takes_over_environment_and_folder_of_the_moment(
+    each_way: None, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for value in ("one", "two"):
+        monkeypatch.setenv("OF_THE_PARENT", value)
+        (given, folder, process), _ = run_in_process(surroundings, 0, name="x")
+        assert (given, folder) == (value, str(project))
+        assert process != os.getpid()
+
+
+def test_the_last_of_what_a_worker_prints_is_kept(each_way: None, capfd: pytest.CaptureFixture[str]) -> None:
+    [end] = run_in_process(write, 5_000_000, name="write")
+    assert isinstance(end, Exit)
+    assert len(end.output) == KEPT_OUTPUT
+    assert end.output.endswith("x last")
+    assert capfd.readouterr().out == ""
+
+
+def test_a_process_that_a_worker_leaves_is_ended_and_not_waited_for() -> None:
+    start = time.monotonic()
+    [end] = run_in_process(leave, 0, name="leave")
+    assert isinstance(end, Exit)
+    assert end.code == 4
+    assert time.monotonic() - start < 60
+    if warm.HAS_SERVERS:
+        left = [
+            each for each in psutil.process_iter(["cmdline"]) if each.info["cmdline"] == ["sleep", "2000"]
+        ]
+        assert left == []
+
+
+def test_a_worker_is_ended_from_outside(each_way: None) -> None:
+    stop = threading.Event()
+    events = run_in_process(wait_for_ever, 0, name="wait", limits=Limits(stop=stop))
+    assert next(events) == "here"
+    stop.set()
+    assert list(events) == []
+    first, end = run_in_process(wait_for_ever, 0, name="late", limits=Limits(seconds=3))
+    assert first == "here"
+    assert end.timed_out
+
+
+def test_a_server_does_not_import_what_lies_in_the_working_folder(project: Path) -> None:
+    """As with any command, a file of the user's is data until it is named."""
+    for name in ("click", "yaml", "psutil", "bench"):
+        (project / f"{name}.py").write_text(f"open('{name} was run', 'w')", encoding="utf-8")
+    write_lines(project / "tasks" / "test.jsonl", [{"question": "?", "options": ["a", "b"], "answer": 0}])
+    write_lines(project / "tasks" / "train.jsonl", [])
+    text = TASK.replace("  columns: {id: id}\n", "")
+    (project / "tasks" / "anatomy.yaml").write_text(text, encoding="utf-8")
+    code = "import sys; sys.path.remove(''); from bench.cli import main; main()"
+    words = ["run", "-m", "chance", "-t", "anatomy", "--offline"]
+    done = subprocess.run([sys.executable, "-c", code, *words], cwd=project, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert list(project.glob("* was run")) == []
