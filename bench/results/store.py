@@ -115,6 +115,7 @@ def write_run(
         make_folder(results, folder)
         with FileLock(results / ".lock"):
             if unless is None or not unless():
+                _remove_unfinished(results / folder)
                 summary = summary_bytes(result)
                 files = {"records.jsonl": records, PROBED: probed, "result.json": summary}
                 write_whole({results / folder / name: data for name, data in files.items() if data})
@@ -170,6 +171,12 @@ def keep_trace(path: Path, trace: str) -> str:
         write_whole({path: shown_trace(trace).encode()})
         return f"; the traceback is in {path}"
     return ""
+
+
+def _remove_unfinished(folder: Path) -> None:
+    """Remove what a process that was killed in `write_whole` left; call it with the lock."""
+    for path in folder.glob(".*.json*.*"):
+        path.unlink()
 
 
 def find_run(results: Path, folder: Path, cell_id: str) -> Run | None:
