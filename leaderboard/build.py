@@ -27,7 +27,7 @@ def write_site(site: Site, out: Path) -> int:
     """Replace what an earlier build wrote in the folder; returns the number of files."""
     content = content_of(site)
     pages = pages_of(content)
-    replace_site(out, {page.path for page in pages}, lambda: _write_pages(content, pages, out))
+    replace_site(out, {page.path for page in pages}, lambda folder: _write_pages(content, pages, folder))
     return len(pages)
 
 

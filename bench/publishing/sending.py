@@ -1,11 +1,14 @@
 """Reading a built site, comparing it with what is at its target, and sending it to a folder."""
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from bench.errors import BenchError, UsageError
 from bench.site_folder import MARK, replace_site
+from bench.whole_folder import alone, is_cut_off, listed, put
 
 BRANCH = "gh-pages"
 """The branch that GitHub Pages serves."""
@@ -50,15 +53,21 @@ class Sending:
 
 
 def read_built(folder: Path) -> Built:
-    """The site that `bench leaderboard build` made there; other files in the folder are not part of it."""
+    """The site that `bench leaderboard build` made there; other files in the folder are not part of it.
+
+    Waits for a build that is under way.
+    """
     marker = folder / MARK
     if not marker.is_file():
         raise UsageError(f"{folder} holds no built site; run 'bench leaderboard build' first")
     try:
-        names = marker.read_text(encoding="utf-8", errors="replace").splitlines()
-        inside = [name for name in names if (folder / name).resolve().is_relative_to(folder.resolve())]
-        files = {name: (folder / name).read_bytes() for name in inside}
-        return Built(folder, files | {MARK: marker.read_bytes()})
+        with alone(folder):
+            if is_cut_off(folder, MARK):
+                raise BenchError(f"{folder} is not finished; run 'bench leaderboard build' again")
+            names = listed(folder, MARK)
+            inside = [name for name in names if (folder / name).resolve().is_relative_to(folder.resolve())]
+            files = {name: (folder / name).read_bytes() for name in inside}
+            return Built(folder, files | {MARK: marker.read_bytes()})
     except OSError as error:
         text = f"{error.filename or folder} cannot be read: {error.strerror}"
         raise BenchError(f"{text}; run 'bench leaderboard build' again") from error
@@ -86,7 +95,7 @@ def to_folder(built: Built, folder: Path) -> Sending:
         raise UsageError(f"{folder} is a file; give --to a folder")
     if ":" in str(folder).removeprefix(folder.drive) or folder.name.replace("_", "-") == BRANCH:
         raise UsageError(f"'{folder}' is not {BRANCH}, hf-space:ORG/NAME or a folder name")
-    if folder.resolve().is_relative_to(built.folder.resolve()):
+    if Path(os.path.realpath(folder)).is_relative_to(built.folder.resolve()):
         raise UsageError(f"{folder} is the built site itself, or inside it; give --to another folder")
     if folder.is_dir():
         refuse_others(
@@ -96,23 +105,16 @@ def to_folder(built: Built, folder: Path) -> Sending:
 
     def send() -> str:
         files = {name: data for name, data in built.files.items() if name != MARK}
-        replace_site(folder, files, lambda: put(folder, files))
-        return f"it is in {folder.resolve()}"
+        replace_site(folder, files, partial(put, files))
+        return f"it is in {os.path.realpath(folder)}"
 
     return Sending(f"the folder {folder}", difference(built.files, existing), send)
 
 
-def put(folder: Path, files: Mapping[str, bytes]) -> None:
-    for name, data in files.items():
-        (folder / name).write_bytes(data)
-
-
 def _site_files(folder: Path) -> dict[str, bytes]:
     """The files of an earlier site that are still in the folder."""
-    if not (folder / MARK).is_file():
-        return {}
-    names = [MARK, *(folder / MARK).read_text(encoding="utf-8", errors="replace").splitlines()]
-    paths = {name: folder / name for name in names}
+    names = listed(folder, MARK)
+    paths = {name: folder / name for name in (MARK, *names)}
     return {
         name: path.read_bytes()
         for name, path in paths.items()

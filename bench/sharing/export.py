@@ -7,17 +7,18 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from bench.errors import BenchError, UsageError
 from bench.inputs.model_card import HubSource
-from bench.plain_files import read_text
 from bench.results.result import CellFacts, DoneResult, Provenance, SplitFacts
 from bench.results.store import Run
 from bench.scoring.metrics import Rate
 from bench.scoring.record import Record
 from bench.views import view_title
+from bench.whole_folder import listed, put, replace_folder
 
 PROGRAM = "SLM Bench"
 _HUB_SPLIT = re.compile(r"([\w-][\w.-]*/[\w.-]+)\[(.+)\]")
@@ -140,30 +141,19 @@ def as_lines(rows: Iterable[Mapping[str, Any]]) -> bytes:
 
 
 def write_export(export: Export, out: Path, name: str) -> None:
-    """Write the files, in the place of those of an earlier export in the same format.
+    """Put the files in the place of an earlier export in the same format, as `replace_folder` does.
 
-    A marker file lists what was written. Raises a UsageError if the folder holds anything else.
+    Raises a UsageError if the folder holds anything else.
     """
-    marker = out / f".slm-bench-{name}"
+    mark = f".slm-bench-{name}"
     try:
-        earlier = read_text(marker).splitlines() if marker.is_file() else []
-        existing = _files(out)
-        foreign = sorted(existing - {marker.name, *earlier})
-        if foreign:
-            text = f"{out} holds {foreign[0]}, which was not written by an export in this format"
-            raise UsageError(f"{text}; give --out a new or an empty folder")
-        out.mkdir(parents=True, exist_ok=True)
-        _write_marker(marker, existing | export.files.keys())
-        for file in sorted(existing - {marker.name} - export.files.keys()):
-            _remove(out, out / file)
-        for file, data in export.files.items():
-            path = out / file
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(data)
-        _write_marker(marker, export.files)
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "its marker file is damaged"
-        raise BenchError(f"the export cannot be written to {out}: {reason}") from error
+        foreign = sorted(_files(out) - {mark, *listed(out, mark)})
+    except OSError as error:
+        raise BenchError(f"{out} cannot be read: {error.strerror}") from error
+    if foreign:
+        text = f"{out} holds {foreign[0]}, which was not written by an export in this format"
+        raise UsageError(f"{text}; give --out a new or an empty folder")
+    replace_folder(out, mark, export.files, partial(put, export.files))
 
 
 def _files(out: Path) -> set[str]:
@@ -172,19 +162,6 @@ def _files(out: Path) -> set[str]:
         raise UsageError(f"{out} is not a folder; give --out a new or an empty folder")
     inside = (path for path in out.rglob("*") if path.is_symlink() or not path.is_dir())
     return {path.relative_to(out).as_posix() for path in inside}
-
-
-def _write_marker(marker: Path, names: Iterable[str]) -> None:
-    marker.write_text("".join(f"{name}\n" for name in sorted({*names} - {marker.name})), encoding="utf-8")
-
-
-def _remove(out: Path, path: Path) -> None:
-    """Remove a file, and the folders that it leaves empty."""
-    path.unlink()
-    for folder in path.parents:
-        if folder == out or any(folder.iterdir()):
-            break
-        folder.rmdir()
 
 
 def comma_separated(names: Sequence[str]) -> str:

@@ -19,8 +19,8 @@ import pytest
 import yaml
 from click.testing import Result
 
-from bench.publishing.sending import put
 from bench.site_folder import MARK, replace_site
+from bench.whole_folder import put
 
 Bench = Callable[..., Result]
 SITE = {
@@ -36,7 +36,7 @@ SPACE = "Org/board"
 def built(project: Path, files: dict[str, bytes] | None = None) -> Path:
     """A site as the command builds one, and a file beside it that is none of the site's."""
     folder = project / "site"
-    replace_site(folder, files or SITE, lambda: put(folder, files or SITE))
+    replace_site(folder, files or SITE, partial(put, files or SITE))
     (folder / "mine.txt").write_text("not sent", encoding="utf-8")
     return folder
 
