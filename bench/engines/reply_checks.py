@@ -1,4 +1,18 @@
-"""What an engine may give: each check raises an EngineMistake that names what is wrong, and the question."""
+"""What an engine may give: each check raises an EngineMistake that names what is wrong, and the question.
+
+- Each request that is not in `skip` has one reply, or is in `too_long`; indices are whole numbers from 0 on.
+- A batch has as many replies as indices, and answers at least one request that is not in `skip`.
+- A reply has a set for each set of continuations (with `reads="item"`, one set of the options' weights), with
+  a number for each continuation: an `int` or `float` that is finite, no `bool` and no array. A letter that a
+  server does not list is no infinite number: its value is the lowest listed one, and `bounded` names it.
+- With `reads="prompt"`, `tokens` has the same shape. Counts of tokens are whole numbers from 0 on.
+- `encode` returns the request that it got; a tree, where there is one, has the request's continuations.
+- `generate` gives as many completions as samples. Texts can be written as UTF-8.
+- `model_bytes` and other facts are whole numbers of a stated size, or None.
+
+An engine may print, start processes, and change its folder, umask or environment: nothing of it reaches the
+terminal or another cell. A `close` that raises is a note.
+"""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import repeat
