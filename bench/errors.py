@@ -47,7 +47,7 @@ class Mistake:
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.line else self.file
-        return f"{place}: {self.key}: {self.text}" if self.key else f"{place}: {self.text}"
+        return visible(f"{place}: {self.key}: {self.text}" if self.key else f"{place}: {self.text}")
 
 
 class FileError(BenchError):
@@ -80,6 +80,29 @@ class Unavailable(BenchError):
 
     def __reduce__(self) -> tuple[type, tuple[object, ...]]:
         return type(self), (self.reason, self.remedy, self.general)
+
+
+class OfItem(BenchError):
+    """An error about one item, named by its id between `before` and `place`.
+
+    `quoted` are the parts of the text that may show something of the item.
+    """
+
+    def __init__(
+        self, item: str, text: str, quoted: Sequence[str] = (), before: str = "", place: str = ""
+    ) -> None:
+        super().__init__(f"{before}item {item}{place}: {text}")
+        self.parts = item, text, tuple(quoted), before, place
+
+    def __reduce__(self) -> tuple[type, tuple[object, ...]]:
+        return type(self), self.parts
+
+    def without_texts(self, name: str) -> str:
+        """The message with another name in the place of the item's, and without what it quotes."""
+        _, text, quoted, before, place = self.parts
+        for words in quoted:
+            text = text.replace(words, "…")
+        return f"{before}{name}{place}: {text}"
 
 
 class PromptTooLong(BenchError):

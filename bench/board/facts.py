@@ -24,10 +24,15 @@ _STATUSES: dict[ParseStatus, str] = {
 
 
 def failure_reason(result: Unsuccessful, texts: PublishedTexts) -> str:
-    """Why a run failed; without texts, of an exception only its class: its message may quote a question."""
-    if texts == "full" or isinstance(result, CannotRunResult) or not result.traceback:
+    """Why a run failed; without texts, nothing that names or may quote a question.
+
+    Of an exception that is its class alone.
+    """
+    if texts == "full" or isinstance(result, CannotRunResult):
         return result.reason
-    return result.reason.partition(":")[0]
+    if result.public_reason:
+        return result.public_reason
+    return result.reason.partition(":")[0] if result.traceback else "for a reason that is not published"
 
 
 def names_of(cells: Sequence[CellFacts]) -> list[str]:

@@ -11,7 +11,7 @@ import click
 
 import bench
 from bench.cli import options
-from bench.errors import BenchError, FileError
+from bench.errors import BenchError, FileError, visible
 
 MODULES = {
     "bundle": "bundle",
@@ -66,7 +66,7 @@ class Bench(click.Group):
         try:
             return super().invoke(ctx)
         except BenchError as error:
-            click.echo(str(error) if isinstance(error, FileError) else f"bench: {error}", err=True)
+            click.echo(visible(str(error) if isinstance(error, FileError) else f"bench: {error}"), err=True)
             raise SystemExit(error.exit_code) from error
         except KeyboardInterrupt:
             click.echo("bench: stopped", err=True)

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from bench.engines.tokenizing import OWN_FILES, frame
-from bench.errors import BenchError
+from bench.errors import BenchError, OfItem
 
 _POSITIONS = re.compile(r"(?:^|\.)(?:wpe|\w*position\w*)$")
 _TOWER = re.compile(r"vision|visual|image|audio|speech")
@@ -48,11 +48,11 @@ def check_tokens(item: str, tokens: Iterable[int], tokenizer: Any, size: int) ->
     """Raises a BenchError where one of an item's tokens is not among the model's `size` tokens."""
     highest = max(tokens, default=0)
     if highest >= size:
-        name = tokenizer.convert_ids_to_tokens(highest)
-        raise BenchError(
-            f"item {item}: its prompt or options contain {name!r} (token {highest}), and the model has only "
-            f"{size} tokens; change that text"
+        name = repr(tokenizer.convert_ids_to_tokens(highest))
+        reason = (
+            f"its prompt or options contain {name} (token {highest}), and the model has only {size} tokens"
         )
+        raise OfItem(item, f"{reason}; change that text", [name])
 
 
 def check_window(name: str, window: int, model: Any) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.engines.packing import by_set, grow
-from bench.errors import BenchError, PromptTooLong
+from bench.errors import BenchError, OfItem, PromptTooLong
 from bench.types import Branch, Encoded, GenerateRequest, ScoreRequest, Tokens, Tree
 
 _PROBE = "Answer: A"
@@ -81,7 +81,7 @@ def encode_causal(tokenizer: Any, request: ScoreRequest, window: int | None = No
     _check_scored(request, flat, (whole != start for whole in wholes))
     tree = grow(start, by_set(request.continuations, wholes))
     if not tree.stem:
-        raise BenchError(f"item {request.item.id}: no token stands before the answer, so nothing predicts it")
+        raise OfItem(request.item.id, "no token stands before the answer, so nothing predicts it")
     _check_length(tree.longest, window)
     return Encoded(request, tree, alike_in(request, tree))
 
@@ -178,10 +178,9 @@ def _check_scored(request: ScoreRequest, texts: Sequence[str], scored: Iterable[
     """Raises a BenchError where one of the continuations adds no token."""
     for text, has_token in zip(texts, scored, strict=True):
         if not has_token:
-            raise BenchError(
-                f"item {request.item.id}: the tokenizer makes no token of the option {text.strip()!r}, so "
-                "there is nothing to score"
-            )
+            option = repr(text.strip())
+            reason = f"the tokenizer makes no token of the option {option}, so there is nothing to score"
+            raise OfItem(request.item.id, reason, [option])
 
 
 def _check_length(tokens: int, window: int | None) -> None:

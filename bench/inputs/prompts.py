@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Literal
 
-from bench.errors import BenchError, Unavailable, named_line, one_line, there_are
+from bench.errors import OfItem, Unavailable, named_line, one_line, there_are
 from bench.inputs.draw import rank
 from bench.types import Item, Message
 from bench.wording import counted
@@ -129,7 +129,7 @@ def _rendered(key: str, source: str, item: Item, values: Mapping[str, object]) -
         return text
     except Exception as error:  # a stranger's template: any error is a mistake in it
         place, reason = place_in_template(error), one_line(error)
-        raise BenchError(f"{key}: the template failed on item {item.id}{place}: {reason}") from error
+        raise OfItem(item.id, reason, [reason], f"{key}: the template failed on ", place) from error
 
 
 @lru_cache(maxsize=64)

@@ -51,11 +51,12 @@ def faults(cell: CellFacts, records: Sequence[Record]) -> Iterator[str]:
     if len(records) != expected:
         yield f"{len(records):,} records, but {expected:,} questions were asked"
     counts = Counter(record.question_id for record in records)
-    if repeated := sorted(id_ for id_, count in counts.items() if count > 1):
-        yield f"answered more than once: {', '.join(repeated[:3])}"
+    again = [str(line) for line, record in enumerate(records, start=1) if counts[record.question_id] > 1]
+    if again:
+        yield f"answered more than once: the questions of lines {', '.join(again[:4])}"
     for line, record in enumerate(records, start=1):
         if text := contradiction(record, cell):
-            yield f"line {line}, {record.question_id}: {text}"
+            yield f"line {line}: {text}"
 
 
 def contradiction(record: Record, cell: CellFacts) -> str:

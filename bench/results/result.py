@@ -224,6 +224,8 @@ class FailedResult(_OfCell, Strict):
     status: Literal["failed"] = "failed"
     cell: CellFacts
     reason: Reason
+    public_reason: Reason = Field(default="", exclude_if=lambda reason: not reason)
+    """The same without ids and texts of questions; "" where it is not known that the reason has none."""
     traceback: Annotated[str, AfterValidator(shown_trace)]
     provenance: Provenance
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from bench.errors import BenchError
+from bench.errors import OfItem
 from bench.inputs.task import Scoring
 from bench.scoring.extract import read_answer
 from bench.scoring.record import ModelOutput, ParseStatus, Record
@@ -38,7 +38,7 @@ def scored(
     Raises a BenchError where a score is not finite: the model broke down in this precision.
     """
     if not all(math.isfinite(score) for values in views.values() for score in values):
-        raise BenchError(f"item {item.id}: the model's scores are not finite numbers; try another --dtype")
+        raise OfItem(item.id, "the model's scores are not finite numbers; try another --dtype")
     clear = {name: values for name, values in views.items() if best(values) not in alike.get(name, ())}
     unlisted = len(scores.bounded) == len(item.options)
     if unlisted:
@@ -75,7 +75,7 @@ def view_scores(item: Item, views: Sequence[View], scores: Scores, bare: Scores)
     )
     result = {view.name: tuple(view.score(option_scores)) for view in views}
     if wrong := [name for name, values in result.items() if len(values) != len(item.options)]:
-        raise BenchError(f"item {item.id}: the view '{wrong[0]}' does not give a score for each option")
+        raise OfItem(item.id, f"the view '{wrong[0]}' does not give a score for each option")
     return result
 
 

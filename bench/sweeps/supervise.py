@@ -89,7 +89,7 @@ def _tune_and_score(
                 forget_failure(results, cell.folder)
                 yield from _score_when_free(tuned, results, terms, stop)
             case TuningFailed(reason=reason, traceback=trace):
-                yield failed(cell, results, f"tuning failed: {reason}", trace)
+                yield failed(cell, results, f"tuning failed: {reason}", trace, "" if trace else None)
             case _:
                 yield event
 
@@ -168,7 +168,7 @@ def _kept(last: Last, cell: Cell, results: Path) -> Last:
     """The event; a failure is on disk now also where the cell has removed the results folder."""
     if isinstance(last, FailedResult) and not (results / cell.folder / "result.json").is_file():
         begin(results)
-        return failed(cell, results, last.reason, last.traceback)
+        return failed(cell, results, last.reason, last.traceback, last.public_reason)
     return last
 
 

@@ -23,6 +23,7 @@ from bench.engines.engine import (
     WithServer,
 )
 from bench.engines.kinds import open_engine, prepare, told_of
+from bench.engines.public_reason import public_reason
 from bench.engines.reply_checks import EngineMistake
 from bench.errors import BenchError
 from bench.evaluate import evaluate, renderer
@@ -68,7 +69,7 @@ def work(cell: Cell, results: Path, terms: Terms, events: Any) -> None:
 
 
 def _result(cell: Cell, results: Path, terms: Terms, events: Any) -> DoneResult | FailedResult | Skipped:
-    reason, trace = "", ""
+    reason, public, trace = "", "", ""
     try:
         run = None if terms.fresh else find_run(results, cell.folder, cell.facts.id)
         if run is None or not isinstance(run.result, DoneResult):
@@ -78,17 +79,24 @@ def _result(cell: Cell, results: Path, terms: Terms, events: Any) -> DoneResult 
         raise
     except MemoryError:
         free = size(psutil.virtual_memory().available)
-        reason, trace = f"out of memory: {free} were free", traceback.format_exc()
+        reason = public = f"out of memory: {free} were free"
+        trace = traceback.format_exc()
     except BaseException as error:  # noqa: BLE001 (an engine may also exit, or interrupt)
         reason = told_of(error, cell.opening.card)
+        public = public_reason(reason, error, cell.items)
         is_known = isinstance(error, BenchError) and not isinstance(error, EngineMistake)
         trace = "" if is_known else traceback.format_exc()
-    return failed(cell, results, reason, trace)
+    return failed(cell, results, reason, trace, public)
 
 
-def failed(cell: Cell, results: Path, reason: str, trace: str = "") -> FailedResult:
-    """Store and return a failure; a finished run is never replaced."""
-    result = FailedResult(cell=cell.facts, reason=reason, traceback=trace, provenance=provenance())
+def failed(
+    cell: Cell, results: Path, reason: str, trace: str = "", public: str | None = None
+) -> FailedResult:
+    """Store and return a failure; a finished run is never replaced. `public` is the reason by default."""
+    shown = reason if public is None else public
+    result = FailedResult(
+        cell=cell.facts, reason=reason, public_reason=shown, traceback=trace, provenance=provenance()
+    )
     # Where the folder cannot be written, the event still reports the reason.
     with suppress(BenchError):
         write_run(

@@ -375,6 +375,29 @@ def test_a_summary_with_impossible_words_is_named(
     assert all((project / "site") in (one, *one.parents) for one in new)
 
 
+def test_no_id_of_a_question_is_published_without_texts(bench: Bench, results: Path) -> None:
+    """Neither in a failure's reason nor in what is said of a damaged run."""
+    [path] = results.glob("anatomy/majority/*/result.json")
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    kept = {key: kept[key] for key in ("schema_version", "cell", "provenance")}
+    failure = {"status": "failed", "reason": "item SECRET-7: no token", "traceback": ""}
+    [damaged] = results.glob("anatomy/tfidf/*/records.jsonl")
+    damaged.write_text(
+        damaged.read_text("utf-8").replace('"is_correct":false', '"is_correct":true', 1), "utf-8"
+    )
+    summary = damaged.with_name("result.json")
+    content = json.loads(summary.read_text("utf-8"))
+    digest = hashlib.sha256(damaged.read_bytes()).hexdigest()
+    summary.write_text(sealed(content | {"records_sha256": digest}), encoding="utf-8")
+    for public, shown in (("question 3: no token", "question 3: no token"), ("", "not published")):
+        path.write_text(sealed(kept | failure | {"public_reason": public}), encoding="utf-8")
+        assert bench("leaderboard", "build", "--texts", "none").exit_code == 0
+        pages = [page.read_text("utf-8") for page in Path("site").rglob("*.html")]
+        assert not [page for page in pages if "SECRET-7" in page or re.search(r"\bq[123]\b", page)]
+        assert any(shown in page for page in pages)
+        assert any("is_correct does not follow" in page for page in pages)
+
+
 def test_what_an_exception_said_is_not_published_without_texts(bench: Bench, results: Path) -> None:
     [path] = results.glob("anatomy/majority/*/result.json")
     kept = json.loads(path.read_text(encoding="utf-8"))

@@ -93,12 +93,15 @@ def first_answers_otherwise(records: list[dict[str, object]]) -> None:
 
 DAMAGE = {
     "is missing one": (lambda records: records.pop(), "39 records, but 40 questions were asked"),
-    "has one twice": (lambda records: records.append(records[0]), "answered more than once: q0"),
+    "has one twice": (
+        lambda records: records.append(records[0]),
+        "answered more than once: the questions of lines 1, 41",
+    ),
     "has one in place of another": (
         lambda records: records.__setitem__(1, records[0]),
-        "answered more than once: q0",
+        "answered more than once: the questions of lines 1, 2",
     ),
-    "is wrong": (first_is_wrong, "line 1, q0: is_correct does not follow from its answers"),
+    "is wrong": (first_is_wrong, "line 1: is_correct does not follow from its answers"),
     "answers otherwise": (first_answers_otherwise, "the answer is not the option that its scores rank first"),
 }
 

@@ -498,7 +498,7 @@ def test_an_export_replaces_its_own_files_and_refuses_a_folder_with_any_other(
     put(project / "results", from_hub(run_of("bfloat16-chat-a6")), run_of("bfloat16-nf4-chat"))
     assert bench("export", form, "--out", "out").exit_code == 0
     both = {path for path in (project / "out").rglob("*") if path.is_file()}
-    shutil.rmtree(project / "results" / run_of("bfloat16-nf4-chat").folder)
+    shutil.rmtree(project / "results" / folder_of(done(run_of("bfloat16-nf4-chat")).cell))
     assert bench("export", form, "--out", "out").exit_code == 0
     one = {path for path in (project / "out").rglob("*") if path.is_file()}
     assert one < both

@@ -17,7 +17,7 @@ from bench.engines.openai.scoring import letter_scores, text_scores
 from bench.engines.openai.settings import check_access, settings_of
 from bench.engines.openai.wire import Reply, Token
 from bench.engines.replies import stop_at
-from bench.errors import BenchError
+from bench.errors import BenchError, OfItem
 from bench.types import (
     Completion,
     Encoded,
@@ -285,4 +285,4 @@ def _answered(answer: Callable[[Any], T], request: Any) -> T | None:
     except TooLong:
         return None
     except Refused as error:
-        raise Refused(f"item {request.item.id}: {error}") from None
+        raise OfItem(request.item.id, str(error), [str(error)]) from None

@@ -1,0 +1,31 @@
+"""Why a run failed, for readers who may not see its questions."""
+
+import re
+from collections.abc import Sequence
+
+from bench.engines.reply_checks import EngineMistake
+from bench.errors import BenchError, OfItem
+from bench.types import Item
+
+
+def public_reason(reason: str, error: BaseException, items: Sequence[Item]) -> str:
+    """The reason with numbers, from 1, in the place of ids, and without texts; "" where it may quote any.
+
+    Ids may be those of published data, and then they say which questions were asked.
+    """
+    match error:
+        case OfItem(parts=(item, *_)):
+            return error.without_texts(_number(item, items))
+        case EngineMistake(questions=questions):
+            for item in questions:
+                reason = re.sub(rf"(?<!\w){re.escape(item)}(?!\w)", _number(item, items), reason)
+            return reason
+        case BenchError():
+            return reason
+        case _:
+            return ""
+
+
+def _number(item: str, items: Sequence[Item]) -> str:
+    at = next((number for number, each in enumerate(items, start=1) if each.id == item), None)
+    return f"question {at}" if at else "a question"
