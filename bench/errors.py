@@ -135,7 +135,8 @@ def visible(text: str) -> str:
 
 def shown_line(text: str, most: int = LONGEST_REASON) -> str:
     """A text of anyone's as one line of at most `most` characters, without control characters."""
-    lines = (" ".join(line.split()) for line in visible(text).splitlines())
+    # Blanks alone: a narrow space between a number and its unit stays.
+    lines = (re.sub(r"[ \t]+", " ", line).strip(" \t") for line in visible(text).splitlines())
     line = "; ".join(filter(None, lines)).replace(":; ", ": ")
     return line if len(line) <= most else line[: most - 1] + "…"
 

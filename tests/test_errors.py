@@ -101,6 +101,7 @@ def test_what_a_terminal_or_a_file_would_act_on_is_no_part_of_a_message() -> Non
 
 def test_lines_of_a_reason_become_one_of_a_stated_length() -> None:
     assert shown_line("wrong:\n  a \n\n b\r\nc") == "wrong: a; b; c"
+    assert shown_line("needs \t 4\u202fGB") == "needs 4\u202fGB"
     assert len(shown_line("x" * 5_000_000)) == LONGEST_REASON
 
 
