@@ -19,6 +19,7 @@ from bench.inputs.model_card import ModelCard
 from bench.inputs.task import TaskFile, read_task
 from bench.results.identity import identity
 from bench.results.store import begin
+from bench.results.summary import KEY, digest_of
 from bench.sweeps.events import Terms
 from bench.sweeps.work import work
 
@@ -152,4 +153,5 @@ def _add_costs(path: Path) -> None:
         "weights_bytes": 2 * parameters + 10**7,
         "alone": None if model["name"].endswith("7") else alone,
     }
+    result[KEY] = digest_of(result)
     path.write_text(json.dumps(result), encoding="utf-8")

@@ -119,8 +119,11 @@ def check(results: Path) -> Iterator[tuple[Path, str]]:
             except FileError as error:
                 yield folder / "records.jsonl", error.mistakes[0].text
             else:
-                yield from _check_done(folder, entry.result, records)
-                yield from _check_probes(folder, entry.result, records)
+                wrong = [*_check_done(folder, entry.result, records)]
+                wrong += _check_probes(folder, entry.result, records)
+                yield from wrong
+                if wrong:  # it says nothing of the others
+                    continue
                 # By text, because a mirror may number them differently. Stripped runs have no texts.
                 questions = frozenset(record.question for record in records)
                 key = entry.result.cell.data["test"].sha256, entry.result.cell.part, entry.result.texts

@@ -3,9 +3,12 @@
 Another package adds a metric as an entry point of the group `bench.metrics`.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import BeforeValidator
 
 from bench.config import Strict
 from bench.errors import BenchError
@@ -24,12 +27,20 @@ EVALUATE = "evaluate:"
 """Prefix of a metric that is not a row here: a path or an id for the evaluate library follows it."""
 
 
+def _or_none(value: object) -> object:
+    return value if not isinstance(value, float) or math.isfinite(value) else None
+
+
+MaybeReal = Annotated[Real | None, BeforeValidator(_or_none)]
+"""A number; None is unknown, as what is not finite is: a metric of few questions may be 0 by 0."""
+
+
 class Estimate(Strict):
     """A value with its 95 % interval; `value` is None where it could not be computed."""
 
-    value: Real | None
-    low: Real | None = None
-    high: Real | None = None
+    value: MaybeReal
+    low: MaybeReal = None
+    high: MaybeReal = None
 
 
 Compute = Callable[[Sequence[str], Sequence[str | None]], Estimate]
