@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -201,6 +202,18 @@ def quiz(project: Path) -> Path:
     path = project / "tasks" / "quiz.yaml"
     path.write_text(TASK.replace("anatomy", "quiz"), encoding="utf-8")
     return path
+
+
+@pytest.fixture
+def small_disk(project: Path) -> Iterator[Path]:
+    """A file system of 128 kB."""
+    folder = project / "disk"
+    folder.mkdir()
+    words = ["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", str(folder)]
+    if subprocess.run(words, capture_output=True).returncode:
+        pytest.skip("needs the right to mount a small tmpfs")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,8 @@
 """Played models: cards of the fake engine, and their cells run alone or in sweeps, whole or in part."""
 
 import json
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -74,3 +75,30 @@ def journal_of(cell: Cell, results: Path, keep: int) -> Path:
             break
     events.close()  # type: ignore[attr-defined]
     return results / cell.folder / journal.NAME
+
+
+def without_provenance(result: object) -> dict[str, object]:
+    """A result without what differs from one run to the next: times, memory, dates."""
+    assert isinstance(result, DoneResult), result
+    return result.model_dump(exclude={"cost", "provenance", "records_sha256"})
+
+
+def lines(results: Path) -> list[dict[str, object]]:
+    """Every record of the runs, without its time."""
+    records = [
+        json.loads(line) for path in sorted(results.rglob("records.jsonl")) for line in path.open("rb")
+    ]
+    return [{key: value for key, value in record.items() if key != "seconds"} for record in records]
+
+
+def wait_for(ready: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not ready():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def answers_on_disk(results: Path) -> int:
+    """Questions that are answered on disk."""
+    texts = [path.read_text() for name in (journal.NAME, "records.jsonl") for path in results.rglob(name)]
+    return sum(text.count('"question_id"') for text in texts)

@@ -6,11 +6,13 @@ import sys
 from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import import_module
+from typing import Any
 
 import click
 
 import bench
 from bench.cli import options
+from bench.cli.encoding import print_any_text
 from bench.errors import BenchError, FileError, visible
 
 MODULES = {
@@ -58,6 +60,10 @@ def _command(module: str) -> click.Command:
 class Bench(click.Group):
     """Shows a BenchError as its message, and exits with its code."""
 
+    def main(self, *args: Any, **settings: Any) -> Any:
+        print_any_text()
+        return super().main(*args, **settings)
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         ctx.meta[options.ARGUMENTS] = tuple(args)  # messages suggest this command with a change
         return super().parse_args(ctx, args)
@@ -69,6 +75,8 @@ class Bench(click.Group):
             click.echo(visible(str(error) if isinstance(error, FileError) else f"bench: {error}"), err=True)
             raise SystemExit(error.exit_code) from error
         except KeyboardInterrupt:
+            # Pressed again while Python ends, Ctrl-C ends it at once and without a traceback.
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
             click.echo("bench: stopped", err=True)
             raise SystemExit(130) from None
         except BrokenPipeError:

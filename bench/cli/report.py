@@ -33,9 +33,8 @@ def show_results(ended: Sequence[Result], results: Path, *, as_json: bool) -> No
             click.echo(f"Note: {notice}")
         click.echo()
     if ended:
-        click.echo(
-            f"saved in {results}; to build the site: bench leaderboard build --results {results}", err=True
-        )
+        command = shlex.join(["bench", "leaderboard", "build", "--results", str(results)])
+        click.echo(f"saved in {results}; to build the site: {command}", err=True)
 
 
 def _failures(ended: Sequence[Result]) -> Iterator[str]:

@@ -173,7 +173,7 @@ def stamp_of(file: BinaryIO) -> tuple[int, int]:
 
 def _read(results: Path, texts: Texts, path: Path) -> AnyRun | FileError:
     try:
-        str(path).encode()
+        str(path.relative_to(results)).encode()  # of which pages and their addresses are made
         run = read_run(results, path)
     except UnicodeEncodeError:
         name = display(path).encode(errors="replace").decode()

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,23 +26,19 @@ from bench.results.store import Run, StoreError, begin, read_runs
 from bench.sweeps.events import Busy, Loading, Progress, Retry, Skipped, Terms
 from bench.sweeps.supervise import run_cell
 from conftest import QUESTIONS
-from played import add_fake, cell_of, fake_card, journal_of, run_to_end, sweep
+from played import (
+    add_fake,
+    answers_on_disk,
+    cell_of,
+    fake_card,
+    journal_of,
+    lines,
+    run_to_end,
+    sweep,
+    wait_for,
+    without_provenance,
+)  # fmt: skip
 from tiny import save_causal
-
-
-def without_provenance(result: object) -> dict[str, object]:
-    """A result without what differs from one run to the next: times, memory, dates."""
-    assert isinstance(result, DoneResult), result
-    return result.model_dump(exclude={"cost", "provenance", "records_sha256"})
-
-
-def lines(results: Path) -> list[dict[str, object]]:
-    """Every record of the runs, without its time."""
-    records = [
-        json.loads(line) for path in sorted(results.rglob("records.jsonl")) for line in path.open("rb")
-    ]
-    return [{key: value for key, value in record.items() if key != "seconds"} for record in records]
-
 
 WHOLE: dict[str, tuple[dict[str, object], list[dict[str, object]]]] = {}
 
@@ -95,7 +91,7 @@ def test_a_sweep_that_is_killed_anywhere_goes_on_and_the_numbers_are_the_same(
         command, cwd=project, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as parent:
         wanted = draw.randrange(2, QUESTIONS)
-        wait_for(lambda: answered(project / "results") >= wanted or parent.poll() is not None)
+        wait_for(lambda: answers_on_disk(project / "results") >= wanted or parent.poll() is not None)
         time.sleep(draw.random() * 0.03)
         parent.kill()
     again = list(sweep(cells, project / "results", Terms(jobs=2)))
@@ -109,19 +105,6 @@ def test_a_sweep_that_is_killed_anywhere_goes_on_and_the_numbers_are_the_same(
         assert without_provenance(last.result if isinstance(last, Skipped) else last) == whole
         assert lines(project / "results" / cell.folder) == records
     assert not list((project / "results").rglob(journal.NAME))
-
-
-def wait_for(ready: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not ready():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-
-
-def answered(results: Path) -> int:
-    """Questions that are answered on disk."""
-    texts = [path.read_text() for name in (journal.NAME, "records.jsonl") for path in results.rglob(name)]
-    return sum(text.count('"question_id"') for text in texts)
 
 
 def test_a_real_model_that_was_cut_off_gives_the_same_scores(quiz: Path, project: Path) -> None:
@@ -200,20 +183,6 @@ def test_an_unfinished_run_of_a_newer_version_is_not_written_over(quiz: Path, pr
     assert isinstance(last, FailedResult)
     assert "written by a newer version" in last.reason
     assert path.read_bytes() == before
-
-
-@pytest.fixture
-def small_disk(project: Path) -> Iterator[Path]:
-    """A file system of 128 kB."""
-    folder = project / "disk"
-    folder.mkdir()
-    done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", str(folder)], capture_output=True
-    )
-    if done.returncode:
-        pytest.skip("needs the right to mount a small tmpfs")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
 def test_a_full_disk_is_one_clear_error_and_what_was_kept_is_whole(
