@@ -80,8 +80,14 @@ def test_a_build_that_is_killed_leaves_the_old_site_or_the_new_one(project: Path
         steps = spread(command.steps(), TRIES)
         assert {*kill_everywhere(command, project / "old", project / "there", steps, site)} == {False, True}
         command.steps()
-    assert (project / "there" / "site" / "mine" / "notes.txt").read_text("utf-8") == "kept"
-    assert [path.name for path in (project / "there").iterdir()] == ["site"]
+        assert (project / "there" / "site" / "mine" / "notes.txt").read_text("utf-8") == "kept"
+        assert [path.name for path in (project / "there").iterdir()] == ["site"]
+        replace(project / "old", project / "there")
+        assert command.at(steps[3], signal.SIGTERM) == -signal.SIGTERM
+        assert site(project / "there") == files(project / "old" / "site")
+        assert command.at(steps[3], signal.SIGINT) == 130
+        assert files(project / "there") == files(project / "old"), "it clears up, also after the other"
+        assert "Traceback" not in (project / "log").read_text("utf-8")
 
 
 def test_a_publication_that_is_killed_leaves_the_old_site_or_the_new_one(project: Path) -> None:
