@@ -37,7 +37,7 @@ def _write_pages(content: Content, pages: Sequence[Page], out: Path) -> None:
         return
     chunks = [pages[at : at + CHUNK] for at in range(0, len(pages), CHUNK)]
     try:
-        with answers.workers(initializer=_begin, initargs=(content.site, out)) as pool:
+        with answers.workers(_begin, content.site, out) as pool:
             list(pool.map(_render_here, chunks))
     except BrokenProcessPool as error:
         raise BenchError("a process that renders pages was ended from outside; is memory short?") from error

@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -154,15 +154,38 @@ def read_files(results: Path, paths: Sequence[Path], texts: Texts = "full") -> l
         raise BenchError("a process that reads runs was killed from outside; is memory short?") from error
 
 
-def workers(**initial: object) -> "ProcessPoolExecutor":
-    """A pool with a process per core, at most eight; spawned, because not every system can fork safely."""
+def workers(begin: Callable[..., None] | None = None, *given: object) -> "ProcessPoolExecutor":
+    """A pool with a process per core, at most eight, each of which calls `begin(*given)` first.
+
+    They are spawned, because not every system can fork safely, and end with this process, however it ends.
+    """
     import multiprocessing
     from concurrent.futures import ProcessPoolExecutor
 
     from bench.engines.device import usable_cores
 
     spawn = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(min(8, usable_cores()), mp_context=spawn, **initial)  # type: ignore[arg-type]
+    return ProcessPoolExecutor(
+        min(8, usable_cores()), mp_context=spawn, initializer=_begin, initargs=(begin, given)
+    )
+
+
+def _begin(begin: Callable[..., None] | None, given: Sequence[object]) -> None:
+    import threading
+
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    if begin:
+        begin(*given)
+
+
+def _end_with_parent() -> None:
+    """A killed process cannot tell its workers, which would wait for work for ever."""
+    import multiprocessing
+
+    parent = multiprocessing.parent_process()
+    assert parent
+    parent.join()
+    os._exit(1)
 
 
 def stamp_of(file: BinaryIO) -> tuple[int, int]:

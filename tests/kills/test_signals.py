@@ -1,6 +1,7 @@
-"""Sweeps that get signals: Ctrl-C again and again, a stop and its end."""
+"""Commands of several processes that get signals: Ctrl-C again and again, a stop and its end, a kill."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,7 +11,9 @@ from pathlib import Path
 
 import psutil
 
+from bench.results.answers import MANY
 from bench.results.files import read_result
+from conftest import ROOT
 from played import (
     add_fake,
     answers_on_disk,
@@ -77,3 +80,19 @@ def test_a_sweep_that_is_stopped_and_continued_gives_the_same_numbers(quiz: Path
         assert process.wait(120) == 0
     assert answers < 40
     assert_same_numbers(quiz, project)
+
+
+def test_the_workers_of_a_build_that_is_killed_end_with_it(project: Path) -> None:
+    for number in range(MANY):
+        shutil.copytree(ROOT / "tests" / "golden" / "schema-3", project / "results" / f"copy-{number}")
+    command = [sys.executable, "-m", "bench", "leaderboard", "build"]
+    with subprocess.Popen(
+        command, cwd=project, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        parent = psutil.Process(process.pid)
+        wait_for(lambda: len(parent.children()) > 1)  # one of them keeps the others' semaphores
+        workers = parent.children()
+        process.kill()
+    gone, alive = psutil.wait_procs(workers, timeout=60)
+    assert len(gone) > 1
+    assert alive == []
