@@ -206,7 +206,7 @@ def test_where_folders_cannot_be_exchanged_at_once_the_next_command_brings_the_o
     assert missing == 1
 
 
-def test_two_processes_at_once_leave_one_whole_folder(tmp_path: Path) -> None:
+def test_two_processes_at_once_leave_one_whole_folder_and_it_is_always_there(tmp_path: Path) -> None:
     code = """
 import sys
 from functools import partial
@@ -221,7 +221,13 @@ for turn in range(30):
         subprocess.Popen([sys.executable, "-c", code, name], cwd=tmp_path, stderr=subprocess.PIPE)
         for name in ("one", "two")
     ]
+    seen = 0
+    while any(process.poll() is None for process in both):
+        is_there = (tmp_path / "site" / MARK).is_file()
+        assert is_there or not seen, "readers find a site at every moment"
+        seen += is_there
     errors = [process.communicate(timeout=120)[1] for process in both]
+    assert seen
     assert [process.returncode for process in both] == [0, 0], errors
     names = {path.parent.name for path in (tmp_path / "site").rglob("*.html")}
     assert len(names) == 1
