@@ -152,7 +152,7 @@ def test_every_action_is_named_by_its_commit() -> None:
     assert actions
     assert [action for action in actions if not re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", action)] == []
     pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
-    named = [m for path in pages for m in re.findall(r"uses: *(\S+)", path.read_text("utf-8"))]
+    named = [m for path in pages for m in re.findall(r"(?m)^[ -]*uses: *(\S+)", path.read_text("utf-8"))]
     assert [action for action in named if not re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", action)] == []
 
 
