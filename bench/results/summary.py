@@ -7,6 +7,7 @@ no escapes. So a word that was changed by hand is noticed, also where no other c
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -45,6 +46,17 @@ def _check_version(raw: object, file: str) -> None:
         raise NewerFile([Mistake(file, 0, "schema_version", text)])
 
 
+class _NotFinite(ValueError):
+    """A number that no figure can be, such as NaN or 1e999."""
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise _NotFinite(text)
+    return value
+
+
 def read_summary(path: Path) -> object:
     """What the JSON of a summary holds without its digest.
 
@@ -52,10 +64,14 @@ def read_summary(path: Path) -> object:
     """
     file = display(path)
     try:
-        raw: object = json.loads(read_bytes(path))
+        raw: object = json.loads(read_bytes(path), parse_constant=_finite, parse_float=_finite)
         json.dumps(raw, ensure_ascii=False).encode()  # refuses lone surrogates, such as \ud800
     except OSError as error:
         raise FileError([Mistake(file, 0, "", error.strerror or "unreadable")]) from error
+    except _NotFinite as error:
+        raise FileError(
+            [Mistake(file, 0, "", f"not a result file: it holds {error}, no finite number")]
+        ) from error
     except (ValueError, RecursionError) as error:
         raise FileError([Mistake(file, 0, "", f"not JSON: {error}")]) from error
     _check_version(raw, file)

@@ -204,7 +204,10 @@ def test_a_template_that_reaches_for_python_stops_with_one_message(bench: Bench,
     anatomy.write_text(TASK.replace("{{ question }}", "{{ question.__class__.__mro__ }}"), encoding="utf-8")
     result = bench("tasks", "show", "anatomy")
     assert result.exit_code == 1
-    assert "the template failed on item q1: access to attribute '__class__'" in result.stderr
+    assert (
+        "the template failed on item q1, line 1 of the template: access to attribute '__class__'"
+        in result.stderr
+    )
 
 
 def test_a_failed_cell_is_a_row_and_exit_code_1(bench: Bench, anatomy: Path, project: Path) -> None:

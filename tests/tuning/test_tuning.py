@@ -625,7 +625,7 @@ def test_a_checkpoint_that_a_kill_tore_is_not_gone_on_with(task: Path, tmp_path:
 
 def test_a_loss_that_is_no_number_fails_and_leaves_no_adapter(task: Path, tmp_path: Path) -> None:
     weights = save_causal(tmp_path / "m", "llama")
-    job = job_of(task, weights, tmp_path / "a", method="full", steps=5, learning_rate=1e30)
+    job = job_of(task, weights, tmp_path / "a", method="full", steps=5, learning_rate=1e18)
     with pytest.raises(BenchError, match="try a smaller --learning-rate"):
         tuned(job)
     assert not job.out.exists()
