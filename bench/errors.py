@@ -4,6 +4,7 @@ BenchError
 ├── UsageError      a name, flag or package that is not there    exit code 2
 ├── FileError       a file is wrong: every mistake in it at once  exit code 3
 ├── Unavailable     what a cell needs is out of reach            reported; other cells run
+├── OfItem          something is wrong with one item             exit code 1
 └── PromptTooLong   one item does not fit the model's window     noted in the item's record
 """
 
