@@ -210,7 +210,7 @@ def _read_config(path: Path) -> dict[str, Any]:
         config: object = json.loads(read_bytes(path))
     except OSError as error:
         raise FileError([Mistake(display(path), 0, "", error.strerror or "unreadable")]) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise FileError([Mistake(display(path), 0, "", f"not JSON: {error}")]) from error
     if not isinstance(config, dict):
         raise FileError([Mistake(display(path), 0, "", "not an adapter configuration")])

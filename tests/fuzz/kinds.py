@@ -111,6 +111,7 @@ ALL = (
         _these("tasks/anatomy.yaml", "tasks/quiz.yaml"),
         (("tasks", "validate", "--offline", *FILES), ("tasks", "list")),
         frozenset({0, 2, 3}),
+        called=lambda file: f"{file.parent.name}/",
     ),
     Kind(
         "data",
