@@ -198,7 +198,7 @@ class Policy(Strict):
     tasks: TaskWeights | None = None
     suite: str | None = None
     machine: str = ""
-    requirements: Annotated[tuple[_Tagged, ...], BeforeValidator(_listed)]
+    requirements: Annotated[tuple[_Tagged, ...], BeforeValidator(_listed), Field(max_length=100)]
 
     @model_validator(mode="after")
     def _has_tasks(self) -> "Policy":
