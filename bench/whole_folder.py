@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import NoReturn
 
 from bench.errors import BenchError, UsageError
+from bench.plain_files import opened, read_bytes
 
 OLD = "-old"
 """Ends the name of a folder on its way out, where the system cannot exchange two folders in one step."""
@@ -91,7 +92,7 @@ def is_cut_off(folder: Path, mark: str) -> bool:
 def listed(folder: Path, mark: str) -> list[str]:
     """The names in the folder's list of files; none where it has no list."""
     path = folder / mark
-    return path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
+    return read_bytes(path).decode(errors="replace").splitlines() if path.is_file() else []
 
 
 def _refuse_others(folder: Path, mark: str, names: Collection[str], out: Path) -> None:
@@ -162,7 +163,7 @@ def _write_staged(staged: Path, mark: str, names: Collection[str], write: Write)
         (staged / parent).mkdir(parents=True, exist_ok=True)
     write(staged)
     for name in (mark, *names):
-        with (staged / name).open("rb") as file:
+        with opened(staged / name) as file:
             os.fsync(file.fileno())
 
 

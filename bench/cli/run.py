@@ -1,8 +1,9 @@
 """`bench run`: plan a sweep, run it, print the results."""
 
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ import click
 
 from bench.cli import lm_eval_tasks, options
 from bench.cli.choices import ChoiceCommand, ChosenFlags, variant_flags
-from bench.cli.sweep_option import in_sweep_file, sweep_file, variants_of
+from bench.cli.sweep_option import check_variants, in_sweep_file, sweep_file
 from bench.errors import BenchError, Unavailable
 
 if TYPE_CHECKING:
@@ -179,19 +180,23 @@ def run(
 
     settings = Settings(limit, seed, permissions.trust, permissions.allow_code, limit_order)
     terms = Terms(fresh=fresh, timeout=timeout, jobs=jobs, latency=latency, probes=probes)
-    cells = _planned(selection, variants_of(sweep, selection.tasks, selection.suite, choices), settings)
+    cells = _planned(selection, choices, sweep, settings)
     if dry_run:
         show_plan(cells, results, terms, as_json=as_json)
     else:
         raise SystemExit(_sweep(cells, results, terms, executor, as_json=as_json))
 
 
-def _planned(selection: Selection, variants: "Sequence[Choices]", settings: "Settings") -> "list[Planned]":
+def _planned(
+    selection: Selection, choices: ChosenFlags, sweep: "Sweep | None", settings: "Settings"
+) -> "list[Planned]":
     """The cells that can run on this machine; prints what is missing for the others."""
     from bench.cli.data_warnings import show_data_warnings
     from bench.cli.missing import show_gated, show_missing
 
-    cells, missing, cards, offline = plan_selected(selection, variants, settings)
+    variants = choices.variants(sweep.variants if sweep else ())
+    check = partial(check_variants, sweep, choices) if sweep else None
+    cells, missing, cards, offline = plan_selected(selection, variants, settings, check)
     show_missing(missing)
     show_data_warnings(cells)
     show_gated(cards, offline=offline)
@@ -201,9 +206,15 @@ def _planned(selection: Selection, variants: "Sequence[Choices]", settings: "Set
 
 
 def plan_selected(
-    selection: Selection, variants: "Sequence[Choices]", settings: "Settings"
+    selection: Selection,
+    variants: "Sequence[Choices]",
+    settings: "Settings",
+    check: "Callable[[Sequence[TaskFile]], None] | None" = None,
 ) -> "tuple[list[Planned], list[Missing], list[AnyCard], bool]":
-    """The cells that can run on this machine, what is missing, the cards, and whether it works offline."""
+    """The cells that can run on this machine, what is missing, the cards, and whether it works offline.
+
+    `check` is called with the tasks before their data are read.
+    """
     from bench.cells.plan import plan
     from bench.cells.wish import wishes_of
     from bench.cli.network import decide_offline
@@ -211,6 +222,8 @@ def plan_selected(
 
     shown = any(choices.exemplars for choices in variants)
     files, unavailable, cards, offline = _selected(selection, shown=shown)
+    if check:
+        check(files)
     folder = data_folder(selection.data_dir)
     offline = decide_offline(files, cards, folder, offline=offline)
     wishes = wishes_of(variants, offline=offline)
@@ -268,7 +281,8 @@ def _selected(
     folder = selection.include_path
     offline = lm_eval_tasks.prepare(foreign, folder, "--tasks", offline=selection.offline)
     own = [name for name in names if name not in foreign]
-    files = find_tasks(own) if own or not foreign else []
+    with in_sweep_file("tasks"):
+        files = find_tasks(own) if own or not foreign else []
     imported = [_imported(name, folder, shown=shown) for name in foreign]
     missing = [task for task in imported if isinstance(task, Missing)]
     files += [task for task in imported if not isinstance(task, Missing)]

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
-from bench.cli import lm_eval_tasks
 from bench.cli.choices import ChosenFlags
 from bench.errors import FileError, UsageError
 
 if TYPE_CHECKING:
-    from bench.inputs.choices import Choices
     from bench.inputs.sweep_file import Sweep
+    from bench.inputs.task import TaskFile
 
 _SWEEP = "bench.sweep"
 """Where click's context keeps the path of the sweep file."""
@@ -48,32 +47,14 @@ def in_sweep_file(*key: str | int) -> Generator[None]:
         raise FileError([mistake_in(context.meta[_SWEEP], key, str(error))]) from error
 
 
-def variants_of(
-    sweep: "Sweep | None", tasks: Sequence[str], suite: str | None, choices: ChosenFlags
-) -> "tuple[Choices, ...]":
-    """The variants of the file, overridden by the flags; without a file, those of the flags."""
-    if sweep is None:
-        return choices.variants()
-    variants = choices.variants(sweep.variants)
-    _check_variants(sweep, tasks, suite, choices)
-    return variants
-
-
-def _check_variants(sweep: "Sweep", tasks: Sequence[str], suite: str | None, choices: ChosenFlags) -> None:
+def check_variants(sweep: "Sweep", choices: ChosenFlags, files: "Sequence[TaskFile]") -> None:
     """Raises a FileError where a variant of a sweep file contradicts itself, a flag or a task."""
     from bench.cells.variant import check_generation
     from bench.cells.wish import wishes_of
-    from bench.inputs.suite import chosen_tasks
-    from bench.inputs.tasks import find_tasks
 
-    with in_sweep_file("suite"):
-        names = chosen_tasks(tasks, suite)
-    own = [name for name in names if not lm_eval_tasks.is_of_lm_eval(name)]
-    with in_sweep_file("tasks"):
-        asked = [file.task for file in find_tasks(own)] if own or not names else []
     for index, written in enumerate(sweep.variants):
         with in_sweep_file("variants", index):
             for one in choices.variants([written]):
                 wishes_of([one], offline=True)
-                for task in asked:
-                    check_generation(task, one)
+                for file in files:
+                    check_generation(file.task, one)

@@ -127,10 +127,6 @@ def _steps(values: Any, characters: int) -> Iterator[Any]:
         yield value
 
 
-def _operand(value: Any) -> Any:
-    return _made(value)
-
-
 class _Generator(CodeGenerator):
     """Counts the steps of loops and the operands of `~`, which the sandbox does not see."""
 
@@ -154,12 +150,12 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
     intercepted_binops = frozenset({"+", "*", "**", "%"})
 
     def __init__(self) -> None:
-        super().__init__(undefined=StrictUndefined, autoescape=False, optimized=False, finalize=_operand)
+        super().__init__(undefined=StrictUndefined, autoescape=False, optimized=False, finalize=_made)
         self.globals.clear()  # a prompt depends on its item alone
         for name in _UNUSED:
             del self.filters[name]
         self.filters = {name: _guarded(name, filter_) for name, filter_ in self.filters.items()}
-        self.filters |= {_STEPS: _steps, _OPERAND: _operand}
+        self.filters |= {_STEPS: _steps, _OPERAND: _made}
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         """The result of an operator; raises a TemplateRuntimeError where it would be too large."""

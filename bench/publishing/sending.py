@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from bench.errors import BenchError, UsageError
+from bench.plain_files import LARGE, read_bytes, real
 from bench.site_folder import MARK, replace_site
 from bench.whole_folder import alone, is_cut_off, listed, put
 
@@ -65,9 +66,9 @@ def read_built(folder: Path) -> Built:
             if is_cut_off(folder, MARK):
                 raise BenchError(f"{folder} is not finished; run 'bench leaderboard build' again")
             names = listed(folder, MARK)
-            inside = [name for name in names if (folder / name).resolve().is_relative_to(folder.resolve())]
-            files = {name: (folder / name).read_bytes() for name in inside}
-            return Built(folder, files | {MARK: marker.read_bytes()})
+            inside = [name for name in names if real(folder / name).is_relative_to(real(folder))]
+            files = {name: read_bytes(folder / name, LARGE) for name in inside}
+            return Built(folder, files | {MARK: read_bytes(marker)})
     except OSError as error:
         text = f"{error.filename or folder} cannot be read: {error.strerror}"
         raise BenchError(f"{text}; run 'bench leaderboard build' again") from error
@@ -116,7 +117,7 @@ def _site_files(folder: Path) -> dict[str, bytes]:
     names = listed(folder, MARK)
     paths = {name: folder / name for name in (MARK, *names)}
     return {
-        name: path.read_bytes()
+        name: read_bytes(path, LARGE)
         for name, path in paths.items()
-        if path.resolve().is_relative_to(folder.resolve()) and path.is_file()
+        if real(path).is_relative_to(real(folder)) and path.is_file()
     }

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import numpy as np
-from pydantic import ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from bench.config import Strict
 from bench.errors import FileError, Mistake
@@ -31,11 +31,7 @@ UNFINISHED = ".unfinished.jsonl"
 TOLERANCE = 1e-9
 
 
-class _Numbers(Strict):
-    model_config = ConfigDict(allow_inf_nan=False)
-
-
-class Shard(_Numbers):
+class Shard(Strict):
     """A run of `questions` consecutive questions, the first at index `first`, from 0.
 
     `logprobs` are the natural log-probabilities of its orders, the published one first, each over about
@@ -51,7 +47,7 @@ class Shard(_Numbers):
     """What a server named of the model, where one answered; shards of another model are asked again."""
 
 
-class Asked(_Numbers):
+class Asked(Strict):
     """What was asked of a model: `shuffles` random orders of each shard of at most `shard_tokens` tokens.
 
     `cell` says which model and data; `order_sha256` is the digest of the questions that were asked, in their
@@ -114,7 +110,7 @@ class ContaminationTest(Asked):
         return sum(shard.seconds for shard in self.shards)
 
 
-class Head(_Numbers):
+class Head(Strict):
     """The first line of an unfinished test, which resumes only on the same `machine`, by rounding."""
 
     schema_version: Literal[7] = SCHEMA_VERSION
