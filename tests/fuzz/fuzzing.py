@@ -191,7 +191,21 @@ def make_project(folder: Path) -> Path:
     (folder / "cache").mkdir()
     os.chdir(project)
     fill(project)
+    for kind in KINDS.values():
+        _read_valid(kind, project)
     return project
+
+
+def _read_valid(kind: Kind, project: Path) -> None:
+    """Call a kind's commands on the valid project, which also imports all that they need."""
+    from bench.cli import main
+
+    for words in kind.commands:
+        result = CliRunner().invoke(main, list(words))
+        if result.exit_code not in kind.exits:
+            raise RuntimeError(f"{words}: {result.output}") from result.exception
+    for made in kind.makes:
+        shutil.rmtree(project / made, ignore_errors=True)
 
 
 if __name__ == "__main__":
