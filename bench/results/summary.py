@@ -8,7 +8,7 @@ no escapes. So a word that was changed by hand is noticed, also where no other c
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -46,15 +46,19 @@ def _check_version(raw: object, file: str) -> None:
         raise NewerFile([Mistake(file, 0, "schema_version", text)])
 
 
-class _NotFinite(ValueError):
-    """A number that no figure can be, such as NaN or 1e999."""
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value):
-        raise _NotFinite(text)
-    return value
+def _not_finite(raw: object, key: str = "") -> Iterator[tuple[str, float]]:
+    """The numbers that no figure can be, such as NaN or 1e999, with their keys."""
+    match raw:
+        case dict():
+            for name, value in cast("dict[str, object]", raw).items():
+                yield from _not_finite(value, f"{key}.{name}" if key else name)
+        case list():
+            for number, value in enumerate(cast("list[object]", raw)):
+                yield from _not_finite(value, f"{key}.{number}" if key else str(number))
+        case float() if not math.isfinite(raw):
+            yield key, raw
+        case _:
+            pass
 
 
 def read_summary(path: Path) -> object:
@@ -64,16 +68,16 @@ def read_summary(path: Path) -> object:
     """
     file = display(path)
     try:
-        raw: object = json.loads(read_bytes(path), parse_constant=_finite, parse_float=_finite)
+        raw: object = json.loads(read_bytes(path))
+        wrong = next(_not_finite(raw), None)
         json.dumps(raw, ensure_ascii=False).encode()  # refuses lone surrogates, such as \ud800
     except OSError as error:
         raise FileError([Mistake(file, 0, "", error.strerror or "unreadable")]) from error
-    except _NotFinite as error:
-        raise FileError(
-            [Mistake(file, 0, "", f"not a result file: it holds {error}, no finite number")]
-        ) from error
     except (ValueError, RecursionError) as error:
         raise FileError([Mistake(file, 0, "", f"not JSON: {error}")]) from error
+    if wrong:
+        key, value = wrong
+        raise FileError([Mistake(file, 0, key, f"not a result file: {value} is not a finite number")])
     _check_version(raw, file)
     return _unsealed(raw, file)
 

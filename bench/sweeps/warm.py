@@ -3,7 +3,8 @@
 A server is a process of `multiprocessing.forkserver`, one for each set of modules that cells need, so that a
 worker has imported nothing that it does not use. A server starts no thread of ours, loads no model, never
 touches an accelerator, and never imports torch: what torch reads when it is imported is set in the worker.
-Elsewhere, where forks are not safe (macOS) or do not exist, a worker is a new process.
+Elsewhere, where forks are not safe (macOS) or do not exist, a worker is a new process, and so it is where no
+server can be reached: its socket lies in the folder for temporary files, whose path may be too long for one.
 """
 
 import ctypes
@@ -45,9 +46,13 @@ def _pid_of(preload: tuple[str, ...]) -> int:
 
 
 def warm_up(preload: tuple[str, ...] = ()) -> None:
-    """Start the server of workers that need these modules, unless it runs. Returns at once."""
-    if not HAS_SERVERS:
-        return
+    """Start the server of workers that need these modules, unless it runs or cannot. Returns at once."""
+    if HAS_SERVERS:
+        with suppress(OSError):
+            _run_server(preload)
+
+
+def _run_server(preload: tuple[str, ...]) -> None:
     # A server has the path of this process, and not the working folder, whose files nobody imports here.
     path = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONSAFEPATH": "1"}
     with _STARTING, _blocked_signals(), _environment(path):
@@ -83,15 +88,26 @@ def start_worker(
     Ctrl-C and a plain kill reach the whole process group: workers ignore them, and their parent ends them.
     """
     with _STARTING, _blocked_signals():
-        if HAS_SERVERS:
-            warm_up(preload)
-            process: BaseProcess = _WarmProcess(target=target, args=args, name=name)
-            process.preload = preload  # type: ignore[attr-defined]
-        else:
+        process = _from_server(target, args, name, preload) if HAS_SERVERS else None
+        if process is None:
             process = multiprocessing.get_context("spawn").Process(target=target, args=args, name=name)
-        process.start()
+            process.start()
         assert process.pid is not None
         _WORKERS.add(process.pid)
+    return process
+
+
+def _from_server(
+    target: Callable[..., None], args: tuple[object, ...], name: str, preload: tuple[str, ...]
+) -> BaseProcess | None:
+    """A started worker of the server, or None where that cannot be reached."""
+    process = _WarmProcess(target=target, args=args, name=name)
+    process.preload = preload
+    try:
+        _run_server(preload)
+        process.start()
+    except OSError:
+        return None
     return process
 
 

@@ -140,7 +140,8 @@ OTHERS = shutil.ignore_patterns("llama.cpp-*")
 def on_two_machines(project: Path) -> None:
     """The committed runs, and the same on another machine, where they took twice the memory and a second."""
     for folder in ("first", "second"):
-        shutil.copytree(ROOT / "results" / "medqa_sample", project / "results" / folder, ignore=OTHERS)
+        to = project / "results" / folder / "medqa_sample"
+        shutil.copytree(ROOT / "results" / "medqa_sample", to, ignore=OTHERS)
     for path in (project / "results" / "second").rglob("result.json"):
         raw = json.loads(path.read_text("utf-8"))
         raw["provenance"]["processor"] = "Abacus"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from click.testing import Result
-from sealing import sealed
+from sealing import resettle, sealed
 
 from bench.cli.pick_check import questions_within
 from bench.results.files import read_result
@@ -135,7 +135,12 @@ def test_data_that_are_not_here_are_named(
 
 
 def test_a_changed_task_cannot_be_checked(bench: Bench, copied: Path) -> None:
-    rewritten(copied, lambda facts: facts["cell"]["task"].update(version=7))
+    def newer(text: str) -> str:
+        facts = json.loads(text)
+        facts["cell"]["task"]["version"] = 7
+        return json.dumps(facts)
+
+    resettle(copied / "result.json", newer)
     assert "the task medqa_sample or its data have changed since the run" in verdict(bench("pick", "--check"))
 
 

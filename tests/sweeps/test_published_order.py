@@ -79,7 +79,7 @@ def published() -> Iterator[Sequence[Item]]:
 
 def shuffled() -> Iterator[Sequence[Item]]:
     """One other order, as of a training set that was shuffled once."""
-    other = random.Random(1).sample(ITEMS, len(ITEMS))
+    other = random.Random(2).sample(ITEMS, len(ITEMS))
     while True:
         yield other
 
@@ -244,7 +244,7 @@ CHANGES: list[tuple[Callable[[dict[str, Any]], object], str]] = [
     (lambda raw: raw | {"shards": raw["shards"][::-1]}, "they overlap, or are not in order"),
     (lambda raw: raw | {"shards": []}, "shards: not a contamination test"),
     (lambda raw: raw | {"p": 0}, "p: not a contamination test: Input should be greater than 0"),
-    (lambda raw: raw | {"t_test_p": float("nan")}, "t_test_p: not a contamination test"),
+    (lambda raw: raw | {"t_test_p": float("nan")}, "t_test_p: not a result file: nan is not a finite"),
     (lambda raw: raw | {"verdict": "guilty"}, "verdict: not a contamination test: Extra inputs"),
     (lambda raw: raw | {"schema_version": 99}, "written by a newer version"),
     (lambda raw: [], "not a contamination test"),

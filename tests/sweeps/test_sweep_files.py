@@ -81,7 +81,10 @@ def test_a_plan_says_memory_and_time_from_runs_before(
 
 CLOSED = """\
 import os, socket
+connect = socket.socket.connect
 def refuse(*args, **kwargs):
+    if isinstance(args[0], socket.socket) and args[0].family == socket.AF_UNIX:  # to a process, not a host
+        return connect(*args)
     with open(os.environ["TOUCHED"], "a") as file:
         file.write(f"{args}\\n")
     raise OSError("sockets are closed")

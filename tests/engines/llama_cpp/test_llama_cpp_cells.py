@@ -241,5 +241,6 @@ def test_the_embedded_weights_in_float32_score_as_by_transformers(tmp_path: Path
     reference = logprobs(open_transformers(Opening(file.card, "float32"), weights))
     assert logprobs(open_llama_cpp(Opening(native), whole)) == pytest.approx(reference, abs=1e-3)
     rounded = logprobs(open_llama_cpp(Opening(native), weights))
-    assert rounded == pytest.approx(reference, abs=1.0)
+    differences = [abs(a - b) for a, b in zip(rounded, reference, strict=True)]
+    assert sum(differences) / len(differences) < 0.5
     assert rounded != pytest.approx(reference, abs=1e-3)
