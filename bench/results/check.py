@@ -1,28 +1,22 @@
 """Checking a results folder: the state of every run, and what is wrong with which file."""
 
-import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, cast
 
 from bench.errors import FileError
 from bench.plain_files import is_there
 from bench.results.contamination import check_tests
 from bench.results.files import PROBED, read_probed, read_records, read_result, read_verified
-from bench.results.integrity import check_place, contradiction, faults
+from bench.results.integrity import check_place, contradiction, faults, same
 from bench.results.journal import NAME, Unfinished, read_journal
 from bench.results.probe_figures import figures
 from bench.results.result import CannotRunResult, CellFacts, DoneResult, Result
 from bench.scoring.metrics import Metrics, installed_metrics, measure
 from bench.scoring.record import Record
 from bench.types import Texts
-
-TOLERANCE = 1e-9
-"""Recomputed numbers may differ by rounding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +149,7 @@ def _check_probes(folder: Path, result: DoneResult, records: Sequence[Record]) -
             yield folder / PROBED, f"line {line}, {record.question_id}, {record.asked}: {text}"
     stored = result.probes.model_dump(include={"order", "question", "nota"})
     for key, value in figures(records, probed, result.probes).items():
-        if not _same(stored[key], value.model_dump() if value else None):
+        if not same(stored[key], value.model_dump() if value else None):
             yield folder / "result.json", f"probes.{key}: not what its records give"
 
 
@@ -163,20 +157,5 @@ def _differences(stored: Metrics, records: Sequence[Record]) -> Iterator[str]:
     """The stored metrics that the records do not give; those that are not installed are not checked."""
     measured = measure(records, installed_metrics(stored.values)).model_dump()
     for key, value in stored.model_dump().items():
-        if not _same(value, measured[key]):
+        if not same(value, measured[key]):
             yield f"metrics.{key}: not what its records give"
-
-
-def _same(stored: Any, measured: Any) -> bool:
-    """Equal but for rounding; keys that `measured` lacks are ignored."""
-    match stored, measured:
-        case dict(), dict():
-            first, second = cast("dict[str, Any]", stored), cast("dict[str, Any]", measured)
-            return all(_same(value, second[key]) for key, value in first.items() if key in second)
-        case float(), float():
-            return math.isclose(stored, measured, abs_tol=TOLERANCE)
-        case ((list() | tuple()), (list() | tuple())):
-            pairs = zip_longest(cast("Sequence[Any]", stored), cast("Sequence[Any]", measured))
-            return all(_same(a, b) for a, b in pairs)
-        case _:
-            return bool(stored == measured)

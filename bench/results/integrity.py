@@ -1,8 +1,11 @@
 """Whether the parts of a run agree: its summary, its place and its records."""
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 from pathlib import Path
+from typing import Any, cast
 
 from bench.errors import FileError, Mistake
 from bench.folders import display
@@ -10,6 +13,9 @@ from bench.results.identity import CANNOT_RUN, ID_LETTERS, folder_of, identity
 from bench.results.result import CannotRunResult, CellFacts, DoneResult, FailedResult, Result
 from bench.scoring.metrics import Metrics, measure
 from bench.scoring.record import Record
+
+TOLERANCE = 1e-9
+"""Recomputed numbers may differ by rounding."""
 
 
 def check_place(result: Result, path: Path) -> None:
@@ -41,7 +47,8 @@ def check_records(result: DoneResult, records: Sequence[Record], path: Path) -> 
         says = f"says {stored.accuracy.correct:,} of {stored.accuracy.total:,}"
         text = f"{says}, its records say {correct:,} of {total:,}"
         _wrong(path, "metrics.accuracy", text)
-    if stored.accuracy != measured.accuracy or (stored.statuses and _counts(stored) != _counts(measured)):
+    whole = _counts(stored) if stored.statuses else {"accuracy": stored.accuracy.model_dump()}
+    if not same(whole, _counts(measured)):
         _wrong(path, "metrics", "not what its records give")
 
 
@@ -76,11 +83,26 @@ def contradiction(record: Record, cell: CellFacts) -> str:
     return ""
 
 
+def same(stored: Any, measured: Any) -> bool:
+    """Equal but for rounding; keys that `measured` lacks are ignored."""
+    match stored, measured:
+        case dict(), dict():
+            first, second = cast("dict[str, Any]", stored), cast("dict[str, Any]", measured)
+            return all(same(value, second[key]) for key, value in first.items() if key in second)
+        case float(), float():
+            return math.isclose(stored, measured, abs_tol=TOLERANCE)
+        case ((list() | tuple()), (list() | tuple())):
+            pairs = zip_longest(cast("Sequence[Any]", stored), cast("Sequence[Any]", measured))
+            return all(same(a, b) for a, b in pairs)
+        case _:
+            return bool(stored == measured)
+
+
 def _wrong(path: Path, key: str, text: str) -> None:
     raise FileError([Mistake(display(path), 0, key, text)])
 
 
-def _counts(metrics: Metrics) -> Metrics:
+def _counts(metrics: Metrics) -> dict[str, Any]:
     """The metrics without those that a task names, which may need code that is not installed."""
     groups = {name: group.model_copy(update={"values": {}}) for name, group in metrics.groups.items()}
-    return metrics.model_copy(update={"values": {}, "groups": groups})
+    return metrics.model_copy(update={"values": {}, "groups": groups}).model_dump()
