@@ -1,14 +1,16 @@
 """Hostile files, given to the command line: `python tests/fuzz/fuzzing.py --cases 2000 --seed 1`.
 
 Each case takes one valid file of a small project, makes it hostile, calls a command, and looks at what it
-did: no traceback, no wait over ten seconds, the right exit code, the file's name in the message, and nothing
-written outside the project. A failure names its seed, which repeats it.
+did: no traceback, no wait over ten seconds, the right exit code, the file's name in the message, with a line
+or a key where a value was changed, and nothing written outside the project. A failure names its seed, which
+repeats it.
 """
 
 import argparse
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import sys
@@ -93,7 +95,7 @@ def run_case(kind: Kind, seed: int, project: Path) -> Iterator[Failure]:
     try:
         how = make_hostile(rng, kind, file)
         for words in kind.commands:
-            for what, detail in _faults(kind, words, file):
+            for what, detail in _faults(kind, words, file, has_place=how.startswith(("value", "line"))):
                 yield Failure(kind.name, seed, what, f"{' '.join(words)} ({file.name}, {how}): {detail}")
     finally:
         _restore(file, kept)
@@ -119,7 +121,21 @@ def _restore(file: Path, kept: Mapping[Path, bytes]) -> None:
             path.write_bytes(data)
 
 
-def _faults(kind: Kind, words: tuple[str, ...], file: Path) -> Iterator[tuple[str, str]]:
+def _names_place(message: str, names: tuple[str, ...]) -> bool:
+    """Whether a line of the message has one of the names with a line or a key, or says that there is none."""
+    either = "|".join(map(re.escape, names))
+    place = r"(:\d+|: [^\s:]+( [^\s:]+)?): |: the first line of |: split '[a-z]+' has no items: "
+    return re.search(rf"({either})[^:\n]*({place})", message) is not None
+
+
+def _lacks(result: Result, names: tuple[str, ...], *, has_place: bool) -> str:
+    """What a message should say and does not, "" for nothing."""
+    if not any(name in result.stderr for name in names):
+        return "no file named"
+    return "no line and no key" if has_place and not _names_place(result.output, names) else ""
+
+
+def _faults(kind: Kind, words: tuple[str, ...], file: Path, *, has_place: bool) -> Iterator[tuple[str, str]]:
     from bench.cli import main
 
     start = time.monotonic()
@@ -137,8 +153,8 @@ def _faults(kind: Kind, words: tuple[str, ...], file: Path) -> Iterator[tuple[st
         yield "traceback", result.stderr[-300:]
     elif result.exit_code not in kind.exits:
         yield f"exit code {result.exit_code}", result.stderr[:300]
-    elif result.exit_code == 3 and not any(name in result.stderr for name in kind.names(file)):
-        yield "no file named", result.stderr[:300]
+    elif result.exit_code == 3 and (what := _lacks(result, kind.names(file), has_place=has_place)):
+        yield what, result.stderr[:300]
     elif any(character in result.stderr for character in "\x1b\0\u202e"):
         yield "control characters", repr(result.stderr[:300])
     else:

@@ -39,6 +39,10 @@ def _strays(path: Path, _model: object) -> None:
     raise FileError([Mistake(str(path), 1, "", "wrong")])
 
 
+def _somewhere(path: Path, _model: object) -> None:
+    raise FileError([Mistake(str(path), 0, "", "wrong")])
+
+
 def _elsewhere(_path: Path, _model: object) -> None:
     raise FileError([Mistake("another file", 1, "", "wrong")])
 
@@ -51,6 +55,7 @@ def _elsewhere(_path: Path, _model: object) -> None:
         (_leaves, "exit code 7"),
         (_strays, "wrote outside"),
         (_elsewhere, "no file named"),
+        (_somewhere, "no line and no key"),
     ],
 )
 def test_the_fuzzer_sees_faults(
