@@ -21,11 +21,11 @@ from bench.engines.reply_checks import (
     check_scores,
     is_count,
     is_text,
-    kind_of,
     lengths_of,
+    mistake,
     row,
 )
-from bench.errors import BenchError, named_line
+from bench.errors import named_line
 from bench.types import (
     CacheShape,
     Encoded,
@@ -61,8 +61,6 @@ def called(name: str) -> Generator[None]:
         yield
     except BrokenPipeError as error:  # elsewhere it means that nobody listens to the worker any more
         raise OSError(f"{CALL}{name}: {error}") from error
-    except BenchError:
-        raise
     except BaseException as error:
         error.add_note(f"{CALL}{name}")
         raise
@@ -138,7 +136,7 @@ def _scored(
                 check_scores(asked, index, scores, lengths, needs_tokens=engine.reads == "prompt")
             may_add = name == "score_with_more"
         else:
-            raise EngineMistake(f"gave {kind_of(batch)} in place of a batch of scores")
+            raise mistake("gave {given} in place of a batch of scores", batch)
         yield batch
     asked.end()
 
@@ -148,7 +146,7 @@ def render(engine: LanguageModel, messages: Sequence[Message], *, thinking: bool
     with called("render"):
         prompt = engine.render(messages, thinking=thinking)
     if not is_text(prompt):
-        raise EngineMistake(f"gave {kind_of(prompt)} in place of a prompt of messages")
+        raise mistake("gave {given} in place of a prompt of messages", prompt)
     return prompt
 
 
@@ -157,7 +155,7 @@ def encode_prompt(engine: LanguageModel, request: GenerateRequest) -> Tokens:
     with called("encode_prompt"):
         tokens = engine.encode_prompt(request)
     if not are_tokens(tokens):
-        raise EngineMistake(f"gave {kind_of(tokens)} in place of the tokens of a prompt")
+        raise mistake("gave {given} in place of the tokens of a prompt", tokens)
     return tokens
 
 
@@ -172,7 +170,7 @@ def generate(
     asked = Asked(requests, done)
     for batch in _each("generate", lambda: engine.generate(requests, prompts, done)):
         if not isinstance(batch, WrittenBatch):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise EngineMistake(f"gave {kind_of(batch)} in place of a batch of texts")
+            raise mistake("gave {given} in place of a batch of texts", batch)
         asked.take(batch)
         lengths = row(batch.prompt_tokens) or ()
         if len(lengths) != len(batch.indices):
@@ -217,7 +215,7 @@ def compare_tokens(engine: WithOwnTokenizer, texts: Sequence[str]) -> str:
     with called("compare_tokens"):
         sentence = engine.compare_tokens(texts)
     if not is_text(sentence):
-        raise EngineMistake(f"gave {kind_of(sentence)} in place of a sentence on tokens")
+        raise mistake("gave {given} in place of a sentence on tokens", sentence)
     return sentence
 
 
@@ -229,7 +227,7 @@ def fact(engine: Engine, name: str, of: type[Any] = Engine) -> Any:
         value: Any = getattr(engine, name)
         value = value() if name in _METHODS else value
     if not _FACTS[name](value):
-        raise EngineMistake(f"gave {kind_of(value)} as its {name}")
+        raise mistake(f"gave {{given}} as its {name}", value)
     return value
 
 

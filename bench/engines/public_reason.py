@@ -1,26 +1,25 @@
 """Why a run failed, for readers who may not see its questions."""
 
-import re
 from collections.abc import Sequence
 
+from bench.engines.checked import call_of
 from bench.engines.reply_checks import EngineMistake
 from bench.errors import BenchError, OfItem
 from bench.types import Item
 
 
-def public_reason(reason: str, error: BaseException, items: Sequence[Item]) -> str:
+def public_reason(reason: str, error: BaseException, items: Sequence[Item], *, is_ours: bool = True) -> str:
     """The reason with numbers, from 1, in the place of ids, and without texts; "" where it may quote any.
 
-    Ids may be those of published data, and then they say which questions were asked.
+    Ids may be those of published data, and then they say which questions were asked. `is_ours` says whether
+    the engine is one of this package: what another raises may hold anything.
     """
     match error:
         case OfItem(parts=(item, *_)):
             return error.without_texts(_number(item, items))
-        case EngineMistake(questions=questions):
-            for item in questions:
-                reason = re.sub(rf"(?<!\w){re.escape(item)}(?!\w)", _number(item, items), reason)
-            return reason
-        case BenchError():
+        case EngineMistake():
+            return reason.replace(error.text, error.without_texts(lambda item: _number(item, items)))
+        case BenchError() if is_ours or not call_of(error):
             return reason
         case _:
             return ""

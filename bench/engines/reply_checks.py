@@ -14,10 +14,12 @@ An engine may print, start processes, and change its folder, umask or environmen
 terminal or another cell. A `close` that raises is a note.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import repeat
 from typing import Any, cast
 
+from bench import numbers
 from bench.errors import BenchError, shown_line
 from bench.types import (
     Completion,
@@ -36,36 +38,60 @@ NAMED = 3
 LONGEST_NAME = 60
 MOST = 2**50
 """No count of tokens or bytes is higher."""
-LARGEST = 1e300
 LONGEST_TEXT = 10_000_000
 """Characters of a prompt or a reply."""
 UNCLEAR = "its scores are not finite numbers; try another --dtype"
 
 
 class EngineMistake(BenchError):
-    """What an engine gave is not what `bench/engines/engine.py` asks for: `text`, without its subject.
+    """What an engine gave is not what `bench/engines/engine.py` asks for.
 
-    `questions` are the ids that the text names. `by` is the message with the engine's name.
+    In `text`, which lacks its subject, "{of}" stands for the ids of `questions` and "{given}" for the value
+    that the engine gave, `given` in a few words, and without what it quotes.
     """
 
-    def __init__(self, text: str, questions: Collection[str] = ()) -> None:
-        super().__init__(f"the engine {text}")
-        self.text = text
-        self.questions = tuple(questions)
+    def __init__(self, text: str, questions: Sequence[str] = (), given: tuple[str, str] = ("", "")) -> None:
+        self.parts = text, tuple(questions), given
+        super().__init__(f"the engine {self.text}")
 
     def __reduce__(self) -> tuple[type, tuple[object, ...]]:
-        return type(self), (self.text, self.questions)
+        return type(self), self.parts
+
+    @property
+    def text(self) -> str:
+        """The mistake, without its subject."""
+        text, questions, (given, _) = self.parts
+        return _filled(text, names_of(questions), given)
+
+    def without_texts(self, name: Callable[[str], str]) -> str:
+        """`text` with other names in the place of ids, and without what it quotes."""
+        text, questions, (_, given) = self.parts
+        return _filled(text, _some([name(each) for each in questions[:NAMED]], len(questions)), given)
 
     def by(self, engine: str, package: str) -> str:
         """The message for an engine, and the package that it comes with, "" for ours."""
         return f"engine {engine} {self.text}{f'; it comes with {package}' if package else ''}"
 
 
+def mistake(text: str, given: object = None, questions: Sequence[str] = ()) -> EngineMistake:
+    """A mistake whose text names a value that the engine gave."""
+    return EngineMistake(text, questions, (kind_of(given), kind_of(given, quoted=False)))
+
+
+def _filled(text: str, names: str, given: str) -> str:
+    """The text with its two parts, in which braces mean nothing."""
+    return re.sub(r"\{(of|given)\}", lambda part: names if part[1] == "of" else given, text)
+
+
+def _some(names: Sequence[str], all_names: int) -> str:
+    more = all_names - len(names)
+    return ", ".join(names) + (f" and {more:,} more" if more else "")
+
+
 def names_of(questions: Sequence[str]) -> str:
     """Ids of questions for a message: the first few, and how many more."""
     names = [shown_line(name, LONGEST_NAME) or "one without an id" for name in questions[:NAMED]]
-    more = len(questions) - len(names)
-    return ", ".join(names) + (f" and {more:,} more" if more else "")
+    return _some(names, len(questions))
 
 
 def is_count(value: object) -> bool:
@@ -79,10 +105,12 @@ def is_text(value: object) -> bool:
     return value.isascii() or not any("\ud800" <= sign <= "\udfff" for sign in value)
 
 
-def kind_of(value: object) -> str:
-    """What a value is, in a few words, never its whole contents."""
+def kind_of(value: object, *, quoted: bool = True) -> str:
+    """What a value is, in a few words, never its whole contents; a text is quoted where it is short."""
     if isinstance(value, str):
-        return f"a text of {len(value):,} characters" if len(value) > LONGEST_NAME else repr(value)
+        return (
+            repr(value) if quoted and len(value) <= LONGEST_NAME else f"a text of {len(value):,} characters"
+        )
     if value is None or isinstance(value, (bool, float, complex)):
         return str(value)
     if isinstance(value, int):
@@ -108,9 +136,9 @@ class Asked:
         item = request.request.item if isinstance(request, Encoded) else request.item
         return item.id or f"request {index}"
 
-    def mistake(self, index: int, text: str) -> EngineMistake:
-        """A mistake in the reply to a request, whose question takes the place of "{}" in the text."""
-        return _of(self.name(index), text)
+    def mistake(self, index: int, text: str, given: object = None) -> EngineMistake:
+        """A mistake in the reply to a request, whose question takes the place of "{of}" in the text."""
+        return mistake(text, given, [self.name(index)])
 
     def take(self, batch: ScoredBatch | WrittenBatch) -> None:
         """Note what a batch answers; raises where its indices are not each one of the requests, once."""
@@ -126,16 +154,16 @@ class Asked:
         if self.skip.issuperset(answered):
             raise EngineMistake("gave a batch without any request that was left to answer")
         if batch.batch_tokens is not None and not is_count(batch.batch_tokens):
-            raise EngineMistake(f"planned a batch for {kind_of(batch.batch_tokens)} tokens")
+            raise mistake("planned a batch for {given} tokens", batch.batch_tokens)
 
     def _take_one(self, index: object) -> None:
         if type(index) is not int:
-            raise EngineMistake(f"gave {kind_of(index)} in place of the index of a request")
+            raise mistake("gave {given} in place of the index of a request", index)
         if not 0 <= index < len(self.requests):
             of = f"{len(self.requests)} were asked, from index 0"
-            raise EngineMistake(f"replied to a request with the index {kind_of(index)} ({of})")
+            raise mistake(f"replied to a request with the index {{given}} ({of})", index)
         if index in self.answered:
-            raise self.mistake(index, "replied twice to {}")
+            raise self.mistake(index, "replied twice to {of}")
         self.answered.add(index)
 
     def end(self) -> None:
@@ -144,7 +172,7 @@ class Asked:
         if missing := sorted(wanted - self.answered):
             names = [self.name(index) for index in missing]
             count = f"{len(wanted) - len(missing)} of {len(wanted)} requests"
-            raise EngineMistake(f"replied to {count} (missing: {names_of(names)})", names[:NAMED])
+            raise EngineMistake(f"replied to {count} (missing: {{of}})", names)
 
 
 def check_scores(
@@ -152,18 +180,21 @@ def check_scores(
 ) -> None:
     """Raises where a reply does not have `lengths` finite numbers, a set each, or another part is wrong."""
     if not isinstance(scores, Scores):
-        raise asked.mistake(index, f"gave {kind_of(scores)} in place of the scores of {{}}")
+        raise asked.mistake(index, "gave {given} in place of the scores of {of}", scores)
     for number in _numbers(asked, index, scores.logprobs, lengths):
         if isinstance(number, bool) or not isinstance(number, (int, float)):
-            raise asked.mistake(index, f"gave {kind_of(number)} in place of a log-probability of {{}}")
-        if not abs(number) < LARGEST:  # as NaN is not
-            raise asked.mistake(index, f"replied to {{}} with {kind_of(number)}: {UNCLEAR}")
-    counts = _numbers(asked, index, scores.tokens, lengths) if scores.tokens or needs_tokens else ()
+            raise asked.mistake(index, "gave {given} in place of a log-probability of {of}", number)
+        if not abs(number) <= numbers.MOST:  # as NaN is not
+            raise asked.mistake(index, f"replied to {{of}} with {{given}}: {UNCLEAR}", number)
+    counts = (
+        _numbers(asked, index, scores.tokens, lengths) if needs_tokens or row(scores.tokens) != () else ()
+    )
     check_counts(asked, index, (*counts, 0 if scores.prompt_tokens is None else scores.prompt_tokens))
-    if scores.greedy:
-        _numbers(asked, index, scores.greedy, lengths)
+    greedy = _numbers(asked, index, scores.greedy, lengths) if row(scores.greedy) != () else ()
+    if wrong := [value for value in greedy if type(value) is not bool]:
+        raise asked.mistake(index, "gave {given} in place of whether an answer to {of} is greedy", wrong[0])
     if not is_text(scores.prompt):
-        raise asked.mistake(index, f"gave {kind_of(scores.prompt)} in place of the prompt of {{}}")
+        raise asked.mistake(index, "gave {given} in place of the prompt of {of}", scores.prompt)
     _check_options(asked, index, (scores.bounded, *(row(scores.alike) or ())), max(lengths, default=0))
 
 
@@ -176,30 +207,33 @@ def lengths_of(encoded: Encoded, reads: str) -> tuple[int, ...]:
 
 def _numbers(asked: Asked, index: int, given: object, lengths: Sequence[int]) -> tuple[Any, ...]:
     """The values of all sets; raises where they are not as many as `lengths` says."""
-    sets = [row(one) for one in row(given) or ()]
+    every = row(given)
+    if every is None:
+        raise asked.mistake(index, "gave {given} in place of the numbers for {of}", given)
+    sets = [row(one) for one in every]
     if len(sets) != len(lengths):
         raise asked.mistake(
-            index, f"gave {len(sets)} sets of numbers for {{}}, and {len(lengths)} were asked"
+            index, f"gave {len(sets)} sets of numbers for {{of}}, and {len(lengths)} were asked"
         )
-    for numbers, length in zip(sets, lengths, strict=True):
-        if numbers is None or len(numbers) != length:
-            count = "no tuple of numbers" if numbers is None else f"{len(numbers)} numbers"
-            raise asked.mistake(index, f"gave {count} for the {length} continuations of {{}}")
-    return tuple(number for numbers in sets if numbers for number in numbers)
+    for values, length in zip(sets, lengths, strict=True):
+        if values is None or len(values) != length:
+            count = "no tuple of numbers" if values is None else f"{len(values)} numbers"
+            raise asked.mistake(index, f"gave {count} for the {length} continuations of {{of}}")
+    return tuple(number for values in sets if values for number in values)
 
 
 def check_counts(asked: Asked, index: int, counts: Iterable[object]) -> None:
     """Raises where a number of tokens is no whole number from 0 on."""
     for count in counts:
         if not is_count(count):
-            raise asked.mistake(index, f"counted {kind_of(count)} tokens in {{}}")
+            raise asked.mistake(index, "counted {given} tokens in {of}", count)
 
 
 def _check_options(asked: Asked, index: int, sets: Iterable[object], options: int) -> None:
     for one in sets:
         members = cast("frozenset[object]", one) if isinstance(one, frozenset) else (None,)
         if not all(type(at) is int and 0 <= at < options for at in members):
-            raise asked.mistake(index, "named options of {} that it does not have")
+            raise asked.mistake(index, "named options of {of} that it does not have")
 
 
 def check_more(
@@ -208,7 +242,7 @@ def check_more(
     """As for a batch, of the further requests by index in `further`; `seen` are those that have a reply."""
     replies: object = batch.replies
     if type(replies) is not dict:
-        raise EngineMistake(f"gave {kind_of(replies)} in place of replies to further requests")
+        raise mistake("gave {given} in place of replies to further requests", replies)
     for key, scores in cast("dict[Any, object]", replies).items():
         match key:
             case (int(index), int(number)) if index in further and 0 <= number < len(further[index]):
@@ -216,7 +250,7 @@ def check_more(
             case _:
                 raise EngineMistake("replied to a further request that was not asked")
         if key in seen:
-            raise asked.mistake(index, "replied twice to a changed form of {}")
+            raise asked.mistake(index, "replied twice to a changed form of {of}")
         seen.add(key)
         check_scores(asked, index, scores, lengths_of(further[index][number], "prompt"), needs_tokens=True)
 
@@ -225,12 +259,12 @@ def check_completions(asked: Asked, index: int, request: GenerateRequest, given:
     """Raises where a written reply does not have a text for each sample."""
     texts = row(given)
     if texts is None or len(texts) != request.samples:
-        count = kind_of(given) if texts is None else len(texts)
-        raise asked.mistake(index, f"gave {count} replies to {{}}, and {request.samples} were asked")
+        count = "{given}" if texts is None else f"{len(texts)}"
+        raise asked.mistake(index, f"gave {count} replies to {{of}}, and {request.samples} were asked", given)
     for one in texts:
         if not isinstance(one, Completion) or not is_text(one.text) or type(one.finished) is not bool:
             wrong: object = one.text if isinstance(one, Completion) else one
-            raise asked.mistake(index, f"gave {kind_of(wrong)} in place of a text in reply to {{}}")
+            raise asked.mistake(index, "gave {given} in place of a text in reply to {of}", wrong)
         check_counts(asked, index, [one.tokens])
 
 
@@ -238,25 +272,21 @@ def check_encoded(encoded: object, asked: ScoreRequest) -> None:
     """Raises where a request in tokens is not that request, or its tree has other continuations."""
     name = asked.item.id
     if not isinstance(encoded, Encoded):
-        raise _of(name, f"gave {kind_of(encoded)} in place of {{}} in tokens")
+        raise mistake("gave {given} in place of {of} in tokens", encoded, [name])
     if encoded.request != asked:
-        raise _of(name, "changed {} when it made tokens of it")
+        raise mistake("changed {of} when it made tokens of it", questions=[name])
     tree = cast("object", encoded.tree)
     if not isinstance(tree, Tree) or not all(map(isinstance, tree.branches, repeat(tuple))):
-        raise _of(name, f"gave {kind_of(tree)} in place of the tokens of {{}}")
+        raise mistake("gave {given} in place of the tokens of {of}", tree, [name])
     if tree.branches and [len(one) for one in tree.branches] != [len(one) for one in asked.continuations]:
-        raise _of(name, "made tokens of other continuations than those of {}")
+        raise mistake("made tokens of other continuations than those of {of}", questions=[name])
     given = all(is_count(branch.given) and branch.given <= len(branch.tokens) for branch in tree.flat)
     if not given or not all(
         are_tokens(tokens) for tokens in (tree.stem, *(each.tokens for each in tree.flat))
     ):
-        raise _of(name, "gave tokens of {} that are no numbers from 0 on")
+        raise mistake("gave tokens of {of} that are no numbers from 0 on", questions=[name])
 
 
 def are_tokens(tokens: object) -> bool:
     values = row(tokens)
     return values is not None and all(type(token) is int and token >= 0 for token in values)
-
-
-def _of(name: str, text: str) -> EngineMistake:
-    return EngineMistake(text.format(names_of([name])), [name])

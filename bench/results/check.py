@@ -10,11 +10,11 @@ from bench.errors import FileError
 from bench.plain_files import is_there
 from bench.results.contamination import check_tests
 from bench.results.files import PROBED, read_probed, read_records, read_result, read_verified
-from bench.results.integrity import check_place, contradiction, faults, same
+from bench.results.integrity import check_place, contradiction, differences, faults, same
 from bench.results.journal import NAME, Unfinished, read_journal
 from bench.results.probe_figures import figures
 from bench.results.result import CannotRunResult, CellFacts, DoneResult, Result
-from bench.scoring.metrics import Metrics, installed_metrics, measure
+from bench.scoring.metrics import installed_metrics
 from bench.scoring.record import Record
 from bench.types import Texts
 
@@ -130,7 +130,9 @@ def check(results: Path) -> Iterator[tuple[Path, str]]:
 def _check_done(folder: Path, result: DoneResult, records: Sequence[Record]) -> Iterator[tuple[Path, str]]:
     yield from ((folder / "records.jsonl", text) for text in faults(result.cell, records))
     if records and result.metrics.statuses:  # older versions stored fewer metrics
-        yield from ((folder / "result.json", text) for text in _differences(result.metrics, records))
+        metrics = installed_metrics(result.metrics.values)
+        for key in differences(result.metrics, records, metrics):
+            yield folder / "result.json", f"metrics.{key}: not what its records give"
 
 
 def _check_probes(folder: Path, result: DoneResult, records: Sequence[Record]) -> Iterator[tuple[Path, str]]:
@@ -151,11 +153,3 @@ def _check_probes(folder: Path, result: DoneResult, records: Sequence[Record]) -
     for key, value in figures(records, probed, result.probes).items():
         if not same(stored[key], value.model_dump() if value else None):
             yield folder / "result.json", f"probes.{key}: not what its records give"
-
-
-def _differences(stored: Metrics, records: Sequence[Record]) -> Iterator[str]:
-    """The stored metrics that the records do not give; those that are not installed are not checked."""
-    measured = measure(records, installed_metrics(stored.values)).model_dump()
-    for key, value in stored.model_dump().items():
-        if not same(value, measured[key]):
-            yield f"metrics.{key}: not what its records give"

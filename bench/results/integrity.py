@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any, cast
@@ -13,6 +13,7 @@ from bench.results.identity import CANNOT_RUN, ID_LETTERS, folder_of, identity
 from bench.results.result import CannotRunResult, CellFacts, DoneResult, FailedResult, Result
 from bench.scoring.metrics import Metrics, measure
 from bench.scoring.record import Record
+from bench.stats.metrics import METRICS, Clustered, Estimate
 
 TOLERANCE = 1e-9
 """Recomputed numbers may differ by rounding."""
@@ -47,9 +48,36 @@ def check_records(result: DoneResult, records: Sequence[Record], path: Path) -> 
         says = f"says {stored.accuracy.correct:,} of {stored.accuracy.total:,}"
         text = f"{says}, its records say {correct:,} of {total:,}"
         _wrong(path, "metrics.accuracy", text)
-    whole = _counts(stored) if stored.statuses else {"accuracy": stored.accuracy.model_dump()}
-    if not same(whole, _counts(measured)):
-        _wrong(path, "metrics", "not what its records give")
+    own = {name: METRICS.own[name].estimate for name in stored.values if name in METRICS.own}
+    keys = ["accuracy"] if not stored.statuses else None  # older versions stored fewer metrics
+    for key in differences(stored, records, own, keys):
+        _wrong(path, f"metrics.{key}", "not what its records give")
+
+
+def differences(
+    stored: Metrics,
+    records: Sequence[Record],
+    metrics: Mapping[str, Clustered],
+    keys: Iterable[str] | None = None,
+) -> Iterator[str]:
+    """The keys, or those of `keys`, whose figures the records do not give.
+
+    Further metrics, which may need code that is not installed, are compared where they are in `metrics`.
+    """
+    groups = {
+        name: group.model_copy(update={"values": _among(group.values, metrics)})
+        for name, group in stored.groups.items()
+    }
+    values = _among(stored.values, metrics)
+    given = stored.model_copy(update={"values": values, "groups": groups}).model_dump()
+    measured = measure(records, metrics).model_dump()
+    for key in keys or dict.fromkeys((*given, *measured)):
+        if not same(given.get(key), measured.get(key)):
+            yield key
+
+
+def _among(values: Mapping[str, Estimate], metrics: Mapping[str, Clustered]) -> dict[str, Estimate]:
+    return {name: value for name, value in values.items() if name in metrics}
 
 
 def faults(cell: CellFacts, records: Sequence[Record]) -> Iterator[str]:
@@ -84,11 +112,11 @@ def contradiction(record: Record, cell: CellFacts) -> str:
 
 
 def same(stored: Any, measured: Any) -> bool:
-    """Equal but for rounding; keys that `measured` lacks are ignored."""
+    """Equal but for rounding."""
     match stored, measured:
         case dict(), dict():
             first, second = cast("dict[str, Any]", stored), cast("dict[str, Any]", measured)
-            return all(same(value, second[key]) for key, value in first.items() if key in second)
+            return first.keys() == second.keys() and all(same(first[key], second[key]) for key in first)
         case float(), float():
             return math.isclose(stored, measured, abs_tol=TOLERANCE)
         case ((list() | tuple()), (list() | tuple())):
@@ -100,9 +128,3 @@ def same(stored: Any, measured: Any) -> bool:
 
 def _wrong(path: Path, key: str, text: str) -> None:
     raise FileError([Mistake(display(path), 0, key, text)])
-
-
-def _counts(metrics: Metrics) -> dict[str, Any]:
-    """The metrics without those that a task names, which may need code that is not installed."""
-    groups = {name: group.model_copy(update={"values": {}}) for name, group in metrics.groups.items()}
-    return metrics.model_copy(update={"values": {}, "groups": groups}).model_dump()

@@ -88,8 +88,9 @@ def _tune_and_score(
                 tuned = with_adapter(cell, replace(event, name=QUICK))
                 forget_failure(results, cell.folder)
                 yield from _score_when_free(tuned, results, terms, stop)
-            case TuningFailed(reason=reason, traceback=trace):
-                yield failed(cell, results, f"tuning failed: {reason}", trace, "" if trace else None)
+            case TuningFailed(reason=reason, traceback=trace, public=public):
+                shown = public and f"tuning failed: {public}"
+                yield failed(cell, results, f"tuning failed: {reason}", trace, shown)
             case _:
                 yield event
 

@@ -12,6 +12,7 @@ from filelock import FileLock
 
 from bench.engines.kinds import prepare
 from bench.engines.memory import peak_device_memory_bytes, peak_memory_bytes
+from bench.engines.public_reason import public_reason
 from bench.errors import BenchError, named_line
 from bench.inputs.adapter import CARD, Adapter, read_adapter
 from bench.sweeps.process import Exit, Limits, run_in_process
@@ -22,10 +23,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TuningFailed:
-    """The last event of a tuning that made no adapter."""
+    """The last event of a tuning that made no adapter. `public` is the reason without texts, "" for none."""
 
     reason: str
     traceback: str = ""
+    public: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,8 @@ def run_tuning(
             elif not isinstance(event, Exit):
                 yield event
             elif end is None:
-                end = TuningFailed(f"the tuning died with {event.text}", event.output)
+                reason = f"the tuning died with {event.text}"
+                end = TuningFailed(reason, event.output, reason)
     if not limits.stopped:
         yield end if isinstance(end, TuningFailed) else _read(job)
 
@@ -58,7 +61,7 @@ def _read(job: "Job") -> Adapter | TuningFailed:
     try:
         return read_adapter(job.out)
     except BenchError as error:
-        return TuningFailed(str(error))
+        return TuningFailed(str(error), public=str(error))
 
 
 def _tune(job: "Job", events: Any) -> None:
@@ -82,7 +85,7 @@ def _tune(job: "Job", events: Any) -> None:
         except BrokenPipeError:
             raise
         except BenchError as error:
-            events.send(TuningFailed(str(error)))
+            events.send(TuningFailed(str(error), public=public_reason(str(error), error, job.train)))
         except Exception as error:  # noqa: BLE001
             events.send(TuningFailed(named_line(error), traceback.format_exc()))
         events.close()

@@ -4,7 +4,8 @@ A server is a process of `multiprocessing.forkserver`, one for each set of modul
 worker has imported nothing that it does not use. A server starts no thread of ours, loads no model, never
 touches an accelerator, and never imports torch: what torch reads when it is imported is set in the worker.
 Elsewhere, where forks are not safe (macOS) or do not exist, a worker is a new process, and so it is where no
-server can be reached: its socket lies in the folder for temporary files, whose path may be too long for one.
+server can be reached: the path of its socket, among temporary files, may be too long, and a module that it
+imports may end it.
 """
 
 import ctypes
@@ -106,7 +107,7 @@ def _from_server(
     try:
         _run_server(preload)
         process.start()
-    except OSError:
+    except (OSError, EOFError):  # it cannot be reached, or a module that it imports has ended it
         return None
     return process
 

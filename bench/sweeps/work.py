@@ -22,7 +22,7 @@ from bench.engines.engine import (
     WithPositions,
     WithServer,
 )
-from bench.engines.kinds import open_engine, prepare, told_of
+from bench.engines.kinds import engine_package, open_engine, prepare, told_of
 from bench.engines.public_reason import public_reason
 from bench.engines.reply_checks import EngineMistake
 from bench.errors import BenchError
@@ -83,7 +83,8 @@ def _result(cell: Cell, results: Path, terms: Terms, events: Any) -> DoneResult 
         trace = traceback.format_exc()
     except BaseException as error:  # noqa: BLE001 (an engine may also exit, or interrupt)
         reason = told_of(error, cell.opening.card)
-        public = public_reason(reason, error, cell.items)
+        card = cell.opening.card
+        public = public_reason(reason, error, cell.items, is_ours=not engine_package(card))
         is_known = isinstance(error, BenchError) and not isinstance(error, EngineMistake)
         trace = "" if is_known else traceback.format_exc()
     return failed(cell, results, reason, trace, public)

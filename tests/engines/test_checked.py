@@ -2,9 +2,10 @@
 
 import ast
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from bench.engines import checked
@@ -102,7 +103,43 @@ def test_the_questions_that_a_mistake_names_are_those_of_its_requests() -> None:
     with pytest.raises(EngineMistake) as caught:
         list(checked.score(engine, [request_of(f"q{at}") for at in range(5)], {1}))
     assert caught.value.text == "replied to 0 of 4 requests (missing: q0, q2, q3 and 1 more)"
-    assert caught.value.questions == ("q0", "q2", "q3")
+    assert (
+        caught.value.without_texts(str.upper) == "replied to 0 of 4 requests (missing: Q0, Q2, Q3 and 1 more)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("scores", "message"),
+    [
+        ('{"answer": "A"}', r"gave '\{\"answer\": \"A\"\}' in place of the scores of q0$"),
+        ("}{}{of}", r"gave '\}\{\}\{of\}' in place of the scores of q0$"),
+        (
+            replace(RIGHT, logprobs=((-1e200, -1.0),)),
+            r"replied to q0 with -1e\+200: its scores are not finite",
+        ),
+        (replace(RIGHT, logprobs=((10**400, -1.0),)), "replied to q0 with a number too large: its scores"),
+        (
+            replace(RIGHT, logprobs=np.zeros((1, 2))),
+            "an object of the type ndarray in place of the numbers for",
+        ),
+        (
+            replace(RIGHT, tokens=np.zeros((1, 2))),
+            "an object of the type ndarray in place of the numbers for q0",
+        ),
+        (
+            replace(RIGHT, greedy=np.zeros((1, 2))),
+            "an object of the type ndarray in place of the numbers for q0",
+        ),
+        (
+            replace(RIGHT, greedy=((object(), True),)),
+            "an object of the type object in place of whether an answer",
+        ),
+    ],
+)
+def test_a_reply_of_a_wrong_type_is_one_clear_mistake(scores: Any, message: str) -> None:
+    engine: Any = Played([ScoredBatch((0,), (scores,), 1)])
+    with pytest.raises(EngineMistake, match=message):
+        list(checked.score(engine, [request_of("q0")]))
 
 
 def test_an_id_cannot_change_what_a_message_says() -> None:

@@ -13,7 +13,7 @@ from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokeni
 from bench.engines.choose_path import best_path
 from bench.engines.engine import Opening, in_order
 from bench.engines.kinds import open_engine
-from bench.engines.loading import best_dtype, open_transformers
+from bench.engines.loading import best_dtype, open_transformers, readable_folder
 from bench.engines.packing import Layout
 from bench.engines.prefix import prefill
 from bench.engines.tokenizing import encode_causal
@@ -143,6 +143,16 @@ def test_exemplars_of_a_group_run_once_for_the_questions_of_that_group(
         assert reply.logprobs[0] == pytest.approx(alone.logprobs[0], abs=TOLERANCE)
 
 
+@pytest.fixture(scope="module")
+def rounded(cache: Path) -> Any:
+    """The embedded model in bfloat16, which takes the packed path."""
+    file = read_card(ROOT / "model_cards" / "smollm2-135m-instruct-q4_1.yaml")
+    weights = find_weights(file, offline=True)
+    model = open_transformers(Opening(file.card, "bfloat16"), weights).model
+    assert best_path(model, 8192) == "packed"
+    return model
+
+
 @pytest.mark.model
 @pytest.mark.parametrize(
     ("broken", "piece"),
@@ -153,14 +163,10 @@ def test_exemplars_of_a_group_run_once_for_the_questions_of_that_group(
     ],
 )
 def test_the_check_sees_a_broken_tree_of_a_real_model_through_bfloat16_s_rounding(
-    cache: Path, monkeypatch: pytest.MonkeyPatch, broken: str, piece: object
+    rounded: Any, monkeypatch: pytest.MonkeyPatch, broken: str, piece: object
 ) -> None:
-    file = read_card(ROOT / "model_cards" / "smollm2-135m-instruct-q4_1.yaml")
-    weights = find_weights(file, offline=True)
-    model = open_transformers(Opening(file.card, "bfloat16"), weights).model
-    assert best_path(model, 8192) == "packed"
     monkeypatch.setattr(broken, piece)
-    assert best_path(model, 8192) == "shared"
+    assert best_path(rounded, 8192) == "shared"
 
 
 def test_a_model_whose_cache_is_no_list_of_keys_takes_the_plain_path(tmp_path: Path) -> None:
@@ -329,18 +335,16 @@ def test_an_unknown_engine_is_told_with_the_nearest_name() -> None:
 
 
 @pytest.mark.model
-def test_the_embedded_model_is_converted_once_and_answers_as_the_gguf_does(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("BENCH_CACHE_DIR", str(tmp_path))
+def test_the_embedded_model_is_converted_once_and_answers_as_the_gguf_does(cache: Path) -> None:
     file = read_card(ROOT / "model_cards" / "smollm2-135m-instruct-q4_1.yaml")
     weights = find_weights(file, offline=True)
     assert weights is not None
     assert weights.is_gguf
     engine = open_transformers(Opening(file.card, "float32"), weights)
-    [folder] = [path for path in tmp_path.iterdir() if path.is_dir()]
+    folder = readable_folder(weights)
+    assert folder.is_relative_to(cache)
     before = (folder / "model.safetensors").stat().st_mtime_ns
-    again = open_transformers(Opening(file.card, "float32"), weights)
+    assert readable_folder(weights) == folder
     assert (folder / "model.safetensors").stat().st_mtime_ns == before
 
     source = {"gguf_file": weights.path.name, "local_files_only": True}
@@ -349,4 +353,4 @@ def test_the_embedded_model_is_converted_once_and_answers_as_the_gguf_does(
     one = request("Question: Which organ makes insulin?\nA. Liver\nB. Pancreas\nAnswer:", (" A", " B"))
     plain = [plain_causal(model, tokenizer, one.prompt, text) for text in texts(one)]
     assert score(engine, [one])[0] == pytest.approx(plain, abs=1e-4)
-    assert score(again, [replace(one)]) == score(engine, [one])
+    assert score(engine, [replace(one)]) == score(engine, [one])

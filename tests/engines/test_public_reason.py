@@ -4,8 +4,9 @@ import pickle
 
 import pytest
 
+from bench.engines.checked import called
 from bench.engines.public_reason import public_reason
-from bench.engines.reply_checks import EngineMistake
+from bench.engines.reply_checks import EngineMistake, mistake
 from bench.errors import BenchError, OfItem
 from bench.inputs.prompts import render
 from bench.types import Item
@@ -35,10 +36,33 @@ def test_the_place_in_a_template_stays() -> None:
 
 
 def test_the_ids_that_a_mistake_of_an_engine_names_are_numbers() -> None:
-    error = EngineMistake("replied to 1 of 3 requests (missing: patient-12, 7)", ["patient-12", "7"])
-    assert reason_of(error)[1] == "the engine replied to 1 of 3 requests (missing: question 2, question 3)"
+    error = EngineMistake("replied to 1 of 3 requests (missing: {of})", ["patient-12", "7"])
+    reason, public = reason_of(error)
+    assert reason == "the engine replied to 1 of 3 requests (missing: patient-12, 7)"
+    assert public == "the engine replied to 1 of 3 requests (missing: question 2, question 3)"
+
+
+@pytest.mark.parametrize(
+    "names", [("1", "2", "3", "0"), ("a\tb", "a  c", "x" * 90, "d"), ("{of}", "{", "}", "")]
+)
+def test_no_id_of_any_form_is_shown(names: tuple[str, ...]) -> None:
+    items = [Item(name, "Of what?", ("yes", "no"), 0) for name in names]
+    error = mistake("gave {given} for 3 requests (missing: {of})", "Of what?", names)
+    shown = public_reason(str(error), error, items)
+    assert shown == (
+        "the engine gave a text of 8 characters for 3 requests (missing: question 1, question 2, question 3"
+        " and 1 more)"
+    )
 
 
 def test_other_errors_of_ours_stay_and_those_of_others_are_not_known_to_be_public() -> None:
     assert reason_of(BenchError("the weights are damaged"))[1] == "the weights are damaged"
     assert reason_of(ValueError("Of patient-1?"))[1] == ""
+
+
+def test_an_error_that_the_engine_of_another_package_raises_may_say_anything() -> None:
+    error = BenchError("Of patient-1? is broken")
+    with pytest.raises(BenchError), called("score"):
+        raise error
+    assert public_reason(str(error), error, ITEMS) == str(error)
+    assert public_reason(str(error), error, ITEMS, is_ours=False) == ""

@@ -169,7 +169,7 @@ ALL = (
     ),
     Kind(
         "pages",
-        2,
+        1,
         _found("results/*/*/*/result.json"),
         (("leaderboard", "build"),),
         makes=("site",),

@@ -81,7 +81,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., No
 def kept(results: Path) -> list[tuple[str, dict[str, object], list[dict[str, object]]]]:
     """Every run with its records, without what differs from one run to the next."""
     runs = [run for run in read_runs(results) if isinstance(run, Run)]
-    varying = {"cost", "provenance", "records_sha256", "reason", "traceback"}
+    varying = {"cost", "provenance", "records_sha256", "reason", "public_reason", "traceback"}
     return [
         (
             str(run.folder),
