@@ -17,6 +17,8 @@ Location = tuple[str | int, ...]
 DEEPEST = 50
 """How deep collections may be nested in each other."""
 
+_MERGE = "merge keys (<<) are not supported; write the keys out, and put quotes around << where it is text"
+
 
 @dataclass(frozen=True, slots=True)
 class YamlText:
@@ -69,7 +71,7 @@ for _first in "tf":
 def read_yaml_text(text: str, file: str) -> YamlText:
     """Read the text of the file called `file`.
 
-    Raises a FileError for aliases, tags and half surrogate pairs; else what PyYAML raises.
+    Raises a FileError for aliases, tags, merge keys and half surrogate pairs; else what PyYAML raises.
     """
     events = _events(text)
     _refuse_traps(events, file)
@@ -112,13 +114,17 @@ def _shallow(events: Iterable[yaml.Event]) -> Iterator[yaml.Event]:
 
 
 def _refuse_traps(events: Iterable[yaml.Event], file: str) -> None:
-    """Refuse aliases (ten lines can expand to gigabytes), tags, and lone surrogates (not valid in UTF-8)."""
+    """Refuse aliases (ten lines can expand to gigabytes), tags, merge keys (the keys that they add have no
+    line), and lone surrogates (not valid in UTF-8).
+    """
     for event in events:
         line = event.start_mark.line + 1 if event.start_mark else 0
         if isinstance(event, yaml.AliasEvent):
             raise FileError([Mistake(file, line, "", f"aliases (*{event.anchor}) are not supported")])
         if isinstance(event, (yaml.ScalarEvent, yaml.CollectionStartEvent)) and event.tag not in (None, "!"):
             raise FileError([Mistake(file, line, "", f"tags ({event.tag}) are not supported")])
+        if isinstance(event, yaml.ScalarEvent) and event.implicit[0] and event.value == "<<":
+            raise FileError([Mistake(file, line, "", _MERGE)])
         if isinstance(event, yaml.ScalarEvent) and any("\ud800" <= c <= "\udfff" for c in event.value):
             raise FileError([Mistake(file, line, "", "has half a surrogate pair")])
 

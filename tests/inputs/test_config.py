@@ -1,8 +1,11 @@
 """All mistakes in a file are reported at once, each with its file, line and key."""
 
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from click.testing import Result
 
 from bench.config import Strict, read_yaml
 from bench.errors import FileError
@@ -131,6 +134,32 @@ def test_traps_in_yaml_are_told_with_their_line(project: Path) -> None:
     for tag in ("!!bool maybe", '!!int ""', "!!timestamp foo", "!mine x"):
         [message] = mistakes(write(project, f"a: 1\nname: {tag}\n"))
         assert message.startswith("bad.yaml:2: tags (")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<<: {include: mini.yaml}\n",
+        "<<: [{include: mini.yaml}]\n",
+        "data:\n  <<: {split: test}\n",
+        '! "<<": {include: mini.yaml}\n',
+        "title: <<\n",
+    ],
+)
+def test_a_merge_key_is_told_with_its_line(anatomy: Path, text: str, bench: Callable[..., Result]) -> None:
+    """Keys that it adds stand on no line of their own, so no mistake in them could be shown."""
+    anatomy.write_text(anatomy.read_text("utf-8") + text, encoding="utf-8")
+    line = anatomy.read_text("utf-8").count("\n")
+    message = f"tasks/anatomy.yaml:{line}: merge keys (<<) are not supported; write the keys out, and put "
+    with pytest.raises(FileError, match=re.escape(message)):
+        read_task(anatomy)
+    listed = bench("tasks", "list")
+    assert message in " ".join(listed.output.split())
+
+
+def test_a_quoted_merge_sign_is_text(project: Path) -> None:
+    path = write(project, 'name: "<<"\ndata: {split: "<<"}\n')
+    assert read_yaml(path, Outer).name == "<<"
 
 
 def test_a_link_that_leads_to_itself_is_one_message(project: Path) -> None:
