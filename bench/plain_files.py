@@ -12,6 +12,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
+from typing import AnyStr
 
 SMALL = 64 * 2**20
 """Bytes: for what people write, such as a task or a card, and for summaries and settings."""
@@ -71,6 +72,20 @@ def read_text(path: Path, most: int = SMALL, encoding: str = "utf-8") -> str:
     """The text in the file; raises as `opened` does, and a UnicodeDecodeError."""
     text = read_bytes(path, most).decode(encoding)
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def lines(text: AnyStr) -> list[AnyStr]:
+    """The lines of a text without their ends: line feeds alone, as in a file that is read line by line.
+
+    `splitlines` also ends lines at carriage returns and, in text, at eight others that JSON may hold.
+    """
+    if isinstance(text, str):
+        return _ended(text.split("\n"))
+    return _ended(text.split(b"\n"))
+
+
+def _ended(parts: list[AnyStr]) -> list[AnyStr]:
+    return parts if parts[-1] else parts[:-1]
 
 
 def real(path: Path) -> Path:

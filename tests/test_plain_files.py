@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bench import plain_files
-from bench.plain_files import is_there, opened, read_bytes, read_text, real
+from bench.plain_files import is_there, lines, opened, read_bytes, read_text, real
 from conftest import ROOT
 
 OWN = {
@@ -59,6 +59,41 @@ def test_files_are_opened_in_one_place() -> None:
     }
     assert {name: lines for name, lines in readings.items() if lines and name not in OWN} == {}
     assert [name for name in OWN if not readings[name]] == [], "they read nothing: take them off the list"
+
+
+SPLITS = {
+    "bench/errors.py": "a message",
+    "bench/engines/check_weights.py": "what a program wrote",
+    "bench/engines/loading.py": "what a program wrote",
+    "bench/engines/memory.py": "/proc",
+    "bench/cli/doctor.py": "what a program wrote",
+    "bench/publishing/gh_pages.py": "what git wrote",
+    "bench/results/machine.py": "/proc",
+    "bench/results/provenance.py": "/proc",
+}
+
+
+def test_files_have_their_lines_split_in_one_way() -> None:
+    """By `lines`, or `split` with a line end, else a reader that takes a file line by line sees others."""
+    splits = {
+        path.relative_to(ROOT).as_posix()
+        for folder in ("bench", "leaderboard")
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        if ".splitlines(" in path.read_text(encoding="utf-8")
+    }
+    assert splits == SPLITS.keys()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "\n", "a", "a\n", "a\nb", "\na\n\nb\n\n", "a\rb\r\nc\x0b\x1c\x85d\u2028e\n"]
+)
+def test_lines_are_those_of_reading_line_by_line(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "text"
+    file.write_bytes(text.encode())
+    with file.open("rb") as stream:
+        expected = [line.removesuffix(b"\n") for line in stream]
+    assert lines(text.encode()) == expected
+    assert lines(text) == [line.decode() for line in expected]
 
 
 def _fifo(path: Path) -> None:
