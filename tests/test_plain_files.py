@@ -1,17 +1,19 @@
 """Files are opened in one place, and only regular ones of a bounded size."""
 
 import ast
+import hashlib
 import os
 import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from bench import plain_files
-from bench.plain_files import is_there, lines, opened, read_bytes, read_text, real
+from bench.plain_files import is_there, lines, opened, read_bytes, read_text, real, sha256
 from conftest import ROOT
 
 OWN = {
@@ -144,6 +146,48 @@ def test_a_file_that_is_too_large_is_refused_before_it_is_read(tmp_path: Path) -
             read_bytes(sparse, most)
     with opened(sparse) as stream:
         assert stream.read(2) == b"\0\0"
+
+
+def test_a_file_that_states_no_size_is_read_up_to_the_limit() -> None:
+    """Those of /proc are regular and state 0 bytes."""
+    endless = Path("/proc/self/smaps")
+    if not endless.exists():
+        pytest.skip("needs /proc")
+    assert endless.stat().st_size == 0
+    assert read_bytes(endless, 10**8).count(b"\n") > 100
+    with pytest.raises(OSError, match="too large: at most 1,000 bytes are read"):
+        read_bytes(endless, 1000)
+
+
+def test_a_file_that_grows_while_it_is_read_is_read_up_to_the_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "log"
+    checks = plain_files._check  # pyright: ignore[reportPrivateUsage]
+
+    def check_and_grow(state: os.stat_result, path: Path, most: int | None) -> None:
+        checks(state, path, most)
+        with path.open("ab") as stream:
+            stream.write(b"x" * 500)
+
+    monkeypatch.setattr("bench.plain_files._check", check_and_grow)
+    monkeypatch.setattr("bench.plain_files.WEIGHTS", 1000)
+    file.write_bytes(b"y" * 500)
+    assert read_bytes(file, 1000) == b"y" * 500 + b"x" * 500
+    for read in (partial(read_bytes, most=1000), partial(read_text, most=1000), sha256):
+        file.write_bytes(b"y" * 501)
+        with pytest.raises(OSError, match="too large: at most 1,000 bytes are read"):
+            read(file)
+    file.write_bytes(b"y" * 500)
+    assert sha256(file) == hashlib.sha256(b"y" * 500 + b"x" * 500).digest()
+
+
+@pytest.mark.parametrize("size", [0, 1, 2**20 - 1, 2**20, 3 * 2**20 + 1])
+def test_a_file_is_read_whole(tmp_path: Path, size: int) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(data := os.urandom(size))
+    assert read_bytes(file, size) == data
+    assert sha256(file) == hashlib.sha256(data).digest()
 
 
 @pytest.mark.parametrize("name", ["x" * 300, "a\0b"])
