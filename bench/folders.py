@@ -15,6 +15,8 @@ NAME = r"[a-z0-9][a-z0-9_.-]*"
 """The form of the name of a task or a model, which is also used for folders and pages."""
 LONGEST_NAME = 80
 """Characters of a name: with what is added to it, a file system still takes it."""
+_DIGITS = 12
+"""Of the digest in a made name: no text that is likely to be met has those of another one."""
 BUILT_IN = Path(__file__).resolve().parent
 """The parent of `tasks/` and the like in an installed package; in a checkout they are one folder up."""
 
@@ -75,13 +77,20 @@ def safe_name(text: str, otherwise: str) -> str:
     """The text as a name of a task or a model, which names files too; `otherwise` where nothing is left.
 
     What is no small letter, digit or one of "_.-" is replaced, what is too long cut. Then a digest ends
-    the name, so that texts which differ there, or in their case alone, have different names.
+    the name, so that texts which differ there, or in their case alone, have different names. A text that
+    ends as if it had a digest gets one too: else it could be the name of another text.
     """
-    if re.fullmatch(NAME, text) and len(text) <= LONGEST_NAME:
+    if is_name(text) and not re.search(f"-[0-9a-f]{{{_DIGITS}}}$", text):
         return text
-    made = re.sub(r"[^a-z0-9_.-]+", "-", text.lower()).strip("_.-")[: LONGEST_NAME - 7] or otherwise
+    longest = LONGEST_NAME - _DIGITS - 1
+    made = re.sub(r"[^a-z0-9_.-]+", "-", text.lower()).strip("_.-")[:longest] or otherwise
     digest = hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
-    return f"{made}-{digest[:6]}"
+    return f"{made}-{digest[:_DIGITS]}"
+
+
+def is_name(text: str) -> bool:
+    """Whether a task or a model may have this name, and files that are named after it too."""
+    return re.fullmatch(NAME, text) is not None and len(text) <= LONGEST_NAME
 
 
 def display(path: Path) -> str:

@@ -8,10 +8,11 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
+from typing import AnyStr
 
 SMALL = 64 * 2**20
 """Bytes: for what people write, such as a task or a card, and for summaries and settings."""
@@ -19,6 +20,8 @@ LARGE = 4 * 2**30
 """Bytes: for questions and their records, which are held in memory."""
 WEIGHTS = 2**39
 """Bytes: for weights, which are read in parts. No small model comes near half a terabyte."""
+_PART = 2**20
+"""Bytes that are read at once where a file states no size, or is not kept."""
 _KINDS = {
     stat.S_IFDIR: "a folder",
     stat.S_IFIFO: "a FIFO",
@@ -58,19 +61,49 @@ def _check(state: os.stat_result, path: Path, most: int | None) -> None:
 def read_bytes(path: Path, most: int = SMALL) -> bytes:
     """What is in the file; raises as `opened` does."""
     with opened(path, most) as stream:
-        return stream.read()
+        return b"".join(_parts(stream, path, most, os.fstat(stream.fileno()).st_size + 1))
 
 
 def sha256(path: Path) -> bytes:
     """The digest of a file of any size that a model has; raises as `opened` does."""
+    digest = hashlib.sha256()
     with opened(path, WEIGHTS) as stream:
-        return hashlib.file_digest(stream, "sha256").digest()
+        for part in _parts(stream, path, WEIGHTS, _PART):
+            digest.update(part)
+    return digest.digest()
+
+
+def _parts(stream: BufferedReader, path: Path, most: int, each: int) -> Iterator[bytes]:
+    """What is in the file, some `each` bytes at a time; raises an OSError after `most`.
+
+    The size that the system states is not enough: a file may grow while it is read, and in /proc it is 0.
+    """
+    left = most
+    while part := stream.read(min(max(each, _PART), left + 1)):
+        left -= len(part)
+        if left < 0:
+            raise OSError(errno.EFBIG, f"too large: at most {most:,} bytes are read", str(path))
+        yield part
 
 
 def read_text(path: Path, most: int = SMALL, encoding: str = "utf-8") -> str:
     """The text in the file; raises as `opened` does, and a UnicodeDecodeError."""
     text = read_bytes(path, most).decode(encoding)
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def lines(text: AnyStr) -> list[AnyStr]:
+    """The lines of a text without their ends: line feeds alone, as in a file that is read line by line.
+
+    `splitlines` also ends lines at carriage returns and, in text, at eight others that JSON may hold.
+    """
+    if isinstance(text, str):
+        return _ended(text.split("\n"))
+    return _ended(text.split(b"\n"))
+
+
+def _ended(parts: list[AnyStr]) -> list[AnyStr]:
+    return parts if parts[-1] else parts[:-1]
 
 
 def real(path: Path) -> Path:

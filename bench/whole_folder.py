@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import NoReturn
 
 from bench.errors import BenchError, UsageError
-from bench.plain_files import opened, read_bytes
+from bench.plain_files import lines, opened, read_bytes
 
 OLD = "-old"
 """Ends the name of a folder on its way out, where the system cannot exchange two folders in one step."""
@@ -90,9 +90,24 @@ def is_cut_off(folder: Path, mark: str) -> bool:
 
 
 def listed(folder: Path, mark: str) -> list[str]:
-    """The names in the folder's list of files; none where it has no list."""
+    """The names in the folder's list of files, without what names none in it; none where it has no list."""
     path = folder / mark
-    return read_bytes(path).decode(errors="replace").splitlines() if path.is_file() else []
+    text = read_bytes(path).decode(errors="replace") if path.is_file() else ""
+    return [name for name in lines(text.replace("\r\n", "\n")) if _can_be_in(folder, name)]
+
+
+def _can_be_in(folder: Path, name: str) -> bool:
+    """Whether a file in the folder can have this name: the list is a file that anyone may have changed."""
+    path = PurePosixPath(name)
+    if not path.parts or path.is_absolute() or ".." in path.parts:
+        return False
+    try:
+        os.lstat(folder / name)
+    except ValueError:  # it holds a NUL
+        return False
+    except OSError as error:
+        return error.errno != errno.ENAMETOOLONG
+    return True
 
 
 def _refuse_others(folder: Path, mark: str, names: Collection[str], out: Path) -> None:

@@ -5,10 +5,11 @@ from collections import deque
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 import yaml
 from yaml.composer import Composer
-from yaml.constructor import SafeConstructor
+from yaml.constructor import ConstructorError, SafeConstructor
 from yaml.resolver import Resolver
 
 from bench.errors import FileError, Mistake
@@ -16,6 +17,12 @@ from bench.errors import FileError, Mistake
 Location = tuple[str | int, ...]
 DEEPEST = 50
 """How deep collections may be nested in each other."""
+LONGEST_NUMBER = 100
+"""Characters of a number. Python can read longer ones that it then cannot write."""
+
+_NUMBERS = {"tag:yaml.org,2002:int", "tag:yaml.org,2002:float"}
+_QUOTES = "put quotes around it where it is text"
+_MERGE = "merge keys (<<) are not supported; write the keys out, and put quotes around << where it is text"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +63,17 @@ class _Loader(Composer, SafeConstructor, Resolver):
     def get_event(self) -> yaml.Event | None:
         return self._events.popleft() if self._events else None
 
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        """The value; raises a ConstructorError, which has a line, for each that Python cannot hold."""
+        if node.tag in _NUMBERS and len(node.value) > LONGEST_NUMBER:
+            size = f"a number of {len(node.value):,} characters, and at most {LONGEST_NUMBER} are read"
+            raise ConstructorError(None, None, f"{size}; {_QUOTES}", node.start_mark)
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, ArithmeticError) as error:
+            text = f"{node.value!r:.80} is not a number; {_QUOTES}"
+            raise ConstructorError(None, None, text, node.start_mark) from error
+
 
 _Loader.yaml_implicit_resolvers = {
     first: [pair for pair in pairs if not pair[0].endswith((":bool", ":timestamp"))]
@@ -69,7 +87,7 @@ for _first in "tf":
 def read_yaml_text(text: str, file: str) -> YamlText:
     """Read the text of the file called `file`.
 
-    Raises a FileError for aliases, tags and half surrogate pairs; else what PyYAML raises.
+    Raises a FileError for aliases, tags, merge keys and half surrogate pairs; else what PyYAML raises.
     """
     events = _events(text)
     _refuse_traps(events, file)
@@ -95,7 +113,17 @@ def _events(text: str) -> list[yaml.Event]:
     if yaml.__with_libyaml__:
         with suppress(yaml.YAMLError):
             return list(_shallow(yaml.parse(text, Loader=yaml.CSafeLoader)))
-    return list(_shallow(yaml.parse(text, Loader=yaml.SafeLoader)))
+    return list(_shallow(_parsed(text)))
+
+
+def _parsed(text: str) -> Iterator[yaml.Event]:
+    """The events, read in Python; raises a YAMLError that has a line also where Python's own has none."""
+    loader = yaml.SafeLoader(text)
+    try:
+        while loader.check_event():
+            yield loader.get_event()
+    except (ValueError, ArithmeticError) as error:  # of the code of a character, and of YAML's version
+        raise yaml.MarkedYAMLError(problem="a number out of range", problem_mark=loader.get_mark()) from error
 
 
 def _shallow(events: Iterable[yaml.Event]) -> Iterator[yaml.Event]:
@@ -112,13 +140,17 @@ def _shallow(events: Iterable[yaml.Event]) -> Iterator[yaml.Event]:
 
 
 def _refuse_traps(events: Iterable[yaml.Event], file: str) -> None:
-    """Refuse aliases (ten lines can expand to gigabytes), tags, and lone surrogates (not valid in UTF-8)."""
+    """Refuse aliases (ten lines can expand to gigabytes), tags, merge keys (the keys that they add have no
+    line), and lone surrogates (not valid in UTF-8).
+    """
     for event in events:
         line = event.start_mark.line + 1 if event.start_mark else 0
         if isinstance(event, yaml.AliasEvent):
             raise FileError([Mistake(file, line, "", f"aliases (*{event.anchor}) are not supported")])
         if isinstance(event, (yaml.ScalarEvent, yaml.CollectionStartEvent)) and event.tag not in (None, "!"):
             raise FileError([Mistake(file, line, "", f"tags ({event.tag}) are not supported")])
+        if isinstance(event, yaml.ScalarEvent) and event.implicit[0] and event.value == "<<":
+            raise FileError([Mistake(file, line, "", _MERGE)])
         if isinstance(event, yaml.ScalarEvent) and any("\ud800" <= c <= "\udfff" for c in event.value):
             raise FileError([Mistake(file, line, "", "has half a surrogate pair")])
 

@@ -1,17 +1,19 @@
 """Files are opened in one place, and only regular ones of a bounded size."""
 
 import ast
+import hashlib
 import os
 import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from bench import plain_files
-from bench.plain_files import is_there, opened, read_bytes, read_text, real
+from bench.plain_files import is_there, lines, opened, read_bytes, read_text, real, sha256
 from conftest import ROOT
 
 OWN = {
@@ -59,6 +61,41 @@ def test_files_are_opened_in_one_place() -> None:
     }
     assert {name: lines for name, lines in readings.items() if lines and name not in OWN} == {}
     assert [name for name in OWN if not readings[name]] == [], "they read nothing: take them off the list"
+
+
+SPLITS = {
+    "bench/errors.py": "a message",
+    "bench/engines/check_weights.py": "what a program wrote",
+    "bench/engines/loading.py": "what a program wrote",
+    "bench/engines/memory.py": "/proc",
+    "bench/cli/doctor.py": "what a program wrote",
+    "bench/publishing/gh_pages.py": "what git wrote",
+    "bench/results/machine.py": "/proc",
+    "bench/results/provenance.py": "/proc",
+}
+
+
+def test_files_have_their_lines_split_in_one_way() -> None:
+    """By `lines`, or `split` with a line end, else a reader that takes a file line by line sees others."""
+    splits = {
+        path.relative_to(ROOT).as_posix()
+        for folder in ("bench", "leaderboard")
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        if ".splitlines(" in path.read_text(encoding="utf-8")
+    }
+    assert splits == SPLITS.keys()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "\n", "a", "a\n", "a\nb", "\na\n\nb\n\n", "a\rb\r\nc\x0b\x1c\x85d\u2028e\n"]
+)
+def test_lines_are_those_of_reading_line_by_line(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "text"
+    file.write_bytes(text.encode())
+    with file.open("rb") as stream:
+        expected = [line.removesuffix(b"\n") for line in stream]
+    assert lines(text.encode()) == expected
+    assert lines(text) == [line.decode() for line in expected]
 
 
 def _fifo(path: Path) -> None:
@@ -109,6 +146,48 @@ def test_a_file_that_is_too_large_is_refused_before_it_is_read(tmp_path: Path) -
             read_bytes(sparse, most)
     with opened(sparse) as stream:
         assert stream.read(2) == b"\0\0"
+
+
+def test_a_file_that_states_no_size_is_read_up_to_the_limit() -> None:
+    """Those of /proc are regular and state 0 bytes."""
+    endless = Path("/proc/self/smaps")
+    if not endless.exists():
+        pytest.skip("needs /proc")
+    assert endless.stat().st_size == 0
+    assert read_bytes(endless, 10**8).count(b"\n") > 100
+    with pytest.raises(OSError, match="too large: at most 1,000 bytes are read"):
+        read_bytes(endless, 1000)
+
+
+def test_a_file_that_grows_while_it_is_read_is_read_up_to_the_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "log"
+    checks = plain_files._check  # pyright: ignore[reportPrivateUsage]
+
+    def check_and_grow(state: os.stat_result, path: Path, most: int | None) -> None:
+        checks(state, path, most)
+        with path.open("ab") as stream:
+            stream.write(b"x" * 500)
+
+    monkeypatch.setattr("bench.plain_files._check", check_and_grow)
+    monkeypatch.setattr("bench.plain_files.WEIGHTS", 1000)
+    file.write_bytes(b"y" * 500)
+    assert read_bytes(file, 1000) == b"y" * 500 + b"x" * 500
+    for read in (partial(read_bytes, most=1000), partial(read_text, most=1000), sha256):
+        file.write_bytes(b"y" * 501)
+        with pytest.raises(OSError, match="too large: at most 1,000 bytes are read"):
+            read(file)
+    file.write_bytes(b"y" * 500)
+    assert sha256(file) == hashlib.sha256(b"y" * 500 + b"x" * 500).digest()
+
+
+@pytest.mark.parametrize("size", [0, 1, 2**20 - 1, 2**20, 3 * 2**20 + 1])
+def test_a_file_is_read_whole(tmp_path: Path, size: int) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(data := os.urandom(size))
+    assert read_bytes(file, size) == data
+    assert sha256(file) == hashlib.sha256(data).digest()
 
 
 @pytest.mark.parametrize("name", ["x" * 300, "a\0b"])

@@ -13,7 +13,7 @@ import pytest
 from bench.errors import BenchError, UsageError
 from bench.publishing.sending import read_built
 from bench.site_folder import MARK, replace_site
-from bench.whole_folder import is_cut_off, put
+from bench.whole_folder import is_cut_off, listed, put
 from ended import ended
 
 OLD = {"index.html": b"old", "runs/a.html": b"old", "runs/old/b.html": b"old", "gone/c.html": b"old"}
@@ -136,6 +136,27 @@ def test_a_folder_that_cannot_be_exchanged_is_filled_with_finished_files(
         if kind in mounts:
             subprocess.run(["umount", "-l", str(out)], check=True)
     assert {path.name for path in tmp_path.iterdir()} == {"site", "there"}
+
+
+@pytest.mark.parametrize("place", ["beside", "working folder"])
+def test_names_that_no_file_in_the_folder_can_have_are_no_part_of_its_list(
+    tmp_path: Path, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The list is a file that anyone may have changed: the next build goes on, and touches nothing else."""
+    out, secret = tmp_path / "site", tmp_path / "secret.txt"
+    write(out, OLD)
+    secret.write_bytes(b"mine")
+    outside = ["", ".", "gone/..", "../secret.txt", str(secret)]
+    added = ["a\0b", "x" * 5000, "x/" * 3000, f"{'é' * 200}.html", *outside]
+    with (out / MARK).open("a", encoding="utf-8") as mark:
+        mark.write("".join(f"{name}\n" for name in added))
+    assert sorted(listed(out, MARK)) == sorted(OLD)
+    assert read_built(out).files.keys() == {MARK, *OLD}
+    if place == "working folder":
+        monkeypatch.chdir(out)
+    write(out, NEW)
+    assert pages(tmp_path) == {"secret.txt": b"mine"} | {f"site/{name}": data for name, data in NEW.items()}
+    assert (out / MARK).read_text(encoding="utf-8").split() == sorted(NEW)
 
 
 FILL = """

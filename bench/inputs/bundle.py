@@ -14,7 +14,7 @@ from bench.inputs.cards import CardFile
 from bench.inputs.data import Split, load_split
 from bench.inputs.task import TaskFile
 from bench.inputs.weights import NO_TRUST, RemoteWeights, Weights, fetch, find_weights
-from bench.plain_files import read_text, real, sha256
+from bench.plain_files import lines, read_text, real, sha256
 from bench.types import Role
 from bench.wording import size
 
@@ -195,10 +195,10 @@ def _digest(path: Path) -> str:
 def check_bundle(out: Path) -> int:
     """The number of files; raises a FileError that names every changed, missing or added one."""
     try:
-        lines = read_text(out / SUMS).splitlines()
+        sums = lines(read_text(out / SUMS))
     except OSError as error:
         raise UsageError(f"{out} is not a complete bundle: it has no {SUMS}") from error
-    wanted = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+    wanted = {name: digest for digest, _, name in (line.partition("  ") for line in sums)}
     wrong = [
         Mistake(str(out / name), 0, "", "is missing" if not (out / name).is_file() else "was changed")
         for name, digest in wanted.items()

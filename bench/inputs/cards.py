@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from bench.config import line_of, mistake_text, read_yaml
 from bench.errors import BenchError, FileError, Mistake, UsageError, there_are
-from bench.folders import display, safe_name, yaml_files
+from bench.folders import display, is_name, safe_name, yaml_files
 from bench.inputs.engine_rules import LLAMA_CPP, RULES, TRANSFORMERS, EngineRules
 from bench.inputs.model_card import HubSource, ModelCard, ProgramSource, source_kind
 
@@ -164,8 +164,8 @@ def read_any_card(path: Path) -> AnyCard:
 
 
 def _name_of(path: Path) -> str:
-    """The file's name, made safe as a folder name."""
-    return safe_name(path.stem, "card")
+    """The file's name, made safe as a folder name where it is none that a card may have."""
+    return path.stem if is_name(path.stem) else safe_name(path.stem, "card")
 
 
 def find_cards(selection: str, is_available: Callable[[CardFile], bool]) -> list[CardFile]:

@@ -11,6 +11,7 @@ from bench.folders import display, is_file, read_text
 from bench.inputs.paths import MISSING, Row, column_paths, find_value
 from bench.inputs.row_error import RowError
 from bench.inputs.task_data import Condition, InFile
+from bench.plain_files import lines
 
 _SHOWN = 10
 """Values of a column that a message lists."""
@@ -80,7 +81,7 @@ def _in_file(path: Path, column: str) -> list[str]:
             return [_plain(value, column) for value in cast("Sequence[object]", json.loads(text))]
     except (ValueError, RecursionError, RowError) as error:
         raise FileError([Mistake(display(path), 0, "", f"not a JSON list or object: {error}")]) from error
-    values = [line.strip() for line in text.splitlines() if line.strip()]
+    values = [line.strip() for line in lines(text) if line.strip()]
     if not values:
         raise FileError([Mistake(display(path), 0, "", "has no values")])
     return values

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from bench.errors import FileError, Mistake
 from bench.folders import display
-from bench.plain_files import LARGE, read_bytes
+from bench.plain_files import LARGE, lines, read_bytes
 from bench.results.result import RESULT, DoneResult, Result
 from bench.results.summary import read_summary
 from bench.results.upgrade import upgrade_record, upgrade_result
@@ -57,7 +57,7 @@ def read_probed(folder: Path, result: DoneResult) -> tuple[Record, ...]:
 def _records(path: Path, expected_sha256: str) -> tuple[Record, ...]:
     data = read_verified(path, expected_sha256)
     try:
-        return tuple(Record.model_validate_json(line) for line in data.splitlines())
+        return tuple(Record.model_validate_json(line) for line in lines(data))
     except ValidationError as error:
         text = f"not a record: {error.errors()[0]['msg']}"
         raise FileError([Mistake(display(path), 0, "", text)]) from error

@@ -1,8 +1,11 @@
 """All mistakes in a file are reported at once, each with its file, line and key."""
 
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from click.testing import Result
 
 from bench.config import Strict, read_yaml
 from bench.errors import FileError
@@ -127,10 +130,63 @@ def test_a_missing_file_and_one_in_another_encoding_are_told(project: Path) -> N
 def test_traps_in_yaml_are_told_with_their_line(project: Path) -> None:
     assert mistakes(write(project, "a: &x [1]\nname: *x\n")) == ["bad.yaml:2: aliases (*x) are not supported"]
     assert mistakes(write(project, 'a: 1\nname: "\\ud800"\n')) == ["bad.yaml:2: has half a surrogate pair"]
-    assert "not YAML" in mistakes(write(project, f"name: {'9' * 5000}\n"))[0]
     for tag in ("!!bool maybe", '!!int ""', "!!timestamp foo", "!mine x"):
         [message] = mistakes(write(project, f"a: 1\nname: {tag}\n"))
         assert message.startswith("bad.yaml:2: tags (")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<<: {include: mini.yaml}\n",
+        "<<: [{include: mini.yaml}]\n",
+        "data:\n  <<: {split: test}\n",
+        '! "<<": {include: mini.yaml}\n',
+        "title: <<\n",
+    ],
+)
+def test_a_merge_key_is_told_with_its_line(anatomy: Path, text: str, bench: Callable[..., Result]) -> None:
+    """Keys that it adds stand on no line of their own, so no mistake in them could be shown."""
+    anatomy.write_text(anatomy.read_text("utf-8") + text, encoding="utf-8")
+    line = anatomy.read_text("utf-8").count("\n")
+    message = f"tasks/anatomy.yaml:{line}: merge keys (<<) are not supported; write the keys out, and put "
+    with pytest.raises(FileError, match=re.escape(message)):
+        read_task(anatomy)
+    listed = bench("tasks", "list")
+    assert message in " ".join(listed.output.split())
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        ("0b_", "'0b_' is not a number; put quotes around it where it is text"),
+        ("-0x_", "'-0x_' is not a number; "),
+        ("[1, 0b_]", "'0b_' is not a number; "),
+        ("{0b_: 1}", "'0b_' is not a number; "),
+        ("9" * 5000, "a number of 5,000 characters, and at most 100 are read; put quotes around it"),
+        ("0x" + "f" * 5000, "a number of 5,002 characters, "),
+        ("0b" + "1" * 20_000, "a number of 20,002 characters, "),
+        ("1" + ":1" * 3000, "a number of 6,001 characters, "),
+        ("1" + ":1" * 300 + ".5", "a number of 603 characters, "),
+        ('"\\UFFFFFFFF"', "a number out of range"),
+        ('"\\U0011FFFF"', "a number out of range"),
+    ],
+)
+def test_a_number_that_python_cannot_hold_is_told_with_its_line(
+    project: Path, number: str, words: str
+) -> None:
+    [message] = mistakes(write(project, f"name: a\ndata:\n  number: {number}\n"))
+    assert message.startswith(f"bad.yaml:3: not YAML: {words}")
+
+
+def test_a_version_of_yaml_that_python_cannot_hold_is_told_with_its_line(project: Path) -> None:
+    path = write(project, f"%YAML 1.{'9' * 5000}\n---\nname: a\n")
+    assert mistakes(path) == ["bad.yaml:1: not YAML: a number out of range"]
+
+
+def test_a_quoted_merge_sign_is_text(project: Path) -> None:
+    path = write(project, 'name: "<<"\ndata: {split: "<<"}\n')
+    assert read_yaml(path, Outer).name == "<<"
 
 
 def test_a_link_that_leads_to_itself_is_one_message(project: Path) -> None:

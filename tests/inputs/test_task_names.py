@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
+from bench.folders import LONGEST_NAME, is_name, safe_name
+from bench.inputs.cards import BrokenCard, read_any_card
 from conftest import TASK
 
 Bench = Callable[..., Result]
@@ -101,3 +103,28 @@ def test_one_wrong_card_does_not_hide_the_others(project: Path, bench: Bench) ->
         assert bench("models", "list", selection).exit_code == 0
         assert bench("bundle", f"carry-{selection}", "-m", selection, "-t", "medqa_sample").exit_code == 0
     assert bench("models", "show", "broken").exit_code == 3
+
+
+def test_different_texts_have_different_names_also_where_one_is_the_name_of_another() -> None:
+    texts = ["qwen/model", "Qwen/Model", "qwen model", "qwen-model", "", "é", "x" * 200, "X" * 200, "x\ud800"]
+    made = [safe_name(text, "model") for text in texts]
+    again = [safe_name(name, "model") for name in made if name not in texts]
+    assert len({*made, *again}) == len(made) + len(again) == 2 * len(texts) - 1
+    assert all(is_name(name) and len(name) <= LONGEST_NAME for name in (*made, *again))
+    assert safe_name("Qwen/Model", "model") == "qwen-model-b10ccff19d91"
+
+
+@pytest.mark.parametrize(
+    "text", ["smollm2-135m-instruct-q4_1", "a-b10ccf", "b10ccff19d91", "a-b10ccff19d9", "a.b_c"]
+)
+def test_a_name_that_ends_in_no_digest_stays(text: str) -> None:
+    assert safe_name(text, "model") == text
+
+
+def test_a_broken_card_has_the_name_of_its_file(tmp_path: Path) -> None:
+    """Also where a program made that name: it was asked for by it."""
+    path = tmp_path / "qwen-model-b10ccff19d91.yaml"
+    path.write_text("name: 3\n", encoding="utf-8")
+    card = read_any_card(path)
+    assert isinstance(card, BrokenCard)
+    assert card.name == path.stem

@@ -93,7 +93,7 @@ def test_every_number_is_lm_eval_s_own(bench: Bench, out: Path) -> None:
     assert ran.exit_code == 0, ran.output
     theirs = json.loads(results_file(out).read_text(encoding="utf-8"))["results"]
     runs = done()
-    assert sorted(runs) == ["imported-lm-eval-letters-1-d4ec74/llama", "imported-lm-eval-organs/llama"]
+    assert sorted(runs) == ["imported-lm-eval-letters-1-d4ec748b44f9/llama", "imported-lm-eval-organs/llama"]
     for task, view in (("Letters::1", "letter"), ("organs", "text")):
         result, run = runs[f"imported-{own_name(task)}/llama"]
         assert result.metrics.accuracy.value == theirs[task]["acc,none"]
@@ -257,7 +257,7 @@ def test_without_samples_there_is_nothing_to_compare(bench: Bench, out: Path) ->
     ran = bench("import", "lm-eval", "out")
     assert ran.exit_code == 1
     assert "organs: not imported; run lm-eval with --log_samples" in ran.stderr
-    assert list(done()) == ["imported-lm-eval-letters-1-d4ec74/llama"]
+    assert list(done()) == ["imported-lm-eval-letters-1-d4ec748b44f9/llama"]
 
 
 def test_tasks_without_options_are_left_out_with_a_reason(bench: Bench, out: Path) -> None:
@@ -265,7 +265,7 @@ def test_tasks_without_options_are_left_out_with_a_reason(bench: Bench, out: Pat
     ran = bench("import", "lm-eval", "out")
     assert ran.exit_code == 0
     assert "organs: its output_type is generate_until, and only multiple_choice can be imported" in ran.stderr
-    assert list(done()) == ["imported-lm-eval-letters-1-d4ec74/llama"]
+    assert list(done()) == ["imported-lm-eval-letters-1-d4ec748b44f9/llama"]
 
 
 def swap(samples: list[dict[str, Any]]) -> None:
@@ -333,7 +333,7 @@ def test_damaged_samples_are_named_and_the_rest_is_imported(
     assert re.search(message, ran.stderr), ran.stderr
     assert re.search("; (run lm-eval again with --log_samples|import the other tasks by --task)", ran.stderr)
     assert ran.stderr.count("\n") == 1
-    assert list(done()) == ["imported-lm-eval-letters-1-d4ec74/llama"]
+    assert list(done()) == ["imported-lm-eval-letters-1-d4ec748b44f9/llama"]
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"results": {}, "configs": {}}', '{"a": "\ud83d', b"\xff"])
@@ -349,7 +349,7 @@ def test_a_damaged_results_file_is_named_and_the_rest_is_imported(
     assert ran.exit_code == 3
     assert "other/results_2026-01-01.json" in ran.stderr
     assert ":14: not JSON" in ran.stderr
-    assert list(done()) == ["imported-lm-eval-letters-1-d4ec74/llama"]
+    assert list(done()) == ["imported-lm-eval-letters-1-d4ec748b44f9/llama"]
 
 
 def test_a_result_that_its_samples_do_not_come_to_is_not_imported(bench: Bench, out: Path) -> None:
@@ -377,7 +377,7 @@ def test_facts_that_cannot_be_are_reported_and_the_other_task_is_imported(
     ran = bench("import", "lm-eval", "out")
     assert ran.exit_code == 3
     assert "results_" in ran.stderr or "samples_organs" in ran.stderr
-    assert list(done()) == ([] if key == "date" else ["imported-lm-eval-letters-1-d4ec74/llama"])
+    assert list(done()) == ([] if key == "date" else ["imported-lm-eval-letters-1-d4ec748b44f9/llama"])
 
 
 def test_a_run_without_a_date_is_imported_and_left_out_of_exports(bench: Bench, out: Path) -> None:
@@ -464,7 +464,7 @@ def test_the_older_form_of_samples_is_read(bench: Bench, out: Path, version: str
     ran = bench("import", "lm-eval", "out")
     assert ran.exit_code == 0, ran.output
     new, old = done(Path("new")), done()
-    assert sorted(old) == ["imported-lm-eval-letters-1-d4ec74/llama", "imported-lm-eval-organs/llama"]
+    assert sorted(old) == ["imported-lm-eval-letters-1-d4ec748b44f9/llama", "imported-lm-eval-organs/llama"]
     for name, (result, run) in old.items():
         assert (result.cell, run.records) == (new[name][0].cell, new[name][1].records)
 

@@ -407,13 +407,13 @@ def test_an_imported_task_says_where_it_is_from(tmp_path: Path) -> None:
     path = import_task("Shown::1", tmp_path, tmp_path / "tasks")
     [file] = find_tasks([str(path)])
     task = file.task
-    assert path == tmp_path / "tasks" / "lm-eval-shown-1-5f6fa9.yaml"
+    assert path == tmp_path / "tasks" / "lm-eval-shown-1-5f6fa95e48e4.yaml"
     assert (task.version, task.exemplars, task.license, task.metrics) == (2, 2, "unknown", ("accuracy",))
     assert task.system == "The following are questions."
     assert "Task 'Shown::1', version 2.0, of lm-evaluation-harness" in task.description
     assert sorted(one.name for one in (path.parent / "data").iterdir()) == [
-        "lm-eval-shown-1-5f6fa9_exemplars.jsonl",
-        "lm-eval-shown-1-5f6fa9_test.jsonl",
+        "lm-eval-shown-1-5f6fa95e48e4_exemplars.jsonl",
+        "lm-eval-shown-1-5f6fa95e48e4_test.jsonl",
     ]
 
 

@@ -308,8 +308,8 @@ def test_models_that_differ_by_adapter_revision_or_folder_are_told_apart(bench: 
     assert {title: row.result.cell.model.name for title, row in models.items()} == {
         "a/llama": "llama",
         "b/llama": "llama",
-        "a/llama + x/final": "llama-x-final-1cf58e",
-        "a/llama + y/final": "llama-y-final-a0e219",
+        "a/llama + x/final": "llama-x-final-1cf58e1193ba",
+        "a/llama + y/final": "llama-y-final-a0e21933b65b",
         "org/llama + step100": "org-llama-step100",
         "org/llama": "org-llama",
     }
@@ -322,7 +322,7 @@ def test_a_card_s_model_with_an_adapter_is_another_model(bench: Bench, ours: Pat
     assert bench("import", "lm-eval", "tuned", "--as", "parts", "--model", "tiny").exit_code == 0
     [row] = tables()["parts"].rows
     assert (row.result.cell.model.name, row.result.cell.model.title) == (
-        "tiny-org-adapter-14d067",
+        "tiny-org-adapter-14d0679255c9",
         "Tiny + org/adapter",
     )
 

@@ -194,6 +194,17 @@ def with_records(change: Callable[[list[str]], list[str]]) -> Change:
     return changed
 
 
+def with_line_ends(end: bytes) -> Change:
+    """End the lines of the records in another way, and vouch for them in the summary."""
+
+    def changed(path: Path) -> None:
+        file = path.with_name("records.jsonl")
+        file.write_bytes(file.read_bytes().replace(b"\n", end))
+        path.write_text(sealed(read(path) | {"records_sha256": digest(file.read_bytes())}), encoding="utf-8")
+
+    return changed
+
+
 def moved(*parts: str) -> Change:
     """Move the run to a folder of `results/`."""
 
@@ -236,6 +247,8 @@ DAMAGE: dict[str, tuple[Change, str]] = {
         "99 records, but 100 questions were asked",
     ),
     "a record twice": (with_records(lambda lines: [*lines[:-1], lines[0]]), "answered more than once"),
+    "old line ends": (with_line_ends(b"\r"), "not a record"),
+    "empty lines": (with_line_ends(b"\n\n"), "not a record"),
     "a contradiction": (with_records(other_answer), "is_correct does not follow from its answers"),
     "another accuracy": (with_value("metrics.accuracy.correct", 99), "metrics.accuracy"),
     "another share": (with_value("metrics.accuracy.value", 0.99), "not what its records give"),
