@@ -10,8 +10,9 @@ import pytest
 
 from bench.config import Strict, read_yaml
 from bench.errors import BenchError, FileError
-from bench.inputs.bounded_templates import BUDGET, SOURCE
+from bench.inputs.bounded_templates import SOURCE
 from bench.inputs.prompts import render, template_problems
+from bench.inputs.template_budget import BUDGET
 from bench.types import Item
 
 ITEM = Item("q1", "What is it? " * 20, ("red", "blue", "green", "white"), 0)
