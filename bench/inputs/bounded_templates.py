@@ -20,7 +20,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from bench.inputs import template_budget as budget
 
-SOURCE = 200_000
+SOURCE = 50_000
 """Characters that a template may have."""
 _PRECISION = 300
 """The digits that 'round' may keep: all that a number has."""
