@@ -276,7 +276,7 @@ def change(path: Path, old: str, new: str) -> None:
     ("old", "new", "message"),
     [
         ('"correct": 1', '"correct": 2', "says 2 of 3, its records say 1 of 3"),
-        ('"unread": 0', '"unread": 1', "metrics: not what its records give"),
+        ('"unread": 0', '"unread": 1', "metrics.unread: not what its records give"),
         ('"test": {', '"exam": {', "not a result file"),
     ],
 )

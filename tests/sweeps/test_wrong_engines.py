@@ -53,7 +53,7 @@ MISTAKES = {
     "more-sets": "gave 2 sets of numbers for q5, and 1 were asked",
     "fewer-numbers": "gave 1 numbers for the 2 continuations of q5",
     "more-numbers": "gave 3 numbers for the 2 continuations of q5",
-    "array": "gave 0 sets of numbers for q5, and 1 were asked",
+    "array": "gave an object of the type ndarray in place of the numbers for q5",
     "nan": f"replied to q5 with nan: {UNCLEAR}",
     "infinite": f"replied to q5 with -inf: {UNCLEAR}",
     "huge-number": f"replied to q5 with a number too large: {UNCLEAR}",
