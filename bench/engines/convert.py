@@ -24,7 +24,7 @@ from transformers.modeling_gguf_pytorch_utils import (
 from bench.engines.check_weights import check_loaded, names_of, whole_report
 from bench.errors import BenchError
 
-# transformers makes the same map of names anew for each module of a model: half the time of a conversion.
+# transformers makes the same map of names anew for each module of a model, which takes seconds.
 gguf_library.get_tensor_name_map = cache(gguf_library.get_tensor_name_map)
 
 EXPERTS = "_exps."

@@ -15,11 +15,13 @@ def public_reason(reason: str, error: BaseException, items: Sequence[Item], *, i
     the engine is one of this package: what another raises may hold anything.
     """
     match error:
-        case OfItem(parts=(item, *_)):
-            return error.without_texts(_number(item, items))
         case EngineMistake():
             return reason.replace(error.text, error.without_texts(lambda item: _number(item, items)))
-        case BenchError() if is_ours or not call_of(error):
+        case BenchError() if call_of(error) and not is_ours:
+            return ""
+        case OfItem(parts=(item, *_)):
+            return error.without_texts(_number(item, items))
+        case BenchError():
             return reason
         case _:
             return ""

@@ -108,9 +108,8 @@ def is_text(value: object) -> bool:
 def kind_of(value: object, *, quoted: bool = True) -> str:
     """What a value is, in a few words, never its whole contents; a text is quoted where it is short."""
     if isinstance(value, str):
-        return (
-            repr(value) if quoted and len(value) <= LONGEST_NAME else f"a text of {len(value):,} characters"
-        )
+        is_shown = quoted and len(value) <= LONGEST_NAME
+        return repr(value) if is_shown else f"a text of {len(value):,} characters"
     if value is None or isinstance(value, (bool, float, complex)):
         return str(value)
     if isinstance(value, int):
@@ -186,9 +185,8 @@ def check_scores(
             raise asked.mistake(index, "gave {given} in place of a log-probability of {of}", number)
         if not abs(number) <= numbers.MOST:  # as NaN is not
             raise asked.mistake(index, f"replied to {{of}} with {{given}}: {UNCLEAR}", number)
-    counts = (
-        _numbers(asked, index, scores.tokens, lengths) if needs_tokens or row(scores.tokens) != () else ()
-    )
+    has_tokens = needs_tokens or row(scores.tokens) != ()
+    counts = _numbers(asked, index, scores.tokens, lengths) if has_tokens else ()
     check_counts(asked, index, (*counts, 0 if scores.prompt_tokens is None else scores.prompt_tokens))
     greedy = _numbers(asked, index, scores.greedy, lengths) if row(scores.greedy) != () else ()
     if wrong := [value for value in greedy if type(value) is not bool]:

@@ -208,7 +208,7 @@ def _check_hash(lines: Sequence[_Line], expected: str | None, path: Path) -> Non
         return
     joined = "".join(line.doc_hash + line.prompt_hash + line.target_hash for line in lines)
     if hashlib.sha256(joined.encode()).hexdigest() != expected:
-        wrong(path, 0, "", "these are not the samples of the results file (task_hashes differ)")
+        wrong(path, 0, "task_hashes", "these are not the samples of the results file")
 
 
 def _sample(line: _Line, number: int, delimiter: str, path: Path) -> Sample:

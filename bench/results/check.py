@@ -14,7 +14,7 @@ from bench.results.integrity import check_place, contradiction, differences, fau
 from bench.results.journal import NAME, Unfinished, read_journal
 from bench.results.probe_figures import figures
 from bench.results.result import CannotRunResult, CellFacts, DoneResult, Result
-from bench.scoring.metrics import installed_metrics
+from bench.scoring.metrics import installed_metrics, measure
 from bench.scoring.record import Record
 from bench.types import Texts
 
@@ -129,9 +129,9 @@ def check(results: Path) -> Iterator[tuple[Path, str]]:
 
 def _check_done(folder: Path, result: DoneResult, records: Sequence[Record]) -> Iterator[tuple[Path, str]]:
     yield from ((folder / "records.jsonl", text) for text in faults(result.cell, records))
-    if records and result.metrics.statuses:  # older versions stored fewer metrics
-        metrics = installed_metrics(result.metrics.values)
-        for key in differences(result.metrics, records, metrics):
+    if records:
+        measured = measure(records, installed_metrics(result.metrics.values))
+        for key in differences(result.metrics, measured):
             yield folder / "result.json", f"metrics.{key}: not what its records give"
 
 

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any, cast
@@ -13,7 +13,7 @@ from bench.results.identity import CANNOT_RUN, ID_LETTERS, folder_of, identity
 from bench.results.result import CannotRunResult, CellFacts, DoneResult, FailedResult, Result
 from bench.scoring.metrics import Metrics, measure
 from bench.scoring.record import Record
-from bench.stats.metrics import METRICS, Clustered, Estimate
+from bench.stats.metrics import METRICS, Estimate
 
 TOLERANCE = 1e-9
 """Recomputed numbers may differ by rounding."""
@@ -42,42 +42,37 @@ def check_records(result: DoneResult, records: Sequence[Record], path: Path) -> 
         _wrong(path, "", "a finished run without records")
     for text in faults(result.cell, records):
         _wrong(path.with_name("records.jsonl"), "", text)
-    stored, measured = result.metrics, measure(records, {})
+    stored = result.metrics
+    own = {name: METRICS.own[name].estimate for name in stored.values if name in METRICS.own}
+    measured = measure(records, own)
     correct, total = measured.accuracy.correct, measured.accuracy.total
     if (stored.accuracy.correct, stored.accuracy.total) != (correct, total):
         says = f"says {stored.accuracy.correct:,} of {stored.accuracy.total:,}"
         text = f"{says}, its records say {correct:,} of {total:,}"
         _wrong(path, "metrics.accuracy", text)
-    own = {name: METRICS.own[name].estimate for name in stored.values if name in METRICS.own}
-    keys = ["accuracy"] if not stored.statuses else None  # older versions stored fewer metrics
-    for key in differences(stored, records, own, keys):
+    for key in differences(stored, measured):
         _wrong(path, f"metrics.{key}", "not what its records give")
 
 
-def differences(
-    stored: Metrics,
-    records: Sequence[Record],
-    metrics: Mapping[str, Clustered],
-    keys: Iterable[str] | None = None,
-) -> Iterator[str]:
-    """The keys, or those of `keys`, whose figures the records do not give.
+def differences(stored: Metrics, measured: Metrics) -> Iterator[str]:
+    """The keys of stored metrics that are not as measured from their records.
 
-    Further metrics, which may need code that is not installed, are compared where they are in `metrics`.
+    Further metrics, which may need code that is not installed, are compared where they are measured. Older
+    versions stored fewer metrics: of these the accuracy is compared.
     """
+
+    def known(values: Mapping[str, Estimate]) -> dict[str, Estimate]:
+        return {name: value for name, value in values.items() if name in measured.values}
+
     groups = {
-        name: group.model_copy(update={"values": _among(group.values, metrics)})
+        name: group.model_copy(update={"values": known(group.values)})
         for name, group in stored.groups.items()
     }
-    values = _among(stored.values, metrics)
-    given = stored.model_copy(update={"values": values, "groups": groups}).model_dump()
-    measured = measure(records, metrics).model_dump()
-    for key in keys or dict.fromkeys((*given, *measured)):
-        if not same(given.get(key), measured.get(key)):
+    update = {"values": known(stored.values), "groups": groups}
+    given, again = stored.model_copy(update=update).model_dump(), measured.model_dump()
+    for key in dict.fromkeys((*given, *again)) if stored.statuses else ("accuracy",):
+        if not same(given.get(key), again.get(key)):
             yield key
-
-
-def _among(values: Mapping[str, Estimate], metrics: Mapping[str, Clustered]) -> dict[str, Estimate]:
-    return {name: value for name, value in values.items() if name in metrics}
 
 
 def faults(cell: CellFacts, records: Sequence[Record]) -> Iterator[str]:

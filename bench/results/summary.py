@@ -8,7 +8,7 @@ no escapes. So a word that was changed by hand is noticed, also where no other c
 import hashlib
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -48,17 +48,18 @@ def _check_version(raw: object, file: str) -> None:
 
 def _not_finite(raw: object, key: str = "") -> Iterator[tuple[str, float]]:
     """The numbers that no figure can be, such as NaN or 1e999, with their keys."""
+    parts: Iterable[tuple[object, object]] = ()
     match raw:
         case dict():
-            for name, value in cast("dict[str, object]", raw).items():
-                yield from _not_finite(value, f"{key}.{name}" if key else name)
+            parts = cast("dict[object, object]", raw).items()
         case list():
-            for number, value in enumerate(cast("list[object]", raw)):
-                yield from _not_finite(value, f"{key}.{number}" if key else str(number))
+            parts = enumerate(cast("list[object]", raw))
         case float() if not math.isfinite(raw):
             yield key, raw
         case _:
             pass
+    for name, part in parts:
+        yield from _not_finite(part, f"{key}.{name}" if key else str(name))
 
 
 def read_summary(path: Path) -> object:

@@ -82,8 +82,8 @@ def _result(cell: Cell, results: Path, terms: Terms, events: Any) -> DoneResult 
         reason = public = f"out of memory: {free} were free"
         trace = traceback.format_exc()
     except BaseException as error:  # noqa: BLE001 (an engine may also exit, or interrupt)
-        reason = told_of(error, cell.opening.card)
         card = cell.opening.card
+        reason = told_of(error, card)
         public = public_reason(reason, error, cell.items, is_ours=not engine_package(card))
         is_known = isinstance(error, BenchError) and not isinstance(error, EngineMistake)
         trace = "" if is_known else traceback.format_exc()

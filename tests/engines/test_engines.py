@@ -344,7 +344,7 @@ def test_the_embedded_model_is_converted_once_and_answers_as_the_gguf_does(cache
     folder = readable_folder(weights)
     assert folder.is_relative_to(cache)
     before = (folder / "model.safetensors").stat().st_mtime_ns
-    assert readable_folder(weights) == folder
+    again = open_transformers(Opening(file.card, "float32"), weights)
     assert (folder / "model.safetensors").stat().st_mtime_ns == before
 
     source = {"gguf_file": weights.path.name, "local_files_only": True}
@@ -353,4 +353,4 @@ def test_the_embedded_model_is_converted_once_and_answers_as_the_gguf_does(cache
     one = request("Question: Which organ makes insulin?\nA. Liver\nB. Pancreas\nAnswer:", (" A", " B"))
     plain = [plain_causal(model, tokenizer, one.prompt, text) for text in texts(one)]
     assert score(engine, [one])[0] == pytest.approx(plain, abs=1e-4)
-    assert score(engine, [replace(one)]) == score(engine, [one])
+    assert score(again, [replace(one)]) == score(engine, [one])

@@ -61,8 +61,8 @@ def test_other_errors_of_ours_stay_and_those_of_others_are_not_known_to_be_publi
 
 
 def test_an_error_that_the_engine_of_another_package_raises_may_say_anything() -> None:
-    error = BenchError("Of patient-1? is broken")
-    with pytest.raises(BenchError), called("score"):
-        raise error
-    assert public_reason(str(error), error, ITEMS) == str(error)
-    assert public_reason(str(error), error, ITEMS, is_ours=False) == ""
+    for error in (BenchError("Of patient-1? is broken"), OfItem("7", "Of patient-1? is broken")):
+        with pytest.raises(BenchError), called("score"):
+            raise error
+        assert "Of patient-1?" in public_reason(str(error), error, ITEMS)
+        assert public_reason(str(error), error, ITEMS, is_ours=False) == ""

@@ -125,7 +125,6 @@ def _names_place(message: str, names: tuple[str, ...]) -> bool:
     """Whether a line of the message has one of the names with a line or a key, or says that there is none."""
     either = "|".join(map(re.escape, names))
     place = r"(:\d+|: [^\s:]+( [^\s:]+)?): |: the first line of |: split '[a-z]+' has no items: "
-    place += "|: these are not the samples "
     return re.search(rf"({either})[^:\n]*({place})", message) is not None
 
 

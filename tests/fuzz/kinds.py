@@ -169,7 +169,7 @@ ALL = (
     ),
     Kind(
         "pages",
-        1,
+        2,
         _found("results/*/*/*/result.json"),
         (("leaderboard", "build"),),
         makes=("site",),

@@ -473,7 +473,7 @@ def test_the_older_form_of_samples_is_read(bench: Bench, out: Path, version: str
     ("change", "message"),
     [
         (lambda text: text[:-20], ".json: not JSON: "),
-        (lambda text: "[ ]", ".json: these are not the samples of the results file"),
+        (lambda text: "[ ]", ".json: task_hashes: these are not the samples of the results file"),
         (lambda text: text.replace('"doc_id": 1,', '"id": 1,'), ".json:LINE: doc_id: not a file of lm-eval"),
         (lambda text: "[1,\n 2]", ".json:1: not a file of lm-eval: expected a JSON object"),
     ],

@@ -154,3 +154,21 @@ def test_a_server_does_not_import_what_lies_in_the_working_folder(project: Path)
     done = subprocess.run([sys.executable, "-c", code, *words], cwd=project, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert list(project.glob("* was run")) == []
+
+
+@pytest.mark.skipif(not warm.HAS_SERVERS, reason="needs servers of workers")
+def test_a_module_that_ends_its_server_ends_no_sweep(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (project / "ends_its_server.py").write_text("raise RuntimeError", encoding="utf-8")
+    monkeypatch.syspath_prepend(project)
+    events = [*run_in_process(surroundings, 0, name="w", limits=Limits(), preload=("ends_its_server",))]
+    assert [type(event) for event in events] == [tuple, Exit]
+
+
+@pytest.mark.skipif(not warm.HAS_SERVERS, reason="needs servers of workers")
+def test_where_the_path_of_a_socket_is_too_long_a_sweep_runs(anatomy: Path, project: Path) -> None:
+    temporary = project / ("long" * 30)
+    temporary.mkdir()
+    command = [sys.executable, "-m", "bench", "run", "-m", "chance", "-t", "anatomy", "--offline"]
+    env = os.environ | {"TMPDIR": str(temporary)}
+    done = subprocess.run(command, cwd=project, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
