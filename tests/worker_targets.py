@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,12 @@ def hold(size: int, events: Any) -> None:
 
 def surroundings(_size: int, events: Any) -> None:
     events.send((os.environ.get("OF_THE_PARENT"), str(Path.cwd()), os.getpid()))
+    events.close()
+
+
+def attributes(module: str, events: Any) -> None:
+    here = import_module(module)
+    events.send((here.VALUE, here.SERVER))
     events.close()
 
 

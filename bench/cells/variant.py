@@ -82,7 +82,7 @@ def _dtype(card: ModelCard, choices: Choices) -> Dtype:
 
 
 def _best_dtype() -> Dtype:
-    from bench.engines.loading import best_dtype
+    from bench.engines.torch_device import best_dtype
 
     return best_dtype()
 

@@ -7,8 +7,9 @@ from typing import Any
 import torch
 
 from bench.engines.device import device_title
-from bench.engines.loading import best_dtype, device_name, quieten
+from bench.engines.loading import quieten
 from bench.engines.memory import free_memory_bytes
+from bench.engines.torch_device import best_dtype, device_name
 from bench.errors import one_line
 from bench.types import Quantization
 from bench.wording import percent

@@ -2,7 +2,16 @@
 
 import os
 import sys
+from pathlib import Path
 from typing import Any
+
+_DRIVERS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
+"""Of NVIDIA, of AMD, and of either in Windows' Linux."""
+
+
+def has_driver() -> bool:
+    """Whether a driver is loaded of an accelerator that torch calls CUDA. Nothing is imported."""
+    return any(Path(path).exists() for path in _DRIVERS)
 
 
 def loaded_cuda() -> Any | None:

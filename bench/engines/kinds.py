@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bench.engines.checked import call_of, called
+from bench.engines.device import has_driver
 from bench.engines.engine import Engine, LanguageModel, Opening
 from bench.engines.llama_cpp.library import INSTALL
 from bench.engines.llama_cpp.settings import LlamaSettings
@@ -130,6 +131,14 @@ def _open_transformers(opening: Opening, weights: Weights) -> Engine:
     return open_transformers(opening, weights)
 
 
+_OF_EVERY_MODEL = (
+    "bench.engines.loading",
+    "transformers.generation.utils",
+    "transformers.masking_utils",
+    "transformers.modeling_layers",
+    "transformers.processing_utils",
+    "bench.engines.preloaded",
+)
 TRANSFORMERS = EngineKind(
     reads="prompt",
     architectures=frozenset({"decoder", "encoder-decoder"}),
@@ -137,6 +146,8 @@ TRANSFORMERS = EngineKind(
     files=(*FILES, "*.gguf"),
     choices=frozenset({"dtype", "quantize", "lora", "adapter", "prompt", "generate"}),
     opens=FromWeights(_open_transformers, _prepare_transformers),
+    # A library that touches an accelerator when it is imported would make it useless to every fork.
+    preload=() if has_driver() else _OF_EVERY_MODEL,
 )
 
 

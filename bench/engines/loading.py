@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from transformers import AutoTokenizer, GenerationConfig
 from transformers.utils import logging as transformers_logging
 
@@ -34,6 +33,7 @@ from bench.engines.quantizing import (
 )
 from bench.engines.stored_tensors import StoredTensor, stored_tensors
 from bench.engines.tokenizing import without_dropout
+from bench.engines.torch_device import device_name
 from bench.engines.transformer import TransformerEngine
 from bench.errors import BenchError
 from bench.folders import cache_folder
@@ -41,33 +41,12 @@ from bench.inputs.model_card import ModelCard
 from bench.inputs.stored_format import StoredFormat
 from bench.inputs.weight_files import weight_files
 from bench.inputs.weights import NO_TRUST, Trust, Weights
-from bench.types import Dtype
 
 CPU_BATCH_TOKENS = 1536
 """Tokens of a scoring batch, rows x longest row; below, the same on a GPU."""
 CUDA_BATCH_TOKENS = 32768
 CONVERSION = 2
 """Raised when conversions of GGUF files that were made before must not be used. 2: they are checked."""
-
-
-def best_dtype() -> Dtype:
-    """bfloat16 where the device multiplies it natively, else float32.
-
-    Where bfloat16 is emulated it saves memory, but is slower than float32.
-    """
-    if torch.cuda.is_available():
-        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
-    supports = torch.cpu.get_capabilities()
-    return (
-        "bfloat16"
-        if supports.get("avx512_bf16") or supports.get("amx_bf16") or supports.get("bf16")
-        else "float32"
-    )
-
-
-def device_name() -> str:
-    """torch's name of the device that models run on: "cuda" or "cpu"."""
-    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def open_transformers(opening: Opening, weights: Weights) -> TransformerEngine:

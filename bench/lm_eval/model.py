@@ -19,7 +19,7 @@ from tqdm import tqdm
 from bench.engines import checked
 from bench.engines.engine import Opening
 from bench.engines.kinds import open_engine, prepare
-from bench.engines.loading import best_dtype
+from bench.engines.torch_device import best_dtype
 from bench.engines.transformer import TransformerEngine
 from bench.errors import BenchError, UsageError, did_you_mean
 from bench.inputs.cards import CardFile, find_cards

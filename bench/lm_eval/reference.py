@@ -8,7 +8,8 @@ from lm_eval.api.instance import Instance
 from lm_eval.models.huggingface import HFLM
 
 from bench.engines.engine import Opening
-from bench.engines.loading import device_name, load_model, load_tokenizer, readable_folder, window
+from bench.engines.loading import load_model, load_tokenizer, readable_folder, window
+from bench.engines.torch_device import device_name
 from bench.inputs.weights import Weights
 from bench.types import ScoreRequest
 

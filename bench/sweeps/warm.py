@@ -1,11 +1,11 @@
 """Where workers come from: on Linux from a warm server, which has imported what they need.
 
 A server is a process of `multiprocessing.forkserver`, one for each set of modules that cells need, so that a
-worker has imported nothing that it does not use. A server starts no thread of ours, loads no model, never
-touches an accelerator, and never imports torch: what torch reads when it is imported is set in the worker.
-Elsewhere, where forks are not safe (macOS) or do not exist, a worker is a new process, and so it is where no
-server can be reached: the path of its socket, among temporary files, may be too long, and a module that it
-imports may end it.
+worker has imported nothing that it does not use. A server starts no thread of ours, loads no model, and never
+touches an accelerator. Libraries read the environment when they are imported, which is the server's, so
+another environment gets another server. Elsewhere, where forks are not safe (macOS) or do not exist, a worker
+is a new process, and so it is where no server can be reached: the path of its socket, among temporary files,
+may be too long, and a module that it imports may end it.
 """
 
 import ctypes
@@ -16,9 +16,7 @@ import sys
 import threading
 from collections.abc import Callable, Collection, Generator, Mapping
 from contextlib import contextmanager, suppress
-from functools import cache
-from multiprocessing import forkserver, popen_forkserver, resource_tracker
-from multiprocessing.context import ForkServerProcess
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.process import BaseProcess
 from typing import Any
 
@@ -30,55 +28,72 @@ HAS_SERVERS = sys.platform == "linux"
 _LEFT_TO_THE_PARENT = {signal.SIGINT, signal.SIGTERM}
 _ADOPT_ORPHANS = 36
 """PR_SET_CHILD_SUBREAPER of <sys/prctl.h>."""
+_READ_LATER = ("BENCH_", "PYTEST_")
+"""How names of environment variables begin that no library reads when it is imported."""
 _STARTING = threading.RLock()
-_WORKERS: set[int] = set()
-"""The process ids of running workers. Other children of a server are what dead workers left."""
 
 
-@cache
-def _server(preload: tuple[str, ...]) -> Any:
-    server: Any = forkserver.ForkServer()
-    server.set_forkserver_preload([*LIGHT, *preload])
+class _Server:
+    """The server of some modules, in the environment that they are imported in."""
+
+    def __init__(self, preload: tuple[str, ...]) -> None:
+        self.environment = _read_at_import()
+        self.forks: Any = forkserver.ForkServer()
+        self.forks.set_forkserver_preload([*LIGHT, *preload])
+
+    def run(self) -> None:
+        """Start it, unless it runs. Raises an OSError where it cannot."""
+        # A server has the path of this process, and not the working folder, whose files nobody imports here.
+        path = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONSAFEPATH": "1"}
+        with _blocked_signals(), _environment(path):
+            self.forks.ensure_running()
+
+    @contextmanager
+    def forking(self) -> Generator[None]:
+        """In this block, processes of `multiprocessing` that are forks are those of this server."""
+        before = forkserver.connect_to_new_process
+        forkserver.connect_to_new_process = self.forks.connect_to_new_process
+        try:
+            yield
+        finally:
+            forkserver.connect_to_new_process = before
+
+    def kill_left(self) -> None:
+        """Kill what dead workers have left: all children beside running workers."""
+        kill_children(self.forks._forkserver_pid, besides=_WORKERS)  # noqa: SLF001 (there is no other way)
+
+    def end(self) -> None:
+        """End it before this process ends, unless it has workers."""
+        if self not in _WORKERS.values():
+            with suppress(OSError):
+                self.forks._stop()  # noqa: SLF001 (the only way)
+
+
+_SERVERS: dict[tuple[str, ...], _Server] = {}
+_WORKERS: dict[int, _Server] = {}
+"""The process ids of running workers, and their servers."""
+
+
+def _read_at_import() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith(_READ_LATER)}
+
+
+def _server(preload: tuple[str, ...]) -> _Server:
+    """The server of these modules in the present environment, in place of one in another. Not yet started."""
+    before = _SERVERS.get(preload)
+    if before and before.environment == _read_at_import():
+        return before
+    if before:
+        before.end()
+    server = _SERVERS[preload] = _Server(preload)
     return server
-
-
-def _pid_of(preload: tuple[str, ...]) -> int:
-    return _server(preload)._forkserver_pid  # noqa: SLF001 (there is no other way to its children)
 
 
 def warm_up(preload: tuple[str, ...] = ()) -> None:
     """Start the server of workers that need these modules, unless it runs or cannot. Returns at once."""
     if HAS_SERVERS:
-        with suppress(OSError):
-            _run_server(preload)
-
-
-def _run_server(preload: tuple[str, ...]) -> None:
-    # A server has the path of this process, and not the working folder, whose files nobody imports here.
-    path = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONSAFEPATH": "1"}
-    with _STARTING, _blocked_signals(), _environment(path):
-        _server(preload).ensure_running()
-
-
-class _Popen(popen_forkserver.Popen):
-    def _launch(self, process_obj: "_WarmProcess") -> None:
-        launch: Callable[[object], None] = super()._launch  # type: ignore[misc]
-        before = forkserver.connect_to_new_process
-        forkserver.connect_to_new_process = _server(process_obj.preload).connect_to_new_process
-        try:
-            launch(process_obj)
-        finally:
-            forkserver.connect_to_new_process = before
-
-
-class _WarmProcess(ForkServerProcess):
-    """A copy of the server that has imported `preload`."""
-
-    preload: tuple[str, ...] = ()
-
-    @staticmethod
-    def _Popen(process_obj: Any) -> Any:  # noqa: N802 (the name of multiprocessing)
-        return _Popen(process_obj)
+        with _STARTING, suppress(OSError):
+            _server(preload).run()
 
 
 def start_worker(
@@ -93,8 +108,6 @@ def start_worker(
         if process is None:
             process = multiprocessing.get_context("spawn").Process(target=target, args=args, name=name)
             process.start()
-        assert process.pid is not None
-        _WORKERS.add(process.pid)
     return process
 
 
@@ -102,14 +115,21 @@ def _from_server(
     target: Callable[..., None], args: tuple[object, ...], name: str, preload: tuple[str, ...]
 ) -> BaseProcess | None:
     """A started worker of the server, or None where that cannot be reached."""
-    process = _WarmProcess(target=target, args=args, name=name)
-    process.preload = preload
+    process = multiprocessing.get_context("forkserver").Process(target=target, args=args, name=name)
+    server = _server(preload)
     try:
-        _run_server(preload)
-        process.start()
+        server.run()
+        with server.forking():
+            process.start()
     except (OSError, EOFError):  # it cannot be reached, or a module that it imports has ended it
         return None
+    _WORKERS[_pid(process)] = server
     return process
+
+
+def _pid(process: BaseProcess) -> int:
+    assert process.pid is not None
+    return process.pid
 
 
 @contextmanager
@@ -137,14 +157,12 @@ def _environment(values: Mapping[str, str]) -> Generator[None]:
 
 def end_worker(process: BaseProcess) -> None:
     """Kill a worker, if it still runs, and every process that it has started and left."""
-    assert process.pid is not None
-    kill_children(process.pid)
+    kill_children(_pid(process))
     process.kill()
     process.join()
     with _STARTING:
-        _WORKERS.discard(process.pid)
-        if isinstance(process, _WarmProcess):
-            kill_children(_pid_of(process.preload), besides=_WORKERS)
+        if server := _WORKERS.pop(_pid(process), None):
+            server.kill_left()
 
 
 def kill_children(pid: int, besides: Collection[int] = ()) -> None:

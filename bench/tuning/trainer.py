@@ -17,8 +17,8 @@ from transformers import (
     TrainingArguments,
 )
 
-from bench.engines.loading import device_name
 from bench.engines.memory import free_memory_bytes
+from bench.engines.torch_device import device_name
 from bench.engines.transformer import TransformerEngine
 from bench.errors import BenchError, one_line
 from bench.inputs.adapter import Recipe

@@ -13,10 +13,11 @@ from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokeni
 from bench.engines.choose_path import best_path
 from bench.engines.engine import Opening, in_order
 from bench.engines.kinds import open_engine
-from bench.engines.loading import best_dtype, open_transformers, readable_folder
+from bench.engines.loading import open_transformers, readable_folder
 from bench.engines.packing import Layout
 from bench.engines.prefix import prefill
 from bench.engines.tokenizing import encode_causal
+from bench.engines.torch_device import best_dtype
 from bench.engines.transformer import TransformerEngine
 from bench.errors import BenchError, PromptTooLong
 from bench.inputs.cards import read_card

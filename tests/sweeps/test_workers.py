@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from worker_targets import hold, leave, modules, surroundings, wait_for_ever, write
+from worker_targets import attributes, hold, leave, modules, surroundings, wait_for_ever, write
 
 from bench.results.store import read_results
 from bench.sweeps import warm
@@ -154,6 +154,56 @@ def test_a_server_does_not_import_what_lies_in_the_working_folder(project: Path)
     done = subprocess.run([sys.executable, "-c", code, *words], cwd=project, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert list(project.glob("* was run")) == []
+
+
+@pytest.mark.skipif(not warm.HAS_SERVERS, reason="needs servers of workers")
+def test_what_a_library_reads_when_it_is_imported_is_of_the_worker_s_environment(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / "reads_early.py").write_text(
+        "import os; VALUE, SERVER = os.environ.get('READ_EARLY'), os.getpid()", encoding="utf-8"
+    )
+    monkeypatch.syspath_prepend(project)
+
+    def read() -> tuple[str, int]:
+        return next(run_in_process(attributes, "reads_early", name="w", preload=("reads_early",)))
+
+    monkeypatch.setenv("READ_EARLY", "first")
+    value, server = read()
+    assert value == "first"
+    assert read() == ("first", server)
+    monkeypatch.setenv("READ_EARLY", "second")
+    value, other = read()
+    assert value == "second"
+    assert other != server
+    assert not psutil.pid_exists(server)
+
+
+def test_to_preload_a_library_of_models_uses_no_accelerator_and_starts_no_thread() -> None:
+    code = """
+import threading
+import torch
+
+def refuse(*_):
+    raise SystemExit("an accelerator was used")
+
+torch.cuda.is_available = torch.cuda.device_count = torch.cuda._lazy_init = refuse
+from importlib import import_module
+from bench.engines.kinds import TRANSFORMERS
+
+for module in TRANSFORMERS.preload:
+    import_module(module)
+print(len(TRANSFORMERS.preload), threading.active_count())
+"""
+    assert _python(code) in ("6 1", "0 1")  # none where there is an accelerator
+    without = "import bench.engines.device as device; device._DRIVERS = ('/',)\n"
+    assert _python(without + code) == "0 1"
+
+
+def _python(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
 
 
 @pytest.mark.skipif(not warm.HAS_SERVERS, reason="needs servers of workers")
