@@ -12,7 +12,7 @@ from typing import Any
 import gguf as gguf_library
 import torch
 from filelock import FileLock
-from gguf import GGUFReader, dequantize
+from gguf import dequantize
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.integrations.gguf.utils import is_gguf_arch_supported
 from transformers.modeling_gguf_pytorch_utils import (
@@ -24,7 +24,9 @@ from transformers.modeling_gguf_pytorch_utils import (
 from bench.engines.check_weights import check_loaded, names_of, whole_report
 from bench.errors import BenchError
 
-# transformers makes the same map of names anew for each module of a model, which takes seconds.
+# transformers reads the file anew for configuration, tokenizer and tensors, and makes the same map of names
+# anew for each module of a model: each takes seconds.
+gguf_library.GGUFReader = cache(gguf_library.GGUFReader)
 gguf_library.get_tensor_name_map = cache(gguf_library.get_tensor_name_map)
 
 EXPERTS = "_exps."
@@ -49,7 +51,7 @@ def _convert(gguf: Path, folder: Path) -> None:
     with whole_report() as reports:
         loaded = load(gguf.parent, dtype=torch.float32, ignore_mismatched_sizes=True, **source)
     check_loaded(loaded, reports[0], {})
-    check_file(GGUFReader(gguf), loaded, reports[0].unexpected_keys)
+    check_file(gguf_library.GGUFReader(str(gguf)), loaded, reports[0].unexpected_keys)
     # The configuration that transformers makes from a GGUF says that it is quantised, and a model saved
     # with it cannot be loaded: build the model again from a configuration that does not.
     values = loaded.config.to_dict()
