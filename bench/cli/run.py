@@ -237,7 +237,7 @@ def _sweep(
     """Run the cells and print the results; returns the exit code."""
     from bench.results.store import check_writable
     from bench.sweeps.executor import LOCAL
-    from bench.sweeps.supervise import warm_up_for
+    from bench.sweeps.preload import warm_up_for
     from bench.sweeps.sweep import run_sweep
 
     check_writable(results)

@@ -2,7 +2,7 @@
 
 import signal
 import threading
-from collections.abc import Generator, Iterable
+from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,15 +10,13 @@ from pathlib import Path
 import psutil
 
 from bench.cells.adapted import QUICK, with_adapter
-from bench.cells.cell import Cell, NeedsTuning, Planned, Runnable
+from bench.cells.cell import Cell, NeedsTuning, Runnable
 from bench.cells.forecast import weights_bytes
-from bench.engines.kinds import engine_kind
 from bench.inputs.adapter import Adapter
 from bench.inputs.engine_rules import LLAMA_CPP
 from bench.results.machine import out_of_memory_kills
 from bench.results.result import DoneResult, FailedResult
 from bench.results.store import StoreError, begin, find_run, forget_failure
-from bench.stats.metrics import ACCURACY
 from bench.sweeps import events
 from bench.sweeps.events import (
     DEFAULT_TERMS,
@@ -31,9 +29,9 @@ from bench.sweeps.events import (
     Skipped,
     Terms,
 )
+from bench.sweeps.preload import preload_of
 from bench.sweeps.process import Exit, Limits, run_in_process
 from bench.sweeps.tune_first import TuningFailed, run_tuning
-from bench.sweeps.warm import warm_up
 from bench.sweeps.work import failed, work
 from bench.tuning.job import Job
 from bench.wording import size
@@ -171,31 +169,6 @@ def _kept(last: Last, cell: Cell, results: Path) -> Last:
         begin(results)
         return failed(cell, results, last.reason, last.traceback, last.public_reason)
     return last
-
-
-BY_NUMPY = ("bench.stats.bootstrap", "numpy.ma", "numpy.random")
-"""Modules of metrics with a bootstrap interval, and of questions in clusters."""
-
-
-def warm_up_for(cells: Iterable[Planned], terms: Terms) -> None:
-    """Start the servers of the cells' workers, and return at once."""
-    ready = [cell for cell in cells if isinstance(cell, Cell)]
-    for preload in dict.fromkeys(preload_of(cell, terms) for cell in ready):
-        warm_up(preload)
-
-
-def preload_of(cell: Cell, terms: Terms) -> tuple[str, ...]:
-    """Modules that the cell's worker needs beyond those of every worker, imported once for several cells.
-
-    None for cells side by side: they share the cores, and a library reads its number of threads when it is
-    imported.
-    """
-    if terms.jobs > 1:
-        return ()
-    needs_numpy = any(name != ACCURACY.name for name in cell.task.metrics) or any(
-        one.cluster for one in cell.items
-    )
-    return (*(BY_NUMPY if needs_numpy else ()), *engine_kind(cell.opening.card).preload)
 
 
 def _reason(death: Death, cell: Cell, terms: Terms) -> str:

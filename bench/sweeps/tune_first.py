@@ -15,6 +15,7 @@ from bench.engines.memory import peak_device_memory_bytes, peak_memory_bytes
 from bench.engines.public_reason import public_reason
 from bench.errors import BenchError, named_line
 from bench.inputs.adapter import CARD, Adapter, read_adapter
+from bench.sweeps.preload import preload_for
 from bench.sweeps.process import Exit, Limits, run_in_process
 
 if TYPE_CHECKING:
@@ -43,8 +44,9 @@ def run_tuning(
     Setting `stop` ends the process, without a last event.
     """
     end: TuningFailed | _Finished | None = None
-    limits = Limits(stop=stop)
-    with closing(run_in_process(_tune, job, name=f"tune {job.out.name}", limits=limits)) as process:
+    limits, modules = Limits(stop=stop), preload_for(job.opening.card)
+    name = f"tune {job.out.name}"
+    with closing(run_in_process(_tune, job, name=name, limits=limits, preload=modules)) as process:
         for event in process:
             if isinstance(event, (TuningFailed, _Finished)):
                 end = event
@@ -70,7 +72,6 @@ def _tune(job: "Job", events: Any) -> None:
         try:
             from bench.engines.loading import quieten
 
-            os.environ["TQDM_DISABLE"] = "1"  # read when the libraries are imported
             os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")  # with several GPUs, each batch would be split
             quieten()
             from bench.tuning.training import tune

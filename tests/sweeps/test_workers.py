@@ -13,8 +13,8 @@ from worker_targets import attributes, hold, leave, modules, surroundings, wait_
 
 from bench.results.store import read_results
 from bench.sweeps import warm
+from bench.sweeps.preload import BY_NUMPY
 from bench.sweeps.process import KEPT_OUTPUT, Exit, Limits, run_in_process
-from bench.sweeps.supervise import BY_NUMPY
 from conftest import TASK, write_lines
 from outside import install
 
