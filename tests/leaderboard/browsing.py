@@ -6,6 +6,7 @@ The fixtures `browser` and `site` are in `tests/conftest.py`.
 import json
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Browser, Page
 
 SAMPLE = "section[data-task=medqa_sample]"
@@ -18,6 +19,11 @@ def run_page(site: Path) -> Path:
 
 def task_page(site: Path) -> Path:
     return site / "tasks" / "medqa_sample.html"
+
+
+SCREENS = pytest.mark.parametrize(
+    ("width", "scheme"), [(1440, "light"), (1440, "dark"), (768, "dark"), (360, "light")]
+)
 
 
 def looked_at(site: Path) -> tuple[Path, ...]:

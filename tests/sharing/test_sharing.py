@@ -4,6 +4,7 @@ import importlib.util
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -53,8 +54,17 @@ MEDQA = "GBaker/MedQA-USMLE-4-options-hf"
 NOBODY = Publisher()
 
 
-def committed() -> list[Run]:
-    return [run for run in read_runs(COMMITTED / "medqa_sample") if isinstance(run, Run)]
+@cache
+def committed() -> tuple[Run, ...]:
+    return tuple(run for run in read_runs(COMMITTED / "medqa_sample") if isinstance(run, Run))
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The committed results of the sample alone: all of them are read before anything is written."""
+    folder = tmp_path_factory.mktemp("sample") / "results"
+    shutil.copytree(COMMITTED / "medqa_sample", folder / "medqa_sample")
+    return str(folder)
 
 
 def board_of(*runs: Run) -> Board:
@@ -196,9 +206,9 @@ def test_the_hub_reads_the_model_index_and_tells_its_variants_apart(tmp_path: Pa
 
 
 def test_questions_of_no_data_set_of_the_hub_are_in_the_model_index_alone(
-    bench: Bench, project: Path
+    bench: Bench, sample: str, project: Path
 ) -> None:
-    done = bench("export", "hub", "--task", "medqa_sample", "--results", str(COMMITTED), "--out", "out")
+    done = bench("export", "hub", "--task", "medqa_sample", "--results", sample, "--out", "out")
     assert done.exit_code == 0, done.output
     assert not list((project / "out").rglob("*.yaml"))
     assert "left out: chance, majority, tfidf: baselines have no repository on the hub" in done.stderr
@@ -520,35 +530,34 @@ def test_an_export_replaces_its_own_files_and_refuses_a_folder_with_any_other(
         (("lm-eval", "--out", "out", "--by", "me"), "No such option '--by'"),
         (("lm-evla", "--out", "out"), "no export format is named 'lm-evla'; did you mean 'lm-eval'?"),
         (("hub", "--out", "out", "--by", "me"), "give --url too"),
-        (("hub", "--out", "out", "--task", "medq"), "on task 'medq' (tasks with runs: medqa, medqa_sample)"),
+        (("hub", "--out", "out", "--task", "medq"), "on task 'medq' (tasks with runs: medqa_sample)"),
         (("lm-eval", "--out", "out", "--model", "chanc"), "no finished run of model 'chanc' (models"),
         (("hub", "--out", "out", "--model", "chance"), "no finished run to export"),
         (("hub", "--out", "file"), "file is not a folder"),
     ],
 )  # fmt: skip
 def test_an_export_that_cannot_be_says_why_and_writes_nothing(
-    bench: Bench, project: Path, words: tuple[str, ...], message: str
+    bench: Bench, sample: str, project: Path, words: tuple[str, ...], message: str
 ) -> None:
     (project / "file").write_text("", encoding="utf-8")
-    refused = bench("export", *words, "--results", str(COMMITTED))
+    refused = bench("export", *words, "--results", sample)
     assert refused.exit_code == 2
     assert message in refused.stderr
     assert [path.name for path in project.iterdir()] == ["file"]
 
 
-def test_one_model_is_exported_alone(bench: Bench, project: Path) -> None:
-    words = ("--results", str(COMMITTED), "--task", "medqa_sample", "--model", "tfidf", "--out", "out")
+def test_one_model_is_exported_alone(bench: Bench, sample: str, project: Path) -> None:
+    words = ("--results", sample, "--task", "medqa_sample", "--model", "tfidf", "--out", "out")
     assert bench("export", "lm-eval", *words).exit_code == 0
     assert {path.name for path in (project / "out").iterdir()} == {"tfidf", ".slm-bench-lm-eval"}
 
 
-def test_a_run_is_exported_without_the_libraries_that_run_models(project: Path) -> None:
+def test_a_run_is_exported_without_the_libraries_that_run_models(sample: str, project: Path) -> None:
     heavy = ("torch", "transformers", "datasets", "sklearn", "peft", "lm_eval", "every_eval_ever")
     forms = ("hub", "every-eval-ever", "lm-eval")
-    exports = [["export", form, "--results", str(COMMITTED), "--out", form] for form in forms]
+    exports = [["export", form, "--results", sample, "--out", form] for form in forms]
     bench_without(heavy, project, *exports)
-    done = [run for run in read_runs(COMMITTED) if isinstance(run, Run)]
-    assert len(list((project / "lm-eval").rglob("results_*.json"))) == len(done)
+    assert len(list((project / "lm-eval").rglob("results_*.json"))) == len(committed())
 
 
 def test_a_played_run_goes_from_the_sweep_to_every_form(bench: Bench, anatomy: Path, project: Path) -> None:
