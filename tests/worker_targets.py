@@ -16,6 +16,16 @@ def modules(_size: int, events: Any) -> None:
     events.close()
 
 
+def imported_by_work(cell: Any, results: Path, terms: Any, events: Any) -> None:
+    """The work of a cell; what it has imported is written beside the results."""
+    from bench.sweeps.work import work
+
+    before = set(sys.modules)
+    work(cell, results, terms, events)
+    with results.with_name("imported.txt").open("a") as file:
+        file.write(" ".join(set(sys.modules) - before) + "\n")
+
+
 def hold(size: int, events: Any) -> None:
     before = peak_memory_bytes()
     held = bytearray(os.urandom(1)) * size

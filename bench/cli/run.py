@@ -175,13 +175,14 @@ def run(
     5 nothing could run.
     """  # noqa: D301 (click reads the backspace as "keep these lines")
     from bench.cells.wish import Settings
-    from bench.cli.dry_run import show_plan
     from bench.sweeps.events import Terms
 
     settings = Settings(limit, seed, permissions.trust, permissions.allow_code, limit_order)
     terms = Terms(fresh=fresh, timeout=timeout, jobs=jobs, latency=latency, probes=probes)
     cells = _planned(selection, choices, sweep, settings)
     if dry_run:
+        from bench.cli.dry_run import show_plan
+
         show_plan(cells, results, terms, as_json=as_json)
     else:
         raise SystemExit(_sweep(cells, results, terms, executor, as_json=as_json))
@@ -242,7 +243,7 @@ def _sweep(
 
     check_writable(results)
     if executor is LOCAL:
-        warm_up_for(cells, terms)  # while the rest is imported
+        cells = warm_up_for(cells, terms)  # while the rest is imported
     from bench.cli.progress import progress
     from bench.cli.report import show_results
 

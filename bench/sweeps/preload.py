@@ -1,8 +1,8 @@
 """Modules that workers need beyond those of every worker: a server imports them once for several workers."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
-from bench.cells.cell import Cell, Planned
+from bench.cells.cell import CannotRun, Cell, NeedsTuning, Planned, Runnable
 from bench.engines.kinds import FromWeights, engine_kind
 from bench.inputs.model_card import ModelCard
 from bench.stats.metrics import ACCURACY
@@ -13,11 +13,20 @@ BY_NUMPY = ("bench.stats.bootstrap", "numpy.ma", "numpy.random")
 """Modules of metrics with a bootstrap interval, of questions in clusters, and of engines with weights."""
 
 
-def warm_up_for(cells: Iterable[Planned], terms: Terms) -> None:
-    """Start the servers of the cells' workers, and return at once."""
-    ready = [cell for cell in cells if isinstance(cell, Cell)]
-    for preload in dict.fromkeys(preload_of(cell, terms) for cell in ready):
+def warm_up_for(cells: Sequence[Planned], terms: Terms) -> list[Planned]:
+    """Start the servers of the cells' workers; returns the cells in the order in which these will be ready.
+
+    Cells that need fewer modules come first, and run while others are imported; else the order stays.
+    """
+    modules = {cell.id: preload_of(_cell(cell), terms) for cell in cells if not isinstance(cell, CannotRun)}
+    by_need = sorted(cells, key=lambda cell: len(modules.get(cell.id, ())))
+    for preload in dict.fromkeys(modules.values()):
         warm_up(preload)
+    return by_need
+
+
+def _cell(planned: Runnable) -> Cell:
+    return planned.cell if isinstance(planned, NeedsTuning) else planned
 
 
 def preload_of(cell: Cell, terms: Terms) -> tuple[str, ...]:

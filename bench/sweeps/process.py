@@ -4,6 +4,7 @@ What the process prints is not shown: the terminal is the command's own. Its las
 """
 
 import faulthandler
+import gc
 import multiprocessing
 import os
 import pickle
@@ -168,6 +169,7 @@ def _main(
     events: Pipe,
     output: Pipe,
 ) -> None:
+    gc.freeze()  # to look through what a server has imported would copy its pages
     os.environ.clear()
     os.environ.update(environment)  # a server of workers has the one that it was started with
     for stream in (1, 2):

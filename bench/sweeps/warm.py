@@ -22,7 +22,14 @@ from typing import Any
 
 import psutil
 
-LIGHT = ("bench.sweeps.warm_server", "bench.cli", "bench.sweeps.work", "bench.engines.baseline", "filelock")
+LIGHT = (
+    "bench.sweeps.warm_server",
+    "bench.cli",
+    "bench.sweeps.work",
+    "bench.engines.baseline",
+    "bench.inputs.bounded_templates",
+    "filelock",
+)
 """What every server imports."""
 HAS_SERVERS = sys.platform == "linux"
 _LEFT_TO_THE_PARENT = {signal.SIGINT, signal.SIGTERM}

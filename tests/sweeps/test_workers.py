@@ -5,11 +5,22 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
-from worker_targets import attributes, hold, leave, modules, surroundings, wait_for_ever, write
+from click.testing import Result
+from worker_targets import (
+    attributes,
+    hold,
+    imported_by_work,
+    leave,
+    modules,
+    surroundings,
+    wait_for_ever,
+    write,
+)
 
 from bench.results.store import read_results
 from bench.sweeps import warm
@@ -80,6 +91,29 @@ def test_a_baselines_worker_imports_no_library_that_it_does_not_use(
     assert small is not None
     assert large is not None
     assert small < large
+
+
+@pytest.mark.skipif(not warm.HAS_SERVERS, reason="needs servers of workers")
+def test_a_baselines_cell_imports_nothing_that_its_server_has_not(
+    bench: Callable[..., Result], anatomy: Path, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bench.sweeps.supervise.work", imported_by_work)
+    anatomy.write_text(anatomy.read_text() + "metrics: [accuracy, macro_f1]\n")
+    assert bench("run", "-m", "chance,majority", "-t", "anatomy").exit_code == 0
+    assert (project / "imported.txt").read_text() == "\n\n"
+
+
+def test_cells_that_need_less_imported_come_first(bench: Callable[..., Result], anatomy: Path) -> None:
+    text = anatomy.read_text()
+    anatomy.with_name("bones.yaml").write_text(text.replace("name: anatomy", "name: bones"))
+
+    def models(*words: str) -> list[str]:
+        lines = bench("run", "-m", "chance,tfidf", "-t", "anatomy,bones", "--fresh", *words).stderr
+        cells = [line.split() for line in lines.splitlines() if " items, " in line]
+        return [model for _, model, *_ in sorted(cells)]
+
+    assert models() == ["chance", "chance", "tfidf", "tfidf"]
+    assert models("--jobs", "2") == ["chance", "tfidf", "chance", "tfidf"]
 
 
 def test_a_worker_has_imported_what_its_server_was_asked_for() -> None:
