@@ -21,9 +21,7 @@ def task_page(site: Path) -> Path:
     return site / "tasks" / "medqa_sample.html"
 
 
-SCREENS = pytest.mark.parametrize(
-    ("width", "scheme"), [(1440, "light"), (1440, "dark"), (768, "dark"), (360, "light")]
-)
+SCREENS = pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (768, "dark"), (360, "light")])
 
 
 def looked_at(site: Path) -> tuple[Path, ...]:
