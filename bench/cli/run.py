@@ -242,16 +242,15 @@ def _sweep(
     from bench.sweeps.sweep import run_sweep
 
     check_writable(results)
-    if executor is LOCAL:
-        cells = warm_up_for(cells, terms)  # while the rest is imported
+    order = warm_up_for(cells, terms) if executor is LOCAL else cells  # while the rest is imported
     from bench.cli.progress import progress
     from bench.cli.report import show_results
 
     # SIGTERM is handled like Ctrl-C: the running worker ends too, and the answers so far are kept.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with progress(cells) as watch:
-            finished = run_sweep(cells, results, terms, executor, watch)
+        with progress(order) as watch:
+            finished = run_sweep(cells, results, terms, executor, watch, order)
     except KeyboardInterrupt:
         click.echo("all answers so far are kept; run the same command to resume", err=True)
         raise

@@ -89,7 +89,7 @@ def open_transformers(opening: Opening, weights: Weights) -> TransformerEngine:
 
 
 def quieten() -> None:
-    """Silence progress bars and warnings of libraries. Call it before they are imported."""
+    """Silence progress bars and warnings of libraries."""
     transformers_logging.disable_progress_bar()
     transformers_logging.set_verbosity_error()
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it warns in each layer and pass

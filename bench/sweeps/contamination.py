@@ -28,7 +28,6 @@ from bench.scoring.orders import Run, neighbours_of_one_group, orders_of, reques
 from bench.stats.contamination import DRAWS, order_test, smallest_p
 from bench.stats.ranking import ALPHA
 from bench.sweeps.events import Loading, Progress
-from bench.sweeps.preload import preload_for
 from bench.sweeps.process import Exit, run_in_process
 from bench.types import Item, ScoreRequest
 from bench.wording import counted
@@ -96,8 +95,7 @@ def run_probe(
     begin(results)
     last: ContaminationTest | None = None
     name = f"bench probe {probe.asked.file_name}"
-    modules = preload_for(probe.cell.opening.card)
-    with closing(run_in_process(work, probe, results, fresh, name=name, preload=modules)) as process:
+    with closing(run_in_process(work, probe, results, fresh, name=name)) as process:
         for event in process:
             match event:
                 case Failed(reason=reason, trace=trace):

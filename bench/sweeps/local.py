@@ -12,6 +12,7 @@ from bench.results.machine import has_accelerator
 from bench.results.store import read_results
 from bench.sweeps.events import Event, Last, Terms
 from bench.sweeps.supervise import run_cell
+from bench.sweeps.warm import kill_idle
 
 HEADROOM = 0.95
 """The share of free memory that cells running side by side may be expected to need."""
@@ -70,6 +71,8 @@ class LocalProcesses:
     def close(self) -> None:
         """End the running processes, and wait for their threads."""
         self.stop.set()
+        if any(thread.is_alive() for thread in self.threads.values()):
+            kill_idle()
         for thread in self.threads.values():
             thread.join()
 

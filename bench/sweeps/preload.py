@@ -2,31 +2,37 @@
 
 from collections.abc import Sequence
 
-from bench.cells.cell import CannotRun, Cell, NeedsTuning, Planned, Runnable
+from bench.cells.cell import CannotRun, Cell, NeedsTuning, Planned
 from bench.engines.kinds import FromWeights, engine_kind
-from bench.inputs.model_card import ModelCard
 from bench.stats.metrics import ACCURACY
+from bench.sweeps import warm
 from bench.sweeps.events import Terms
-from bench.sweeps.warm import warm_up
 
 BY_NUMPY = ("bench.stats.bootstrap", "numpy.ma", "numpy.random")
 """Modules of metrics with a bootstrap interval, of questions in clusters, and of engines with weights."""
 
 
 def warm_up_for(cells: Sequence[Planned], terms: Terms) -> list[Planned]:
-    """Start the servers of the cells' workers; returns the cells in the order in which these will be ready.
+    """Start the servers of baselines' workers; returns the cells in the order in which they should run.
 
-    Cells that need fewer modules come first, and run while others are imported; else the order stays.
+    Cells that need fewer modules come first, and quick ones run while others are imported. The libraries of
+    models are imported when the first model is next, so that no cost is measured meanwhile.
     """
-    modules = {cell.id: preload_of(_cell(cell), terms) for cell in cells if not isinstance(cell, CannotRun)}
-    by_need = sorted(cells, key=lambda cell: len(modules.get(cell.id, ())))
-    for preload in dict.fromkeys(modules.values()):
-        warm_up(preload)
-    return by_need
+    if not warm.HAS_SERVERS:
+        return list(cells)
+    needs = {cell.id: preload_of(_cell(cell), terms) for cell in cells if not isinstance(cell, CannotRun)}
+    quick = (cell for cell in cells if isinstance(cell, Cell) and not _has_weights(cell))
+    for preload in dict.fromkeys(needs[cell.id] for cell in quick):
+        warm.warm_up(preload)
+    return sorted(cells, key=lambda cell: len(needs.get(cell.id, ())))
 
 
-def _cell(planned: Runnable) -> Cell:
+def _cell(planned: Cell | NeedsTuning) -> Cell:
     return planned.cell if isinstance(planned, NeedsTuning) else planned
+
+
+def _has_weights(cell: Cell) -> bool:
+    return isinstance(engine_kind(cell.opening.card).opens, FromWeights)
 
 
 def preload_of(cell: Cell, terms: Terms) -> tuple[str, ...]:
@@ -37,14 +43,9 @@ def preload_of(cell: Cell, terms: Terms) -> tuple[str, ...]:
     """
     if terms.jobs > 1:
         return ()
-    needs_numpy = any(name != ACCURACY.name for name in cell.task.metrics) or any(
-        one.cluster for one in cell.items
+    needs_numpy = (
+        _has_weights(cell)
+        or any(name != ACCURACY.name for name in cell.task.metrics)
+        or any(one.cluster for one in cell.items)
     )
-    return preload_for(cell.opening.card, needs_numpy=needs_numpy)
-
-
-def preload_for(card: ModelCard, *, needs_numpy: bool = False) -> tuple[str, ...]:
-    """The modules of a worker that opens this card's engine, the only one that works at its time."""
-    kind = engine_kind(card)
-    needs_numpy = needs_numpy or isinstance(kind.opens, FromWeights)
-    return (*(BY_NUMPY if needs_numpy else ()), *kind.preload)
+    return (*(BY_NUMPY if needs_numpy else ()), *engine_kind(cell.opening.card).preload)

@@ -28,16 +28,21 @@ Watch = Callable[[Planned, Event], None]
 
 
 def run_sweep(
-    cells: Sequence[Planned], results: Path, terms: Terms, kind: ExecutorKind, watch: Watch
+    cells: Sequence[Planned],
+    results: Path,
+    terms: Terms,
+    kind: ExecutorKind,
+    watch: Watch,
+    order: Sequence[Planned] | None = None,
 ) -> list[Result]:
-    """Run the cells and pass each event to `watch`; returns the results in the order of the cells.
+    """Run the cells, in `order`, and pass each event to `watch`; returns the results in the cells' own order.
 
     A cell may remove or rename the results folder. Runs that are gone at the end are run once more. Raises
     as `sweep` does.
     """
     terms = replace(terms, jobs=max(1, min(terms.jobs, len(cells))))
     with closing(kind.open(results, terms)) as executor:
-        ended = _ended(cells, results, terms, executor, watch)
+        ended = _ended(order or cells, results, terms, executor, watch)
         if gone := _gone(ended, results):
             again = [cell for cell in cells if cell.id in gone]
             for cell in again:

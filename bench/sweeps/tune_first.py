@@ -15,7 +15,6 @@ from bench.engines.memory import peak_device_memory_bytes, peak_memory_bytes
 from bench.engines.public_reason import public_reason
 from bench.errors import BenchError, named_line
 from bench.inputs.adapter import CARD, Adapter, read_adapter
-from bench.sweeps.preload import preload_for
 from bench.sweeps.process import Exit, Limits, run_in_process
 
 if TYPE_CHECKING:
@@ -44,9 +43,8 @@ def run_tuning(
     Setting `stop` ends the process, without a last event.
     """
     end: TuningFailed | _Finished | None = None
-    limits, modules = Limits(stop=stop), preload_for(job.opening.card)
-    name = f"tune {job.out.name}"
-    with closing(run_in_process(_tune, job, name=name, limits=limits, preload=modules)) as process:
+    limits = Limits(stop=stop)
+    with closing(run_in_process(_tune, job, name=f"tune {job.out.name}", limits=limits)) as process:
         for event in process:
             if isinstance(event, (TuningFailed, _Finished)):
                 end = event

@@ -65,9 +65,14 @@ class _Server:
         finally:
             forkserver.connect_to_new_process = before
 
+    @property
+    def pid(self) -> int | None:
+        return self.forks._forkserver_pid  # noqa: SLF001 (there is no other way to its children)
+
     def kill_left(self) -> None:
         """Kill what dead workers have left: all children beside running workers."""
-        kill_children(self.forks._forkserver_pid, besides=_WORKERS)  # noqa: SLF001 (there is no other way)
+        if self.pid is not None:
+            kill_children(self.pid, besides=_WORKERS)
 
     def end(self) -> None:
         """End it before this process ends, unless it has workers."""
@@ -75,10 +80,18 @@ class _Server:
             with suppress(OSError):
                 self.forks._stop()  # noqa: SLF001 (the only way)
 
+    def kill(self) -> None:
+        """Kill it, also while another thread waits until it has imported its modules."""
+        if self.pid is not None:
+            with suppress(OSError):
+                os.kill(self.pid, signal.SIGKILL)
+
 
 _SERVERS: dict[tuple[str, ...], _Server] = {}
 _WORKERS: dict[int, _Server] = {}
 """The process ids of running workers, and their servers."""
+_OUTLIVING: dict[int, psutil.Process] = {}
+"""The same workers: one whose server was killed counts as ended to `multiprocessing`."""
 
 
 def _read_at_import() -> dict[str, str]:
@@ -101,6 +114,15 @@ def warm_up(preload: tuple[str, ...] = ()) -> None:
     if HAS_SERVERS:
         with _STARTING, suppress(OSError):
             _server(preload).run()
+
+
+def kill_idle() -> None:
+    """Kill servers without workers: a thread that waits for one starts its worker anew, and need not wait.
+
+    For the end of a sweep. Without the lock, which that thread has.
+    """
+    for server in set(_SERVERS.values()) - set(_WORKERS.values()):
+        server.kill()
 
 
 def start_worker(
@@ -131,6 +153,8 @@ def _from_server(
     except (OSError, EOFError):  # it cannot be reached, or a module that it imports has ended it
         return None
     _WORKERS[_pid(process)] = server
+    with suppress(psutil.Error):
+        _OUTLIVING[_pid(process)] = psutil.Process(_pid(process))
     return process
 
 
@@ -166,10 +190,15 @@ def end_worker(process: BaseProcess) -> None:
     """Kill a worker, if it still runs, and every process that it has started and left."""
     kill_children(_pid(process))
     process.kill()
+    if worker := _OUTLIVING.pop(_pid(process), None):
+        with suppress(psutil.Error):  # also where its number is another process's by now
+            worker.kill()
     process.join()
     with _STARTING:
         if server := _WORKERS.pop(_pid(process), None):
             server.kill_left()
+            if server not in _SERVERS.values():  # replaced while this worker ran
+                server.end()
 
 
 def kill_children(pid: int, besides: Collection[int] = ()) -> None:

@@ -1,5 +1,6 @@
 """Workers: what they have imported, what their memory is, what they take over, and what they leave."""
 
+import json
 import os
 import subprocess
 import sys
@@ -114,6 +115,57 @@ def test_cells_that_need_less_imported_come_first(bench: Callable[..., Result], 
 
     assert models() == ["chance", "chance", "tfidf", "tfidf"]
     assert models("--jobs", "2") == ["chance", "tfidf", "chance", "tfidf"]
+
+
+def test_results_are_in_the_planned_order_whatever_ran_first(
+    bench: Callable[..., Result], anatomy: Path
+) -> None:
+    anatomy.with_name("bones.yaml").write_text(anatomy.read_text().replace("name: anatomy", "name: bones"))
+    words = ("run", "-m", "chance,tfidf", "-t", "anatomy,bones")
+    assert [line for line in bench(*words).stdout.split() if line in ("anatomy", "bones")] == [
+        "anatomy",
+        "bones",
+    ]
+    listed = [
+        (each["cell"]["task"]["name"], each["cell"]["model"]["name"])
+        for each in json.loads(bench(*words, "--json").stdout)
+    ]
+    assert listed == [(task, model) for task in ("anatomy", "bones") for model in ("chance", "tfidf")]
+
+
+@pytest.mark.skipif(not warm.HAS_SERVERS, reason="needs servers of workers")
+def test_a_stop_does_not_wait_for_a_server_that_still_imports(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / "slow_to_import.py").write_text("import time; time.sleep(300)", encoding="utf-8")
+    monkeypatch.syspath_prepend(project)
+    stop, events = threading.Event(), []
+    limits = Limits(stop=stop)
+
+    def work() -> None:
+        events.extend(run_in_process(surroundings, 0, name="w", limits=limits, preload=("slow_to_import",)))
+
+    waiting = threading.Thread(target=work, daemon=True)
+    waiting.start()
+    time.sleep(2)
+    assert waiting.is_alive()
+    stop.set()
+    warm.kill_idle()
+    waiting.join(60)
+    assert not waiting.is_alive()
+    assert events == []
+
+
+@pytest.mark.skipif(not warm.HAS_SERVERS, reason="needs servers of workers")
+def test_a_worker_whose_server_was_killed_is_ended(project: Path) -> None:
+    stop = threading.Event()
+    events = run_in_process(wait_for_ever, 0, name="wait", limits=Limits(stop=stop))
+    assert next(events) == "here"
+    [worker] = warm._WORKERS
+    running = psutil.Process(worker)
+    warm._WORKERS[worker].kill()
+    assert isinstance(next(events), Exit)
+    running.wait(60)
 
 
 def test_a_worker_has_imported_what_its_server_was_asked_for() -> None:
