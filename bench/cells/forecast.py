@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 
 from bench.cells.cell import Cell, NeedsTuning, Runnable
+from bench.engines.device import has_accelerator
 from bench.inputs.weights import RemoteWeights, Weights
-from bench.results.machine import has_accelerator, machine_of, this_machine
+from bench.results.machine import machine_of, this_machine
 from bench.results.result import DoneResult
 from bench.types import Dtype
 

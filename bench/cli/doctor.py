@@ -119,7 +119,7 @@ def _memory() -> Iterator[Finding]:
 
 
 def _device(able: "Abilities") -> Iterator[Finding]:
-    from bench.results.machine import has_accelerator
+    from bench.engines.device import has_accelerator
 
     if able.device_bytes is not None:
         yield Finding("GPU", "good", f"{able.device}, {size(able.device_bytes)} free")

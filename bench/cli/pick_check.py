@@ -170,8 +170,9 @@ def _again(results: Path, cell: "Cell", before: "DoneResult") -> "Again | None":
     """What the cell did, as far as it came in its time; None where it answered nothing."""
     from bench.board.candidates import hardware
     from bench.board.recheck import Again, Times, times_of
+    from bench.engines.device import has_accelerator
     from bench.results.journal import NAME, read_journal
-    from bench.results.machine import has_accelerator, machine_of, this_machine
+    from bench.results.machine import machine_of, this_machine
     from bench.results.store import find_run
 
     if run := find_run(results, cell.folder, cell.id):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bench.engines.checked import call_of, called
-from bench.engines.device import has_driver
+from bench.engines.device import has_accelerator
 from bench.engines.engine import Engine, LanguageModel, Opening
 from bench.engines.llama_cpp.library import INSTALL
 from bench.engines.llama_cpp.settings import LlamaSettings
@@ -147,7 +147,7 @@ TRANSFORMERS = EngineKind(
     choices=frozenset({"dtype", "quantize", "lora", "adapter", "prompt", "generate"}),
     opens=FromWeights(_open_transformers, _prepare_transformers),
     # A library that touches an accelerator when it is imported would make it useless to every fork.
-    preload=() if has_driver() else _OF_EVERY_MODEL,
+    preload=() if has_accelerator() else _OF_EVERY_MODEL,
 )
 
 

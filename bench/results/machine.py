@@ -7,13 +7,6 @@ from bench.results.provenance import provenance
 from bench.results.result import Provenance
 from bench.wording import size
 
-_DRIVER = Path("/dev/nvidiactl")
-
-
-def has_accelerator() -> bool:
-    """Whether models go to a GPU's memory. By the driver's file, because importing torch takes seconds."""
-    return _DRIVER.exists()
-
 
 @cache
 def this_machine() -> str:

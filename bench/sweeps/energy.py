@@ -8,8 +8,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from bench.engines.device import has_accelerator
 from bench.errors import one_line
-from bench.results.machine import has_accelerator
 
 POWERCAP = Path("/sys/class/powercap")
 

@@ -8,7 +8,7 @@ import psutil
 
 from bench.cells.cell import Runnable
 from bench.cells.forecast import expected_peak_bytes
-from bench.results.machine import has_accelerator
+from bench.engines.device import has_accelerator
 from bench.results.store import read_results
 from bench.sweeps.events import Event, Last, Terms
 from bench.sweeps.supervise import run_cell

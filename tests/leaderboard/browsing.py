@@ -6,7 +6,6 @@ The fixtures `browser` and `site` are in `tests/conftest.py`.
 import json
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import Browser, Page
 
 SAMPLE = "section[data-task=medqa_sample]"
@@ -19,9 +18,6 @@ def run_page(site: Path) -> Path:
 
 def task_page(site: Path) -> Path:
     return site / "tasks" / "medqa_sample.html"
-
-
-SCREENS = pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (768, "dark"), (360, "light")])
 
 
 def looked_at(site: Path) -> tuple[Path, ...]:

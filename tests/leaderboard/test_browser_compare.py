@@ -105,7 +105,7 @@ def test_any_two_are_compared_in_the_words_and_numbers_of_the_terminal(browser: 
     rows = {run.result.cell.id: run for run in read_answered(ROOT / "results") if isinstance(run, Answered)}
     ids = [str(row["run"]) for row in listed(site)]
     names = dict(zip(ids, names_of([rows[run].result.cell for run in ids]), strict=True))
-    for first, second in list(combinations(ids, 2))[::3]:
+    for first, second in combinations(ids, 2):
         page.goto(f"{address}?task=medqa_sample&runs={first[:10]},{second[:10]}&reference={first[:10]}")
         pair = paired(rows[first].right, rows[second].right, clusters=None)
         assert shown(page) == describe_pair(names[first], names[second], pair)

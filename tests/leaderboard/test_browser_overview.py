@@ -15,7 +15,7 @@ from sealing import reseal
 from bench.board.choice import CheapestOfBest, Choice, choose
 from bench.board.choice_words import sentence, support, to_measure
 from bench.board.limits import Limits
-from browsing import SCREENS, visit
+from browsing import visit
 from conftest import ROOT
 from leaderboard.build import make_site
 from leaderboard.pages import pages_of, renderer
@@ -253,7 +253,8 @@ def test_no_text_is_smaller_than_eleven_pixels(
         assert page.evaluate(SMALL) == []
 
 
-@SCREENS
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 768, 360])
 def test_axe_finds_nothing_with_a_limit_and_a_task_left_out(
     browser: Browser, board: Played, width: int, scheme: str
 ) -> None:

@@ -7,7 +7,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from browsing import SAMPLE, SCREENS, listed, looked_at, task_page, visit
+from browsing import SAMPLE, listed, looked_at, task_page, visit
 
 pytestmark = pytest.mark.browser
 
@@ -281,7 +281,8 @@ def test_every_tab_stop_is_visible_on_a_narrow_screen(browser: Browser, site: Pa
         page.close()
 
 
-@SCREENS
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 768, 360])
 def test_axe_finds_nothing_in_opened_rows(browser: Browser, site: Path, scheme: str, width: int) -> None:
     size = {"width": width, "height": 900}
     page, _, _ = visit(browser, task_page(site), color_scheme=scheme, viewport=size)

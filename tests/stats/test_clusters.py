@@ -207,7 +207,7 @@ def test_over_several_tasks_the_level_is_kept_and_differences_are_held() -> None
 
 
 def test_the_margin_test_of_clusters_is_wrong_in_at_most_five_of_a_hundred() -> None:
-    draw, clusters, draws = default_rng(8), of_size(60, 4), 400
+    draw, clusters, draws = default_rng(8), of_size(60, 4), 1000
     first, second = (correlated(draw, clusters, rate, 0.6, draws) for rate in (0.5, 0.6))
     held = 0
     for a, b in zip(first, second, strict=True):

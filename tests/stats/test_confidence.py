@@ -194,8 +194,8 @@ def test_nothing_is_answerable_without_evidence(right: "np.ndarray[tuple[int], n
 
 @pytest.mark.parametrize("kind", ["calibrated", "flat at the target", "over-confident"])
 def test_the_stated_accuracy_holds_in_95_of_100_samples(kind: str) -> None:
-    """4,000 samples of 300 questions; wrong where the true accuracy above the threshold is too low."""
-    rng, target, draws, count = np.random.default_rng(3), 0.8, 4_000, 300
+    """10,000 samples of 300 questions; wrong where the true accuracy above the threshold is too low."""
+    rng, target, draws, count = np.random.default_rng(3), 0.8, 10_000, 300
     wrong = 0
     for _ in range(draws):
         confidence = rng.beta(2, 1, count)

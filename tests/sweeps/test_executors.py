@@ -239,13 +239,13 @@ def test_an_accelerator_holds_one_model_at_a_time(
     model = cell_of(quiz, ModelCard.model_validate(facts | {"architecture": "decoder", "source": source}))
     baseline = cell_of(quiz, fake_card("played"))
     executor = LocalProcesses(project / "results", Terms(jobs=3))
-    monkeypatch.setattr("bench.results.machine._DRIVER", project / "none")
+    monkeypatch.setattr("bench.engines.device._DRIVER", project / "none")
     executor.start(cell_of(quiz, fake_card("slow", seconds=0.05)))
     try:
         assert executor.has_room(model)
         assert executor.has_room(baseline)
         assert weights_bytes(model) > 0
-        monkeypatch.setattr("bench.results.machine._DRIVER", project)
+        monkeypatch.setattr("bench.engines.device._DRIVER", project)
         assert not executor.has_room(model)
         assert executor.has_room(baseline)
         assert weights_bytes(model) == 0, "they go to the accelerator's memory"

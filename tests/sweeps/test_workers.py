@@ -282,7 +282,7 @@ for module in TRANSFORMERS.preload:
 print(len(TRANSFORMERS.preload), threading.active_count())
 """
     assert _python(code) in ("6 1", "0 1")  # none where there is an accelerator
-    without = "import bench.engines.device as device; device._DRIVERS = ('/',)\n"
+    without = "import bench.engines.device as device; from pathlib import Path; device._DRIVER = Path('/')\n"
     assert _python(without + code) == "0 1"
 
 
