@@ -16,6 +16,8 @@ torch := $(shell sed -n 's/^torch==\([0-9.]*\).*/\1/p' constraints.txt)
 torch_cpu := torch===$(torch)+cpu
 torch_cuda := torch===$(torch)
 torch_ = $$($(BIN)/pip index versions torch 2>&1 | grep -qF '$(torch)+cpu' && echo '$(torch_cpu)' || echo '$(torch_cuda)')
+# Commands start sooner with compiled modules, and the tests start many.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test lint scripts picture reference gpu-check board lock sbom clean
 
