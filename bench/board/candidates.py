@@ -155,7 +155,7 @@ def held_to(candidate: Candidate, limits: Limits) -> Candidate:
 def joules_per_answer(result: DoneResult) -> float | None:
     """The energy of one answer; None where it was not measured."""
     joules = result.cost.joules
-    return None if joules is None else joules / result.metrics.accuracy.total
+    return None if joules is None else joules / result.measured_questions
 
 
 def command_words(candidate: Candidate, tasks: Sequence[str], *, fresh: bool) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from bench.board.plain import variant_name
 from bench.results.cost import Cost, Latency
-from bench.results.result import CannotRunResult, CellFacts, DoneResult, Provenance, Unsuccessful
+from bench.results.result import CannotRunResult, CellFacts, DoneResult, Machines, Provenance, Unsuccessful
 from bench.scoring.metrics import Estimate, Metrics
 from bench.scoring.record import ANSWERED, ParseStatus
 from bench.types import PublishedTexts, ServerFacts, ViewName
@@ -77,6 +77,8 @@ def costs(result: DoneResult) -> list[tuple[str, str]]:
     cost = result.cost
     seen = " as the client sees it" if result.provenance.server else ""
     facts = [
+        ("Answered by", "; ".join(map(_machines, result.merged))),
+        ("Costs measured on", _measured(cost)),
         ("Loading", seconds(cost.load_seconds)),
         ("Scoring", seconds(cost.scoring_seconds)),
         ("Questions/s", number(cost.items_per_second)),
@@ -93,6 +95,16 @@ def costs(result: DoneResult) -> list[tuple[str, str]]:
         ("Energy", f"{number(cost.joules)}\u202fJ" if cost.joules is not None else cost.joules_note or DASH),
     ]
     return [(name, value) for name, value in facts if value]
+
+
+def _machines(group: Machines) -> str:
+    return f"{group.machine}: {group.shards:,} shards, {group.questions:,} questions"
+
+
+def _measured(cost: Cost) -> str:
+    """The part of a run that its costs are of, "" for all of it."""
+    part = cost.measured
+    return f"{part.shards:,} of {part.of:,} shards ({part.questions:,} questions)" if part else ""
 
 
 def _writing_speed(cost: Cost) -> str:

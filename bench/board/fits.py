@@ -119,7 +119,7 @@ def setting_of(result: DoneResult) -> Setting:
 def tokens_of(result: DoneResult) -> float | None:
     """The mean number of a prompt's tokens."""
     tokens = result.cost.prompt_tokens
-    return tokens / result.metrics.accuracy.total if tokens else None
+    return tokens / result.measured_questions if tokens else None
 
 
 def says_costs(result: DoneResult) -> bool:

@@ -62,8 +62,10 @@ def _without_result(results: Path) -> Iterator[str]:
     """A sentence on each folder whose run is unfinished, or has lost its summary."""
     for folder in run_folders(results, without_result=True):
         entry = entry_of(results, folder)
-        answered = len(entry.unfinished.records) if entry.unfinished else 0
-        yield f"{entry.folder}: {entry.wrong or f'not finished, {answered} questions are answered'}"
+        answered = f"{len(entry.unfinished.records) if entry.unfinished else 0} questions are answered"
+        if entry.state == "parts":
+            answered = f"{entry.shards} are there (bench results merge)"
+        yield f"{entry.folder}: {entry.wrong or f'not finished, {answered}'}"
 
 
 def _without_copies(runs: Sequence[AnyRun]) -> tuple[list[AnyRun], list[str]]:

@@ -7,7 +7,7 @@ from bench.engines.engine import Opening
 from bench.inputs.task import Task
 from bench.inputs.weights import RemoteWeights, Weights
 from bench.results.identity import CANNOT_RUN, folder_of
-from bench.results.result import CellFacts, SplitFacts
+from bench.results.result import CellFacts, Shard, SplitFacts
 from bench.results.variant import Variant
 from bench.scoring.asking import Asking
 from bench.tuning.job import Job
@@ -25,6 +25,8 @@ class Cell:
     weights: Weights | RemoteWeights | None
     home: Path
     """The task file's folder, where relative paths of its metrics start."""
+    shard: Shard | None = None
+    """Where the items are those of a shard alone."""
 
     @property
     def task(self) -> Task:
@@ -45,10 +47,17 @@ class Cell:
 
     @property
     def id(self) -> str:
-        return self.facts.id
+        """The run's id, which begins with the shard in a part of a run: both can run at once."""
+        shard = self.shard
+        return f"{shard.index}-of-{shard.count}-{self.facts.id}" if shard else self.facts.id
 
     @property
     def folder(self) -> Path:
+        """The folder of the run, or of its part, relative to the results folder."""
+        return folder_of(self.facts, self.shard)
+
+    @property
+    def run_folder(self) -> Path:
         """The run's folder, relative to the results folder."""
         return folder_of(self.facts)
 

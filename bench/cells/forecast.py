@@ -86,7 +86,7 @@ def expected_seconds(cell: Cell, before: Iterable[DoneResult]) -> float | None:
     last = max(similar, key=lambda result: result.provenance.finished)
     if last.cost.scoring_seconds is None or last.cost.load_seconds is None:
         return None
-    seconds_each = last.cost.scoring_seconds / last.metrics.accuracy.total
+    seconds_each = last.cost.scoring_seconds / last.measured_questions
     return last.cost.load_seconds + seconds_each * len(cell.items)
 
 

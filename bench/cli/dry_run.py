@@ -90,11 +90,11 @@ def _planned(planned: Planned, results: Path, before: Sequence[DoneResult], term
         case NeedsTuning(cell=cell) | (Cell() as cell):
             pass
     unfinished = read_journal(results / cell.folder / NAME)
-    run = None if terms.fresh else find_run(results, cell.folder, cell.id)
+    run = None if terms.fresh else find_run(results, cell.folder, cell.facts.id)
     return PlannedCell(
         task=cell.task.name,
         model=cell.model_name,
-        variant=cell.slug,
+        variant=f"{cell.slug}, shard {cell.shard.name}" if cell.shard else cell.slug,
         items=len(cell.items),
         state="to do" if run is None else _left(cell, run.result, terms),
         answered=len(unfinished.records) if unfinished and run is None else 0,

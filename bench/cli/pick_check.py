@@ -126,7 +126,7 @@ def questions_within(result: "DoneResult", seconds: float) -> int:
     cost, total = result.cost, result.metrics.accuracy.total
     alone = (ALONE + 1) * (cost.alone.p50 if cost.alone else 0.0)
     left = seconds - START_SECONDS - (cost.load_seconds or 0.0) - alone
-    each = cost.scoring_seconds / total if cost.scoring_seconds else 1.0
+    each = cost.scoring_seconds / result.measured_questions if cost.scoring_seconds else 1.0
     return max(1, min(total, int(SHARE * left / each)))
 
 
@@ -175,7 +175,7 @@ def _again(results: Path, cell: "Cell", before: "DoneResult") -> "Again | None":
     from bench.results.machine import machine_of, this_machine
     from bench.results.store import find_run
 
-    if run := find_run(results, cell.folder, cell.id):
+    if run := find_run(results, cell.folder, cell.facts.id):
         assert run.result.status == "done", "find_run gives finished runs"
         return Again(run.records, times_of(run.result), hardware(run.result.provenance))
     unfinished = read_journal(results / cell.folder / NAME)

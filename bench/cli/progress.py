@@ -15,7 +15,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from bench.cells.cell import Planned
+from bench.cells.cell import Cell, Planned
 from bench.cli.describe_tuning import describe_prepared, describe_step
 from bench.results.result import CannotRunResult, DoneResult, FailedResult, Result
 from bench.sweeps.events import BeyondPositions, Busy, Event, Loading, Note, Retry, Skipped
@@ -47,9 +47,13 @@ def progress(cells: Sequence[Planned]) -> Generator[Watch]:
 def _heads(cells: Sequence[Planned]) -> dict[str, str]:
     """The start of each cell's lines: "[2/7] chance on medqa"."""
     return {
-        cell.id: f"[{number}/{len(cells)}] {cell.model_name} on {cell.task.name}"
+        cell.id: f"[{number}/{len(cells)}] {cell.model_name} on {cell.task.name}{_shard(cell)}"
         for number, cell in enumerate(cells, start=1)
     }
+
+
+def _shard(cell: Planned) -> str:
+    return f", shard {cell.shard.name}" if isinstance(cell, Cell) and cell.shard else ""
 
 
 class PlainLines:

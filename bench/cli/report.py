@@ -15,6 +15,7 @@ from bench.board.columns import columns_of
 from bench.cli import options
 from bench.cli.console import new_table, stdout
 from bench.results.answers import Answered, read_answered
+from bench.results.integrity import questions_of
 from bench.results.result import CannotRunResult, DoneResult, FailedResult, Result
 from bench.results.variant import Variant
 
@@ -24,17 +25,28 @@ def show_results(ended: Sequence[Result], results: Path, *, as_json: bool) -> No
     if as_json:
         click.echo(json.dumps([result.model_dump(mode="json") for result in ended], indent=1))
         return
-    for task, group in groupby(ended, key=lambda result: result.task.name):
+    for (task, shard), group in groupby(ended, key=lambda result: (result.task.name, _shard(result))):
         rows = list(group)
-        stdout().print(_table(task, sorted(rows, key=_rank)))
+        stdout().print(_table(f"{task}{shard}", sorted(rows, key=_rank)))
         for line in (*_failures(rows), *_changes(task, rows, results)):
             click.echo(line)
         if notice := rows[0].task.notice:
             click.echo(f"Note: {notice}")
         click.echo()
-    if ended:
+    if any(_shard(result) for result in ended):
+        command = shlex.join(["bench", "results", "merge", "--results", str(results)])
+        click.echo(f"parts are saved in {results}; to make runs when all are there: {command}", err=True)
+    elif ended:
         command = shlex.join(["bench", "leaderboard", "build", "--results", str(results)])
         click.echo(f"saved in {results}; to build the site: {command}", err=True)
+
+
+def _shard(result: Result) -> str:
+    """Which shard a part of a run is of, as the table's title says it; "" for a whole run."""
+    if not isinstance(result, DoneResult) or result.shard is None:
+        return ""
+    asked, every = len(result.shard.positions), questions_of(result.cell)
+    return f", shard {result.shard.name}: {asked:,} of {every:,} questions"
 
 
 def _failures(ended: Sequence[Result]) -> Iterator[str]:
@@ -63,7 +75,7 @@ def _changes(task: str, ended: Sequence[Result], results: Path) -> Iterator[str]
     """How quantising or tuning changed a model, compared with a run of the original in the results folder."""
     done = [result for result in ended if isinstance(result, DoneResult)]
     ids = {result.cell.id for result in done}
-    changed = [result for result in done if _is_changed(result.cell.variant)]
+    changed = [result for result in done if _is_changed(result.cell.variant) and not result.shard]
     for model in sorted({result.model_name for result in changed}):
         runs = [run for run in read_answered(results / task / model) if isinstance(run, Answered)]
         pairs = [change for change in changes(runs) if {change.before.cell.id, change.after.cell.id} & ids]

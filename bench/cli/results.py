@@ -1,4 +1,4 @@
-"""`bench results`: list, show, check, strip and prune the runs of a results folder."""
+"""`bench results`: list, show, merge, check, strip and prune the runs of a results folder."""
 
 import json
 from pathlib import Path
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bench.cli import options
+from bench.cli.merging import merge
 from bench.errors import FileError, Mistake, UsageError
 from bench.wording import percent
 
@@ -17,12 +18,22 @@ if TYPE_CHECKING:
     from bench.results.prune import Kind
     from bench.results.result import DoneResult
 
-KINDS = ("failed", "unfinished", "damaged", "partial", "outdated")  # as bench.results.prune defines them
+KINDS = (
+    "failed",
+    "unfinished",
+    "damaged",
+    "partial",
+    "outdated",
+    "parts",
+)  # as bench.results.prune defines them
 
 
 @click.group()
 def results() -> None:
-    """List, show, check, strip and prune runs."""
+    """List, show, merge, check, strip and prune runs."""
+
+
+results.add_command(merge)
 
 
 @results.command("list")
@@ -46,7 +57,8 @@ def list_runs(*, results: Path, as_json: bool) -> None:
     table.add_column("finished")
     for row in rows:
         right = f"{row['right']:,}/{row['questions']:,}" if row["right"] is not None else ""
-        state = ", ".join(filter(None, [row["state"], row["origin"]]))
+        state = row["shards"] if row["state"] == "parts" else row["state"]
+        state = ", ".join(filter(None, [state, row["origin"]]))
         if row["answered"]:
             state += f", {row['answered']:,} of {row['questions']:,} answered"
         words = [str(row[key] or "") for key in ("task", "model", "variant")]
@@ -66,6 +78,7 @@ def _row(entry: "Entry") -> dict[str, Any]:
         "right": done.metrics.accuracy.correct if done else None,
         "questions": (cell.limit or cell.data["test"].rows) if cell else None,
         "answered": len(entry.unfinished.records) if entry.unfinished else None,
+        "shards": entry.shards or None,
         "reason": entry.wrong or getattr(result, "reason", None),
         "finished": result.provenance.finished if result else None,
         "folder": str(entry.folder),
@@ -206,7 +219,8 @@ def prune(*, kinds: "tuple[Kind, ...]", results: Path, dry_run: bool) -> None:
     """Remove runs of the given kinds.
 
     partial: made with --limit. outdated: another run of the task has a newer version of the task or
-    of the engine. Runs that a sweep is working on are kept.
+    of the engine. parts: the parts that shards answered, of runs that were merged and of others. Runs that a
+    sweep is working on are kept.
     """
     from bench.results.journal import CellLocked
     from bench.results.prune import entries_of_kinds, remove

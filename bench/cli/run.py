@@ -17,6 +17,7 @@ from bench.errors import BenchError, Unavailable
 if TYPE_CHECKING:
     from bench.cells.cell import Planned
     from bench.cells.plan import Missing
+    from bench.cells.shards import Share
     from bench.cells.wish import Settings
     from bench.inputs.cards import AnyCard
     from bench.inputs.choices import Choices
@@ -40,12 +41,7 @@ class Selection:
     data_dir: Path | None
     offline: bool
     strict: bool
-
-
-def _executor(_context: click.Context, _parameter: click.Parameter, name: str) -> "ExecutorKind":
-    from bench.sweeps.executor import EXECUTORS
-
-    return EXECUTORS.get(name)
+    shard: "Share | None" = None
 
 
 @click.command(cls=ChoiceCommand)
@@ -110,15 +106,8 @@ def _executor(_context: click.Context, _parameter: click.Parameter, name: str) -
     help="Cells to run at once, as far as memory allows. They share the CPU cores, so each is slower, and "
     "16-bit scores can differ by rounding. Compare only runs with the same N.",
 )
-@click.option(
-    "--executor",
-    default="local",
-    show_default=True,
-    metavar="NAME",
-    callback=_executor,
-    help="Where cells run. local: in processes on this machine, --jobs at a time. Installed packages can "
-    "add executors.",
-)
+@options.executor
+@options.placement
 @click.option(
     "--timeout",
     type=click.FloatRange(0, min_open=True),
@@ -131,6 +120,7 @@ def _executor(_context: click.Context, _parameter: click.Parameter, name: str) -
     help="Also measure the latency of 20 items one at a time: p50 and p95 in seconds. Default: no.",
 )
 @options.probes
+@options.shard
 @options.offline
 @click.option(
     "--strict", is_flag=True, help="Fail if a model or a task is not on this machine. Default: skip it."
@@ -147,6 +137,7 @@ def _executor(_context: click.Context, _parameter: click.Parameter, name: str) -
 @options.as_json
 @options.grouped("selection", Selection)
 @options.grouped("permissions", options.Permissions)
+@options.grouped("cluster", options.Cluster)
 def run(
     *,
     sweep: "Sweep | None",
@@ -159,6 +150,7 @@ def run(
     fresh: bool,
     jobs: int,
     executor: "ExecutorKind",
+    cluster: options.Cluster,
     timeout: float | None,
     latency: bool,
     probes: "tuple[ProbeName, ...]",
@@ -178,7 +170,7 @@ def run(
     from bench.sweeps.events import Terms
 
     settings = Settings(limit, seed, permissions.trust, permissions.allow_code, limit_order)
-    terms = Terms(fresh=fresh, timeout=timeout, jobs=jobs, latency=latency, probes=probes)
+    terms = Terms(fresh, timeout, jobs, latency, probes, placement=cluster.placement(executor))
     cells = _planned(selection, choices, sweep, settings)
     if dry_run:
         from bench.cli.dry_run import show_plan
@@ -192,6 +184,7 @@ def _planned(
     selection: Selection, choices: ChosenFlags, sweep: "Sweep | None", settings: "Settings"
 ) -> "list[Planned]":
     """The cells that can run on this machine; prints what is missing for the others."""
+    from bench.cells.shards import in_share
     from bench.cli.data_warnings import show_data_warnings
     from bench.cli.missing import show_gated, show_missing
 
@@ -203,7 +196,7 @@ def _planned(
     show_gated(cards, offline=offline)
     if selection.strict and missing:
         raise BenchError(f"--strict was given, and not everything is on this machine (cells: {len(missing)})")
-    return cells
+    return list(in_share(cells, selection.shard)) if selection.shard else cells
 
 
 def plan_selected(
@@ -237,12 +230,10 @@ def _sweep(
 ) -> int:
     """Run the cells and print the results; returns the exit code."""
     from bench.results.store import check_writable
-    from bench.sweeps.executor import LOCAL
-    from bench.sweeps.preload import warm_up_for
     from bench.sweeps.sweep import run_sweep
 
     check_writable(results)
-    order = warm_up_for(cells, terms) if executor is LOCAL else cells  # while the rest is imported
+    order = executor.ordered(cells, terms)  # and servers of workers import, while we import the rest
     from bench.cli.progress import progress
     from bench.cli.report import show_results
 

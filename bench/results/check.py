@@ -1,8 +1,9 @@
 """Checking a results folder: the state of every run, and what is wrong with which file."""
 
 import os
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -10,8 +11,10 @@ from bench.errors import FileError
 from bench.plain_files import is_there
 from bench.results.contamination import check_tests
 from bench.results.files import PROBED, read_probed, read_records, read_result, read_verified
+from bench.results.identity import PARTS, is_part
 from bench.results.integrity import check_place, contradiction, differences, faults, same
 from bench.results.journal import NAME, Unfinished, read_journal
+from bench.results.parts import part_files, read_part
 from bench.results.probe_figures import figures
 from bench.results.result import CannotRunResult, CellFacts, DoneResult, Result
 from bench.scoring.metrics import installed_metrics, measure
@@ -23,13 +26,16 @@ from bench.types import Texts
 class Entry:
     """The contents of a run's folder; `folder` is relative to the results folder.
 
-    `result` is None where it is missing or cannot be read. `wrong` describes the damage, "" for none.
+    `result` is None where it is missing or cannot be read. `wrong` describes the damage, "" for none. `parts`
+    are the folders of its finished parts, and `part` is the cell of the first where there is no result.
     """
 
     folder: Path
     result: Result | None
     unfinished: Unfinished | None
     wrong: str = ""
+    parts: tuple[str, ...] = ()
+    part: CellFacts | None = None
 
     @property
     def cell(self) -> CellFacts | None:
@@ -38,7 +44,7 @@ class Entry:
             return None
         if self.result:
             return self.result.cell
-        return self.unfinished.head.cell if self.unfinished else None
+        return self.unfinished.head.cell if self.unfinished else self.part
 
     @property
     def done(self) -> DoneResult | None:
@@ -47,21 +53,35 @@ class Entry:
 
     @property
     def state(self) -> str:
-        """`done`, `failed`, `unfinished` or `damaged`."""
+        """`done`, `failed`, `unfinished`, `damaged`, or `parts` where there are parts of a run alone."""
         if self.wrong:
             return "damaged"
         if self.done:
             return "done"
-        return "failed" if self.result else "unfinished"
+        if self.result:
+            return "failed"
+        return "parts" if self.part and not self.unfinished else "unfinished"
+
+    @property
+    def shards(self) -> str:
+        """How many parts are there, such as "2 of 3 shards"; "" for none."""
+        counts = Counter(name.rpartition("-")[2] for name in self.parts)
+        return ", ".join(f"{number:,} of {int(count):,} shards" for count, number in sorted(counts.items()))
 
 
 def run_folders(results: Path, *, without_result: bool = False) -> list[Path]:
-    """Every folder that holds a file of a run, sorted by path, or those that have no `result.json`."""
-    walk = (
-        (folder, {"result.json", "records.jsonl", NAME} & {*files}) for folder, _, files in os.walk(results)
-    )
+    """Every folder that holds a file or a part of a run, sorted by path, or those without a `result.json`."""
+    folders: defaultdict[Path, set[str]] = defaultdict(set)
+    for path, _, names in os.walk(results):
+        folder = Path(path)
+        if is_part(folder):
+            folders[folder.parent.parent].update({PARTS} if "part.json" in names else ())
+        else:
+            folders[folder].update({"result.json", "records.jsonl", NAME}.intersection(names))
     return sorted(
-        Path(folder) for folder, names in walk if names and not (without_result and "result.json" in names)
+        folder
+        for folder, names in folders.items()
+        if names and not (without_result and "result.json" in names)
     )
 
 
@@ -72,23 +92,24 @@ def entries(results: Path, known: Mapping[Path, DoneResult] = MappingProxyType({
     """
     for folder in run_folders(results):
         if folder in known:
-            yield Entry(folder.relative_to(results), known[folder], read_journal(folder / NAME))
+            unfinished = read_journal(folder / NAME)
+            yield Entry(folder.relative_to(results), known[folder], unfinished, parts=_parts(folder))
         else:
             yield entry_of(results, folder)
 
 
 def entry_of(results: Path, folder: Path) -> Entry:
     """The entry for one of the `run_folders`."""
-    name = folder.relative_to(results)
-    unfinished = read_journal(folder / NAME)
+    entry = Entry(folder.relative_to(results), None, read_journal(folder / NAME), parts=_parts(folder))
     path = folder / "result.json"
     if not is_there(path):
-        if unfinished:
-            return Entry(name, None, unfinished)
-        has_records = (folder / "records.jsonl").is_file()
-        no_head = f"the first line of {NAME} cannot be read"
-        wrong = "records without a result.json" if has_records else no_head
-        return Entry(name, None, None, wrong)
+        if entry.unfinished:
+            return entry
+        if (folder / "records.jsonl").is_file():
+            return replace(entry, wrong="records without a result.json")
+        if entry.parts and not is_there(folder / NAME):
+            return _of_parts(entry, folder)
+        return replace(entry, wrong=f"the first line of {NAME} cannot be read")
     result = None
     try:
         result = read_result(path)
@@ -96,12 +117,27 @@ def entry_of(results: Path, folder: Path) -> Entry:
         if isinstance(result, DoneResult):
             read_verified(folder / "records.jsonl", result.records_sha256)
     except FileError as error:
-        return Entry(name, result, unfinished, str(error))
-    return Entry(name, result, unfinished)
+        return replace(entry, result=result, wrong=str(error))
+    return replace(entry, result=result)
+
+
+def _parts(folder: Path) -> tuple[str, ...]:
+    """The names of the folders of a run's finished parts."""
+    return tuple(path.parent.name for path in sorted(folder.glob(f"{PARTS}/*/part.json")))
+
+
+def _of_parts(entry: Entry, folder: Path) -> Entry:
+    """The entry of a run that has parts alone."""
+    try:
+        first = read_result(folder / PARTS / entry.parts[0] / "part.json")
+    except FileError as error:
+        return replace(entry, wrong=str(error))
+    return replace(entry, part=None if isinstance(first, CannotRunResult) else first.cell)
 
 
 def check(results: Path) -> Iterator[tuple[Path, str]]:
     """Check everything that can be checked without a model; yields (file or folder, what is wrong)."""
+    yield from _check_parts(results)
     asked: dict[tuple[str, str, Texts], tuple[frozenset[str], Path]] = {}
     for entry in entries(results):
         folder = results / entry.folder
@@ -125,6 +161,14 @@ def check(results: Path) -> Iterator[tuple[Path, str]]:
                 if questions != first:
                     yield folder / "records.jsonl", f"other questions than {where}, on the same data"
     yield from check_tests(results)
+
+
+def _check_parts(results: Path) -> Iterator[tuple[Path, str]]:
+    for path in part_files([results]):
+        try:
+            read_part(path)
+        except FileError as error:
+            yield path, error.mistakes[0].text
 
 
 def _check_done(folder: Path, result: DoneResult, records: Sequence[Record]) -> Iterator[tuple[Path, str]]:

@@ -1,5 +1,8 @@
 """What a run cost, and facts of the engine that answered: parts of `result.json`."""
 
+import statistics
+from collections.abc import Iterable
+
 from pydantic import Field
 
 from bench.config import Strict
@@ -17,11 +20,35 @@ class Latency(Strict):
     """Those of each question, ascending; only where questions were asked alone, and not in older files."""
 
 
+def latency(seconds: Iterable[float], *, kept: bool = False) -> Latency | None:
+    """Percentiles by linear interpolation (`statistics.quantiles`, inclusive); None for no values.
+
+    `kept` is whether the result also has the seconds of each question.
+    """
+    values = sorted(seconds)
+    if not values:
+        return None
+    cuts = statistics.quantiles(values, n=20, method="inclusive") if len(values) > 1 else values * 19
+    return Latency(questions=len(values), p50=cuts[9], p95=cuts[18], seconds=tuple(values) if kept else ())
+
+
+class Measured(Strict):
+    """The part of a run that its costs were measured on: `shards` of `of`, with so many `questions`."""
+
+    shards: Count
+    of: Count
+    questions: Count
+
+
 class Cost(Strict):
     """Measured during scoring. None is unknown or does not apply, never zero.
 
-    A run that was interrupted and resumed has the sum of its times and the highest of its peaks.
+    A run that was interrupted and resumed, or merged from parts, has the sum of its times and the highest of
+    its peaks; parts from unlike machines are never added up.
     """
+
+    measured: Measured | None = Field(default=None, exclude_if=lambda measured: measured is None)
+    """What the costs are of, where the parts of a run come from unlike machines. Else not in the file."""
 
     load_seconds: Amount | None
     scoring_seconds: Amount | None

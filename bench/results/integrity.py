@@ -10,7 +10,7 @@ from typing import Any, cast
 from bench.errors import FileError, Mistake
 from bench.folders import display
 from bench.results.identity import CANNOT_RUN, ID_LETTERS, folder_of, identity
-from bench.results.result import CannotRunResult, CellFacts, DoneResult, FailedResult, Result
+from bench.results.result import CannotRunResult, CellFacts, DoneResult, FailedResult, Result, Shard
 from bench.scoring.metrics import Metrics, measure
 from bench.scoring.record import Record
 from bench.stats.metrics import METRICS, Estimate
@@ -30,9 +30,11 @@ def check_place(result: Result, path: Path) -> None:
         case DoneResult(cell=cell) | FailedResult(cell=cell):
             if identity(cell) != cell.id:
                 _wrong(path, "cell.id", "not the identity that the cell's facts give; run the cell again")
-            belongs = folder_of(cell)
-    *parents, name = path.absolute().parent.parts[-3:]
-    if (*parents,) != belongs.parts[:2] or not name.endswith(belongs.name[-ID_LETTERS:]):
+            belongs = folder_of(cell, result.shard if isinstance(result, DoneResult) else None)
+    task_and_model, run, part = belongs.parts[:2], belongs.parts[2], belongs.parts[3:]
+    is_at = path.absolute().parent.parts[-len(belongs.parts) :]
+    wrong = is_at[:2] != task_and_model or is_at[3:] != part
+    if wrong or not is_at[2].endswith(run[-ID_LETTERS:]):
         _wrong(path, "", f"not in the folder that this run belongs in, {belongs}; move it there")
 
 
@@ -40,7 +42,7 @@ def check_records(result: DoneResult, records: Sequence[Record], path: Path) -> 
     """Raises a FileError where the summary at `path` and its records disagree."""
     if not records:
         _wrong(path, "", "a finished run without records")
-    for text in faults(result.cell, records):
+    for text in faults(result.cell, records, result.shard):
         _wrong(path.with_name("records.jsonl"), "", text)
     stored = result.metrics
     own = {name: METRICS.own[name].estimate for name in stored.values if name in METRICS.own}
@@ -75,9 +77,16 @@ def differences(stored: Metrics, measured: Metrics) -> Iterator[str]:
             yield key
 
 
-def faults(cell: CellFacts, records: Sequence[Record]) -> Iterator[str]:
-    """What is wrong with the records of a cell: their number, repeated questions, contradictory answers."""
-    expected = cell.limit or cell.data["test"].rows
+def questions_of(cell: CellFacts) -> int:
+    """How many questions a cell asks."""
+    return cell.limit or cell.data["test"].rows
+
+
+def faults(cell: CellFacts, records: Sequence[Record], shard: Shard | None = None) -> Iterator[str]:
+    """What is wrong with the records of a cell, or of a shard of it: their number, repeated questions,
+    contradictory answers.
+    """
+    expected = len(shard.positions) if shard else questions_of(cell)
     if len(records) != expected:
         yield f"{len(records):,} records, but {expected:,} questions were asked"
     counts = Counter(record.question_id for record in records)

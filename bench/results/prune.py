@@ -1,5 +1,6 @@
 """Selecting runs by what is wrong with them, and removing them."""
 
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
@@ -7,11 +8,12 @@ from typing import Literal, get_args
 
 from bench.results.check import Entry, entries
 from bench.results.files import PROBED
+from bench.results.identity import PARTS
 from bench.results.journal import NAME, is_locked, lock_cell
 from bench.results.result import CellFacts
 from bench.results.store import LOCKS, writing
 
-Kind = Literal["failed", "unfinished", "damaged", "partial", "outdated"]
+Kind = Literal["failed", "unfinished", "damaged", "partial", "outdated", "parts"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 """`partial` runs have a limit; `outdated` ones an older version of task or engine than another run."""
 
@@ -46,6 +48,8 @@ def _kinds(entry: Entry, newest: dict[tuple[str, str], tuple[int, int]]) -> Iter
             yield state
         case _:
             pass
+    if entry.parts:
+        yield "parts"
     if entry.done:
         cell = entry.done.cell
         if entry.unfinished:  # a journal left beside the result
@@ -59,16 +63,23 @@ def _kinds(entry: Entry, newest: dict[tuple[str, str], tuple[int, int]]) -> Iter
 def remove(results: Path, entry: Entry, kinds: Iterable[Kind]) -> None:
     """Remove a run's files, and the folders that are then empty.
 
-    Where `kinds` is only `unfinished`, a finished run loses just the journal beside it. Raises
-    CellLocked where a sweep works on the run, and a StoreError where a file cannot be removed.
+    Its parts are removed where `kinds` has `parts`. Where what is wanted is only those, or only `unfinished`,
+    a finished run keeps all else. Raises CellLocked where a sweep works on the run, and a StoreError where a
+    file cannot be removed.
     """
     folder = results / entry.folder
-    only_journal = entry.done and set(kinds) == {"unfinished"}
-    names = [NAME] if only_journal else ["result.json", "records.jsonl", PROBED, NAME]
+    kinds = set(kinds)
+    names = ["result.json", "records.jsonl", PROBED, NAME]
+    if entry.done and kinds <= {"unfinished", "parts"}:
+        names = [NAME] if "unfinished" in kinds else []
+    elif entry.result and kinds == {"parts"}:
+        names = []
     lock = lock_cell(results, entry.cell.id) if entry.cell and (results / LOCKS).is_dir() else nullcontext()
     with lock, writing(folder):
         for name in names:
             (folder / name).unlink(missing_ok=True)
+        if "parts" in kinds and (folder / PARTS).is_dir():
+            shutil.rmtree(folder / PARTS)
         for place in (folder, *folder.parents):
             if place == results or any(place.iterdir()):
                 break

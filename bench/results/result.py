@@ -1,6 +1,7 @@
 """`result.json`: the summary of a run, with everything needed to repeat it."""
 
 from datetime import datetime
+from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, TypeAdapter, model_validator
@@ -9,7 +10,7 @@ from bench.config import Name, Strict
 from bench.errors import shown_line, shown_trace
 from bench.inputs.model_card import ModelCard
 from bench.inputs.odd_rows import OddKind, OddRows, odd_warnings
-from bench.numbers import Count
+from bench.numbers import Count, Positive
 from bench.results.cost import Cost, EngineFacts
 from bench.results.probes import Probes
 from bench.results.variant import Variant
@@ -167,6 +168,38 @@ class Provenance(Strict):
         return ", ".join(filter(None, [self.processor, cores])) or "unknown"
 
 
+class Shard(Strict):
+    """Which questions a part of a run has: those at `positions` of the run's, from 0 on, ascending.
+
+    It is shard `index`, from 1 on, of `count`.
+    """
+
+    index: Positive
+    count: Positive
+    positions: Annotated[tuple[Count, ...], Field(min_length=1)]
+
+    @property
+    def name(self) -> str:
+        """As `--shard` names it, such as "2/3"."""
+        return f"{self.index}/{self.count}"
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        if self.index > self.count:
+            raise ValueError("index: above count")
+        if any(later <= earlier for earlier, later in pairwise(self.positions)):
+            raise ValueError("positions: not ascending")
+        return self
+
+
+class Machines(Strict):
+    """Machines of one class that answered parts of a run: how many `shards`, and their `questions`."""
+
+    machine: str
+    shards: Count
+    questions: Count
+
+
 class _OfCell:
     """What the results of a planned cell know from it. No pydantic model, so it adds no stored field."""
 
@@ -204,8 +237,18 @@ class DoneResult(_OfCell, Strict):
     probes: Probes | None = Field(default=None, exclude_if=lambda probes: probes is None)
     """What changed prompts showed; where none were asked, it is not in the file."""
     texts: Texts = "full"
+    shard: Shard | None = Field(default=None, exclude_if=lambda shard: shard is None)
+    """Of a part of a run, which is stored as `part.json`; None, and not in the file, in a whole run."""
+    merged: tuple[Machines, ...] = Field(default=(), exclude_if=lambda merged: not merged)
+    """The machines that answered the parts of a run that was merged from several; the class whose costs are
+    given is the first."""
     imported: str = ""
     """The other program that made the run, and its version; "" for SLM Bench."""
+
+    @property
+    def measured_questions(self) -> int:
+        """How many questions its costs are of: all, unless its parts come from unlike machines."""
+        return self.cost.measured.questions if self.cost.measured else self.metrics.accuracy.total
 
     @property
     def origin(self) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bench.errors import BenchError, FileError, UsageError, shown_trace
 from bench.results.files import PROBED, read_probed, read_records, read_result
+from bench.results.identity import summary_in
 from bench.results.integrity import check_place, check_records
 from bench.results.result import DoneResult, Result, Unsuccessful
 from bench.results.summary import NewerFile, summary_bytes
@@ -117,7 +118,7 @@ def write_run(
             if unless is None or not unless():
                 _remove_unfinished(results / folder)
                 summary = summary_bytes(result)
-                files = {"records.jsonl": records, PROBED: probed, "result.json": summary}
+                files = {"records.jsonl": records, PROBED: probed, summary_in(folder).name: summary}
                 write_whole({results / folder / name: data for name, data in files.items() if data})
                 if records and not probed and getattr(result, "probes", None) is None:
                     (results / folder / PROBED).unlink(missing_ok=True)
@@ -130,7 +131,7 @@ def rewrite(results: Path, folder: Path, result: DoneResult, probed: bytes | Non
     """
 
     def changed() -> bool:
-        now = read_result(results / folder / "result.json")
+        now = read_result(summary_in(results / folder))
         return not isinstance(now, DoneResult) or now.records_sha256 != result.records_sha256
 
     write_run(results, folder, result, None, probed, unless=changed)
@@ -180,11 +181,11 @@ def _remove_unfinished(folder: Path) -> None:
 
 
 def find_run(results: Path, folder: Path, cell_id: str) -> Run | None:
-    """The finished run of a cell; None where there is none, or it is damaged.
+    """The finished run of a cell, or part of one; None where there is none, or it is damaged.
 
     Raises a NewerFile where a newer version wrote it, because it must not be overwritten.
     """
-    path = results / folder / "result.json"
+    path = summary_in(results / folder)
     if not path.is_file():
         return None
     try:

@@ -106,3 +106,13 @@ def clustered(records: Sequence[Record], items: Sequence[Item], texts: Texts) ->
 def by_change(records: Iterable[Record]) -> dict[tuple[str, str], Record]:
     """The records of changed questions, by (question id, how it was changed)."""
     return {(record.question_id, record.asked): record for record in records}
+
+
+def bounded_letters(records: Iterable[Record]) -> tuple[str, ...]:
+    """A sentence on the questions of which a server did not list a letter; none where it listed all."""
+    scored = [record for record in records if record.parse_status != "prompt_too_long"]
+    bounded = sum(bool(record.bounded) for record in scored)
+    if not bounded:
+        return ()
+    what = f"a letter of {bounded:,} of {len(scored):,} questions was not among the likeliest tokens"
+    return (f"{what} that the server lists: its score is the lowest listed one, an upper bound",)

@@ -8,11 +8,25 @@ from bench.types import ProbeName
 
 
 @dataclass(frozen=True, slots=True)
+class Placement:
+    """How an executor places cells on a cluster, at `address`; None leaves it to the executor.
+
+    `cpus` and `gpus` are those of a worker, and `shard_items` the most questions of a shard.
+    """
+
+    address: str = "auto"
+    cpus_per_cell: int | None = None
+    gpus_per_cell: float | None = None
+    shard_items: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Terms:
     """How cells are run; no term changes a cell's identity.
 
     `fresh` runs finished cells again, `timeout` is in seconds for each cell, `jobs` is how many cells
     run side by side, `latency` also asks questions one at a time, and `probes` also asks changed ones.
+    `placement` is for executors of clusters.
     """
 
     fresh: bool = False
@@ -20,6 +34,7 @@ class Terms:
     jobs: int = 1
     latency: bool = False
     probes: tuple[ProbeName, ...] = ()
+    placement: Placement = Placement()
 
 
 DEFAULT_TERMS = Terms()

@@ -6,15 +6,17 @@
 `CLUSTER` is an `ExecutorKind`. On each machine it calls `bench.sweeps.supervise.run_cell`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from bench.cells.cell import Runnable
+from bench.cells.cell import Planned, Runnable
 from bench.plugins import Registry
 from bench.sweeps.events import Event, Terms
 from bench.sweeps.local import LocalProcesses
+from bench.sweeps.preload import warm_up_for
+from bench.sweeps.units import largest_first
 
 
 class Executor(Protocol):
@@ -48,11 +50,28 @@ class Executor(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ExecutorKind:
-    """A named way to run cells: `help` describes it in a few words, `open` takes the results folder."""
+    """A named way to run cells: `help` describes it in a few words, `open` takes the results folder.
+
+    `ordered` gives the order in which cells should begin, by default their own.
+    """
 
     help: str
     open: Callable[[Path, Terms], Executor]
+    ordered: Callable[[Sequence[Planned], Terms], list[Planned]] = lambda cells, _: list(cells)
+    takes_placement: bool = False
 
 
-LOCAL = ExecutorKind("processes on this machine, --jobs of them at a time", LocalProcesses)
-EXECUTORS = Registry("bench.executors", "executor", ExecutorKind, {"local": LOCAL})
+def _open_ray(results: Path, terms: Terms) -> Executor:
+    from bench.sweeps.ray_executor import RayExecutor
+
+    return RayExecutor(results, terms)
+
+
+LOCAL = ExecutorKind("processes on this machine, --jobs of them at a time", LocalProcesses, warm_up_for)
+RAY = ExecutorKind(
+    "shards of cells on the nodes of a Ray cluster",
+    _open_ray,
+    lambda cells, _: largest_first(cells),
+    takes_placement=True,
+)
+EXECUTORS = Registry("bench.executors", "executor", ExecutorKind, {"local": LOCAL, "ray": RAY})

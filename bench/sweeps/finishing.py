@@ -8,9 +8,9 @@ from typing import Any
 from bench.cells.cell import Cell
 from bench.engines import checked
 from bench.engines.engine import Engine, WithServer
-from bench.engines.kinds import open_engine, prepare
 from bench.errors import BenchError
 from bench.results import journal
+from bench.results.cost import latency
 from bench.results.files import read_probed
 from bench.results.journal import Batch, Head
 from bench.results.machine import machine_of, this_machine
@@ -19,8 +19,9 @@ from bench.results.result import DoneResult
 from bench.results.store import rewrite
 from bench.scoring.record import Record
 from bench.sweeps.energy import Meter
-from bench.sweeps.events import Loading, Note, Progress, Skipped, Terms
-from bench.sweeps.latency import ask_alone, latency
+from bench.sweeps.events import Loading, Progress, Skipped, Terms
+from bench.sweeps.latency import ask_alone
+from bench.sweeps.opened import close_model, open_model
 from bench.sweeps.probe_run import ask_left, askable, lacking, summary
 from bench.types import ProbeName
 
@@ -66,14 +67,16 @@ def with_more(
     finished = Finished(result, records, [batch for batch in before if batch.probed])
     if not askable(cell, probes) and not lacks_latency(result, terms):
         return _with_probes(cell, results, finished, probes, (), events)
-    engine = open_engine(cell.opening, prepare(cell.opening.card, cell.weights))
-    return finish(cell, results, finished, engine, terms, events)
+    opened = open_model(cell, events)
+    result = finish(cell, results, finished, opened.engine, terms, events)
+    close_model(opened, events)
+    return result
 
 
 def finish(
     cell: Cell, results: Path, finished: Finished, engine: Engine, terms: Terms, events: Any
 ) -> DoneResult:
-    """Ask what else is wanted of a finished run, and close the engine; one that does not close is noted."""
+    """Ask what else is wanted of a finished run, and store it."""
     result = finished.result
     if names := lacking(cell, result, terms):
         done = finished.changed(results / cell.folder)
@@ -82,8 +85,6 @@ def finish(
     journal.forget(results, cell.folder)
     if lacks_latency(result, terms):
         result = _with_latency(cell, results, result, engine, finished.records)
-    if why := checked.close(engine):
-        events.send(Note(why))
     return result
 
 
@@ -138,7 +139,8 @@ def lacks_latency(result: DoneResult, terms: Terms) -> bool:
     """Whether latency is asked for, missing, and can be measured on the machine of the other costs."""
     server = result.provenance.server  # of one elsewhere the machine is unknown, and it does not matter
     here = machine_of(result.provenance) == this_machine() or (server is not None and not server.runs_here)
-    return terms.latency and result.cost.alone is None and here
+    is_first = result.shard is None or result.shard.index == 1  # one shard asks for all of them
+    return terms.latency and result.cost.alone is None and here and is_first
 
 
 def _with_latency(

@@ -1,14 +1,12 @@
 """Measuring how long a question takes when it is asked alone."""
 
 import random
-import statistics
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 
 from bench.cells.cell import Cell
 from bench.engines.engine import Engine
 from bench.evaluate import evaluate
-from bench.results.cost import Latency
 
 ALONE = 20
 """The number of questions to time; the first is also asked before, untimed, as a warm-up."""
@@ -27,15 +25,3 @@ def ask_alone(cell: Cell, engine: Engine, answered: Collection[str]) -> Iterator
         list(evaluate(cell.asking, [item], engine))
         if timed:
             yield time.perf_counter() - start
-
-
-def latency(seconds: Iterator[float] | Sequence[float], *, kept: bool = False) -> Latency | None:
-    """Percentiles by linear interpolation (`statistics.quantiles`, inclusive); None for no values.
-
-    `kept` is whether the result also has the seconds of each question.
-    """
-    values = sorted(seconds)
-    if not values:
-        return None
-    cuts = statistics.quantiles(values, n=20, method="inclusive") if len(values) > 1 else values * 19
-    return Latency(questions=len(values), p50=cuts[9], p95=cuts[18], seconds=tuple(values) if kept else ())

@@ -7,13 +7,12 @@ from bench.cells.cell import Cell
 from bench.engines import checked
 from bench.engines.engine import Engine, WithBuild, WithCache, WithPositions, WithServer, WithTowers
 from bench.engines.memory import peak_device_memory_bytes, peak_memory_bytes
-from bench.inputs.weights import Weights
-from bench.results.cost import Cost, EngineFacts
+from bench.results.cost import Cost, EngineFacts, latency
 from bench.results.journal import Batch
-from bench.scoring.record import Record
+from bench.scoring.record import Record, bounded_letters
 from bench.sweeps.energy import describe_counters
 from bench.sweeps.events import Terms
-from bench.sweeps.latency import latency
+from bench.sweeps.opened import Opened
 from bench.types import ServerFacts
 
 
@@ -28,9 +27,8 @@ class Peaks:
         self.host, self.device = peak_of(engine), peak_device_memory_bytes()
 
 
-def engine_facts(
-    cell: Cell, weights: Weights | None, engine: Engine, batches: Sequence[Batch], other_tokens: str
-) -> EngineFacts:
+def engine_facts(cell: Cell, opened: Opened, batches: Sequence[Batch], other_tokens: str) -> EngineFacts:
+    engine, weights = opened.engine, opened.weights
     pickled = weights is not None and weights.pickled
     sizes = [batch.batch_tokens for batch in batches if batch.batch_tokens]
     scored = [r for batch in batches for r in batch.records if r.parse_status != "prompt_too_long"]
@@ -53,15 +51,10 @@ def engine_facts(
 
 
 def cost_of(
-    weights: Weights | None,
-    engine: Engine,
-    server: ServerFacts | None,
-    batches: Sequence[Batch],
-    loaded: float,
-    peaks: Peaks,
-    terms: Terms,
+    opened: Opened, server: ServerFacts | None, batches: Sequence[Batch], peaks: Peaks, terms: Terms
 ) -> Cost:
     """The cost of scoring, without prompts that did not fit the model. `server` is the one that answered."""
+    engine, weights = opened.engine, opened.weights
     scored = [r for batch in batches for r in batch.records if r.parse_status != "prompt_too_long"]
     seconds = sum(batch.seconds for batch in batches)
     new_tokens = _total([record.new_tokens or (None if record.completion else 0) for record in scored])
@@ -70,7 +63,7 @@ def cost_of(
     joules = [batch.joules for batch in batches]
     elsewhere = server is not None and not server.runs_here
     return Cost(
-        load_seconds=None if server else loaded,
+        load_seconds=None if server else opened.seconds,
         scoring_seconds=seconds,
         items_per_second=len(scored) / seconds if scored else None,
         prompt_tokens=tokens,
@@ -102,12 +95,7 @@ def peak_of(engine: Engine) -> int | None:
 def _limits(engine: Engine, records: Sequence[Record]) -> tuple[str, ...]:
     """What the server could not give, with how many questions it concerned."""
     limits: tuple[str, ...] = checked.fact(engine, "limits")
-    bounded = sum(bool(record.bounded) for record in records)
-    if not bounded:
-        return limits
-    what = f"a letter of {bounded:,} of {len(records):,} questions was not among the likeliest tokens"
-    text = f"{what} that the server lists: its score is the lowest listed one, an upper bound"
-    return (*limits, text)
+    return (*limits, *bounded_letters(records))
 
 
 def _energy_note(terms: Terms) -> str:

@@ -165,7 +165,7 @@ def _attempt(cell: Cell, results: Path, terms: Terms, limits: Limits) -> Generat
 
 def _kept(last: Last, cell: Cell, results: Path) -> Last:
     """The event; a failure is on disk now also where the cell has removed the results folder."""
-    if isinstance(last, FailedResult) and not (results / cell.folder / "result.json").is_file():
+    if isinstance(last, FailedResult) and not (results / cell.run_folder / "result.json").is_file():
         begin(results)
         return failed(cell, results, last.reason, last.traceback, last.public_reason)
     return last

@@ -9,7 +9,7 @@ from pathlib import Path
 from bench.cells.cell import CannotRun, Cell, NeedsTuning, Planned, Runnable
 from bench.errors import BenchError
 from bench.results.files import digest
-from bench.results.identity import CANNOT_RUN, folder_of
+from bench.results.identity import CANNOT_RUN, folder_of, summary_in
 from bench.results.journal import NAME, is_locked
 from bench.results.result import CannotRunResult, DoneResult, FailedResult, Result
 from bench.results.store import begin, find_run, forget_failure, records_bytes, rewrite, write_run
@@ -74,8 +74,8 @@ def _gone(ended: Mapping[str, Result], results: Path) -> set[str]:
     for key, result in ended.items():
         if isinstance(result, CannotRunResult):
             continue
-        folder = folder_of(result.cell)
-        if (results / folder / "result.json").is_file():
+        folder = folder_of(result.cell, result.shard if isinstance(result, DoneResult) else None)
+        if summary_in(results / folder).is_file():
             continue
         if isinstance(result, DoneResult):
             gone.add(key)
@@ -128,7 +128,7 @@ def _run(
 def _prepare(cells: Sequence[Planned], results: Path) -> None:
     begin(results)
     for cell in cells:
-        check_not_newer(results / cell.folder / "result.json")
+        check_not_newer(summary_in(results / cell.folder))
 
 
 def _take_ready(
@@ -153,11 +153,13 @@ def _skipped(cell: Runnable, results: Path, terms: Terms) -> Skipped | None:
     """The last event of a cell that needs no run; None for one that must run."""
     if isinstance(cell, NeedsTuning) or terms.fresh:
         return None
+    if cell.shard and (run := find_run(results, cell.run_folder, cell.facts.id)):
+        return Skipped(run.result) if isinstance(run.result, DoneResult) else None
     result = _finished_result(cell, results)
     lacks = result is None or lacks_latency(result, terms) or lacking(cell, result, terms)
     if result is None or lacks or (results / cell.folder / NAME).is_file():
         return None
-    forget_failure(results, cell.folder.parent / CANNOT_RUN)
+    forget_failure(results, cell.run_folder.parent / CANNOT_RUN)
     return Skipped(result)
 
 
@@ -166,7 +168,7 @@ def _finished_result(cell: Cell, results: Path) -> DoneResult | None:
 
     None without such a run.
     """
-    run = find_run(results, cell.folder, cell.id)
+    run = find_run(results, cell.folder, cell.facts.id)
     if run is None or not isinstance(run.result, DoneResult):
         return None
     records = clustered(run.records, cell.items, run.result.texts)

@@ -1,7 +1,6 @@
 """The work of a cell's process: load the model, answer the open questions, store each batch."""
 
 import os
-import time
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -22,12 +21,11 @@ from bench.engines.engine import (
     WithPositions,
     WithServer,
 )
-from bench.engines.kinds import engine_package, open_engine, prepare, told_of
+from bench.engines.kinds import engine_package, told_of
 from bench.engines.public_reason import public_reason
 from bench.engines.reply_checks import EngineMistake
 from bench.errors import BenchError
 from bench.evaluate import evaluate, renderer
-from bench.inputs.located import RemoteWeights
 from bench.results import journal
 from bench.results.files import digest
 from bench.results.identity import CANNOT_RUN
@@ -42,6 +40,7 @@ from bench.sweeps.energy import Meter
 from bench.sweeps.events import BeyondPositions, Blocked, Busy, Loading, Note, Progress, Skipped, Terms
 from bench.sweeps.finishing import Finished, finish, head_of, with_more
 from bench.sweeps.measured import Peaks, cost_of, engine_facts
+from bench.sweeps.opened import Kept, close_model, open_model
 from bench.sweeps.probe_run import askable, wanted
 from bench.types import ProbeName
 from bench.wording import size
@@ -50,16 +49,19 @@ COMPARED = 100
 """Prompts whose tokens are compared with those of another library."""
 
 
-def work(cell: Cell, results: Path, terms: Terms, events: Any) -> None:
-    """The process's main function. It catches all errors, because the sweep must continue."""
+def work(cell: Cell, results: Path, terms: Terms, events: Any, kept: Kept | None = None) -> None:
+    """The process's main function. It catches all errors, because the sweep must continue.
+
+    A process that works on several shards gives `kept`, where models stay open.
+    """
     results = results.absolute()  # an engine may change the working folder
     if terms.jobs > 1:  # read when torch is imported
         os.environ.setdefault("OMP_NUM_THREADS", str(max(1, usable_cores() // terms.jobs)))
     # When the sweep has ended, nobody reads the events, and that is not a failure of the cell.
     with suppress(BrokenPipeError):
         try:
-            with journal.lock_cell(results, cell.facts.id):
-                last = _result(cell, results, terms, events)
+            with journal.lock_cell(results, cell.id):
+                last = _result(cell, results, terms, events, kept)
         except CellLocked:
             last = Busy()
         except StoreError as error:
@@ -68,12 +70,14 @@ def work(cell: Cell, results: Path, terms: Terms, events: Any) -> None:
         events.close()
 
 
-def _result(cell: Cell, results: Path, terms: Terms, events: Any) -> DoneResult | FailedResult | Skipped:
+def _result(
+    cell: Cell, results: Path, terms: Terms, events: Any, kept: Kept | None
+) -> DoneResult | FailedResult | Skipped:
     reason, public, trace = "", "", ""
     try:
         run = None if terms.fresh else find_run(results, cell.folder, cell.facts.id)
         if run is None or not isinstance(run.result, DoneResult):
-            return _score(cell, results, terms, events)
+            return _score(cell, results, terms, events, kept)
         return with_more(cell, results, run.result, run.records, terms, events)
     except (BrokenPipeError, StoreError):
         raise
@@ -93,16 +97,21 @@ def _result(cell: Cell, results: Path, terms: Terms, events: Any) -> DoneResult 
 def failed(
     cell: Cell, results: Path, reason: str, trace: str = "", public: str | None = None
 ) -> FailedResult:
-    """Store and return a failure; a finished run is never replaced. `public` is the reason by default."""
+    """Store and return a failure; a finished run is never replaced. `public` is the reason by default.
+
+    That of a shard is one of its run.
+    """
     shown = reason if public is None else public
+    if cell.shard:
+        reason, shown = (text and f"shard {cell.shard.name}: {text}" for text in (reason, shown))
     result = FailedResult(
         cell=cell.facts, reason=reason, public_reason=shown, traceback=trace, provenance=provenance()
     )
     # Where the folder cannot be written, the event still reports the reason.
     with suppress(BenchError):
         write_run(
-            results, cell.folder, result, None,
-            unless=lambda: find_run(results, cell.folder, cell.facts.id) is not None,
+            results, cell.run_folder, result, None,
+            unless=lambda: find_run(results, cell.run_folder, cell.facts.id) is not None,
         )  # fmt: skip
     return result
 
@@ -122,16 +131,12 @@ def cannot_run(cell: CannotRun, results: Path) -> CannotRunResult:
     return result
 
 
-def _score(cell: Cell, results: Path, terms: Terms, events: Any) -> DoneResult:
+def _score(cell: Cell, results: Path, terms: Terms, events: Any, kept: Kept | None) -> DoneResult:
     before = journal.start_or_resume(results, cell.folder, head_of(cell, terms), cell.items)
     events.send(Loading(len(before.records), len(cell.items), cell.slug))
     metrics = load_metrics(cell.task.metrics, cell.home)
-    if isinstance(cell.weights, RemoteWeights):  # nothing that a client of the hub prints is shown
-        events.send(Note(f"its weights are downloaded{_of_size(cell.weights.bytes)}"))
-    weights = prepare(cell.opening.card, cell.weights)
-    start = time.perf_counter()
-    engine = open_engine(cell.opening, weights)
-    loaded = time.perf_counter() - start
+    opened = open_model(cell, events, kept)
+    engine = opened.engine
     other_tokens = _other_tokens(cell, engine)
     _send_notes(events, other_tokens, engine)
     before = _of_this_server(cell, results, before, engine, events)
@@ -144,13 +149,13 @@ def _score(cell: Cell, results: Path, terms: Terms, events: Any) -> DoneResult:
     if not probed:
         peaks.read(engine)
     server = checked.fact(engine, "server_facts", WithServer)
-    cost = cost_of(weights, engine, server, own, loaded, peaks, terms)
+    cost = cost_of(opened, server, own, peaks, terms)
     data = records_bytes(records)
     result = DoneResult(
         cell=cell.facts,
         metrics=measure(records, metrics),
         cost=cost,
-        engine=engine_facts(cell, weights, engine, own, other_tokens),
+        engine=engine_facts(cell, opened, own, other_tokens),
         provenance=provenance(
             jobs=terms.jobs,
             stops=before.head.stops,
@@ -158,14 +163,13 @@ def _score(cell: Cell, results: Path, terms: Terms, events: Any) -> DoneResult:
             server=server,
         ),
         records_sha256=digest(data),
+        shard=cell.shard,
     )
     write_run(results, cell.folder, result, data)
-    forget_failure(results, cell.folder.parent / CANNOT_RUN)
-    return finish(cell, results, Finished(result, records, probed), engine, terms, events)
-
-
-def _of_size(number: int | None) -> str:
-    return "" if number is None else f" ({size(number)})"
+    forget_failure(results, cell.run_folder.parent / CANNOT_RUN)
+    result = finish(cell, results, Finished(result, records, probed), engine, terms, events)
+    close_model(opened, events, kept)
+    return result
 
 
 def _send_notes(events: Any, other_tokens: str, engine: Engine) -> None:

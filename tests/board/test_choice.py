@@ -30,9 +30,8 @@ from bench.board.limits import (
 from bench.errors import UsageError
 from bench.inputs.cards import all_cards
 from bench.results.answers import Answered
-from bench.results.cost import Latency
+from bench.results.cost import Latency, latency
 from bench.stats.intervals import wilson
-from bench.sweeps.latency import latency
 
 QUESTIONS, MB = 100, 10**6
 HERE, THERE = "here, 2 cores, 25.3 GB", "there, 2 cores, 25.3 GB"
