@@ -52,6 +52,7 @@ LACKING = {
     else "the server of llama-cpp-python: .ci/llama-cpp",
     "browser": None if shutil.which("chromium") else "Chromium",
     "gpu": None if torch.cuda.is_available() else "a CUDA device",
+    "ray": None if importlib.util.find_spec("ray") else "Ray: pip install 'slm-bench[cluster]'",
 }
 
 

@@ -1,6 +1,8 @@
 """A connection to a Ray cluster: its address, what a worker needs there, and how many have room."""
 
 import logging
+import os
+import socket
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +11,7 @@ from bench.errors import Unavailable, UsageError
 from bench.sweeps.events import Placement
 
 NAMESPACE = "slm-bench"
+CONNECT_SECONDS = 3
 
 
 def connect(address: str) -> Any:
@@ -18,15 +21,33 @@ def connect(address: str) -> Any:
     """
     try:
         import ray
+        import ray._private.worker
     except ImportError as error:
         raise Unavailable("the executor ray needs Ray", "pip install 'slm-bench[cluster]'") from error
+    given = os.environ.get("RAY_ADDRESS", address) if address == "auto" else address
     try:
-        ray.init(address=address, namespace=NAMESPACE, log_to_driver=False, logging_level=logging.ERROR)
+        if given != "auto" and not answers(given):
+            raise ConnectionError("no connection")
+        ray.init(address=given, namespace=NAMESPACE, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, ValueError, RuntimeError) as error:
-        where = "on this machine" if address == "auto" else f"at {address}"
+        where = "on this machine" if given == "auto" else f"at {given}"
         text = f"no Ray cluster answers {where} ({str(error).splitlines()[0]})"
         raise UsageError(f"{text}: start one with 'ray start --head', or give --address HOST:PORT") from error
+    # It prints the deaths of workers on stdout, also without the logs of workers; we report them ourselves.
+    ray._private.worker._worker_logs_enabled = False  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
     return ray
+
+
+def answers(address: str) -> bool:
+    """Whether something listens at HOST:PORT; raises a ValueError where the text is no such address."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit():
+        raise ValueError("not HOST:PORT")
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_SECONDS):
+            return True
+    except (OSError, OverflowError):
+        return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,14 +21,14 @@ from bench.results.store import LOCKS, StoreError
 from bench.sweeps import events
 from bench.sweeps.events import Blocked, Busy, Event, Last, Progress, Retry, Skipped, Terms
 from bench.sweeps.merging import merge_cell
-from bench.sweeps.ray_cluster import Needs, connect, needs_of, nodes, room, room_on
+from bench.sweeps.ray_cluster import Needs, answers, connect, needs_of, nodes, room, room_on
 from bench.sweeps.ray_worker import Worker
 from bench.sweeps.supervise import SMALLER
 from bench.sweeps.units import Begun, begin
 from bench.sweeps.work import failed
 
 LOSSES = 3
-"""So often a unit's worker is lost before its cell fails."""
+"""How often a unit's worker is lost before its cell fails, and the head is silent before the sweep ends."""
 LOOKAHEAD = 2
 """Cells that are begun for each worker that there is room for, so that the largest can go first."""
 
@@ -55,8 +55,10 @@ class RayExecutor:
     def __init__(self, results: Path, terms: Terms) -> None:
         self.results, self.terms = results.absolute(), terms
         self.ray = connect(terms.placement.address)
+        self.address: str = self.ray.get_runtime_context().gcs_address
         self.nodes = nodes(self.ray)
         self.looked = time.monotonic()
+        self.silent = 0
         self.begun: dict[str, Begun] = {}
         self.actors: list[Actor] = []
         self.outbox: deque[tuple[Runnable, Event]] = deque()
@@ -77,6 +79,7 @@ class RayExecutor:
         """The next event of any cell; raises an error that stops every cell."""
         end = None if seconds is None else time.monotonic() + seconds
         while not self.outbox:
+            self._look_around()
             self._end_late()
             self._give_work()
             left = events.RETRY_SECONDS if end is None else min(events.RETRY_SECONDS, end - time.monotonic())
@@ -93,10 +96,11 @@ class RayExecutor:
 
     def close(self) -> None:
         """Kill all actors and leave the cluster. What is answered is on disk."""
-        for actor in tuple(self.actors):
-            self._kill(actor)
         self.sign.unlink(missing_ok=True)
-        self.ray.shutdown()
+        if not self.silent:  # each call to a head that is lost would wait for it for a minute
+            for actor in tuple(self.actors):
+                self._kill(actor)
+            self.ray.shutdown()
 
     def _needs(self, cell: Runnable) -> Needs:
         return needs_of(cell, self.terms.placement, self.nodes)
@@ -115,17 +119,27 @@ class RayExecutor:
     def _give(self, actor: Actor, key: str) -> None:
         begun, unit = actor.begun, actor.begun.units[key]
         begun.start = begun.start or time.monotonic()
-        if begun.losses[key] and isinstance(unit, Cell):  # it may have been killed for memory
+        if key in begun.heavy and isinstance(unit, Cell):
             unit = replace(unit, opening=replace(unit.opening, batch=SMALLER))
         beside = max((room_on(self._needs(unit), node) for node in self.nodes), default=1)
         terms = replace(self.terms, jobs=max(1, beside))
         actor.unit = key
         actor.stream = actor.handle.run.options(num_returns="streaming").remote(unit, self.results, terms)
 
+    def _look_around(self) -> None:
+        """See which nodes there are; raises a BenchError where the head is lost."""
+        if time.monotonic() - self.looked < events.RETRY_SECONDS:
+            return
+        self.silent = 0 if answers(self.address) else self.silent + 1
+        if self.silent >= LOSSES:
+            text = f"the Ray cluster at {self.address} does not answer any more; what is answered is safe"
+            raise BenchError(f"{text}: start the cluster, and run the same command to continue")
+        if not self.silent:
+            self.nodes = nodes(self.ray)
+        self.looked = time.monotonic()
+
     def _start_actors(self) -> None:
         """Start a worker for the cell with the most to compute, as long as there is room for one."""
-        if time.monotonic() - self.looked > events.RETRY_SECONDS:
-            self.nodes, self.looked = nodes(self.ray), time.monotonic()
         while lacking := [one for one in self.begun.values() if len(one.waiting) > self._starting(one)]:
             begun = max(lacking, key=self._effort_each)
             needs = self._needs(begun.cell)
@@ -156,7 +170,7 @@ class RayExecutor:
         except errors.RayTaskError as error:
             raise (error.cause if isinstance(error.cause, BenchError) else error) from error
         except errors.RayError as error:
-            self._lost(actor, _why(error))
+            self._lost(actor, _why(error), for_memory=isinstance(error, errors.OutOfMemoryError))
         else:
             self._take(actor, event)
 
@@ -195,8 +209,12 @@ class RayExecutor:
             public = "its parts are not one run"
             self._end(begun, failed(begun.scored, self.results, one_line(error), public=public))
 
-    def _lost(self, actor: Actor, reason: str) -> None:
-        """Let the unit of a lost worker wait again; its cell fails when that happens too often."""
+    def _lost(self, actor: Actor, reason: str, *, for_memory: bool = False) -> None:
+        """Let the unit of a lost worker wait again; its cell fails when that happens too often.
+
+        Only a kill for memory by Ray itself is known as one, so from its second loss on a unit has smaller
+        batches.
+        """
         begun, key = actor.begun, actor.unit
         self._kill(actor)
         begun.losses[key] += 1
@@ -206,7 +224,10 @@ class RayExecutor:
             return
         if key:
             begun.waiting.appendleft(key)
-        self.outbox.append((begun.cell, Retry(f"a worker was lost: {reason}", smaller_batches=bool(key))))
+        if key and (for_memory or begun.losses[key] > 1):
+            begun.heavy.add(key)
+        smaller = key in begun.heavy
+        self.outbox.append((begun.cell, Retry(f"a worker was lost: {reason}", smaller_batches=smaller)))
 
     def _end_late(self) -> None:
         """End the cells that take longer than allowed."""

@@ -31,6 +31,8 @@ class Begun:
     """Questions of each unit."""
     losses: Counter[str] = field(default_factory=Counter[str])
     """How often a unit's worker was lost."""
+    heavy: set[str] = field(default_factory=set[str])
+    """Units that are tried with smaller batches."""
     later: dict[str, float] = field(default_factory=dict[str, float])
     """When to try units again that another sweep works on."""
     reported: set[Event] = field(default_factory=set[Event])

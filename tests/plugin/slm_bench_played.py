@@ -5,7 +5,8 @@
 
 Its answers depend on the card's name and the question alone, so their order does not matter. It reads no
 prompt. A batch has `batch` questions and takes `seconds`. From question number `after` on it can fail as
-models do: run out of memory, be killed, crash outside Python, or hang.
+models do: run out of memory, be killed, crash outside Python, or hang. Where `log` names a file, each
+question that is answered is a line there.
 """
 
 import os
@@ -14,6 +15,7 @@ import signal
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
@@ -31,6 +33,7 @@ class Settings(Strict):
     seconds: float = Field(0.0, ge=0)
     fault: Literal["none", "memory", "error", "killed", "crash", "hang"] = "none"
     after: int = Field(0, ge=0)
+    log: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,7 @@ class FakeEngine:
                     _fail(self.settings.fault)
                 time.sleep(self.settings.seconds)
                 replies = tuple(self._score(requests[index].request.item) for index in batch)
+                self._log([requests[index].request.item.id for index in batch])
                 yield ScoredBatch(tuple(batch), replies, self.settings.batch)
 
     def _score(self, item: Item) -> Scores:
@@ -60,6 +64,11 @@ class FakeEngine:
         likeliest = item.answer if draw.random() < self.settings.accuracy else draw.choice(wrong)
         logprobs[likeliest] = -draw.random()
         return Scores("", 0, (tuple(logprobs),))
+
+    def _log(self, ids: Sequence[str]) -> None:
+        if self.settings.log:
+            with Path(self.settings.log).open("a", encoding="utf-8") as file:
+                file.write("".join(f"{self.name} {one}\n" for one in ids))
 
     def close(self) -> None:
         """There is nothing to close."""
