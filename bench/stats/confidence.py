@@ -4,7 +4,7 @@ A question's confidence is the highest probability among its options, by a softm
 (questions, most options), NaN for an option that is not there; `truth` are the right options' indices.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from bench.stats.clusters import Clusters
 from bench.stats.separation import Separation, separation
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 FOLDS = 5
@@ -36,7 +37,7 @@ def probabilities(scores: Floats, temperature: float = 1.0) -> Floats:
     return weights / weights.sum(axis=1, keepdims=True)
 
 
-def temperature(scores: Floats, truth: NDArray[np.int64]) -> float:
+def temperature(scores: Floats, truth: Ints) -> float:
     """The temperature at which the right options are likeliest (Guo et al. 2017), between 0.01 and 100."""
     from scipy.optimize import minimize_scalar
 
@@ -51,7 +52,7 @@ def temperature(scores: Floats, truth: NDArray[np.int64]) -> float:
 
 
 def cross_fitted(
-    scores: Floats, truth: NDArray[np.int64], folds: int = FOLDS, *, clusters: Clusters | None = None
+    scores: Floats, truth: Ints, folds: int = FOLDS, *, clusters: Clusters | None = None
 ) -> Floats:
     """Probabilities at temperatures that neither a question's own answer nor its cluster's has influenced.
 
@@ -112,7 +113,7 @@ def smooth_error_floor(confidence: Floats, draws: int = DRAWS) -> float:
     return float(_smooth_errors(confidence, outcomes.astype(np.float64)).mean())
 
 
-def brier(chances: Floats, truth: NDArray[np.int64]) -> float:
+def brier(chances: Floats, truth: Ints) -> float:
     """The mean squared difference of all options' probabilities and what is right, in [0, 2] (Brier 1950)."""
     target = np.zeros_like(chances)
     target[np.arange(len(truth)), truth] = 1
@@ -187,30 +188,30 @@ def answerable(confidence: Floats, right: Bools, target: float, level: float = L
     Angelopoulos et al. 2021, Learn then Test). The sequence depends on confidences alone, and begins where
     there are enough answers for a rejection.
     """
-    best = Answerable(target, 0.0, np.inf)
-    for threshold, answers, correct in _above(confidence, right):
-        if target**answers > level:
-            continue  # even if all were right, they are too few
-        if _at_least(correct, answers, target) > level:
-            break
-        best = Answerable(target, answers / len(confidence), threshold)
-    return best
+    thresholds, answers, correct = _above(confidence, right)
+    first = int(np.count_nonzero(target**answers > level))  # even if all were right, they are too few
+    rejected = _at_least(correct[first:], answers[first:], target) <= level
+    tested = int(np.cumprod(rejected).sum())  # up to the first that is not rejected
+    if not tested:
+        return Answerable(target, 0.0, np.inf)
+    last = first + tested - 1
+    return Answerable(target, int(answers[last]) / len(confidence), float(thresholds[last]))
 
 
-def _above(confidence: Floats, right: Bools, steps: int = 100) -> Iterator[tuple[float, int, int]]:
-    """(threshold, answers, right answers) for up to `steps` thresholds, from the highest confidence on."""
+def _above(confidence: Floats, right: Bools, steps: int = 100) -> tuple[Floats, Ints, Ints]:
+    """Up to `steps` thresholds from the highest confidence on, the answers above each and the right ones."""
     order = np.argsort(-confidence, kind="stable")
-    ranked, correct = confidence[order], np.cumsum(right[order])
+    ranked, correct = confidence[order], np.cumsum(right[order], dtype=np.int64)
     ends = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))  # equal confidences stay together
-    for end in ends[np.unique(np.linspace(0, len(ends) - 1, min(steps, len(ends))).astype(np.int64))]:
-        yield float(ranked[end]), int(end) + 1, int(correct[end])
+    places = ends[np.unique(np.linspace(0, len(ends) - 1, min(steps, len(ends))).astype(np.int64))]
+    return ranked[places], places + 1, correct[places]
 
 
-def _at_least(successes: int, trials: int, rate: float) -> float:
-    """The probability of so many successes or more."""
+def _at_least(successes: Ints, trials: Ints, rate: float) -> Floats:
+    """The probabilities of so many successes or more."""
     from scipy.stats import binom
 
-    return float(binom.sf(successes - 1, trials, rate))
+    return np.asarray(binom.sf(successes - 1, trials, rate), dtype=np.float64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +256,7 @@ TARGETS = (0.5, 0.8, 0.9)
 
 def confidence_of(
     scores: Floats,
-    truth: NDArray[np.int64],
+    truth: Ints,
     total: int,
     targets: Sequence[float] = TARGETS,
     *,
