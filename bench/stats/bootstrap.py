@@ -1,6 +1,7 @@
 """Statistics of a confusion matrix and their bootstrap intervals."""
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -116,8 +117,23 @@ def resampled(questions: int, clusters: Clusters | None) -> Iterator[NDArray[np.
 
 def _times(number: int) -> Iterator[NDArray[np.int64]]:
     """How often each of so many units is drawn, in parts that fit into memory."""
+    if RESAMPLES * number <= _AT_ONCE:
+        yield _all_times(number)
+        return
     generator, left = np.random.default_rng(0), RESAMPLES
     while left:
         size = min(left, max(1, _AT_ONCE // number))
-        yield generator.multinomial(number, np.full(number, 1.0 / number), size=size)
+        yield _drawn(generator, number, size)
         left -= size
+
+
+@lru_cache(maxsize=1)
+def _all_times(number: int) -> NDArray[np.int64]:
+    """All draws of few units, kept for the next model on the same questions: they take most of the time."""
+    times = _drawn(np.random.default_rng(0), number, RESAMPLES)
+    times.setflags(write=False)
+    return times
+
+
+def _drawn(generator: np.random.Generator, number: int, size: int) -> NDArray[np.int64]:
+    return generator.multinomial(number, np.full(number, 1.0 / number), size=size)
