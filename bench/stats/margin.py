@@ -28,7 +28,8 @@ class Pairs:
 
     `won` and `lost`, (pairs, tasks), are the numbers of questions that only the first, and only the second,
     of two models answered right, `questions`, (tasks,), how many each task has, and `each`, (tasks,), what
-    one right answer is worth: 1 / questions for one task's accuracy, else `bench.stats.across.worth`.
+    one right answer is worth: 1 / questions for one task's accuracy, else `bench.stats.across.worth`. The
+    last two are (pairs, tasks) where they differ between pairs.
     """
 
     won: Numbers
@@ -39,12 +40,13 @@ class Pairs:
     @property
     def difference(self) -> Numbers:
         """The first model's score minus the second's, (pairs,)."""
-        return (self.won - self.lost) @ self.each
+        return _added(self.won - self.lost, self.each)
 
     @property
     def variance(self) -> Numbers:
         """The variance of the difference, (pairs,), by the observed shares."""
-        return (self.won + self.lost - (self.won - self.lost) ** 2 / self.questions) @ self.each**2
+        spread = self.won + self.lost - (self.won - self.lost) ** 2 / self.questions
+        return _added(spread, self.each**2)
 
     @property
     def mirrored(self) -> "Pairs":
@@ -79,7 +81,7 @@ def _lowest(pairs: Pairs) -> Numbers:
 
 def _first_true(pairs: Pairs, is_reached: Callable[[Numbers], NDArray[np.bool_]]) -> Numbers:
     """The tilts from which on `is_reached` holds, (pairs,), by halving."""
-    low = np.full(len(pairs.won), -1.0 / pairs.each.max())
+    low = np.full(len(pairs.won), -1.0 / pairs.each.max(axis=-1))
     high = -low
     while (early := is_reached(low)).any():
         low = np.where(early, 2 * low, low)
@@ -109,7 +111,12 @@ def _tilted(pairs: Pairs, tilt: Numbers) -> tuple[Numbers, Numbers]:
     first, second = np.where(lean < 0, first + rest, first), np.where(lean > 0, second + rest, second)
     value = pairs.each * pairs.questions
     spread = np.maximum(0.0, first + second - (first - second) ** 2) / pairs.questions
-    return (first - second) @ value, spread @ value**2
+    return _added(first - second, value), _added(spread, value**2)
+
+
+def _added(tasks: Numbers, worth: Numbers) -> Numbers:
+    """The sum over the tasks of what each is worth, (pairs,)."""
+    return (tasks * worth).sum(axis=-1)
 
 
 def _total(won: Numbers, lost: Numbers, same: Numbers, lean: Numbers) -> Numbers:
