@@ -17,6 +17,7 @@ from bench.errors import BenchError, FileError, visible
 
 MODULES = {
     "bundle": "bundle",
+    "cluster": "cluster",
     "compare": "compare",
     "doctor": "doctor",
     "export": "export",

@@ -196,7 +196,13 @@ def _planned(
     show_gated(cards, offline=offline)
     if selection.strict and missing:
         raise BenchError(f"--strict was given, and not everything is on this machine (cells: {len(missing)})")
-    return list(in_share(cells, selection.shard)) if selection.shard else cells
+    if selection.shard is None:
+        return cells
+    shared = list(in_share(cells, selection.shard))
+    if cells and not shared:
+        click.echo("no cell has so many shards: there is nothing to do", err=True)
+        raise SystemExit(0)
+    return shared
 
 
 def plan_selected(
