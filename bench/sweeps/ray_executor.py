@@ -110,11 +110,19 @@ class RayExecutor:
         for begun in self.begun.values():
             begun.wait_again()
         for actor in [actor for actor in self.actors if actor.is_free]:
+            if not actor.begun.waiting and (heir := self._heir(actor)):
+                actor.begun = heir
             if actor.begun.waiting:
                 self._give(actor, actor.begun.waiting.popleft())
             elif not actor.begun.later:
                 self._kill(actor)
         self._start_actors()
+
+    def _heir(self, actor: Actor) -> Begun | None:
+        """The cell that a baseline's worker goes on with: of its engine, with the most that waits."""
+        engine = actor.begun.baseline
+        heirs = [one for one in self.begun.values() if engine and one.baseline == engine]
+        return max((one for one in heirs if one.waiting), key=self._effort_each, default=None)
 
     def _give(self, actor: Actor, key: str) -> None:
         begun, unit = actor.begun, actor.begun.units[key]
@@ -242,7 +250,8 @@ class RayExecutor:
     def _end(self, begun: Begun, last: Last) -> None:
         del self.begun[begun.cell.id]
         for actor in [actor for actor in self.actors if actor.begun is begun]:
-            self._kill(actor)
+            if not (actor.is_free and begun.baseline):
+                self._kill(actor)
         self.outbox.append((begun.cell, last))
 
     def _kill(self, actor: Actor) -> None:

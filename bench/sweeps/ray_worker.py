@@ -7,7 +7,8 @@ from pathlib import Path
 from queue import SimpleQueue
 
 import bench
-from bench.cells.cell import Cell, Runnable
+from bench.cells.cell import Cell, NeedsTuning, Runnable
+from bench.engines.memory import reset_peak
 from bench.errors import UsageError
 from bench.sweeps.events import Blocked, Event, Terms
 from bench.sweeps.opened import Kept
@@ -29,10 +30,14 @@ class Mailbox:
 
 
 class Worker:
-    """The actor's class. One answers shards of one cell, so what it needs of memory is that cell's."""
+    """The actor's class. One that has loaded a model answers shards of its cell alone.
+
+    A baseline's may go on with another cell of its engine. Its peak memory is measured anew then.
+    """
 
     def __init__(self) -> None:
         self.kept: Kept = {}
+        self.cell = ""
 
     def ready(self, sign: Path, version: str) -> str:
         """The node's name. Raises a UsageError where it has another version, or sees no results folder.
@@ -53,6 +58,7 @@ class Worker:
         A cell that must be tuned first runs in processes of its own, as it does without a cluster.
         """
         mailbox = Mailbox()
+        self._begin(cell.cell.facts.id if isinstance(cell, NeedsTuning) else cell.facts.id)
         thread = threading.Thread(target=self._work, args=(cell, results, terms, mailbox), daemon=True)
         thread.start()
         while (event := mailbox.events.get()) is not None:
@@ -60,6 +66,12 @@ class Worker:
                 raise event
             yield event
         thread.join()
+
+    def _begin(self, cell: str) -> None:
+        if self.cell and cell != self.cell:
+            self.kept.clear()
+            reset_peak()
+        self.cell = cell
 
     def _work(self, cell: Runnable, results: Path, terms: Terms, mailbox: Mailbox) -> None:
         try:

@@ -44,6 +44,12 @@ class Begun:
         return self.cell.cell if isinstance(self.cell, NeedsTuning) else self.cell
 
     @property
+    def baseline(self) -> str:
+        """The engine of a cell without weights, "" for a model."""
+        model = self.scored.facts.model
+        return model.engine or "" if model.is_baseline else ""
+
+    @property
     def effort(self) -> float:
         """How much is computed for what waits."""
         return sum(self.efforts[key] for key in self.waiting)
