@@ -90,7 +90,8 @@ def _planned(planned: Planned, results: Path, before: Sequence[DoneResult], term
         case NeedsTuning(cell=cell) | (Cell() as cell):
             pass
     unfinished = read_journal(results / cell.folder / NAME)
-    run = None if terms.fresh else find_run(results, cell.folder, cell.facts.id)
+    places = dict.fromkeys([] if terms.fresh else [cell.run_folder, cell.folder])
+    run = next((run for place in places if (run := find_run(results, place, cell.facts.id))), None)
     return PlannedCell(
         task=cell.task.name,
         model=cell.model_name,

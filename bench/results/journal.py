@@ -27,6 +27,10 @@ from bench.scoring.record import Record, by_change
 from bench.types import Item
 
 NAME = "unfinished.jsonl"
+LOCK_LETTERS = 32
+"""So much of a cell's id names its lock."""
+SHARD_LETTERS = 12
+"""So much of the run's id is in the name of any shard's lock, after the shard."""
 
 
 class Head(Strict):
@@ -200,7 +204,7 @@ def lock_cell(results: Path, cell_id: str) -> Generator[None]:
     with writing(locks):
         if not locks.is_dir():
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(locks))
-        lock = FileLock(locks / f"{cell_id[:32]}.lock", timeout=0)
+        lock = FileLock(locks / f"{cell_id[:LOCK_LETTERS]}.lock", timeout=0)
         try:
             lock.acquire()
         except Timeout as error:
@@ -220,3 +224,9 @@ def is_locked(results: Path, cell_id: str) -> bool:
             return False
     except CellLocked:
         return True
+
+
+def is_worked_on(results: Path, cell_id: str) -> bool:
+    """Whether another process works on the cell, or on a shard of it, now."""
+    locks = (results / LOCKS).glob(f"*-of-*-{cell_id[:SHARD_LETTERS]}*.lock")
+    return is_locked(results, cell_id) or any(is_locked(results, lock.stem) for lock in locks)

@@ -9,7 +9,7 @@ from typing import Literal, get_args
 from bench.results.check import Entry, entries
 from bench.results.files import PROBED
 from bench.results.identity import PARTS
-from bench.results.journal import NAME, is_locked, lock_cell
+from bench.results.journal import NAME, is_worked_on, lock_cell
 from bench.results.result import CellFacts
 from bench.results.store import LOCKS, writing
 
@@ -28,7 +28,7 @@ def entries_of_kinds(results: Path, kinds: Iterable[Kind]) -> Iterator[Entry]:
             newest[_series(cell)] = max(newest.get(_series(cell), (0, 0)), _version(cell))
     wanted = set(kinds)
     for entry in all_entries:
-        busy = entry.cell is not None and is_locked(results, entry.cell.id)
+        busy = entry.cell is not None and is_worked_on(results, entry.cell.id)
         if not busy and wanted & set(_kinds(entry, newest)):
             yield entry
 

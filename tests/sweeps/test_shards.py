@@ -18,10 +18,11 @@ from bench.cells.cell import Cell
 from bench.cells.shards import dealt, shards_of
 from bench.errors import FileError
 from bench.results.check import check, entries
+from bench.results.journal import lock_cell
 from bench.results.merge import Merged, by_cell, complete, merge
 from bench.results.parts import Part, part_files, read_parts
 from bench.results.result import DoneResult
-from bench.results.store import read_run, write_run
+from bench.results.store import Run, read_run, read_runs, write_run
 from bench.scoring.metrics import installed_metrics
 from bench.sweeps.events import DEFAULT_TERMS, Terms
 from bench.sweeps.supervise import run_cell
@@ -276,6 +277,11 @@ def test_parts_are_listed_checked_and_pruned(parts: Path, project: Path, bench: 
     assert "bench results merge" in bench("leaderboard", "show").output
     assert bench("results", "merge").exit_code == 0
     assert "done" in bench("results", "list").stdout
+    [run] = read_runs(Path("results"))
+    assert isinstance(run, Run)
+    assert isinstance(run.result, DoneResult)
+    with lock_cell(Path("results"), f"2-of-3-{run.result.cell.id}"):  # as the process of a shard does
+        assert "nothing to remove" in bench("results", "prune", "parts").stdout
     assert bench("results", "prune", "parts").exit_code == 0
     assert not parts.exists()
     assert "done" in bench("results", "list").stdout
@@ -294,6 +300,7 @@ def test_a_shard_that_is_done_or_whose_run_is_done_is_skipped(
     assert "done before" in bench(*words, "1/2").stderr
     assert "to do" in bench(*words, "2/2", "--dry-run").stdout
     assert bench("run", "-m", "played", "-t", "quiz").exit_code == 0
+    assert "0 of 1 cells to do" in bench(*words, "2/2", "--dry-run").stderr
     assert "done before" in bench(*words, "2/2").stderr
     assert not list(project.rglob("2-of-2/part.json"))
 
