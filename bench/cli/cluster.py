@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from bench.cli import options
+from bench.plain_files import read_bytes
 
 LONGEST_NAME = 50
 """Of a Kubernetes object, with room for what Kubernetes adds."""
@@ -199,7 +200,7 @@ def manifests(job: Job, image: str, claim: str, parallelism: int | None) -> list
         "template": pod(run, {"limits": _limits(job), "requests": _limits(job)}),
     }
     merging = {"backoffLimit": TRIES, "activeDeadlineSeconds": LONGEST_WAIT, "template": pod(merge, {})}
-    text = job.sweep.read_text(encoding="utf-8")
+    text = read_bytes(job.sweep).decode()
     return [
         _named("v1", "ConfigMap", job.name, data={job.sweep.name: text}),
         _named("batch/v1", "Job", job.name, spec=shards),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.cells.cell import NeedsTuning, Runnable
-from bench.errors import Unavailable, UsageError
+from bench.errors import Unavailable, UsageError, one_line
 from bench.sweeps.events import Placement
 
 NAMESPACE = "slm-bench"
@@ -31,7 +31,7 @@ def connect(address: str) -> Any:
         ray.init(address=given, namespace=NAMESPACE, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, ValueError, RuntimeError) as error:
         where = "on this machine" if given == "auto" else f"at {given}"
-        text = f"no Ray cluster answers {where} ({str(error).splitlines()[0]})"
+        text = f"no Ray cluster answers {where} ({one_line(error)})"
         raise UsageError(f"{text}: start one with 'ray start --head', or give --address HOST:PORT") from error
     # It prints the deaths of workers on stdout, also without the logs of workers; we report them ourselves.
     ray._private.worker._worker_logs_enabled = False  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]

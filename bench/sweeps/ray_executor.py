@@ -261,6 +261,6 @@ class RayExecutor:
 
 
 def _why(error: Exception) -> str:
-    """What Ray says of a lost worker, in a line."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return next((line for line in lines if line.startswith("The actor is dead")), lines[0] if lines else "")
+    """What Ray says of a lost worker, without what it says of the worker's class and ids."""
+    line = one_line(error)
+    return line[max(0, line.find("The actor is dead")) :]
