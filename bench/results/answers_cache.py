@@ -30,7 +30,7 @@ from bench.numbers import Count
 from bench.plain_files import opened, real
 from bench.results.answers import Answered, Answers, AnyRun, read_files, result_files
 from bench.results.result import DoneResult
-from bench.results.store import write_whole
+from bench.results.whole import write_whole
 from bench.scoring.record import ParseStatus
 from bench.stats.clusters import Clusters
 from bench.types import Texts, ViewName

@@ -22,8 +22,8 @@ from bench.numbers import Amount, Count, Positive, Real, Share
 from bench.plain_files import read_bytes
 from bench.results.identity import identity
 from bench.results.result import SCHEMA_VERSION, CellFacts, Provenance
-from bench.results.store import write_whole, writing
 from bench.results.summary import read_summary, summary_bytes
+from bench.results.whole import write_whole, writing
 from bench.stats.contamination import OrderTest, order_test
 
 FOLDER = "contamination"

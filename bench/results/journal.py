@@ -20,9 +20,10 @@ from bench.config import Strict
 from bench.numbers import Amount, Count
 from bench.plain_files import LARGE, read_bytes
 from bench.results.result import SCHEMA_VERSION, CellFacts
-from bench.results.store import LOCKS, make_folder, write_whole, writing
+from bench.results.store import LOCKS, make_folder
 from bench.results.summary import check_not_newer
 from bench.results.upgrade import upgrade_cell
+from bench.results.whole import write_whole, writing
 from bench.scoring.record import Record, by_change
 from bench.types import Item
 

@@ -11,7 +11,8 @@ from bench.results.files import PROBED
 from bench.results.identity import PARTS
 from bench.results.journal import NAME, is_worked_on, lock_cell
 from bench.results.result import CellFacts
-from bench.results.store import LOCKS, writing
+from bench.results.store import LOCKS
+from bench.results.whole import writing
 
 Kind = Literal["failed", "unfinished", "damaged", "partial", "outdated", "parts"]
 KINDS: tuple[Kind, ...] = get_args(Kind)

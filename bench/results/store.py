@@ -2,17 +2,18 @@
 
 import errno
 import os
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.errors import BenchError, FileError, UsageError, shown_trace
+from bench.errors import FileError, UsageError, shown_trace
 from bench.results.files import PROBED, read_probed, read_records, read_result
 from bench.results.identity import summary_in
 from bench.results.integrity import check_place, check_records
 from bench.results.result import DoneResult, Result, Unsuccessful
 from bench.results.summary import NewerFile, summary_bytes
+from bench.results.whole import write_whole, writing
 from bench.scoring.metrics import installed_metrics, measure
 from bench.scoring.record import Record
 
@@ -32,9 +33,6 @@ class Run:
 
 LOCKS = ".locks"
 """Folder in the results folder, with a lock for each cell that a process works on."""
-_EVERYWHERE = {
-    errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE, errno.ENOTCONN
-}  # fmt: skip
 
 
 def existing(results: Path) -> Path:
@@ -42,28 +40,6 @@ def existing(results: Path) -> Path:
     if not results.is_dir():
         raise UsageError(f"there is no results folder {results}: run 'bench run' first, or give --results")
     return results
-
-
-class StoreError(BenchError):
-    """A file cannot be written; `everywhere` is whether that holds for all cells, as with a full disk."""
-
-    def __init__(self, message: str, *, everywhere: bool = True) -> None:
-        super().__init__(message)
-        self.everywhere = everywhere
-
-
-@contextmanager
-def writing(where: Path) -> Generator[None]:
-    """Turn an OSError in the block into a StoreError that names `where` and what to do."""
-    try:
-        yield
-    except OSError as error:
-        remedy = "make room" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "correct that"
-        text = (
-            f"{where} cannot be written: {error.strerror}; earlier answers are safe: "
-            f"{remedy}, and run the same command to continue"
-        )
-        raise StoreError(text, everywhere=error.errno in _EVERYWHERE) from error
 
 
 def check_writable(results: Path) -> None:
@@ -142,25 +118,6 @@ def make_folder(results: Path, folder: Path) -> None:
     if not results.is_dir():
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(results))
     (results / folder).mkdir(parents=True, exist_ok=True)
-
-
-def write_whole(files: Mapping[Path, bytes]) -> None:
-    """Write files so that readers see the old or the new contents, never a part.
-
-    Where one cannot be written, an OSError is raised and none is replaced.
-    """
-    unfinished = {path: path.with_name(f".{path.name}.{os.getpid()}") for path in files}
-    try:
-        for path, data in files.items():
-            with unfinished[path].open("wb") as stream:
-                stream.write(data)
-                stream.flush()
-                os.fsync(stream.fileno())
-        for path, written in unfinished.items():
-            written.replace(path)
-    finally:
-        for written in unfinished.values():
-            written.unlink(missing_ok=True)
 
 
 def keep_trace(path: Path, trace: str) -> str:

@@ -17,7 +17,8 @@ import bench
 from bench.cells.cell import Cell, Runnable
 from bench.errors import BenchError, FileError, one_line
 from bench.results.result import DoneResult, FailedResult
-from bench.results.store import LOCKS, StoreError
+from bench.results.store import LOCKS
+from bench.results.whole import StoreError
 from bench.sweeps import events
 from bench.sweeps.events import Blocked, Busy, Event, Last, Progress, Retry, Skipped, Terms
 from bench.sweeps.merging import merge_cell

@@ -16,7 +16,8 @@ from bench.inputs.adapter import Adapter
 from bench.inputs.engine_rules import LLAMA_CPP
 from bench.results.machine import out_of_memory_kills
 from bench.results.result import DoneResult, FailedResult
-from bench.results.store import StoreError, begin, find_run, forget_failure
+from bench.results.store import begin, find_run, forget_failure
+from bench.results.whole import StoreError
 from bench.sweeps import events
 from bench.sweeps.events import (
     DEFAULT_TERMS,

@@ -32,7 +32,8 @@ from bench.results.identity import CANNOT_RUN
 from bench.results.journal import Batch, CellLocked, Unfinished
 from bench.results.provenance import provenance
 from bench.results.result import CannotRunResult, DoneResult, FailedResult, task_facts
-from bench.results.store import StoreError, find_run, forget_failure, records_bytes, write_run
+from bench.results.store import find_run, forget_failure, records_bytes, write_run
+from bench.results.whole import StoreError
 from bench.scoring.asking import score_request
 from bench.scoring.metrics import load_metrics, measure
 from bench.scoring.record import Record, clustered

@@ -22,7 +22,8 @@ from bench.inputs.model_card import ModelCard
 from bench.results import journal
 from bench.results.files import read_result
 from bench.results.result import CannotRunResult, DoneResult, FailedResult, Unsuccessful
-from bench.results.store import Run, StoreError, begin, read_runs
+from bench.results.store import Run, begin, read_runs
+from bench.results.whole import StoreError
 from bench.sweeps.events import Busy, Loading, Progress, Retry, Skipped, Terms
 from bench.sweeps.supervise import run_cell
 from conftest import QUESTIONS
