@@ -13,10 +13,12 @@ from bench.cells.forecast import bytes_to_download, expected_peak_bytes, expecte
 from bench.cli.console import stdout
 from bench.inputs.weights import RemoteWeights
 from bench.results.journal import NAME, read_journal
+from bench.results.mirror import fetch
 from bench.results.result import DoneResult, Result
 from bench.results.store import find_run, read_results
 from bench.sweeps.events import Terms
 from bench.sweeps.finishing import lacks_latency
+from bench.sweeps.leased import summaries_of
 from bench.sweeps.probe_run import lacking
 from bench.wording import seconds as format_seconds
 from bench.wording import size
@@ -52,6 +54,7 @@ class PlannedCell:
 
 def show_plan(cells: Sequence[Planned], results: Path, terms: Terms, *, as_json: bool) -> None:
     """Print the planned cells: their state, and the expected cost of those to do."""
+    fetch(results, dict.fromkeys(path for cell in cells for path in summaries_of(cell)))
     before = list(read_results(results)) if results.is_dir() else []
     rows = [_planned(cell, results, before, terms) for cell in cells]
     if as_json:

@@ -34,13 +34,14 @@ def figures(*, out: Path, no_png: bool, results: Path) -> None:
     CITATION.txt has a line for each file that says what it was made from.
     """
     from bench.inputs.cards import cards_and_mistakes
+    from bench.results.mirror import address_of
     from leaderboard.build import make_site
     from leaderboard.site import content_of
 
     draw = None if no_png else png_maker()
     content = content_of(make_site(results, cards_and_mistakes()[0]))
     if not content.tables:
-        raise UsageError(f"there are no runs in {results} (bench run --help)")
+        raise UsageError(f"there are no runs in {address_of(results)} (bench run --help)")
     count, cites = 0, dict[str, str]()
     try:
         out.mkdir(parents=True, exist_ok=True)

@@ -99,10 +99,11 @@ def show(*, results: Path) -> None:
     from bench.board.contamination import read_tested
     from bench.board.reading import read_board_quickly
     from bench.inputs.cards import cards_and_mistakes
+    from bench.results.mirror import address_of
 
     board = read_board_quickly(results, cards_and_mistakes()[0], ranked=True)
     if not board.tasks:
-        click.echo(f"there are no runs in {results} (bench run --help)")
+        click.echo(f"there are no runs in {address_of(results)} (bench run --help)")
     tested = read_tested(results)
     for task in board.tasks:
         _show_task(task)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("folders", nargs=-1, metavar="[DIR]...", type=click.Path(path_type=Path))
+@click.argument("folders", nargs=-1, metavar="[DIR]...", type=options.ResultsFolder())
 @options.results
 def merge(*, folders: tuple[Path, ...], results: Path) -> None:
     """Make runs of the parts in the folders DIR, which are results folders of 'bench run --shard I/N'.

@@ -1,23 +1,23 @@
 """Options that several commands share."""
 
+import os
+import re
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from functools import partial, wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 from click.core import ParameterSource
 
 from bench.errors import UsageError
+from bench.wording import counted
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-    from bench.cells.shards import Share
     from bench.inputs.weights import Trust
-    from bench.sweeps.events import Placement
-    from bench.sweeps.executor import ExecutorKind
 
 Command = TypeVar("Command", bound=Callable[..., None])
 
@@ -77,97 +77,6 @@ probes = click.option(
 )
 
 
-def _share(_context: click.Context, _parameter: click.Parameter, text: str | None) -> "Share | None":
-    from bench.cells.shards import read_share
-
-    try:
-        return None if text is None else read_share(text)
-    except ValueError as error:
-        raise UsageError(f"--shard: {error}") from error
-
-
-shard = click.option(
-    "--shard",
-    callback=_share,
-    metavar="I/N",
-    help="Ask only the questions of shard I of N, and store them as parts of runs. 'bench results merge' "
-    "makes runs of the parts of all shards, from any number of machines. Default: whole runs.",
-)
-
-
-def _executor(_context: click.Context, _parameter: click.Parameter, name: str) -> "ExecutorKind":
-    from bench.sweeps.executor import EXECUTORS
-
-    return EXECUTORS.get(name)
-
-
-executor = click.option(
-    "--executor",
-    default="local",
-    show_default=True,
-    metavar="NAME",
-    callback=_executor,
-    help="Where cells run. local: in processes on this machine, --jobs at a time. ray: in shards on the "
-    "nodes of a Ray cluster. Installed packages can add executors.",
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Cluster:
-    """The options that say where an executor of a cluster places cells; None is not given."""
-
-    address: str | None
-    cpus_per_cell: int | None
-    gpus_per_cell: float | None
-    shard_items: int | None
-
-    def placement(self, executor: "ExecutorKind") -> "Placement":
-        """What the options say; raises a UsageError where one is given and the executor takes none."""
-        from bench.sweeps.events import Placement
-
-        given = {name: value for name, value in asdict(self).items() if value is not None}
-        if given and not executor.takes_placement:
-            names = ", ".join(f"--{name.replace('_', '-')}" for name in given)
-            raise UsageError(f"{names}: for executors of clusters, such as --executor ray")
-        return Placement(**given)
-
-
-def placement(command: Command) -> Command:
-    """The options of `Cluster`."""
-    each = [
-        click.option(
-            "--address",
-            metavar="HOST:PORT",
-            help="Address of the Ray cluster. auto: RAY_ADDRESS, else the cluster that runs on this machine. "
-            "Default: auto.",
-        ),
-        click.option(
-            "--cpus-per-cell",
-            type=click.IntRange(1),
-            metavar="N",
-            help="Processors of a worker on a cluster. Default: for a model, all those of a node, or one "
-            "beside an accelerator; for a baseline, one.",
-        ),
-        click.option(
-            "--gpus-per-cell",
-            type=click.FloatRange(0),
-            metavar="F",
-            help="Accelerators of a worker on a cluster, 0.5 for two workers on one. Default: one for a "
-            "model, where the cluster has any.",
-        ),
-        click.option(
-            "--shard-items",
-            type=click.IntRange(1),
-            metavar="N",
-            help="The most questions of a shard on a cluster: so many are asked again when a worker is lost. "
-            "Default: 256.",
-        ),
-    ]
-    for option in reversed(each):
-        command = option(command)
-    return command
-
-
 data_dir = click.option(
     "--data-dir",
     type=click.Path(path_type=Path),
@@ -218,13 +127,28 @@ def hosts(send_to: tuple[str, ...]) -> tuple[str, ...]:
 def refuse_empty(command: click.Command) -> None:
     """Make every option of a command that takes a text refuse one without a word, such as '' or ','.
 
-    A variable that is not set gives it in a script, and to go on would mean all tasks, or any machine.
+    A variable that is not set gives it in a script, and to go on would mean all tasks, or any machine. What
+    takes a path refuses an address, which would become a folder called 's3:'.
     """
     for each in command.commands.values() if isinstance(command, click.Group) else ():
         refuse_empty(each)
     for param in command.params:
         if isinstance(param, click.Option) and param.type is click.STRING:
             param.callback = partial(_not_empty, param.callback)
+        elif isinstance(param.type, click.Path):
+            param.callback = partial(_no_address, param.callback)
+
+
+def _no_address(
+    callback: Callable[..., Any] | None, context: click.Context, parameter: click.Parameter, value: Any
+) -> Any:
+    """The value, after the parameter's own callback."""
+    given = cast("tuple[Path, ...]", value if isinstance(value, tuple) else (value,))
+    for path in filter(None, given):
+        if re.match("[a-z][a-z0-9+.-]+:/", str(path)) and not os.path.lexists(path):
+            name = parameter.opts[0] if isinstance(parameter, click.Option) else str(parameter.metavar)
+            raise UsageError(f"{name} {path}: a path of this machine is needed; addresses are for --results")
+    return callback(context, parameter, value) if callback else value
 
 
 def _not_empty(
@@ -249,16 +173,53 @@ def url(text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     return click.option("--url", default="", metavar="URL", callback=_address, help=text)
 
 
+class ResultsFolder(click.ParamType[Path]):
+    """A results folder: a path, or an address, of which the folder is a mirror.
+
+    A mirror has all that the store has where `whole` is true, else it is brought up to date by the sweep.
+    """
+
+    name = "directory"
+
+    def __init__(self, *, whole: bool = True) -> None:
+        self.whole = whole
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:  # noqa: ARG002 (click's names)
+        """The folder; raises an error where an address cannot be reached."""
+        if isinstance(value, Path) or "://" not in value:
+            return Path(value)
+        from bench.results.mirror import open_mirror
+
+        mirror = open_mirror(value)
+        if self.whole:
+            mirror.fetch_all()
+            if unsent := mirror.unsent():
+                text = (
+                    f"{counted(unsent, 'run')} not sent to {value} yet: run the command that made them again"
+                )
+                click.echo(text, err=True)
+        return mirror.folder
+
+
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 results = click.option(
     "--results",
-    type=click.Path(path_type=Path),
+    type=ResultsFolder(),
     default=Path("results"),
     show_default=True,
     metavar="DIR",
-    help="Results folder.",
+    help="Results folder, or the address of one in a store, such as s3://bucket/results.",
+)
+results_of_run = click.option(
+    "--results",
+    type=ResultsFolder(whole=False),
+    default=Path("results"),
+    show_default=True,
+    metavar="DIR",
+    help="Results folder, or the address of one in a store, such as s3://bucket/results. Several machines "
+    "may work on one.",
 )
 site = click.option(
     "--out",

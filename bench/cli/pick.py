@@ -126,11 +126,12 @@ def pick(
     from bench.board.choice import choose
     from bench.board.reading import read_board_quickly
     from bench.inputs.cards import cards_and_mistakes
+    from bench.results.mirror import address_of
 
     cards = cards_and_mistakes()[0]
     board = read_board_quickly(results, cards, ranked=False)
     if not board.tasks:
-        raise UsageError(f"there are no runs in {results} (bench run --help)")
+        raise UsageError(f"there are no runs in {address_of(results)} (bench run --help)")
     _check_licence(limits.licence, board)
     _check_languages(limits.languages, board)
     limits = replace(limits, machine=_machine(limits.machine, board))

@@ -16,6 +16,7 @@ from bench.cli import options
 from bench.cli.console import new_table, stdout
 from bench.results.answers import Answered, read_answered
 from bench.results.integrity import questions_of
+from bench.results.mirror import address_of
 from bench.results.result import CannotRunResult, DoneResult, FailedResult, Result
 from bench.results.variant import Variant
 
@@ -33,12 +34,13 @@ def show_results(ended: Sequence[Result], results: Path, *, as_json: bool) -> No
         if notice := rows[0].task.notice:
             click.echo(f"Note: {notice}")
         click.echo()
+    place = address_of(results)
     if any(_shard(result) for result in ended):
-        command = shlex.join(["bench", "results", "merge", "--results", str(results)])
-        click.echo(f"parts are saved in {results}; to make runs when all are there: {command}", err=True)
+        command = shlex.join(["bench", "results", "merge", "--results", place])
+        click.echo(f"parts are saved in {place}; to make runs when all are there: {command}", err=True)
     elif ended:
-        command = shlex.join(["bench", "leaderboard", "build", "--results", str(results)])
-        click.echo(f"saved in {results}; to build the site: {command}", err=True)
+        command = shlex.join(["bench", "leaderboard", "build", "--results", place])
+        click.echo(f"saved in {place}; to build the site: {command}", err=True)
 
 
 def _shard(result: Result) -> str:

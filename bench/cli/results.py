@@ -200,15 +200,15 @@ def strip(*, results: Path, task: str | None, out: Path) -> None:
 
     For data that must not be published. Ids, letters, scores and all other numbers are kept.
     """
+    from bench.results.mirror import address_of
     from bench.results.strip import strip as copies
 
     lines = list(copies(results, out, task))
     for line in lines:
         click.echo(line)
     if not lines:
-        raise UsageError(
-            f"there are no runs{f' on task {task!r}' if task else ''} in {results} (bench results list)"
-        )
+        where = f"{f' on task {task!r}' if task else ''} in {address_of(results)}"
+        raise UsageError(f"there are no runs{where} (bench results list)")
 
 
 @results.command()
@@ -222,7 +222,7 @@ def prune(*, kinds: "tuple[Kind, ...]", results: Path, dry_run: bool) -> None:
     of the engine. parts: the parts that shards answered, of runs that were merged and of others. Runs that a
     sweep is working on are kept.
     """
-    from bench.results.journal import CellLocked
+    from bench.results.lease import CellLocked
     from bench.results.prune import entries_of_kinds, remove
     from bench.results.store import existing
 

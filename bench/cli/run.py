@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.cli import lm_eval_tasks, options
+from bench.cli import cluster_options, lm_eval_tasks, options
 from bench.cli.choices import ChoiceCommand, ChosenFlags, variant_flags
 from bench.cli.sweep_option import check_variants, in_sweep_file, sweep_file
 from bench.errors import BenchError, Unavailable
@@ -95,7 +95,7 @@ class Selection:
     help="Seed for drawing exemplars, sampling replies and random baselines.",
 )
 @options.data_dir
-@options.results
+@options.results_of_run
 @click.option("--fresh", is_flag=True, help="Rerun cells that are already done. Default: skip them.")
 @click.option(
     "--jobs",
@@ -106,8 +106,8 @@ class Selection:
     help="Cells to run at once, as far as memory allows. They share the CPU cores, so each is slower, and "
     "16-bit scores can differ by rounding. Compare only runs with the same N.",
 )
-@options.executor
-@options.placement
+@cluster_options.executor
+@cluster_options.placement
 @click.option(
     "--timeout",
     type=click.FloatRange(0, min_open=True),
@@ -120,7 +120,7 @@ class Selection:
     help="Also measure the latency of 20 items one at a time: p50 and p95 in seconds. Default: no.",
 )
 @options.probes
-@options.shard
+@cluster_options.shard
 @options.offline
 @click.option(
     "--strict", is_flag=True, help="Fail if a model or a task is not on this machine. Default: skip it."
@@ -137,7 +137,7 @@ class Selection:
 @options.as_json
 @options.grouped("selection", Selection)
 @options.grouped("permissions", options.Permissions)
-@options.grouped("cluster", options.Cluster)
+@options.grouped("cluster", cluster_options.Cluster)
 def run(
     *,
     sweep: "Sweep | None",
@@ -150,7 +150,7 @@ def run(
     fresh: bool,
     jobs: int,
     executor: "ExecutorKind",
-    cluster: options.Cluster,
+    cluster: cluster_options.Cluster,
     timeout: float | None,
     latency: bool,
     probes: "tuple[ProbeName, ...]",

@@ -8,6 +8,7 @@ which is then scored again.
 import errno
 import json
 import os
+import re
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from pydantic import Field, ValidationError
 from bench.config import Strict
 from bench.numbers import Amount, Count
 from bench.plain_files import LARGE, read_bytes
+from bench.results.lease import CellLocked
+from bench.results.mirror import mirror_of
 from bench.results.result import SCHEMA_VERSION, CellFacts
 from bench.results.store import LOCKS, make_folder
 from bench.results.summary import check_not_newer
@@ -189,10 +192,6 @@ def forget(results: Path, folder: Path) -> None:
         (results / folder / NAME).unlink(missing_ok=True)
 
 
-class CellLocked(Exception):
-    """Another process works on this cell."""
-
-
 @contextmanager
 def lock_cell(results: Path, cell_id: str) -> Generator[None]:
     """Lock a cell for this process, without waiting.
@@ -205,7 +204,7 @@ def lock_cell(results: Path, cell_id: str) -> Generator[None]:
     with writing(locks):
         if not locks.is_dir():
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(locks))
-        lock = FileLock(locks / f"{cell_id[:LOCK_LETTERS]}.lock", timeout=0)
+        lock = FileLock(locks / f"{lock_name(cell_id)}.lock", timeout=0)
         try:
             lock.acquire()
         except Timeout as error:
@@ -216,18 +215,27 @@ def lock_cell(results: Path, cell_id: str) -> Generator[None]:
         lock.release()
 
 
+def lock_name(cell_id: str) -> str:
+    """The name of a cell's lock, and of its lease in a store."""
+    return cell_id[:LOCK_LETTERS]
+
+
 def is_locked(results: Path, cell_id: str) -> bool:
-    """Whether another process works on the cell now."""
+    """Whether another process works on the cell now; in a mirror, also one on another machine."""
     if not (results / LOCKS).is_dir():
         return False
     try:
         with lock_cell(results, cell_id):
-            return False
+            mirror = mirror_of(results)
+            return mirror is not None and mirror.leases.is_taken(lock_name(cell_id))
     except CellLocked:
         return True
 
 
 def is_worked_on(results: Path, cell_id: str) -> bool:
     """Whether another process works on the cell, or on a shard of it, now."""
-    locks = (results / LOCKS).glob(f"*-of-*-{cell_id[:SHARD_LETTERS]}*.lock")
-    return is_locked(results, cell_id) or any(is_locked(results, lock.stem) for lock in locks)
+    names = {path.stem for path in (results / LOCKS).glob("*.lock")}
+    if mirror := mirror_of(results):
+        names |= mirror.leases.names()
+    shards = [name for name in names if re.match(rf"\d+-of-\d+-{cell_id[:SHARD_LETTERS]}", name)]
+    return any(is_locked(results, name) for name in (cell_id, *shards))

@@ -10,6 +10,7 @@ from bench.results.check import Entry, entries
 from bench.results.files import PROBED
 from bench.results.identity import PARTS
 from bench.results.journal import NAME, is_worked_on, lock_cell
+from bench.results.mirror import forget_below, settle
 from bench.results.result import CellFacts
 from bench.results.store import LOCKS
 from bench.results.whole import writing
@@ -79,8 +80,11 @@ def remove(results: Path, entry: Entry, kinds: Iterable[Kind]) -> None:
     with lock, writing(folder):
         for name in names:
             (folder / name).unlink(missing_ok=True)
+        if "result.json" in names:
+            settle(results, entry.folder / "result.json")
         if "parts" in kinds and (folder / PARTS).is_dir():
             shutil.rmtree(folder / PARTS)
+            forget_below(results, entry.folder / PARTS)
         for place in (folder, *folder.parents):
             if place == results or any(place.iterdir()):
                 break

@@ -11,6 +11,7 @@ from bench.errors import FileError, UsageError, shown_trace
 from bench.results.files import PROBED, read_probed, read_records, read_result
 from bench.results.identity import summary_in
 from bench.results.integrity import check_place, check_records
+from bench.results.mirror import mirror_of, settle
 from bench.results.result import DoneResult, Result, Unsuccessful
 from bench.results.summary import NewerFile, summary_bytes
 from bench.results.whole import write_whole, writing
@@ -43,7 +44,16 @@ def existing(results: Path) -> Path:
 
 
 def check_writable(results: Path) -> None:
-    """Raises a UsageError where the results folder cannot be written, before anything is computed."""
+    """Raises an error where the results folder cannot be written, before anything is computed.
+
+    A UsageError, or a StoreError for the store of a mirror.
+    """
+    _check_folder(results)
+    if mirror := mirror_of(results):
+        mirror.check_writable()
+
+
+def _check_folder(results: Path) -> None:
     from tempfile import TemporaryFile
 
     try:
@@ -62,7 +72,7 @@ def begin(results: Path) -> None:
 
     Raises a UsageError or a StoreError where that cannot be done.
     """
-    check_writable(results)
+    _check_folder(results)
     with writing(results):
         (results / LOCKS).mkdir(exist_ok=True)
 
@@ -84,7 +94,7 @@ def write_run(
     """Write the summary, and the records if any, under a lock that other sweeps wait for.
 
     `probed` are the records of changed questions; those of an earlier run go with its records. Nothing is
-    written if `unless()`, called with the lock, is true. Raises a StoreError.
+    written if `unless()`, called with the lock, is true. What a mirror gets is sent. Raises a StoreError.
     """
     from filelock import FileLock
 
@@ -98,6 +108,7 @@ def write_run(
                 write_whole({results / folder / name: data for name, data in files.items() if data})
                 if records and not probed and getattr(result, "probes", None) is None:
                     (results / folder / PROBED).unlink(missing_ok=True)
+    settle(results, summary_in(folder))
 
 
 def rewrite(results: Path, folder: Path, result: DoneResult, probed: bytes | None = None) -> None:
@@ -162,6 +173,7 @@ def forget_failure(results: Path, folder: Path) -> None:
         with suppress(FileError, OSError):
             if isinstance(read_result(path), Unsuccessful):
                 path.unlink()
+                settle(results, folder / "result.json")
                 path.parent.rmdir()
 
 

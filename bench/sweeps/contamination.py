@@ -20,7 +20,8 @@ from bench.inputs.data import items_digest
 from bench.inputs.model_card import ModelCard
 from bench.results import contamination as store
 from bench.results.contamination import Asked, ContaminationTest, Shard, id_of, tested
-from bench.results.journal import CellLocked, lock_cell
+from bench.results.journal import lock_cell
+from bench.results.lease import CellLocked
 from bench.results.machine import this_machine
 from bench.results.provenance import provenance
 from bench.results.store import begin, keep_trace

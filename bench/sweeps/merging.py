@@ -5,8 +5,9 @@ from pathlib import Path
 
 from bench.cells.cell import Cell
 from bench.errors import FileError
-from bench.results.identity import CANNOT_RUN, PARTS
+from bench.results.identity import CANNOT_RUN, PARTS, summary_in
 from bench.results.merge import complete, merge
+from bench.results.mirror import fetch, forget_below
 from bench.results.parts import Part, part_files, read_parts
 from bench.results.result import DoneResult
 from bench.results.store import find_run, forget_failure, write_run
@@ -25,6 +26,7 @@ def merge_cell(cell: Cell, results: Path) -> DoneResult:
             raise wrong
         parts = complete([part for part in read if isinstance(part, Part)])
     except (FileError, OSError):
+        fetch(results, [summary_in(cell.run_folder)])
         before = find_run(results, cell.run_folder, cell.facts.id)
         if before and isinstance(before.result, DoneResult):
             return before.result
@@ -33,4 +35,5 @@ def merge_cell(cell: Cell, results: Path) -> DoneResult:
     write_run(results, cell.run_folder, run.result, run.records, run.probed)
     forget_failure(results, cell.run_folder.parent / CANNOT_RUN)
     shutil.rmtree(folder / PARTS, ignore_errors=True)
+    forget_below(results, cell.run_folder / PARTS)
     return run.result

@@ -16,6 +16,8 @@ from typing import Any
 import bench
 from bench.cells.cell import Cell, Runnable
 from bench.errors import BenchError, FileError, one_line
+from bench.results.identity import summary_in
+from bench.results.mirror import fetch, mirror_of
 from bench.results.result import DoneResult, FailedResult
 from bench.results.store import LOCKS
 from bench.results.whole import StoreError
@@ -23,7 +25,7 @@ from bench.sweeps import events
 from bench.sweeps.events import Blocked, Busy, Event, Last, Progress, Retry, Skipped, Terms
 from bench.sweeps.merging import merge_cell
 from bench.sweeps.ray_cluster import Needs, answers, connect, needs_of, nodes, room, room_on
-from bench.sweeps.ray_worker import Worker
+from bench.sweeps.ray_worker import Place, Worker
 from bench.sweeps.supervise import SMALLER
 from bench.sweeps.units import Begun, begin
 from bench.sweeps.work import failed
@@ -64,7 +66,9 @@ class RayExecutor:
         self.actors: list[Actor] = []
         self.outbox: deque[tuple[Runnable, Event]] = deque()
         self.worker = self.ray.remote(Worker)
-        self.sign = self.results / LOCKS / f"ray-{uuid.uuid4().hex}"
+        name, mirror = f"ray-{uuid.uuid4().hex}", mirror_of(self.results)
+        url = mirror.remote.url if mirror else ""
+        self.place = Place(self.results, self.results / LOCKS / name, url, name)
 
     def has_room(self, cell: Runnable) -> bool:
         """Whether few enough cells are begun; workers take the largest of these first."""
@@ -97,7 +101,7 @@ class RayExecutor:
 
     def close(self) -> None:
         """Kill all actors and leave the cluster. What is answered is on disk."""
-        self.sign.unlink(missing_ok=True)
+        self.place.sign.unlink(missing_ok=True)
         if not self.silent:  # each call to a head that is lost would wait for it for a minute
             for actor in tuple(self.actors):
                 self._kill(actor)
@@ -133,7 +137,7 @@ class RayExecutor:
         beside = max((room_on(self._needs(unit), node) for node in self.nodes), default=1)
         terms = replace(self.terms, jobs=max(1, beside))
         actor.unit = key
-        actor.stream = actor.handle.run.options(num_returns="streaming").remote(unit, self.results, terms)
+        actor.stream = actor.handle.run.options(num_returns="streaming").remote(unit, terms)
 
     def _look_around(self) -> None:
         """See which nodes there are; raises a BenchError where the head is lost."""
@@ -154,9 +158,9 @@ class RayExecutor:
             needs = self._needs(begun.cell)
             if len(self.actors) >= max(1, room(needs, self.nodes)):
                 return
-            self.sign.touch()
+            self.place.sign.touch()
             handle = self.worker.options(num_cpus=needs.cpus, num_gpus=needs.gpus).remote()
-            self.actors.append(Actor(handle, begun, handle.ready.remote(self.sign, bench.__version__)))
+            self.actors.append(Actor(handle, begun, handle.ready.remote(self.place, bench.__version__)))
 
     def _starting(self, begun: Begun) -> int:
         return sum(actor.begun is begun and actor.ready is not None for actor in self.actors)
@@ -192,14 +196,21 @@ class RayExecutor:
                 begun.busy(key)
                 actor.unit = ""
             case DoneResult() | Skipped():
+                self._fetch(begun.units[key])
                 begun.finished(key)
                 actor.unit = ""
                 self._finish_if_whole(begun, event)
             case FailedResult():
+                self._fetch(begun.units[key])
                 self._end(begun, event)
             case _:
                 if news := begun.news(key, event):
                     self.outbox.append((begun.cell, news))
+
+    def _fetch(self, unit: Runnable) -> None:
+        """Fetch what a worker has written of a unit from the store, where there is one."""
+        folders = (unit.folder, unit.run_folder) if isinstance(unit, Cell) else (unit.folder,)
+        fetch(self.results, map(summary_in, dict.fromkeys(folders)))
 
     def _finish_if_whole(self, begun: Begun, event: DoneResult | Skipped) -> None:
         result = event.result if isinstance(event, Skipped) else event

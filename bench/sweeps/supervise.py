@@ -30,6 +30,7 @@ from bench.sweeps.events import (
     Skipped,
     Terms,
 )
+from bench.sweeps.leased import leased
 from bench.sweeps.preload import preload_of
 from bench.sweeps.process import Exit, Limits, run_in_process
 from bench.sweeps.tune_first import TuningFailed, run_tuning
@@ -108,6 +109,10 @@ def _score_when_free(cell: Cell, results: Path, terms: Terms, stop: threading.Ev
 
 
 def _score(cell: Cell, results: Path, terms: Terms, stop: threading.Event) -> Generator[Event]:
+    return leased(cell, results, _score_leased(cell, results, terms, stop))
+
+
+def _score_leased(cell: Cell, results: Path, terms: Terms, stop: threading.Event) -> Generator[Event]:
     memory = psutil.virtual_memory()
     # Memory that other cells of the sweep use will be free again.
     free = memory.available if terms.jobs == 1 else memory.total

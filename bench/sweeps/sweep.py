@@ -11,6 +11,7 @@ from bench.errors import BenchError
 from bench.results.files import digest
 from bench.results.identity import CANNOT_RUN, folder_of, summary_in
 from bench.results.journal import NAME, is_locked
+from bench.results.mirror import fetch, settle
 from bench.results.result import CannotRunResult, DoneResult, FailedResult, Result
 from bench.results.store import begin, find_run, forget_failure, records_bytes, rewrite, write_run
 from bench.results.summary import check_not_newer
@@ -20,6 +21,7 @@ from bench.sweeps import events
 from bench.sweeps.events import Busy, Event, Last, Note, Skipped, Terms
 from bench.sweeps.executor import Executor, ExecutorKind
 from bench.sweeps.finishing import lacks_latency
+from bench.sweeps.leased import summaries_of
 from bench.sweeps.probe_run import lacking
 from bench.sweeps.work import cannot_run
 
@@ -65,6 +67,8 @@ def _ended(
                 ended[cell.id] = result
             case _:
                 pass
+        if isinstance(done := ended.get(cell.id), DoneResult):  # a process may have been killed before it did
+            settle(results, summary_in(_folder(done)))
     return ended
 
 
@@ -74,7 +78,7 @@ def _gone(ended: Mapping[str, Result], results: Path) -> set[str]:
     for key, result in ended.items():
         if isinstance(result, CannotRunResult):
             continue
-        folder = folder_of(result.cell, result.shard if isinstance(result, DoneResult) else None)
+        folder = _folder(result)
         if summary_in(results / folder).is_file():
             continue
         if isinstance(result, DoneResult):
@@ -83,6 +87,10 @@ def _gone(ended: Mapping[str, Result], results: Path) -> set[str]:
             begin(results)
             write_run(results, folder, result, None)
     return gone
+
+
+def _folder(result: DoneResult | FailedResult) -> Path:
+    return folder_of(result.cell, result.shard if isinstance(result, DoneResult) else None)
 
 
 def sweep(
@@ -127,6 +135,7 @@ def _run(
 
 def _prepare(cells: Sequence[Planned], results: Path) -> None:
     begin(results)
+    fetch(results, dict.fromkeys(path for cell in cells for path in summaries_of(cell)))
     for cell in cells:
         check_not_newer(summary_in(results / cell.folder))
 

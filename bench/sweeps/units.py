@@ -9,6 +9,8 @@ from pathlib import Path
 
 from bench.cells.cell import Cell, NeedsTuning, Planned, Runnable
 from bench.cells.shards import shards_of
+from bench.results.identity import summary_in
+from bench.results.mirror import fetch
 from bench.results.result import DoneResult
 from bench.results.store import find_run
 from bench.sweeps import events
@@ -100,6 +102,8 @@ def begin(cell: Runnable, results: Path, terms: Terms) -> Begun:
         units = shards_of(cell, count) if count > 1 else units
     begun = Begun(cell, {unit.id: unit for unit in units}, {unit.id: effort(unit) for unit in units})
     begun.left.update(begun.units)
+    if len(units) > 1:
+        fetch(results, [summary_in(_scored(unit).folder) for unit in units])
     for key, unit in begun.units.items():
         if len(units) > 1 and not terms.fresh and _has_part(unit, results):
             begun.finished(key)

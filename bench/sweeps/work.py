@@ -29,7 +29,9 @@ from bench.evaluate import evaluate, renderer
 from bench.results import journal
 from bench.results.files import digest
 from bench.results.identity import CANNOT_RUN
-from bench.results.journal import Batch, CellLocked, Unfinished
+from bench.results.journal import Batch, Unfinished
+from bench.results.lease import CellLocked
+from bench.results.mirror import settled_later
 from bench.results.provenance import provenance
 from bench.results.result import CannotRunResult, DoneResult, FailedResult, task_facts
 from bench.results.store import find_run, forget_failure, records_bytes, write_run
@@ -61,7 +63,7 @@ def work(cell: Cell, results: Path, terms: Terms, events: Any, kept: Kept | None
     # When the sweep has ended, nobody reads the events, and that is not a failure of the cell.
     with suppress(BrokenPipeError):
         try:
-            with journal.lock_cell(results, cell.id):
+            with settled_later(), journal.lock_cell(results, cell.id):
                 last = _result(cell, results, terms, events, kept)
         except CellLocked:
             last = Busy()

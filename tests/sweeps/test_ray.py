@@ -7,20 +7,23 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pytest
 from click.testing import Result
 from clusters import asked, begin, cluster, kill_workers, sweep, workers
+from stores import Server, s3
 
-from bench.errors import UsageError
+from bench.errors import Unavailable, UsageError
 from bench.results.check import check
+from bench.results.mirror import MIRRORS
 from bench.results.result import DoneResult, FailedResult
 from bench.results.store import Run, read_runs
 from bench.sweeps.events import Placement
 from bench.sweeps.ray_cluster import Needs, answers, needs_of, room
-from bench.sweeps.ray_worker import Worker
+from bench.sweeps.ray_worker import Place, Worker
 from conftest import QUESTIONS
 from played import add_fake, cell_of, fake_card, lines, wait_for
 
@@ -31,7 +34,14 @@ KILLS = 19
 
 
 @pytest.fixture(scope="module")
-def address() -> Iterator[str]:
+def server() -> Iterator[Server]:
+    with s3() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def address(server: Server) -> Iterator[str]:
+    """Of a cluster whose nodes reach the server."""
     with cluster() as started:
         yield started.address
 
@@ -73,6 +83,25 @@ def test_a_sweep_has_the_records_and_metrics_of_the_local_one(
     assert {one.merged[0].shards for one in done_in(project / "results").values()} == {4}
     again = sweep(address, *words, "--shard-items", "10")
     assert again.stderr.count("done before") == 4
+
+
+def test_nodes_that_share_only_a_store_make_the_local_runs(
+    address: str, server: Server, quiz: Path, project: Path, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_fake(project, "one")
+    add_fake(project, "broken", fault="error")
+    words = ("-m", "one,broken,chance", "-t", "quiz")
+    assert bench("run", *words, "--results", "local").exit_code == 1
+    monkeypatch.setenv("BENCH_CACHE_DIR", str(project / "driver"))
+    done = sweep(address, *words, "--shard-items", "10", results="s3://bench/ray")
+    assert done.returncode == 1, done.stderr
+    assert "saved in s3://bench/ray" in done.stderr
+    [mirror] = (project / "driver" / MIRRORS).iterdir()
+    assert_same(mirror, project / "local")
+    monkeypatch.setenv("BENCH_CACHE_DIR", str(project / "reader"))
+    checked = bench("results", "check", "--results", "s3://bench/ray").stdout
+    assert checked.strip() == "sound: 2 done, 1 failed"
+    assert [name for name in server.objects() if "part" in name or "ray/.leases" in name] == []
 
 
 @pytest.mark.model
@@ -206,11 +235,14 @@ def test_ray_is_imported_by_its_executor_alone() -> None:
 def test_a_node_that_cannot_take_part_says_why(project: Path) -> None:
     from bench import __version__
 
-    sign = project / "results" / ".locks" / "sign"
+    results = project / "results"
+    place = Place(results, results / ".locks" / "sign")
     with pytest.raises(UsageError, match=r"does not see the results folder .*results: give one that all"):
-        Worker().ready(sign, __version__)
+        Worker().ready(place, __version__)
     with pytest.raises(UsageError, match="and this is 99"):
-        Worker().ready(sign, "99")
+        Worker().ready(place, "99")
+    with pytest.raises(Unavailable, match=r"node .*: results in gs:// need a package .*slm-bench\[gcs\]"):
+        Worker().ready(replace(place, url="gs://bucket"), __version__)
 
 
 def test_what_a_worker_needs(quiz: Path, project: Path) -> None:
