@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from bench.cli import options
+from bench.errors import UsageError
 from bench.plain_files import read_bytes
 
 LONGEST_NAME = 50
@@ -31,10 +32,24 @@ class Job:
     gpus: int | None
 
     @property
+    def is_in_store(self) -> bool:
+        """Whether the results have an address, and are no folder."""
+        return "://" in self.results
+
+    @property
     def name(self) -> str:
         """Made of the sweep file's name, as every scheduler takes it."""
         letters = re.sub(r"[^a-z0-9]+", "-", self.sweep.stem.lower()).strip("-")
         return f"bench-{letters}"[:LONGEST_NAME].rstrip("-")
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """What every pod of Kubernetes needs; None is not given."""
+
+    image: str
+    claim: str | None
+    secret: str | None
 
 
 def _memory(_context: click.Context, parameter: click.Parameter, text: str | None) -> str | None:
@@ -63,7 +78,7 @@ _OPTIONS = (
         default="results",
         show_default=True,
         metavar="DIR",
-        help="Results folder, which all nodes share.",
+        help="Results folder, which all nodes share, or an address such as s3://bucket/results.",
     ),
     click.option(
         "--cpus",
@@ -117,9 +132,14 @@ def slurm(*, job: Job, setup: str) -> None:
 @click.option("--image", required=True, metavar="NAME", help="Container image with SLM Bench.")
 @click.option(
     "--claim",
-    required=True,
     metavar="NAME",
-    help="PersistentVolumeClaim (ReadWriteMany) of the results folder; it is mounted at --results.",
+    help="PersistentVolumeClaim (ReadWriteMany) of the results folder; it is mounted at --results. Needed "
+    "unless --results is an address.",
+)
+@click.option(
+    "--secret",
+    metavar="NAME",
+    help="Secret whose keys are environment variables, such as the credentials of a store. Default: none.",
 )
 @click.option(
     "--parallelism",
@@ -127,12 +147,18 @@ def slurm(*, job: Job, setup: str) -> None:
     metavar="N",
     help="Shards at once. Default: all of them.",
 )
-def kubernetes(*, job: Job, image: str, claim: str, parallelism: int | None) -> None:
+def kubernetes(
+    *, job: Job, image: str, claim: str | None, secret: str | None, parallelism: int | None
+) -> None:
     """Print manifests for 'kubectl apply -f -': an indexed Job, one that merges, and the sweep file."""
     import yaml
 
+    if job.is_in_store == bool(claim):
+        text = "--claim is of a folder: leave it out" if claim else "--claim is missing: pods share no folder"
+        raise UsageError(f"{text} with --results {job.results}")
     _check(job)
-    click.echo(yaml.safe_dump_all(manifests(job, image, claim, parallelism), sort_keys=False), nl=False)
+    printed = manifests(job, Pod(image, claim, secret), parallelism)
+    click.echo(yaml.safe_dump_all(printed, sort_keys=False), nl=False)
 
 
 def _check(job: Job) -> None:
@@ -168,27 +194,28 @@ END
 """
 
 
-def manifests(job: Job, image: str, claim: str, parallelism: int | None) -> list[dict[str, Any]]:
+def manifests(job: Job, needs: Pod, parallelism: int | None) -> list[dict[str, Any]]:
     """A ConfigMap with the sweep file, the Job of the shards, and a Job that merges their parts."""
-    results = job.results if job.results.startswith("/") else f"/{job.results}"
+    results = job.results if job.results.startswith("/") or job.is_in_store else f"/{job.results}"
     where, sweep = shlex.quote(results), shlex.quote(f"/sweep/{job.sweep.name}")
     shard = f'"$((JOB_COMPLETION_INDEX + 1))/{job.shards}"'
     run = f"bench run --sweep {sweep} --results {where} --shard {shard}"
     merge = f"until bench results merge {where} --results {where}; do sleep 60; done"
 
     def pod(command: str, resources: dict[str, Any]) -> dict[str, Any]:
-        mounts = {"results": results, "sweep": "/sweep"}
-        container = {
+        mounts = {"sweep": "/sweep"} | ({"results": results} if needs.claim else {})
+        sources: dict[str, Any] = {"sweep": {"configMap": {"name": job.name}}}
+        sources["results"] = {"persistentVolumeClaim": {"claimName": needs.claim}}
+        container: dict[str, Any] = {
             "name": "bench",
-            "image": image,
+            "image": needs.image,
             "command": ["/bin/sh", "-c", command],
             "resources": resources,
             "volumeMounts": [{"name": name, "mountPath": path} for name, path in mounts.items()],
         }
-        volumes = [
-            {"name": "results", "persistentVolumeClaim": {"claimName": claim}},
-            {"name": "sweep", "configMap": {"name": job.name}},
-        ]
+        if needs.secret:
+            container["envFrom"] = [{"secretRef": {"name": needs.secret}}]
+        volumes = [{"name": name, **sources[name]} for name in mounts]
         return {"spec": {"restartPolicy": "Never", "containers": [container], "volumes": volumes}}
 
     shards = {

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("folders", nargs=-1, metavar="[DIR]...", type=options.ResultsFolder())
+@click.argument("folders", nargs=-1, metavar="[DIR]...", type=str)
 @options.results
-def merge(*, folders: tuple[Path, ...], results: Path) -> None:
+def merge(*, folders: tuple[str, ...], results: Path) -> None:
     """Make runs of the parts in the folders DIR, which are results folders of 'bench run --shard I/N'.
 
     A run is made where each of its questions is in exactly one part, and all parts are of the same cell and
@@ -26,16 +26,17 @@ def merge(*, folders: tuple[Path, ...], results: Path) -> None:
     --results, where DIR is by default, too; the parts stay (bench results prune parts).
     """
     from bench.results.merge import by_cell
+    from bench.results.mirror import address_of
     from bench.results.parts import part_files, read_parts
     from bench.results.store import existing
 
-    folders = tuple(existing(folder) for folder in folders or (results,))
-    read = list(read_parts(part_files(folders)))
+    places = tuple(existing(options.results_folder(folder)) for folder in folders) or (existing(results),)
+    read = list(read_parts(part_files(places)))
     mistakes = [mistake for part in read if isinstance(part, FileError) for mistake in part.mistakes]
     parts = [part for part in read if not isinstance(part, FileError)]
     if not read:
-        places = ", ".join(map(str, folders))
-        raise UsageError(f"there are no parts of runs in {places}: run 'bench run --shard 1/2' and 2/2 first")
+        names = ", ".join(folders or [address_of(results)])
+        raise UsageError(f"there are no parts of runs in {names}: run 'bench run --shard 1/2' and 2/2 first")
     for group in by_cell(parts).values():
         try:
             for line in _merged(group, parts, results):

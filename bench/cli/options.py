@@ -173,54 +173,50 @@ def url(text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     return click.option("--url", default="", metavar="URL", callback=_address, help=text)
 
 
-class ResultsFolder(click.ParamType[Path]):
-    """A results folder: a path, or an address, of which the folder is a mirror.
+def results_folder(text: str, *, whole: bool = True) -> Path:
+    """The folder of a --results: a path, or an address, of which the folder is a mirror.
 
-    A mirror has all that the store has where `whole` is true, else it is brought up to date by the sweep.
+    A mirror has all that the store has where `whole` is true; else whoever uses it fetches what it needs.
+    Raises an error where an address cannot be reached.
     """
+    if "://" not in text:
+        return Path(text)
+    from bench.results.mirror import open_mirror
 
-    name = "directory"
+    mirror = open_mirror(text)
+    if whole:
+        mirror.fetch_all()
+        if unsent := mirror.unsent():
+            each = f"{counted(unsent, 'run')} not sent to {text} yet"
+            click.echo(f"{each}: run the command that made them again", err=True)
+    return mirror.folder
 
-    def __init__(self, *, whole: bool = True) -> None:
-        self.whole = whole
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:  # noqa: ARG002 (click's names)
-        """The folder; raises an error where an address cannot be reached."""
-        if isinstance(value, Path) or "://" not in value:
-            return Path(value)
-        from bench.results.mirror import open_mirror
+def _results(more: str, *, whole: bool) -> Callable[[Command], Callable[..., None]]:
+    """A `--results` option, which the command gets as a path."""
+    option = click.option(
+        "--results",
+        default="results",
+        show_default=True,
+        metavar="DIR",
+        help=f"Results folder, or the address of one in a store, such as s3://bucket/results.{more}",
+    )
 
-        mirror = open_mirror(value)
-        if self.whole:
-            mirror.fetch_all()
-            if unsent := mirror.unsent():
-                text = (
-                    f"{counted(unsent, 'run')} not sent to {value} yet: run the command that made them again"
-                )
-                click.echo(text, err=True)
-        return mirror.folder
+    def decorate(command: Command) -> Callable[..., None]:
+        @wraps(command)
+        def opened(*, results: str, **params: Any) -> None:
+            command(results=results_folder(results, whole=whole), **params)
+
+        return option(opened)
+
+    return decorate
 
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
-results = click.option(
-    "--results",
-    type=ResultsFolder(),
-    default=Path("results"),
-    show_default=True,
-    metavar="DIR",
-    help="Results folder, or the address of one in a store, such as s3://bucket/results.",
-)
-results_of_run = click.option(
-    "--results",
-    type=ResultsFolder(whole=False),
-    default=Path("results"),
-    show_default=True,
-    metavar="DIR",
-    help="Results folder, or the address of one in a store, such as s3://bucket/results. Several machines "
-    "may work on one.",
-)
+results = _results("", whole=True)
+results_of_run = _results(" Several machines may work on one.", whole=False)
 site = click.option(
     "--out",
     type=click.Path(path_type=Path),

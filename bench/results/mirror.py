@@ -15,7 +15,6 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, cast
 
 from bench.folders import cache_folder, safe_name
 from bench.plain_files import LARGE, read_bytes
@@ -23,18 +22,15 @@ from bench.results.files import PROBED, digest
 from bench.results.lease import FOLDER as LEASES
 from bench.results.lease import Leases
 from bench.results.remote import Remote
+from bench.results.stored_names import SUMMARIES, is_summary, refers_to, sent_name, stored_name
 from bench.results.whole import StoreError, write_whole, writing
 
 MIRRORS = "results-mirrors"
 """The folder of all mirrors, in the cache."""
 STORE = ".store.json"
 """The file in a mirror that says of which address it is one."""
-DIGEST_LETTERS = 16
-"""So much of a digest is in the name of a file of records."""
 AT_ONCE = 64
 """Summaries whose records are fetched at once."""
-_SUMMARIES = ("result.json", "part.json")
-_TESTS = "contamination"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +64,7 @@ class Mirror:
 
     def fetch_all(self) -> None:
         """Bring the whole folder to what the store has; what is not sent yet stays."""
-        listed = {Path(name): version for name, version in self.remote.names().items() if _is_summary(name)}
+        listed = {Path(name): version for name, version in self.remote.names().items() if is_summary(name)}
         here = {path.relative_to(self.folder) for path in self._summaries_here()}
         changed = [path for path, version in listed.items() if self._sent(path).get("version") != version]
         self.fetch(dict.fromkeys([*sorted(here - listed.keys()), *changed]))
@@ -84,11 +80,11 @@ class Mirror:
             return
         if self._sent(summary).get("summary") == digest(data):
             return
-        for name, sha256 in _refers_to(data).items():
+        for name, sha256 in refers_to(data).items():
             records = self._records(summary.parent / name, sha256)
             if records is None:
                 return  # another process has written the run anew, and sends it
-            self.remote.put(_stored_name(summary.parent / name, sha256), records)
+            self.remote.put(stored_name(summary.parent / name, sha256), records)
         self.remote.put(summary.as_posix(), data)
         self._write_sent(summary, digest(data))
 
@@ -102,18 +98,18 @@ class Mirror:
 
     def forget(self, summary: Path) -> None:
         """Remove a run, a part or a test from the store: its summary first, then its records."""
-        (self.folder / _sent_name(summary)).unlink(missing_ok=True)
+        (self.folder / sent_name(summary)).unlink(missing_ok=True)
         stems = {Path(name).stem for name in ("records.jsonl", PROBED)}
         beside = [
             name
             for name in self.remote.names(summary.parent.as_posix())
             if Path(name).parent == summary.parent and Path(name).stem.partition("-")[0] in stems
         ]
-        self.remote.remove([summary.as_posix(), *(beside if summary.name in _SUMMARIES else [])])
+        self.remote.remove([summary.as_posix(), *(beside if summary.name in SUMMARIES else [])])
 
     def forget_below(self, folder: Path) -> None:
         """Remove all runs and parts below a folder from the store, summaries first."""
-        names = sorted(self.remote.names(folder.as_posix()), key=lambda name: not _is_summary(name))
+        names = sorted(self.remote.names(folder.as_posix()), key=lambda name: not is_summary(name))
         self.remote.remove(names)
 
     def unsent(self) -> int:
@@ -128,7 +124,7 @@ class Mirror:
         for top, _, names in os.walk(self.folder):
             for name in names:
                 path = Path(top, name)
-                if _is_summary(path.relative_to(self.folder).as_posix()):
+                if is_summary(path.relative_to(self.folder).as_posix()):
                     yield path
 
     def _is_news(self, summary: Path, stored: bytes) -> bool:
@@ -146,9 +142,9 @@ class Mirror:
 
     def _fetch_whole(self, summaries: dict[Path, bytes]) -> None:
         wanted = {
-            _stored_name(path.parent / name, sha256): path.parent / name
+            stored_name(path.parent / name, sha256): path.parent / name
             for path, data in summaries.items()
-            for name, sha256 in _refers_to(data).items()
+            for name, sha256 in refers_to(data).items()
             if self._records(path.parent / name, sha256) is None
         }
         stored = self.remote.get(wanted)
@@ -160,7 +156,7 @@ class Mirror:
                     for name, local in wanted.items()
                     if local.parent == path.parent and name in stored
                 }
-                if PROBED not in _refers_to(data):
+                if PROBED not in refers_to(data):
                     (self.folder / path.parent / PROBED).unlink(missing_ok=True)
                 write_whole(beside | {self.folder / path: data})
             self._write_sent(path, digest(data))
@@ -175,12 +171,12 @@ class Mirror:
 
     def _drop(self, summary: Path) -> None:
         """Remove what the store has no more, because it was removed on another machine."""
-        for name in (summary.name, "records.jsonl", PROBED, _sent_name(summary).name):
+        for name in (summary.name, "records.jsonl", PROBED, sent_name(summary).name):
             (self.folder / summary.parent / name).unlink(missing_ok=True)
 
     def _sent(self, summary: Path) -> dict[str, str]:
         try:
-            sent = json.loads(read_bytes(self.folder / _sent_name(summary)))
+            sent = json.loads(read_bytes(self.folder / sent_name(summary)))
             return {"summary": str(sent["summary"]), "version": str(sent["version"])}
         except (OSError, ValueError, KeyError, TypeError):
             return {}
@@ -188,35 +184,7 @@ class Mirror:
     def _write_sent(self, summary: Path, sha256: str, version: str = "") -> None:
         with writing(self.folder / summary.parent):
             sent = json.dumps({"summary": sha256, "version": version}).encode()
-            write_whole({self.folder / _sent_name(summary): sent})
-
-
-def _is_summary(name: str) -> bool:
-    path = Path(name)
-    return path.name in _SUMMARIES or (path.parent.name == _TESTS and path.suffix == ".json")
-
-
-def _sent_name(summary: Path) -> Path:
-    return summary.with_name(f".{summary.stem}.sent")
-
-
-def _stored_name(records: Path, sha256: str) -> str:
-    return records.with_name(f"{records.stem}-{sha256[:DIGEST_LETTERS]}{records.suffix}").as_posix()
-
-
-def _refers_to(summary: bytes) -> dict[str, str]:
-    """The files of records that a summary of any version refers to, with their digests."""
-    try:
-        raw: object = json.loads(summary)
-    except (ValueError, RecursionError):
-        return {}
-    facts = cast("dict[str, Any]", raw) if isinstance(raw, dict) else {}
-    probes = facts.get("probes")
-    digests = {
-        "records.jsonl": facts.get("records_sha256"),
-        PROBED: cast("dict[str, Any]", probes).get("records_sha256") if isinstance(probes, dict) else None,
-    }
-    return {name: sha256 for name, sha256 in digests.items() if sha256 and isinstance(sha256, str)}
+            write_whole({self.folder / sent_name(summary): sent})
 
 
 _opened: dict[tuple[int, Path], Mirror] = {}

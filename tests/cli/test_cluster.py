@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 from click.testing import Result
+from stores import s3
 
 from conftest import QUESTIONS
 from played import add_fake, lines
@@ -90,18 +91,53 @@ def test_manifests_of_kubernetes_run_all_shards_and_merge_them(
     assert len(list((project / "volume").rglob("result.json"))) == 2
 
 
+def test_pods_that_share_only_a_store_merge_what_they_answered(
+    sweep_of: Path, project: Path, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BENCH_CACHE_DIR", str(project / "cache"))
+    with s3():
+        words = (
+            "--shards",
+            "2",
+            "--results",
+            "s3://bench/pods",
+            "--image",
+            "slm-bench:1",
+            "--secret",
+            "keys",
+        )
+        done = bench("cluster", "kubernetes", "--sweep", sweep_of.name, *words)
+        assert done.exit_code == 0, done.output
+        _, shards, merging = yaml.safe_load_all(done.stdout)
+        assert container(shards)["envFrom"] == [{"secretRef": {"name": "keys"}}]
+        for job, index in ((shards, 0), (shards, 1), (merging, 0)):
+            monkeypatch.setenv(
+                "BENCH_CACHE_DIR", str(project / f"cache of {job['metadata']['name']} {index}")
+            )
+            run_in_pod(job, project, index, mounted={"/sweep"})
+        assert "2 done" in bench("results", "check", "--results", "s3://bench/pods").stdout
+
+
+def test_a_claim_is_given_for_a_folder_and_only_then(sweep_of: Path, bench: Bench) -> None:
+    words = ("cluster", "kubernetes", "--sweep", sweep_of.name, "--shards", "2", "--image", "slm-bench:1")
+    done = bench(*words)
+    assert done.exit_code == 2
+    assert "--claim is missing" in done.stderr
+    done = bench(*words, "--claim", "shared", "--results", "s3://bench/pods")
+    assert done.exit_code == 2
+    assert "leave it out" in done.stderr
+
+
 def container(job: dict[str, Any]) -> dict[str, Any]:
     [only] = job["spec"]["template"]["spec"]["containers"]
     return only
 
 
-def run_in_pod(job: dict[str, Any], project: Path, index: int) -> None:
+def run_in_pod(job: dict[str, Any], project: Path, index: int, mounted: set[str] | None = None) -> None:
     """Run a pod's command here, where the sweep file is in another folder."""
     words = [word.replace("/sweep/", f"{project}/") for word in container(job)["command"]]
-    assert {mount["mountPath"] for mount in container(job)["volumeMounts"]} == {
-        str(project / "volume"),
-        "/sweep",
-    }
+    expected = mounted or {str(project / "volume"), "/sweep"}
+    assert {mount["mountPath"] for mount in container(job)["volumeMounts"]} == expected
     environment = os.environ | {"JOB_COMPLETION_INDEX": str(index)}
     ran = subprocess.run(words, env=environment, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
