@@ -89,12 +89,19 @@ def costs(result: DoneResult) -> list[tuple[str, str]]:
         (f"Latency one by one{seen}, p50 and p95", _latencies(cost.alone)),
         ("Peak memory", size(cost.peak_memory_bytes)),
         ("Peak device memory", size(cost.peak_device_memory_bytes)),
+        ("Accelerators", _accelerators(result)),
         ("Weights in memory", size(cost.model_bytes)),
         ("Of that, vision and audio towers", size(cost.tower_bytes) if cost.tower_bytes else ""),
         ("On disk", size(cost.weights_bytes)),
         ("Energy", f"{number(cost.joules)}\u202fJ" if cost.joules is not None else cost.joules_note or DASH),
     ]
     return [(name, value) for name, value in facts if value]
+
+
+def _accelerators(result: DoneResult) -> str:
+    """How many hold the model, "" for one or none."""
+    count = result.engine.accelerators
+    return f"{count}, each with a part of the layers" if count else ""
 
 
 def _machines(group: Machines) -> str:

@@ -26,13 +26,16 @@ _QUANTISED = {"int8": 1.0, "nf4": 0.5, "fp4": 0.5}
 
 
 def weights_bytes(cell: Cell) -> int:
-    """The main memory that the weights take in their format; without those of a vision part.
+    """The main memory that the weights take: 0 where they go to an accelerator's memory."""
+    return 0 if has_accelerator() else loaded_bytes(cell)
 
-    0 where their size is unknown, and where they go to an accelerator's memory.
+
+def loaded_bytes(cell: Cell) -> int:
+    """The memory that the weights take in their format; without those of a vision part.
+
+    0 where their size is unknown.
     """
     variant, card = cell.facts.variant, cell.facts.model
-    if has_accelerator():
-        return 0
     if variant.dtype is None:
         return _file_bytes(cell.weights)
     bytes_each = _QUANTISED.get(variant.weights_format or variant.quantize, _BYTES[variant.dtype])

@@ -34,6 +34,23 @@ shard = click.option(
 )
 
 
+def _jobs(_context: click.Context, _parameter: click.Parameter, given: int | None) -> int:
+    from bench.engines.device import accelerators
+
+    return given or max(1, len(accelerators()))
+
+
+jobs = click.option(
+    "--jobs",
+    type=click.IntRange(1, 64),
+    callback=_jobs,
+    metavar="N",
+    help="Cells to run at once, as far as memory allows. They share the CPU cores, so each is slower, and "
+    "16-bit scores can differ by rounding. Compare only runs with the same N. Default: one for each "
+    "accelerator, else 1.",
+)
+
+
 def _executor(_context: click.Context, _parameter: click.Parameter, name: str) -> "ExecutorKind":
     from bench.sweeps.executor import EXECUTORS
 

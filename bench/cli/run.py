@@ -97,15 +97,7 @@ class Selection:
 @options.data_dir
 @options.results_of_run
 @click.option("--fresh", is_flag=True, help="Rerun cells that are already done. Default: skip them.")
-@click.option(
-    "--jobs",
-    type=click.IntRange(1, 64),
-    default=1,
-    show_default=True,
-    metavar="N",
-    help="Cells to run at once, as far as memory allows. They share the CPU cores, so each is slower, and "
-    "16-bit scores can differ by rounding. Compare only runs with the same N.",
-)
+@cluster_options.jobs
 @cluster_options.executor
 @cluster_options.placement
 @click.option(

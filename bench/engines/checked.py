@@ -257,6 +257,7 @@ _FACTS: Mapping[str, Callable[[object], bool]] = {
     "path": is_text,
     "model_bytes": _is_size,
     "tower_bytes": _is_size,
+    "accelerators": _is_size,
     "server_memory_bytes": _is_size,
     "positions": _is_size,
     "threads": _is_size,

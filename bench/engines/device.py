@@ -2,15 +2,34 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 _DRIVER = Path("/dev/nvidiactl")
+_VISIBLE = "CUDA_VISIBLE_DEVICES"
+ROOM = 0.85
+"""The share of an accelerator's memory that weights may take; the rest is for what batches compute."""
 
 
 def has_accelerator() -> bool:
     """Whether models go to a GPU's memory. By the driver's file, because importing torch takes seconds."""
     return _DRIVER.exists()
+
+
+def accelerators() -> tuple[str, ...]:
+    """The names of the accelerators that this process may use, as CUDA_VISIBLE_DEVICES takes them."""
+    if not has_accelerator():
+        return ()
+    if (given := os.environ.get(_VISIBLE)) is not None:
+        names = tuple(name.strip() for name in given.split(",") if name.strip())
+        return names[: names.index("-1")] if "-1" in names else names
+    return tuple(str(number) for number in range(len(list(_DRIVER.parent.glob("nvidia[0-9]*")))))
+
+
+def use_accelerators(names: Sequence[str]) -> None:
+    """Let this process use these alone. Call it before torch is imported."""
+    os.environ |= {_VISIBLE: ",".join(names), "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
 
 
 def loaded_cuda() -> Any | None:

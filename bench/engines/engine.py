@@ -130,6 +130,16 @@ class WithTowers(Protocol):
 
 
 @runtime_checkable
+class WithAccelerators(Protocol):
+    """An engine whose model may be on several accelerators."""
+
+    @property
+    def accelerators(self) -> int | None:
+        """How many hold the model; None for fewer than two."""
+        ...
+
+
+@runtime_checkable
 class WithPositions(Protocol):
     """An engine whose model may be asked beyond the positions that it was made for."""
 

@@ -33,7 +33,7 @@ from bench.engines.quantizing import (
 )
 from bench.engines.stored_tensors import StoredTensor, stored_tensors
 from bench.engines.tokenizing import without_dropout
-from bench.engines.torch_device import device_name
+from bench.engines.torch_device import device_name, placement
 from bench.engines.transformer import TransformerEngine
 from bench.errors import BenchError
 from bench.folders import cache_folder
@@ -64,7 +64,7 @@ def open_transformers(opening: Opening, weights: Weights) -> TransformerEngine:
         keep_few_kernels()
 
     def load() -> Any:
-        return load_model(opening, folder, device, pickled=weights.pickled and not tuned).eval()
+        return load_model(opening, folder, pickled=weights.pickled and not tuned).eval()
 
     model = adapted_model(load, lora) if lora else load()
     if tuned:
@@ -97,7 +97,7 @@ def quieten() -> None:
     warnings.filterwarnings("ignore", module="peft")  # of tied embeddings, which we check ourselves
 
 
-def load_model(opening: Opening, folder: Path, device: str, *, pickled: bool = False) -> Any:
+def load_model(opening: Opening, folder: Path, *, pickled: bool = False) -> Any:
     """The model, quantised as the opening says. Pickled weights are read only where `pickled` allows it.
 
     Weights that are quantised in their files are used in that format. Raises a BenchError where they cannot
@@ -120,7 +120,7 @@ def load_model(opening: Opening, folder: Path, device: str, *, pickled: bool = F
                 use_safetensors=not pickled,
                 ignore_mismatched_sizes=True,  # the check below names them
                 trust_remote_code=opening.trust.code,  # None would make transformers ask at the terminal
-                device_map={"": device},
+                **placement(),
                 **chosen.arguments | quantization(opening, stored, chosen.config),
             )
         if stored:

@@ -68,9 +68,9 @@ def high_water(pid: int | str) -> int | None:
 
 
 def peak_device_memory_bytes() -> int | None:
-    """The peak memory that torch allocated on the accelerator; None without one."""
+    """The peak memory that torch allocated on the accelerators, added up; None without one."""
     cuda = loaded_cuda()
-    return cuda.max_memory_allocated() if cuda else None
+    return sum(map(cuda.max_memory_allocated, range(cuda.device_count()))) if cuda else None
 
 
 def reset_peak() -> None:
@@ -78,7 +78,8 @@ def reset_peak() -> None:
     gc.collect()
     if cuda := loaded_cuda():
         cuda.empty_cache()
-        cuda.reset_peak_memory_stats()
+        for number in range(cuda.device_count()):
+            cuda.reset_peak_memory_stats(number)
     elif _CLEAR.exists():
         release_free_pages()
         _CLEAR.write_text(_RESET_PEAK)

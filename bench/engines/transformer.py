@@ -64,6 +64,12 @@ class TransformerEngine:
     def tower_bytes(self) -> int | None:
         return tower_bytes(self.model)
 
+    @property
+    def accelerators(self) -> int | None:
+        places = set(getattr(self.model, "hf_device_map", {}).values())
+        count = len(places - {"cpu", "disk"})
+        return count if count > 1 else None
+
     def encode(self, request: ScoreRequest) -> Encoded:
         encode = encode_causal if self._is_decoder else encode_seq2seq
         encoded = encode(self.tokenizer, request, self.window)

@@ -9,7 +9,6 @@ from lm_eval.models.huggingface import HFLM
 
 from bench.engines.engine import Opening
 from bench.engines.loading import load_model, load_tokenizer, readable_folder, window
-from bench.engines.torch_device import device_name
 from bench.inputs.weights import Weights
 from bench.types import ScoreRequest
 
@@ -20,7 +19,7 @@ def open_reference(opening: Opening, weights: Weights, batch: int) -> Any:
     """lm-eval's model on its own copy of the weights. It cuts no prompt: `max_length` is our window."""
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
     folder = readable_folder(weights)
-    model = load_model(opening, folder, device_name(), pickled=weights.pickled)
+    model = load_model(opening, folder, pickled=weights.pickled)
     # HFLM ties weights again after loading, and transformers 5 reports every T5 as tied. Without this,
     # the reference would lose FLAN-T5's own output head and score with the embeddings.
     if model.config.is_encoder_decoder:

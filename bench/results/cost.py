@@ -86,6 +86,8 @@ class EngineFacts(Strict):
     pickle: bool = False
     code: bool = False
     positions: Count | None = Field(default=None, exclude_if=lambda positions: positions is None)
+    accelerators: Count | None = Field(default=None, exclude_if=lambda count: count is None)
+    """How many hold the model, where one is not enough. Else not in the file."""
     cache: CacheShape | None = Field(default=None, exclude_if=lambda cache: cache is None)
     weight_bits: Amount | None = Field(default=None, exclude_if=lambda bits: bits is None)
     """Bits that a weight takes on average in a GGUF file that is used as it is."""

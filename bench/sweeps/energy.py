@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from bench.engines.device import has_accelerator
+from bench.engines.device import accelerators, has_accelerator
 from bench.errors import one_line
 
 POWERCAP = Path("/sys/class/powercap")
@@ -96,7 +96,8 @@ def _nvml() -> Iterator[Counter]:
     except ImportError:
         raise RuntimeError("for the GPU's counter: pip install nvidia-ml-py") from None
     nvml.nvmlInit()
-    for index in range(nvml.nvmlDeviceGetCount()):
+    used = {int(name) for name in accelerators() if name.isdigit()} or range(nvml.nvmlDeviceGetCount())
+    for index in sorted(used):
         device = nvml.nvmlDeviceGetHandleByIndex(index)
         nvml.nvmlDeviceGetTotalEnergyConsumption(device)  # raises where the GPU has none
         yield Counter(f"GPU {index}", partial(_millijoules, nvml, device))

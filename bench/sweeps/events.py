@@ -26,7 +26,8 @@ class Terms:
 
     `fresh` runs finished cells again, `timeout` is in seconds for each cell, `jobs` is how many cells
     run side by side, `latency` also asks questions one at a time, and `probes` also asks changed ones.
-    `placement` is for executors of clusters.
+    `placement` is for executors of clusters, and `devices` are the accelerators that a cell has to itself,
+    without any where it may use all.
     """
 
     fresh: bool = False
@@ -35,6 +36,7 @@ class Terms:
     latency: bool = False
     probes: tuple[ProbeName, ...] = ()
     placement: Placement = Placement()
+    devices: tuple[str, ...] = ()
 
 
 DEFAULT_TERMS = Terms()

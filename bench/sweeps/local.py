@@ -1,6 +1,7 @@
 """The executor `local`: cells in processes on this machine, as many at a time as fit in memory."""
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
@@ -8,8 +9,9 @@ import psutil
 
 from bench.cells.cell import Runnable
 from bench.cells.forecast import expected_peak_bytes
-from bench.engines.device import has_accelerator
+from bench.engines.device import accelerators
 from bench.results.store import read_results
+from bench.sweeps.accelerators import Accelerators, memory_each
 from bench.sweeps.events import Event, Last, Terms
 from bench.sweeps.supervise import run_cell
 from bench.sweeps.warm import kill_idle
@@ -28,6 +30,9 @@ class LocalProcesses:
         self.events: SimpleQueue[tuple[Runnable, Event | BaseException]] = SimpleQueue()
         self.threads: dict[str, threading.Thread] = {}
         self.expected_bytes: dict[str, int] = {}
+        names = accelerators()
+        self.accelerators = Accelerators(names, memory_each() if len(names) > 1 else None)
+        self.taken: dict[str, tuple[str, ...]] = {}
         self.free_bytes = _free_bytes()
         self.before = list(read_results(results)) if terms.jobs > 1 else []
 
@@ -35,22 +40,23 @@ class LocalProcesses:
         """Whether nothing runs, or `--jobs` and the free memory allow one more."""
         if not self.threads:
             return True
-        if len(self.threads) >= self.terms.jobs or (has_accelerator() and cell.variant.dtype):
-            return False  # an accelerator holds one model at a time
+        if len(self.threads) >= self.terms.jobs or not self.accelerators.has_room(cell):
+            return False
         needed = expected_peak_bytes(cell, self.before)
         # Both tests: running cells may not have reached their peaks, and other programs take memory too.
         return sum(self.expected_bytes.values()) + needed <= self.free_bytes and needed <= _free_bytes()
 
     def start(self, cell: Runnable) -> None:
         """Start a thread for the cell, which starts its process."""
-        thread = threading.Thread(target=self._run, args=(cell,), daemon=True)
+        self.taken[cell.id] = devices = self.accelerators.take(cell)
+        thread = threading.Thread(target=self._run, args=(cell, devices), daemon=True)
         self.threads[cell.id] = thread
         self.expected_bytes[cell.id] = expected_peak_bytes(cell, self.before)
         thread.start()
 
-    def _run(self, cell: Runnable) -> None:
+    def _run(self, cell: Runnable, devices: tuple[str, ...]) -> None:
         try:
-            for event in run_cell(cell, self.results, self.terms, self.stop):
+            for event in run_cell(cell, self.results, replace(self.terms, devices=devices), self.stop):
                 self.events.put((cell, event))
         except BaseException as error:  # noqa: BLE001 (it is raised again in the sweep's thread)
             self.events.put((cell, error))
@@ -66,6 +72,7 @@ class LocalProcesses:
         if isinstance(event, Last):
             self.threads.pop(cell.id).join()
             del self.expected_bytes[cell.id]
+            self.accelerators.give_back(self.taken.pop(cell.id))
         return cell, event
 
     def close(self) -> None:

@@ -5,7 +5,15 @@ from dataclasses import dataclass
 
 from bench.cells.cell import Cell
 from bench.engines import checked
-from bench.engines.engine import Engine, WithBuild, WithCache, WithPositions, WithServer, WithTowers
+from bench.engines.engine import (
+    Engine,
+    WithAccelerators,
+    WithBuild,
+    WithCache,
+    WithPositions,
+    WithServer,
+    WithTowers,
+)
 from bench.engines.memory import peak_device_memory_bytes, peak_memory_bytes
 from bench.results.cost import Cost, EngineFacts, latency
 from bench.results.journal import Batch
@@ -42,6 +50,7 @@ def engine_facts(cell: Cell, opened: Opened, batches: Sequence[Batch], other_tok
         pickle=pickled,
         code=cell.opening.trust.code,
         positions=positions if positions and longest > positions else None,
+        accelerators=checked.fact(engine, "accelerators", WithAccelerators),
         cache=checked.fact(engine, "cache_shape", WithCache) if keeps else None,
         weight_bits=weights.bits if weights else None,
         tokens=other_tokens,

@@ -13,7 +13,7 @@ import psutil
 
 from bench.cells.cell import CannotRun, Cell
 from bench.engines import checked
-from bench.engines.device import usable_cores
+from bench.engines.device import usable_cores, use_accelerators
 from bench.engines.engine import (
     Engine,
     WithBuild,
@@ -58,6 +58,8 @@ def work(cell: Cell, results: Path, terms: Terms, events: Any, kept: Kept | None
     A process that works on several shards gives `kept`, where models stay open.
     """
     results = results.absolute()  # an engine may change the working folder
+    if terms.devices:
+        use_accelerators(terms.devices)
     if terms.jobs > 1:  # read when torch is imported
         os.environ.setdefault("OMP_NUM_THREADS", str(max(1, usable_cores() // terms.jobs)))
     # When the sweep has ended, nobody reads the events, and that is not a failure of the cell.

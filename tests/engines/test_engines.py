@@ -149,7 +149,7 @@ def rounded(cache: Path) -> Any:
     """The embedded model in bfloat16."""
     file = read_card(ROOT / "model_cards" / "smollm2-135m-instruct-q4_1.yaml")
     folder = readable_folder(find_weights(file, offline=True))
-    return load_model(Opening(file.card, "bfloat16"), folder, "cpu").eval()
+    return load_model(Opening(file.card, "bfloat16"), folder).eval()
 
 
 @pytest.mark.model

@@ -154,7 +154,7 @@ def test_bitnet_is_transformers_own(tmp_path: Path, layer: str, mode: str, dtype
             name: value.bfloat16() for name, value in tensors.items() if value.is_floating_point()
         }))  # fmt: skip
     own = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype)).eval()
-    ours = loading.load_model(opened_how(folder, dtype), folder, "cpu").eval()
+    ours = loading.load_model(opened_how(folder, dtype), folder).eval()
     ids = torch.arange(3, 40)[None]
     assert torch.equal(ours(ids).logits, own(ids).logits)
 
@@ -203,7 +203,7 @@ def test_what_is_not_quantised_is_in_the_dtype_that_is_asked_for(
         half = {name: tensors[name].bfloat16() for name in tensors if re.search(r"norm|embed", name)}
         tensors |= half if dtype == "float32" else {}
 
-    model = loading.load_model(opened_how(change(folder, other), dtype), folder, "cpu")
+    model = loading.load_model(opened_how(change(folder, other), dtype), folder)
     assert {weight.dtype for weight in model.parameters() if weight.is_floating_point()} == {
         getattr(torch, dtype)
     }
@@ -406,7 +406,7 @@ def test_a_class_that_transformers_shares_among_models_passes(llama: Path) -> No
 def test_weights_too_large_for_the_dtype_are_refused(llama: Path) -> None:
     change(llama, lambda tensors: tensors["model.norm.weight"].mul_(1e6))
     with pytest.raises(BenchError, match=r"model\.norm\.weight holds .* not finite numbers in float16"):
-        loading.load_model(opened_how(llama, "float16"), llama, "cpu")
+        loading.load_model(opened_how(llama, "float16"), llama)
 
 
 def opened_how(folder: Path, dtype: Dtype) -> Opening:
@@ -583,7 +583,7 @@ def save_pickle(folder: Path, edit: Callable[[Tensors], object]) -> Path:
 
 
 def open_pickled(folder: Path) -> Any:
-    return loading.load_model(opened_how(folder, "float32"), folder, "cpu", pickled=True)
+    return loading.load_model(opened_how(folder, "float32"), folder, pickled=True)
 
 
 def test_pickled_weights_are_checked_alike(llama: Path) -> None:
@@ -624,7 +624,7 @@ def test_each_check_is_what_refuses_its_fault(
     """Without it, transformers loads the folder without a word."""
     change(llama, edit)
     monkeypatch.setattr(check_weights, check, lambda *_: None)
-    assert loading.load_model(opened_how(llama, "float32"), llama, "cpu").num_parameters()
+    assert loading.load_model(opened_how(llama, "float32"), llama).num_parameters()
 
 
 def test_without_the_check_of_scales_stored_numbers_are_scored_as_weights(

@@ -6,7 +6,7 @@
 Its answers depend on the card's name and the question alone, so their order does not matter. It reads no
 prompt. A batch has `batch` questions and takes `seconds`. From question number `after` on it can fail as
 models do: run out of memory, be killed, crash outside Python, or hang. Where `log` names a file, each
-question that is answered is a line there.
+question that is answered is a line there. The value of the environment variable `shows` is its path.
 """
 
 import os
@@ -34,6 +34,7 @@ class Settings(Strict):
     fault: Literal["none", "memory", "error", "killed", "crash", "hang"] = "none"
     after: int = Field(0, ge=0)
     log: str = ""
+    shows: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +42,11 @@ class FakeEngine:
     name: str
     settings: Settings
     reads: Reads = "item"
-    path: str = ""
     model_bytes: int | None = None
+
+    @property
+    def path(self) -> str:
+        return os.environ.get(self.settings.shows, "")
 
     def encode(self, request: ScoreRequest) -> Encoded:
         return Encoded(request, Tree((), ()))

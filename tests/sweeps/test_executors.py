@@ -27,7 +27,6 @@ from bench.sweeps.supervise import run_cell
 from bench.sweeps.sweep import run_sweep, sweep
 from outside import install as install_package
 from played import add_fake, cell_of, fake_card
-from tiny import save_causal
 
 Bench = Callable[..., Result]
 
@@ -229,28 +228,6 @@ def test_an_error_of_the_watcher_ends_what_runs(quiz: Path, project: Path) -> No
         run_sweep(cells_named(quiz, "abc"), project / "results", DEFAULT_TERMS, kind(executor), watch)
     assert executor.started == ["a", "b", "c"]
     assert executor.running == []
-
-
-def test_an_accelerator_holds_one_model_at_a_time(
-    quiz: Path, project: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    facts = {"name": "tiny", "title": "Tiny", "family": "tiny", "license": "mit", "context": 512}
-    source = {"path": str(save_causal(project / "m", "llama"))}
-    model = cell_of(quiz, ModelCard.model_validate(facts | {"architecture": "decoder", "source": source}))
-    baseline = cell_of(quiz, fake_card("played"))
-    executor = LocalProcesses(project / "results", Terms(jobs=3))
-    monkeypatch.setattr("bench.engines.device._DRIVER", project / "none")
-    executor.start(cell_of(quiz, fake_card("slow", seconds=0.05)))
-    try:
-        assert executor.has_room(model)
-        assert executor.has_room(baseline)
-        assert weights_bytes(model) > 0
-        monkeypatch.setattr("bench.engines.device._DRIVER", project)
-        assert not executor.has_room(model)
-        assert executor.has_room(baseline)
-        assert weights_bytes(model) == 0, "they go to the accelerator's memory"
-    finally:
-        executor.close()
 
 
 def test_the_last_event_of_a_cell_says_that_its_room_is_free(quiz: Path, project: Path) -> None:
