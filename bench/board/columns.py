@@ -242,6 +242,12 @@ ALONE_P95 = Column(
 )
 JOULES = Column("joules", "Energy in joules", lambda row: row.result.cost.joules)
 LICENCE = Column("licence", "Licence", lambda row: row.result.cell.model.license)
+COSTS_OF = Column(
+    "costs_measured_on",
+    "Costs measured on",
+    lambda row: row.result.cost.measured and row.result.cost.measured.words,
+    optional=True,
+)
 HARDWARE = Column("hardware", "Hardware", lambda row: row.result.provenance.machine)
 FINISHED = Column(
     "finished",
@@ -261,7 +267,7 @@ _TABLES: dict[TableKind, tuple[Column, ...]] = {
         ACCURACY, LOW, HIGH, ABOVE_CHANCE, RIGHT, CLUSTERS, QUESTIONS,
         PARAMETERS, RUNTIME, PRECISION, TUNED, EXEMPLARS, PROMPT,
         SPEED, MEMORY, HELD, DISK, ALONE, ALONE_P95, JOULES,
-        LICENCE, HARDWARE, FINISHED, IMPORTED, RUN,
+        LICENCE, HARDWARE, COSTS_OF, FINISHED, IMPORTED, RUN,
     ),
     "terminal": (
         RANK, MAY_BE_BEST, TITLE, VARIANT, ACCURACY, INTERVAL, ABOVE_CHANCE, SPEED, MEMORY,

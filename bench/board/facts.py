@@ -111,7 +111,7 @@ def _machines(group: Machines) -> str:
 def _measured(cost: Cost) -> str:
     """The part of a run that its costs are of, "" for all of it."""
     part = cost.measured
-    return f"{part.shards:,} of {part.of:,} shards ({part.questions:,} questions)" if part else ""
+    return f"{part.words} ({part.questions:,} questions)" if part else ""
 
 
 def _writing_speed(cost: Cost) -> str:

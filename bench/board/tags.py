@@ -11,6 +11,7 @@ from bench.wording import short_digest
 def tags_of(result: DoneResult, others: Sequence[DoneResult], machines: set[str]) -> tuple[str, ...]:
     """Its origin, training items, weights, arguments, adapter and machine, where they differ.
 
+    And of how many shards its costs are, where those are not all.
     `others` are all rows of the model, and `machines` those of the whole table.
     """
     return tuple(_tags(result, others, machines))
@@ -34,6 +35,8 @@ def _tags(result: DoneResult, others: Sequence[DoneResult], machines: set[str]) 
     machine = machine_of(result.provenance)
     if len(machines) > 1 and not (result.imported and result.provenance.machine == "unknown"):
         yield machine
+    if part := result.cost.measured:
+        yield f"costs of {part.words}"
 
 
 def _argument_tags(result: DoneResult, others: Sequence[DoneResult]) -> Iterator[str]:

@@ -76,4 +76,4 @@ def _described(result: "DoneResult", parts: int) -> str:
     if not measured:
         return text
     where = result.merged[0].machine
-    return f"{text}; costs measured on {measured.shards:,} of {measured.of:,} shards, {where}"
+    return f"{text}; costs measured on {measured.words}, {where}"

@@ -39,6 +39,11 @@ class Measured(Strict):
     of: Count
     questions: Count
 
+    @property
+    def words(self) -> str:
+        """Such as "3 of 8 shards"."""
+        return f"{self.shards:,} of {self.of:,} shards"
+
 
 class Cost(Strict):
     """Measured during scoring. None is unknown or does not apply, never zero.

@@ -269,6 +269,9 @@ def test_costs_are_those_of_one_class_of_machines(parts: Path, project: Path, be
     shown = bench("results", "show", run.result.cell.id[:8])
     assert "2 of 3 shards" in shown.stdout
     assert "Another" in shown.stdout
+    assert "2 of 3 shards" in bench("export", "csv").stdout
+    assert bench("leaderboard", "build", "--out", "site").exit_code == 0
+    assert "costs of 2 of 3 shards" in (project / "site" / "index.html").read_text(encoding="utf-8")
 
 
 def test_parts_are_listed_checked_and_pruned(parts: Path, project: Path, bench: Bench) -> None:
