@@ -160,7 +160,9 @@ class RayExecutor:
                 return
             self.place.sign.touch()
             handle = self.worker.options(num_cpus=needs.cpus, num_gpus=needs.gpus).remote()
-            self.actors.append(Actor(handle, begun, handle.ready.remote(self.place, bench.__version__)))
+            facts = begun.scored.facts
+            ready = handle.ready.remote(self.place, bench.__version__, facts.model, facts.engine_package)
+            self.actors.append(Actor(handle, begun, ready))
 
     def _starting(self, begun: Begun) -> int:
         return sum(actor.begun is begun and actor.ready is not None for actor in self.actors)

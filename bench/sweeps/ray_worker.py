@@ -9,8 +9,10 @@ from queue import SimpleQueue
 
 import bench
 from bench.cells.cell import Cell, NeedsTuning, Runnable
+from bench.engines.kinds import engine_package
 from bench.engines.memory import reset_peak
 from bench.errors import Unavailable, UsageError
+from bench.inputs.model_card import ModelCard
 from bench.results.mirror import open_mirror
 from bench.results.store import begin
 from bench.sweeps.events import Blocked, Event, Terms
@@ -57,15 +59,19 @@ class Worker:
         self.cell = ""
         self.results = Path()
 
-    def ready(self, place: Place, version: str) -> str:
+    def ready(self, place: Place, version: str, card: ModelCard, package: str = "") -> str:
         """The node's name.
 
-        Raises a UsageError where it has another version or sees no results folder, and an Unavailable where
-        it lacks what the store of the results needs.
+        `package` is that of the card's engine, with its version. Raises a UsageError where the node has
+        another version of anything or sees no results folder, and an Unavailable where it lacks what the
+        store of the results needs.
         """
         node = platform.node()
         if bench.__version__ != version:
             raise UsageError(f"node {node} has SLM Bench {bench.__version__}, and this is {version}")
+        if (own := engine_package(card)) != package:
+            has = f"has {own}" if own else f"does not have {package}"
+            raise UsageError(f"node {node} {has}, and the engine {card.engine} here is of {package}")
         if place.url:
             try:
                 self.results = open_mirror(place.url, place.owner).folder

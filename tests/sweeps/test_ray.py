@@ -16,6 +16,7 @@ from click.testing import Result
 from clusters import asked, begin, cluster, kill_workers, sweep, workers
 from stores import Server, s3
 
+from bench.engines.kinds import engine_package
 from bench.errors import Unavailable, UsageError
 from bench.results.check import check
 from bench.results.mirror import MIRRORS
@@ -237,12 +238,19 @@ def test_a_node_that_cannot_take_part_says_why(project: Path) -> None:
 
     results = project / "results"
     place = Place(results, results / ".locks" / "sign")
+    card = fake_card()
+    package = engine_package(card)
+    with pytest.raises(UsageError, match=f"has {package}, and the engine fake here is of slm-bench-played 9"):
+        Worker().ready(place, __version__, card, "slm-bench-played 9")
+    foreign = card.model_copy(update={"engine": "elsewhere"})
+    with pytest.raises(UsageError, match="does not have slm-bench-elsewhere 1"):
+        Worker().ready(place, __version__, foreign, "slm-bench-elsewhere 1")
     with pytest.raises(UsageError, match=r"does not see the results folder .*results: give one that all"):
-        Worker().ready(place, __version__)
+        Worker().ready(place, __version__, card, package)
     with pytest.raises(UsageError, match="and this is 99"):
-        Worker().ready(place, "99")
+        Worker().ready(place, "99", card, package)
     with pytest.raises(Unavailable, match=r"node .*: results in gs:// need a package .*slm-bench\[gcs\]"):
-        Worker().ready(replace(place, url="gs://bucket"), __version__)
+        Worker().ready(replace(place, url="gs://bucket"), __version__, card, package)
 
 
 def test_what_a_worker_needs(quiz: Path, project: Path) -> None:
