@@ -63,14 +63,14 @@ def write_task(folder: Path, name: str = "organs", **changed: object) -> None:
     (folder / f"{name}.yaml").write_text(yaml.safe_dump(contents), encoding="utf-8")
 
 
-def reference(folder: Path, architecture: Architecture = "decoder") -> HFLM:
+def reference(folder: Path, architecture: Architecture = "decoder", batch: int = 8) -> HFLM:
     """lm-eval's engine in float32, on a model that none of our code has loaded."""
     auto = AutoModelForSeq2SeqLM if architecture == "encoder-decoder" else AutoModelForCausalLM
     model = auto.from_pretrained(folder, dtype="float32")
     # HFLM ties weights again after loading, and transformers 5 says that every T5 is tied: the
     # reference would lose FLAN-T5's own output head and score with the embeddings instead.
     model.config.tie_word_embeddings = architecture == "decoder" and model.config.tie_word_embeddings
-    return HFLM(pretrained=model, tokenizer=AutoTokenizer.from_pretrained(folder), batch_size=8)
+    return HFLM(pretrained=model, tokenizer=AutoTokenizer.from_pretrained(folder), batch_size=batch)
 
 
 def run_lm_eval(
