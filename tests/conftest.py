@@ -97,6 +97,23 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     del os.environ["BENCH_CACHE_DIR"]
 
 
+@pytest.fixture(scope="module")
+def torch_imported_once() -> Iterator[None]:
+    """Every worker of the file comes from a server that has imported what a model needs.
+
+    Cells do so anyway. Tunings and tests of the published order, of which one command makes one, import it
+    themselves, and many in a file would spend most of their time on it.
+    """
+    from bench.engines.kinds import TRANSFORMERS
+    from bench.sweeps import warm
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(warm, "LIGHT", (*warm.LIGHT, *TRANSFORMERS.preload))
+        patch.setattr(warm, "_SERVERS", {})
+        yield
+        warm.kill_idle()
+
+
 @pytest.fixture
 def bench(project: Path) -> Callable[..., Result]:
     """Call the command line in the user's folder; a traceback fails the test."""

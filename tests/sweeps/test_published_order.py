@@ -27,6 +27,8 @@ from bench.types import Item
 from conftest import TASK, write_lines
 from tiny import SIZES, add_card, bpe_tokenizer, save_t5
 
+pytestmark = pytest.mark.usefixtures("torch_imported_once")
+
 Bench = Callable[..., Result]
 QUESTIONS, SHARD_TOKENS = 72, 96
 WORDS = ("--task", "plants", "--shard-tokens", str(SHARD_TOKENS), "--dtype", "float32")
