@@ -189,7 +189,7 @@ def test_the_head_is_lost_and_the_same_command_does_what_is_missing(quiz: Path, 
     log = project / "log"
     add_fake(project, "slow", seconds=0.3, batch=1, log=str(log))
     words = ("-m", "slow", "-t", "quiz", "--shard-items", "4")
-    with cluster(nodes=2) as started:
+    with cluster(nodes=1, cpus=2) as started:
         process = begin(started.address, *words)
         wait_for(partial(has_parts, project, 2))
         time.sleep(random.Random(0).random())
@@ -197,7 +197,7 @@ def test_the_head_is_lost_and_the_same_command_does_what_is_missing(quiz: Path, 
         _, stderr = process.communicate(timeout=60)
     assert process.returncode == 1, stderr
     assert "does not answer any more" in stderr
-    with cluster(nodes=2) as started:
+    with cluster(nodes=1, cpus=2) as started:
         done = sweep(started.address, *words)
     assert done.returncode == 0, done.stderr
     assert len(lines(project / "results")) == QUESTIONS

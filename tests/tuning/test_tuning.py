@@ -47,6 +47,7 @@ from conftest import TASK, write_lines
 from played import sweep
 from tiny import ITEM, prompts, save_causal, save_t5
 
+pytestmark = pytest.mark.usefixtures("torch_imported_once")
 WORDS = ["scurvy", "insulin", "fever", "cough", "liver", "pancreas", "spleen", "kidney", "vitamin"]
 
 
