@@ -240,7 +240,9 @@ ALONE_P95 = Column(
     number=True,
     sort_key="p95",
 )
-JOULES = Column("joules", "Energy in joules", lambda row: row.result.cost.joules)
+JOULES = Column(
+    "joules", "Energy in joules", lambda row: None if row.result.cost.measured else row.result.cost.joules
+)
 LICENCE = Column("licence", "Licence", lambda row: row.result.cell.model.license)
 COSTS_OF = Column(
     "costs_measured_on",

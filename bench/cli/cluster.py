@@ -16,6 +16,8 @@ from bench.plain_files import read_bytes
 LONGEST_NAME = 50
 """Of a Kubernetes object, with room for what Kubernetes adds."""
 TRIES = 3
+_SWEEP = "sweep.yaml"
+"""The sweep file's name in a ConfigMap, whose keys have few signs."""
 LONGEST_WAIT = 7 * 24 * 3600
 """Seconds that a Job of Kubernetes waits for all parts."""
 
@@ -197,7 +199,7 @@ END
 def manifests(job: Job, needs: Pod, parallelism: int | None) -> list[dict[str, Any]]:
     """A ConfigMap with the sweep file, the Job of the shards, and a Job that merges their parts."""
     results = job.results if job.results.startswith("/") or job.is_in_store else f"/{job.results}"
-    where, sweep = shlex.quote(results), shlex.quote(f"/sweep/{job.sweep.name}")
+    where, sweep = shlex.quote(results), f"/sweep/{_SWEEP}"
     shard = f'"$((JOB_COMPLETION_INDEX + 1))/{job.shards}"'
     run = f"bench run --sweep {sweep} --results {where} --shard {shard}"
     merge = f"until bench results merge {where} --results {where}; do sleep 60; done"
@@ -229,7 +231,7 @@ def manifests(job: Job, needs: Pod, parallelism: int | None) -> list[dict[str, A
     merging = {"backoffLimit": TRIES, "activeDeadlineSeconds": LONGEST_WAIT, "template": pod(merge, {})}
     text = read_bytes(job.sweep).decode()
     return [
-        _named("v1", "ConfigMap", job.name, data={job.sweep.name: text}),
+        _named("v1", "ConfigMap", job.name, data={_SWEEP: text}),
         _named("batch/v1", "Job", job.name, spec=shards),
         _named("batch/v1", "Job", f"{job.name}-merge", spec=merging),
     ]

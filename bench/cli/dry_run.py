@@ -13,7 +13,7 @@ from bench.cells.forecast import bytes_to_download, expected_peak_bytes, expecte
 from bench.cli.console import stdout
 from bench.inputs.weights import RemoteWeights
 from bench.results.journal import NAME, read_journal
-from bench.results.mirror import fetch
+from bench.results.mirrored import fetch
 from bench.results.result import DoneResult, Result
 from bench.results.store import find_run, read_results
 from bench.sweeps.events import Terms

@@ -34,7 +34,7 @@ def figures(*, out: Path, no_png: bool, results: Path) -> None:
     CITATION.txt has a line for each file that says what it was made from.
     """
     from bench.inputs.cards import cards_and_mistakes
-    from bench.results.mirror import address_of
+    from bench.results.mirrored import address_of
     from leaderboard.build import make_site
     from leaderboard.site import content_of
 

@@ -99,7 +99,7 @@ def show(*, results: Path) -> None:
     from bench.board.contamination import read_tested
     from bench.board.reading import read_board_quickly
     from bench.inputs.cards import cards_and_mistakes
-    from bench.results.mirror import address_of
+    from bench.results.mirrored import address_of
 
     board = read_board_quickly(results, cards_and_mistakes()[0], ranked=True)
     if not board.tasks:

@@ -26,7 +26,7 @@ def merge(*, folders: tuple[str, ...], results: Path) -> None:
     --results, where DIR is by default, too; the parts stay (bench results prune parts).
     """
     from bench.results.merge import by_cell
-    from bench.results.mirror import address_of
+    from bench.results.mirrored import address_of
     from bench.results.parts import part_files, read_parts
     from bench.results.store import existing
 
@@ -49,14 +49,17 @@ def merge(*, folders: tuple[str, ...], results: Path) -> None:
 
 def _merged(group: "Sequence[Part]", every: "Iterable[Part]", results: Path) -> Iterator[str]:
     """Make and store the run of a cell's parts; yields what became of it."""
-    from bench.results.identity import folder_of
+    from bench.results.identity import folder_of, summary_in
     from bench.results.merge import complete, merge
+    from bench.results.mirrored import send
     from bench.results.store import begin, find_run, write_run
     from bench.scoring.metrics import installed_metrics
 
     cell = group[0].result.cell
     folder = folder_of(cell)
-    if find_run(results, folder, cell.id):
+    before = find_run(results, folder, cell.id)
+    if before and before.result.provenance.finished >= max(part.result.provenance.finished for part in group):
+        send(results, summary_in(folder))
         yield f"there already: {results / folder}"
         return
     parts = complete(group, [part for part in every if part.result.cell.id != cell.id])

@@ -180,15 +180,17 @@ def results_folder(text: str, *, whole: bool = True) -> Path:
     Raises an error where an address cannot be reached.
     """
     if "://" not in text:
+        if re.match("[a-z][a-z0-9+.-]+:/", text) and not os.path.lexists(text):
+            raise UsageError(f"--results {text}: an address begins with two slashes, such as s3://")
         return Path(text)
-    from bench.results.mirror import open_mirror
+    from bench.results.mirrored import open_mirror
 
     mirror = open_mirror(text)
     if whole:
         mirror.fetch_all()
-        if unsent := mirror.unsent():
-            each = f"{counted(unsent, 'run')} not sent to {text} yet"
-            click.echo(f"{each}: run the command that made them again", err=True)
+        if left := mirror.send_all():
+            each = f"{counted(left, 'run')} cannot be sent to {text} now"
+            click.echo(f"{each}: the next command with this address tries again", err=True)
     return mirror.folder
 
 

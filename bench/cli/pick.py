@@ -126,7 +126,7 @@ def pick(
     from bench.board.choice import choose
     from bench.board.reading import read_board_quickly
     from bench.inputs.cards import cards_and_mistakes
-    from bench.results.mirror import address_of
+    from bench.results.mirrored import address_of
 
     cards = cards_and_mistakes()[0]
     board = read_board_quickly(results, cards, ranked=False)

@@ -107,12 +107,14 @@ def contamination(
     """
     from bench.board.contamination import details, sentence
     from bench.results.contamination import file_of
+    from bench.results.mirrored import send
     from bench.results.store import check_writable
 
     check_writable(results)
     wanted = _probe(model, task, orders, choices, places)
     path = file_of(results, wanted.asked)
     before = None if fresh else _done_before(path)
+    send(results, path.relative_to(results))
     test = before or _run(wanted, results, fresh=fresh)
     if as_json:
         click.echo(test.model_dump_json(indent=1))

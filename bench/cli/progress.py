@@ -142,7 +142,8 @@ def _outcome(event: Result | Skipped | Busy | Retry | BeyondPositions | Note) ->
             rate, spent = event.metrics.accuracy, event.cost.scoring_seconds
             assert spent is not None, "a sweep measures what it runs"
             more = f"{_unanswered(event)}{_probed(event)}"
-            return f"{rate.correct:,} of {rate.total:,} right in {spent:.1f} s{more}"
+            part = f" ({event.cost.measured.words})" if event.cost.measured else ""
+            return f"{rate.correct:,} of {rate.total:,} right in {spent:.1f} s{part}{more}"
 
 
 def _probed(result: DoneResult) -> str:

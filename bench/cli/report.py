@@ -16,7 +16,7 @@ from bench.cli import options
 from bench.cli.console import new_table, stdout
 from bench.results.answers import Answered, read_answered
 from bench.results.integrity import questions_of
-from bench.results.mirror import address_of
+from bench.results.mirrored import address_of, fetch_below
 from bench.results.result import CannotRunResult, DoneResult, FailedResult, Result
 from bench.results.variant import Variant
 
@@ -79,6 +79,7 @@ def _changes(task: str, ended: Sequence[Result], results: Path) -> Iterator[str]
     ids = {result.cell.id for result in done}
     changed = [result for result in done if _is_changed(result.cell.variant) and not result.shard]
     for model in sorted({result.model_name for result in changed}):
+        fetch_below(results, Path(task) / model)
         runs = [run for run in read_answered(results / task / model) if isinstance(run, Answered)]
         pairs = [change for change in changes(runs) if {change.before.cell.id, change.after.cell.id} & ids]
         for change in pairs:

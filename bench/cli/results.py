@@ -200,7 +200,7 @@ def strip(*, results: Path, task: str | None, out: Path) -> None:
 
     For data that must not be published. Ids, letters, scores and all other numbers are kept.
     """
-    from bench.results.mirror import address_of
+    from bench.results.mirrored import address_of
     from bench.results.strip import strip as copies
 
     lines = list(copies(results, out, task))

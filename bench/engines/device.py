@@ -29,7 +29,7 @@ def accelerators() -> tuple[str, ...]:
 
 def use_accelerators(names: Sequence[str]) -> None:
     """Let this process use these alone. Call it before torch is imported."""
-    os.environ |= {_VISIBLE: ",".join(names), "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+    os.environ[_VISIBLE] = ",".join(names)
 
 
 def loaded_cuda() -> Any | None:

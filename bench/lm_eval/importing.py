@@ -29,7 +29,8 @@ from bench.lm_eval.files import (
 from bench.lm_eval.mapping import NotTheSame, Target, as_ours
 from bench.results.cost import Cost, EngineFacts
 from bench.results.files import digest
-from bench.results.identity import folder_of
+from bench.results.identity import folder_of, summary_in
+from bench.results.mirrored import send
 from bench.results.result import DoneResult
 from bench.results.store import begin, find_run, records_bytes, write_run
 from bench.scoring.metrics import measure
@@ -161,6 +162,7 @@ def _keep(
     run = find_run(results, folder, result.cell.id)
     earlier = run.result if run and isinstance(run.result, DoneResult) else None
     if earlier and earlier.records_sha256 == result.records_sha256 and earlier.imported == result.imported:
+        send(results, summary_in(folder))
         return Outcome("unchanged", str(results / folder))
     if earlier and not fresh:
         text = f"{results / folder} was imported with different answers; --fresh replaces it"

@@ -21,7 +21,7 @@ from bench.folders import display
 from bench.numbers import Amount, Count, Positive, Real, Share
 from bench.plain_files import read_bytes
 from bench.results.identity import identity
-from bench.results.mirror import settle
+from bench.results.mirrored import send
 from bench.results.result import SCHEMA_VERSION, CellFacts, Provenance
 from bench.results.summary import read_summary, summary_bytes
 from bench.results.whole import write_whole, writing
@@ -200,7 +200,7 @@ def save(results: Path, test: ContaminationTest) -> Path:
         path.parent.mkdir(exist_ok=True)
         write_whole({path: summary_bytes(test)})
         _journal(results, test).unlink(missing_ok=True)
-    settle(results, path.relative_to(results))
+    send(results, path.relative_to(results))
     return path
 
 

@@ -21,7 +21,7 @@ from bench.config import Strict
 from bench.numbers import Amount, Count
 from bench.plain_files import LARGE, read_bytes
 from bench.results.lease import CellLocked
-from bench.results.mirror import mirror_of
+from bench.results.mirrored import mirror_of
 from bench.results.result import SCHEMA_VERSION, CellFacts
 from bench.results.store import LOCKS, make_folder
 from bench.results.summary import check_not_newer
@@ -125,6 +125,8 @@ def start_or_resume(results: Path, folder: Path, head: Head, items: Sequence[Ite
 
     Raises a FileError where a newer version wrote it, and a StoreError where it cannot be written.
     """
+    from filelock import FileLock
+
     path = results / folder / NAME
     before = read_journal(path)
     check_not_newer(path, first_line=True)
@@ -136,6 +138,7 @@ def start_or_resume(results: Path, folder: Path, head: Head, items: Sequence[Ite
         unfinished = Unfinished(before.head.model_copy(update={"stops": stops}), kept)
     with writing(results / folder):
         make_folder(results, folder)
+    with writing(results / folder), FileLock(results / ".lock"):
         for incomplete in (results / folder).glob(".*.jso*"):  # of a killed process
             incomplete.unlink()
     _write(path, unfinished)
@@ -221,15 +224,20 @@ def lock_name(cell_id: str) -> str:
 
 
 def is_locked(results: Path, cell_id: str) -> bool:
-    """Whether another process works on the cell now; in a mirror, also one on another machine."""
+    """Whether another process on this machine works on the cell now."""
     if not (results / LOCKS).is_dir():
         return False
     try:
         with lock_cell(results, cell_id):
-            mirror = mirror_of(results)
-            return mirror is not None and mirror.leases.is_taken(lock_name(cell_id))
+            return False
     except CellLocked:
         return True
+
+
+def is_leased(results: Path, cell_id: str) -> bool:
+    """Whether another machine works on the cell of a mirror now."""
+    mirror = mirror_of(results)
+    return mirror is not None and mirror.leases.is_taken(lock_name(cell_id))
 
 
 def is_worked_on(results: Path, cell_id: str) -> bool:
@@ -238,4 +246,5 @@ def is_worked_on(results: Path, cell_id: str) -> bool:
     if mirror := mirror_of(results):
         names |= mirror.leases.names()
     shards = [name for name in names if re.match(rf"\d+-of-\d+-{cell_id[:SHARD_LETTERS]}", name)]
-    return any(is_locked(results, name) for name in (cell_id, *shards))
+    names = (cell_id, *shards)
+    return any(is_locked(results, name) or is_leased(results, name) for name in names)

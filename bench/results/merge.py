@@ -49,17 +49,20 @@ def _order(part: Part) -> tuple[int, int, str]:
     return part.shard.count, part.shard.index, str(part.path)
 
 
-def complete(parts: Sequence[Part], others: Sequence[Part] = ()) -> list[Part]:
+def complete(parts: Sequence[Part], others: Sequence[Part] = (), count: int | None = None) -> list[Part]:
     """Those of a cell's parts that have each of its questions once, in the order of their shards.
 
-    `others` are parts of other cells, which may have been meant. Raises a FileError that names the part and
-    what is wrong: one that is missing, there twice, of another engine, or that shares questions with another.
+    Where the cell was cut in several ways and more than one is complete, the parts are those of `count`
+    shards, or else those that were finished last. `others` are parts of other cells, which may have been
+    meant. Raises a FileError that names the part and what is wrong: one that is missing, there twice, of
+    another engine, or that shares questions with another.
     """
     counts = {part.shard.count for part in parts}
-    whole = [count for count in counts if _indices(parts, count) == set(range(1, count + 1))]
+    whole = [number for number in counts if _indices(parts, number) == set(range(1, number + 1))]
     if not whole:
         raise _error(parts[0], _what_is_missing(parts, others))
-    chosen = [part for part in parts if part.shard.count == whole[0]]
+    taken = count if count in whole else max(whole, key=lambda number: _finished(parts, number))
+    chosen = [part for part in parts if part.shard.count == taken]
     for before, part in pairwise(chosen):
         if before.shard.index == part.shard.index:
             raise _error(part, f"{part} is also in {display(before.path.parent)}: remove one of them")
@@ -68,6 +71,11 @@ def complete(parts: Sequence[Part], others: Sequence[Part] = ()) -> list[Part]:
             raise _error(part, text)
     _check_positions(chosen)
     return chosen
+
+
+def _finished(parts: Iterable[Part], count: int) -> str:
+    """When the last of `count` shards was finished."""
+    return max(part.result.provenance.finished for part in parts if part.shard.count == count)
 
 
 def _indices(parts: Iterable[Part], count: int) -> set[int]:

@@ -10,7 +10,7 @@ from bench.results.check import Entry, entries
 from bench.results.files import PROBED
 from bench.results.identity import PARTS
 from bench.results.journal import NAME, is_worked_on, lock_cell
-from bench.results.mirror import forget_below, settle
+from bench.results.mirrored import forget, forget_below
 from bench.results.result import CellFacts
 from bench.results.store import LOCKS
 from bench.results.whole import writing
@@ -30,8 +30,7 @@ def entries_of_kinds(results: Path, kinds: Iterable[Kind]) -> Iterator[Entry]:
             newest[_series(cell)] = max(newest.get(_series(cell), (0, 0)), _version(cell))
     wanted = set(kinds)
     for entry in all_entries:
-        busy = entry.cell is not None and is_worked_on(results, entry.cell.id)
-        if not busy and wanted & set(_kinds(entry, newest)):
+        if wanted & set(_kinds(entry, newest)) and not (entry.cell and is_worked_on(results, entry.cell.id)):
             yield entry
 
 
@@ -81,7 +80,7 @@ def remove(results: Path, entry: Entry, kinds: Iterable[Kind]) -> None:
         for name in names:
             (folder / name).unlink(missing_ok=True)
         if "result.json" in names:
-            settle(results, entry.folder / "result.json")
+            forget(results, entry.folder / "result.json")
         if "parts" in kinds and (folder / PARTS).is_dir():
             shutil.rmtree(folder / PARTS)
             forget_below(results, entry.folder / PARTS)

@@ -5,6 +5,7 @@ only shows what there is: no decision rests on it.
 """
 
 import re
+import uuid
 from collections.abc import Generator, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -16,9 +17,13 @@ from bench.results.whole import StoreError
 
 AT_ONCE = 32
 """Files that are read at once."""
-_SECRETS = re.compile(r"//[^/]*@")
+_ADDRESS = re.compile(r"([a-z][a-z0-9+.-]*)://(.*)", re.DOTALL)
+_PASSWORD = re.compile(r"[^/@]*:[^/@]*@")
 _BUCKETS = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl"}
 """Protocols without folders: making one there would make a bucket."""
+_TAGS = ("ETag", "etag", "md5Hash")
+_TIMES = ("mtime", "LastModified", "last_modified", "last_write_time", "modified", "modify", "created")
+"""What file systems of fsspec call the time of the last change."""
 _EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}
 
 
@@ -27,9 +32,15 @@ class Remote:
 
     def __init__(self, url: str) -> None:
         """Raises a UsageError for an address that cannot be one, and Unavailable for a missing package."""
-        if _SECRETS.search(url):
-            raise UsageError("an address of results has no user and password: keep them in the environment")
-        self.url = url.rstrip("/")
+        match = _ADDRESS.fullmatch(url)
+        protocol, place = match.groups() if match else ("", "")
+        if not place.strip("/"):
+            raise UsageError(f"--results {url}: an address names a place, such as s3://bucket/results")
+        if protocol == "memory":
+            raise UsageError(f"--results {url}: such a store is lost when this command ends")
+        if _PASSWORD.match(place):
+            raise UsageError("an address of results has no password: keep it in the environment")
+        self.url = f"{protocol}://{place.rstrip('/')}"
         self.fs, self.top = _opened(self.url)
 
     def get(self, names: Iterable[str]) -> dict[str, bytes]:
@@ -136,10 +147,11 @@ def _opened(url: str) -> tuple[Any, str]:
 
 
 def _version(facts: Mapping[str, Any]) -> str:
-    """The file's tag, or else its size and time."""
-    tag = next((facts[key] for key in ("ETag", "etag", "md5Hash") if facts.get(key)), None)
-    times = [facts[key] for key in ("mtime", "LastModified", "created") if key in facts]
-    return str(tag or [facts.get("size"), *times])
+    """The file's tag, or else its size and time; another one each time where the store tells neither."""
+    if tag := next((facts[key] for key in _TAGS if facts.get(key)), None):
+        return str(tag)
+    times = [facts[key] for key in _TIMES if facts.get(key)]
+    return str([facts.get("size"), *times]) if times else uuid.uuid4().hex
 
 
 def _is_ours(name: str) -> bool:

@@ -11,7 +11,7 @@ from bench.errors import FileError, UsageError, shown_trace
 from bench.results.files import PROBED, read_probed, read_records, read_result
 from bench.results.identity import summary_in
 from bench.results.integrity import check_place, check_records
-from bench.results.mirror import mirror_of, settle
+from bench.results.mirrored import forget, mirror_of, send
 from bench.results.result import DoneResult, Result, Unsuccessful
 from bench.results.summary import NewerFile, summary_bytes
 from bench.results.whole import write_whole, writing
@@ -108,7 +108,7 @@ def write_run(
                 write_whole({results / folder / name: data for name, data in files.items() if data})
                 if records and not probed and getattr(result, "probes", None) is None:
                     (results / folder / PROBED).unlink(missing_ok=True)
-    settle(results, summary_in(folder))
+    send(results, summary_in(folder))
 
 
 def rewrite(results: Path, folder: Path, result: DoneResult, probed: bytes | None = None) -> None:
@@ -173,7 +173,7 @@ def forget_failure(results: Path, folder: Path) -> None:
         with suppress(FileError, OSError):
             if isinstance(read_result(path), Unsuccessful):
                 path.unlink()
-                settle(results, folder / "result.json")
+                forget(results, folder / "result.json")
                 path.parent.rmdir()
 
 

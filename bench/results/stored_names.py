@@ -31,14 +31,28 @@ def stored_name(records: Path, sha256: str) -> str:
 
 def refers_to(summary: bytes) -> dict[str, str]:
     """The files of records that a summary of any version refers to, with their digests."""
-    try:
-        raw: object = json.loads(summary)
-    except (ValueError, RecursionError):
-        return {}
-    facts = cast("dict[str, Any]", raw) if isinstance(raw, dict) else {}
+    facts = _facts(summary)
     probes = facts.get("probes")
     digests = {
         "records.jsonl": facts.get("records_sha256"),
         PROBED: cast("dict[str, Any]", probes).get("records_sha256") if isinstance(probes, dict) else None,
     }
     return {name: sha256 for name, sha256 in digests.items() if sha256 and isinstance(sha256, str)}
+
+
+def is_summary_text(data: bytes) -> bool:
+    """Whether a file can be a summary: one that was cut off cannot."""
+    return bool(_facts(data))
+
+
+def is_finished(summary: bytes | None) -> bool:
+    """Whether a summary says that something is done, and not that it failed. A test says nothing else."""
+    return summary is not None and bool(facts := _facts(summary)) and facts.get("status", "done") == "done"
+
+
+def _facts(summary: bytes) -> dict[str, Any]:
+    try:
+        raw: object = json.loads(summary)
+    except (ValueError, RecursionError):
+        return {}
+    return cast("dict[str, Any]", raw) if isinstance(raw, dict) else {}

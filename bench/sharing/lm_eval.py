@@ -100,7 +100,7 @@ def _results(run: Finished) -> dict[str, Any]:
 
 def _seconds(result: DoneResult) -> str | None:
     load, scoring = result.cost.load_seconds, result.cost.scoring_seconds
-    return None if load is None or scoring is None else str(load + scoring)
+    return None if load is None or scoring is None or result.cost.measured else str(load + scoring)
 
 
 def _source(result: DoneResult) -> str:

@@ -28,8 +28,9 @@ from bench.types import ProbeName
 
 def head_of(cell: Cell, terms: Terms) -> Head:
     """The first line of a cell's journal."""
-    # The number of jobs sets the number of threads, which changes rounding in 16 bits.
-    machine = f"{this_machine()}, {terms.jobs} side by side"
+    # The number of jobs sets the number of threads, which changes rounding in 16 bits on a processor.
+    beside = f"on accelerators: {len(terms.devices)}" if terms.devices else f"{terms.jobs} side by side"
+    machine = f"{this_machine()}, {beside}"
     return Head(cell=cell.facts, machine=machine, fresh=terms.fresh)
 
 

@@ -9,7 +9,7 @@ from bench.cells.cell import Cell, Planned
 from bench.results.identity import CANNOT_RUN, summary_in
 from bench.results.journal import lock_name
 from bench.results.lease import CellLocked
-from bench.results.mirror import mirror_of
+from bench.results.mirrored import mirror_of
 from bench.sweeps.events import Busy, Last
 
 E = TypeVar("E")
@@ -35,7 +35,10 @@ def leased(cell: Cell, results: Path, events: Generator[E]) -> Generator[E | Bus
                     last = event
                 else:
                     yield event
-            mirror.settle(summaries)
+            for summary in summaries:
+                mirror.send(summary)
+                if summary.parent.name == CANNOT_RUN:
+                    mirror.forget_removed(summary)
     except CellLocked:
         pass
     yield last

@@ -16,8 +16,8 @@ from typing import Any
 import bench
 from bench.cells.cell import Cell, Runnable
 from bench.errors import BenchError, FileError, one_line
-from bench.results.identity import summary_in
-from bench.results.mirror import fetch, mirror_of
+from bench.results.identity import folder_of, summary_in
+from bench.results.mirrored import fetch, mirror_of
 from bench.results.result import DoneResult, FailedResult
 from bench.results.store import LOCKS
 from bench.results.whole import StoreError
@@ -198,21 +198,21 @@ class RayExecutor:
                 begun.busy(key)
                 actor.unit = ""
             case DoneResult() | Skipped():
-                self._fetch(begun.units[key])
+                self._fetch(event.result if isinstance(event, Skipped) else event)
                 begun.finished(key)
                 actor.unit = ""
                 self._finish_if_whole(begun, event)
             case FailedResult():
-                self._fetch(begun.units[key])
+                self._fetch(event)
                 self._end(begun, event)
             case _:
                 if news := begun.news(key, event):
                     self.outbox.append((begun.cell, news))
 
-    def _fetch(self, unit: Runnable) -> None:
-        """Fetch what a worker has written of a unit from the store, where there is one."""
-        folders = (unit.folder, unit.run_folder) if isinstance(unit, Cell) else (unit.folder,)
-        fetch(self.results, map(summary_in, dict.fromkeys(folders)))
+    def _fetch(self, result: DoneResult | FailedResult) -> None:
+        """Fetch what a worker has written from the store, where there is one."""
+        shard = result.shard if isinstance(result, DoneResult) else None
+        fetch(self.results, [summary_in(folder_of(result.cell, shard))])
 
     def _finish_if_whole(self, begun: Begun, event: DoneResult | Skipped) -> None:
         result = event.result if isinstance(event, Skipped) else event
@@ -226,7 +226,7 @@ class RayExecutor:
 
     def _merge(self, begun: Begun) -> None:
         try:
-            self._end(begun, merge_cell(begun.scored, self.results))
+            self._end(begun, merge_cell(begun.scored, self.results, len(begun.units)))
         except FileError as error:
             public = "its parts are not one run"
             self._end(begun, failed(begun.scored, self.results, one_line(error), public=public))

@@ -13,7 +13,7 @@ from bench.engines.kinds import engine_package
 from bench.engines.memory import reset_peak
 from bench.errors import Unavailable, UsageError
 from bench.inputs.model_card import ModelCard
-from bench.results.mirror import open_mirror
+from bench.results.mirrored import open_mirror
 from bench.results.store import begin
 from bench.sweeps.events import Blocked, Event, Terms
 from bench.sweeps.leased import leased

@@ -82,7 +82,7 @@ def run_cell(
 def _tune_and_score(
     cell: Cell, job: Job, results: Path, terms: Terms, stop: threading.Event
 ) -> Generator[Event]:
-    for event in run_tuning(job, stop):
+    for event in run_tuning(job, stop, terms.devices):
         match event:
             case Adapter():
                 tuned = with_adapter(cell, replace(event, name=QUICK))

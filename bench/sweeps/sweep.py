@@ -10,8 +10,8 @@ from bench.cells.cell import CannotRun, Cell, NeedsTuning, Planned, Runnable
 from bench.errors import BenchError
 from bench.results.files import digest
 from bench.results.identity import CANNOT_RUN, folder_of, summary_in
-from bench.results.journal import NAME, is_locked
-from bench.results.mirror import fetch, settle
+from bench.results.journal import NAME, is_leased, is_locked
+from bench.results.mirrored import fetch, send
 from bench.results.result import CannotRunResult, DoneResult, FailedResult, Result
 from bench.results.store import begin, find_run, forget_failure, records_bytes, rewrite, write_run
 from bench.results.summary import check_not_newer
@@ -68,7 +68,7 @@ def _ended(
             case _:
                 pass
         if isinstance(done := ended.get(cell.id), DoneResult):  # a process may have been killed before it did
-            settle(results, summary_in(_folder(done)))
+            send(results, summary_in(_folder(done)))
     return ended
 
 
@@ -150,9 +150,11 @@ def _take_ready(
     for cell in tuple(waiting.values()):
         if not executor.has_room(cell):
             return
-        if not is_locked(results, cell.id):
+        is_busy = is_locked(results, cell.id)
+        end = None if is_busy else _skipped(cell, results, terms)
+        if end or not (is_busy or is_leased(results, cell.id)):
             del waiting[cell.id]
-            yield cell, _skipped(cell, results, terms)
+            yield cell, end
         elif cell.id not in reported:
             reported.add(cell.id)
             yield cell, Busy()

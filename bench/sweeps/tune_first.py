@@ -1,6 +1,5 @@
 """Running a tuning in its own process."""
 
-import os
 import threading
 import traceback
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
+from bench.engines.device import accelerators, use_accelerators
 from bench.engines.kinds import prepare
 from bench.engines.memory import peak_device_memory_bytes, peak_memory_bytes
 from bench.engines.public_reason import public_reason
@@ -36,15 +36,16 @@ class _Finished:
 
 
 def run_tuning(
-    job: "Job", stop: threading.Event | None = None
+    job: "Job", stop: threading.Event | None = None, devices: tuple[str, ...] = ()
 ) -> "Iterator[Prepared | Step | Adapter | TuningFailed]":
     """Tune in a new process; the last event is the adapter, which is on disk, or a TuningFailed.
 
-    Setting `stop` ends the process, without a last event.
+    Setting `stop` ends the process, without a last event. It uses the first of the accelerators `devices`,
+    or of all where none is given.
     """
     end: TuningFailed | _Finished | None = None
     limits = Limits(stop=stop)
-    with closing(run_in_process(_tune, job, name=f"tune {job.out.name}", limits=limits)) as process:
+    with closing(run_in_process(_tune, job, devices, name=f"tune {job.out.name}", limits=limits)) as process:
         for event in process:
             if isinstance(event, (TuningFailed, _Finished)):
                 end = event
@@ -64,13 +65,15 @@ def _read(job: "Job") -> Adapter | TuningFailed:
         return TuningFailed(str(error), public=str(error))
 
 
-def _tune(job: "Job", events: Any) -> None:
+def _tune(job: "Job", devices: tuple[str, ...], events: Any) -> None:
     """The process's main function; errors are sent to the parent."""
     with suppress(BrokenPipeError):
         try:
             from bench.engines.loading import quieten
 
-            os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")  # with several GPUs, each batch would be split
+            use_accelerators(
+                (devices or accelerators() or ("0",))[:1]
+            )  # with several, batches would be split
             quieten()
             from bench.tuning.training import tune
 

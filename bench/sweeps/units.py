@@ -10,7 +10,7 @@ from pathlib import Path
 from bench.cells.cell import Cell, NeedsTuning, Planned, Runnable
 from bench.cells.shards import shards_of
 from bench.results.identity import summary_in
-from bench.results.mirror import fetch
+from bench.results.mirrored import fetch
 from bench.results.result import DoneResult
 from bench.results.store import find_run
 from bench.sweeps import events

@@ -31,7 +31,7 @@ from bench.results.files import digest
 from bench.results.identity import CANNOT_RUN
 from bench.results.journal import Batch, Unfinished
 from bench.results.lease import CellLocked
-from bench.results.mirror import settled_later
+from bench.results.mirrored import sent_later
 from bench.results.provenance import provenance
 from bench.results.result import CannotRunResult, DoneResult, FailedResult, task_facts
 from bench.results.store import find_run, forget_failure, records_bytes, write_run
@@ -65,7 +65,7 @@ def work(cell: Cell, results: Path, terms: Terms, events: Any, kept: Kept | None
     # When the sweep has ended, nobody reads the events, and that is not a failure of the cell.
     with suppress(BrokenPipeError):
         try:
-            with settled_later(), journal.lock_cell(results, cell.id):
+            with sent_later(), journal.lock_cell(results, cell.id):
                 last = _result(cell, results, terms, events, kept)
         except CellLocked:
             last = Busy()
@@ -80,6 +80,9 @@ def _result(
 ) -> DoneResult | FailedResult | Skipped:
     reason, public, trace = "", "", ""
     try:
+        if cell.shard and not terms.fresh and (whole := find_run(results, cell.run_folder, cell.facts.id)):
+            assert isinstance(whole.result, DoneResult)  # a run that failed has no records
+            return Skipped(whole.result)
         run = None if terms.fresh else find_run(results, cell.folder, cell.facts.id)
         if run is None or not isinstance(run.result, DoneResult):
             return _score(cell, results, terms, events, kept)

@@ -76,7 +76,7 @@ def test_manifests_of_kubernetes_run_all_shards_and_merge_them(
     done = bench("cluster", "kubernetes", "--sweep", sweep_of.name, *words, "--memory", "8G")
     assert done.exit_code == 0, done.output
     configuration, shards, merging = yaml.safe_load_all(done.stdout)
-    assert configuration["data"] == {"My sweep.yaml": sweep_of.read_text(encoding="utf-8")}
+    assert configuration["data"] == {"sweep.yaml": sweep_of.read_text(encoding="utf-8")}
     assert [one["metadata"]["name"] for one in (configuration, shards, merging)] == [
         "bench-my-sweep",
         "bench-my-sweep",
@@ -135,7 +135,9 @@ def container(job: dict[str, Any]) -> dict[str, Any]:
 
 def run_in_pod(job: dict[str, Any], project: Path, index: int, mounted: set[str] | None = None) -> None:
     """Run a pod's command here, where the sweep file is in another folder."""
-    words = [word.replace("/sweep/", f"{project}/") for word in container(job)["command"]]
+    words = [
+        word.replace("/sweep/sweep.yaml", f"'{project}/My sweep.yaml'") for word in container(job)["command"]
+    ]
     expected = mounted or {str(project / "volume"), "/sweep"}
     assert {mount["mountPath"] for mount in container(job)["volumeMounts"]} == expected
     environment = os.environ | {"JOB_COMPLETION_INDEX": str(index)}

@@ -5,8 +5,11 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,7 +19,7 @@ from stores import Server, s3
 
 from bench.results.identity import summary_in
 from bench.results.lease import CellLocked, Leases
-from bench.results.mirror import MIRRORS, STORE, mirror_of, open_mirror
+from bench.results.mirrored import MIRRORS, STORE, mirror_of, open_mirror
 from bench.results.remote import Remote
 from bench.results.result import DoneResult
 from bench.results.whole import StoreError
@@ -217,13 +220,107 @@ def test_answers_are_kept_where_the_store_fails_and_sent_later(
     assert done.exit_code == 1
     assert f"bench: {url} cannot be written: " in done.stderr
     assert "run the same command again" in done.stderr
-    server.before = lambda _method, _path: None
     told = bench("results", "list", "--results", url)
-    assert f"1 run not sent to {url} yet" in told.stderr
+    assert f"1 run cannot be sent to {url} now" in told.stderr
+    server.before = lambda _method, _path: None
     assert bench(*command).exit_code == 0
     assert len(asked(log)) == QUESTIONS
     assert len(keys_below(server, url, "result.json")) == 1
     assert not bench("results", "list", "--results", url).stderr
+
+
+DONE, ANEW = b'{"status": "done"}', b'{"status": "done", "n": 2}'
+FAILED, AGAIN = b'{"status": "failed"}', b'{"status": "failed", "n": 2}'
+CUT = b'{"status": "do'
+SUMMARY = Path("quiz", "one", "baseline-0123456789", "result.json")
+
+
+@pytest.mark.parametrize(
+    ("here", "sent", "stored", "then"),
+    [
+        (None, None, DONE, DONE),
+        (DONE, DONE, None, None),  # removed on another machine
+        (ANEW, DONE, None, ANEW),  # removed there, and made anew here
+        (ANEW, DONE, DONE, ANEW),
+        (DONE, DONE, ANEW, ANEW),
+        (DONE, DONE, CUT, DONE),  # another machine was killed while it wrote
+        (DONE, None, CUT, DONE),
+        (DONE, None, FAILED, DONE),
+        (FAILED, None, DONE, DONE),
+        (FAILED, None, AGAIN, AGAIN),
+        (FAILED, FAILED, DONE, DONE),
+        (AGAIN, FAILED, DONE, DONE),
+        (None, None, None, None),
+    ],
+)
+def test_what_is_finished_stays_on_both_sides(
+    here: bytes | None,
+    sent: bytes | None,
+    stored: bytes | None,
+    then: bytes | None,
+    server: Server,
+    url: str,
+    machine: Machine,
+) -> None:
+    mirror = open_mirror(url)
+    path = mirror.folder / SUMMARY
+    path.parent.mkdir(parents=True)
+    key = f"{url.removeprefix('s3://bench/')}/{SUMMARY}"
+    if sent:
+        path.write_bytes(sent)
+        mirror.send(SUMMARY)
+        mirror.remote.remove([SUMMARY.as_posix()])
+    for data, write in ((stored, partial(server.write, key)), (here, path.write_bytes)):
+        if data:
+            write(data)
+    mirror.fetch_all()
+    assert (path.read_bytes() if path.is_file() else None) == then
+    assert mirror.send_all() == 0
+    assert keys_below(server, url) == ([SUMMARY.as_posix()] if then else [])
+    assert then is None or server.read(key) == then
+
+
+def test_a_failure_takes_no_finished_run_s_place(server: Server, url: str, machine: Machine) -> None:
+    mirror = open_mirror(url)
+    path = mirror.folder / SUMMARY
+    path.parent.mkdir(parents=True)
+    key = f"{url.removeprefix('s3://bench/')}/{SUMMARY}"
+    path.write_bytes(FAILED)
+    mirror.send(SUMMARY)
+    server.write(key, DONE)  # another machine has finished it
+    path.write_bytes(AGAIN)
+    mirror.send(SUMMARY)
+    assert server.read(key) == path.read_bytes() == DONE
+
+
+def test_a_summary_that_was_lost_here_is_fetched_again(
+    server: Server, url: str, machine: Machine, quiz: Path, project: Path, bench: Bench
+) -> None:
+    add_fake(project, "one")
+    command = ("run", "-m", "one", "-t", "quiz", "--results", url)
+    assert bench(*command).exit_code == 0
+    [summary] = (project / "first" / MIRRORS).rglob("result.json")
+    for name in ("records.jsonl", "result.json"):
+        summary.with_name(name).unlink()
+        assert [row["state"] for row in listed(bench, url)] == ["done"]
+        assert summary.with_name(name).is_file()
+    assert "done before" in bench(*command).stderr
+
+
+def test_a_merged_run_that_could_not_be_sent_is_sent_with_the_next_command(
+    server: Server, url: str, machine: Machine, quiz: Path, project: Path, bench: Bench
+) -> None:
+    add_fake(project, "one")
+    for shard in ("1/2", "2/2"):
+        assert bench("run", "-m", "one", "-t", "quiz", "--shard", shard, "--results", url).exit_code == 0
+    server.before = lambda method, path: (
+        "403 Forbidden" if method == "PUT" and path.endswith("result.json") else None
+    )
+    assert bench("results", "merge", "--results", url).exit_code == 1
+    assert bench("results", "merge", "--results", url).exit_code == 1
+    server.before = lambda _method, _path: None
+    assert "there already" in bench("results", "merge", "--results", url).stdout
+    assert len(keys_below(server, url, "result.json")) == 1
 
 
 def test_a_store_that_does_not_answer_is_noticed_before_anything_is_computed(
@@ -364,13 +461,57 @@ def test_a_lease_is_of_one_owner_until_it_ends(
         with same.lease("cell"):
             pass
     assert not Leases(remote, "other").is_taken("cell")
-    monkeypatch.setattr("bench.results.lease.SECONDS", -1.0)
-    assert mine.remote.create(".leases/cell", mine._text())
-    assert not mine.remote.create(".leases/cell", other._text())
+    ended = json.dumps({"owner": "me", "token": "", "until": 0}).encode()
+    assert remote.create(".leases/cell", ended)
+    assert not remote.create(".leases/cell", ended)
     with other.lease("cell"):
         assert json.loads(remote.get([".leases/cell"])[".leases/cell"])["owner"] == "other"
     remote.put(".leases/cell", b"no lease")
     assert not Leases(remote, "other").is_taken("cell")
+
+
+def test_one_of_several_has_a_lease_that_has_ended(server: Server, url: str, machine: Machine) -> None:
+    Remote(url).put(".leases/cell", json.dumps({"owner": "lost", "token": "", "until": 0}).encode())
+    has: list[str] = []
+    together = threading.Barrier(4)
+
+    def take(owner: str) -> None:
+        leases = Leases(Remote(url), owner)
+        together.wait()
+        with suppress(CellLocked), leases.lease("cell"):
+            has.append(owner)
+            time.sleep(2)
+
+    threads = [threading.Thread(target=take, args=(f"machine {number}",)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(has) == 1
+
+
+@pytest.mark.parametrize("status", ["412 Precondition Failed", "409 Conflict", "501 Not Implemented"])
+def test_any_refusal_of_a_conditional_write_is_a_lease_that_may_be_taken(
+    status: str, server: Server, url: str, machine: Machine
+) -> None:
+    """MinIO says in another way than S3 that a file exists, and some stores write nothing conditionally."""
+    remote = Remote(url)
+    leases = Leases(remote, "me")
+    refused: list[str] = []
+
+    def refuse(method: str, path: str) -> str | None:
+        if method == "PUT" and not refused:
+            refused.append(path)
+            return status
+        return None
+
+    server.before = refuse
+    with leases.lease("cell"):
+        assert Leases(remote, "other").is_taken("cell")
+    remote.put(".leases/cell", json.dumps({"owner": "other", "until": time.time() + 60}).encode())
+    refused.clear()
+    with pytest.raises(CellLocked), leases.lease("cell"):
+        pass
 
 
 def test_a_lease_is_renewed(
@@ -416,7 +557,11 @@ def test_other_stores_of_fsspec(machine: Machine, quiz: Path, project: Path, ben
     [
         ("gs://bucket/results", "pip install 'slm-bench[gcs]'", 1),
         ("nowhere://bucket", "Protocol not known: nowhere", 2),
-        ("s3://name:secret@bucket/results", "keep them in the environment", 2),
+        ("s3://name:secret@bucket/results", "keep it in the environment", 2),
+        ("s3://", "names a place, such as s3://bucket/results", 2),
+        ("file:///", "names a place", 2),
+        ("memory://runs", "lost when this command ends", 2),
+        ("s3:/bucket/results", "begins with two slashes", 2),
     ],
 )
 @pytest.mark.parametrize("words", [("run", "-m", "chance", "-t", "quiz"), ("results", "list")])

@@ -19,7 +19,7 @@ from stores import Server, s3
 from bench.engines.kinds import engine_package
 from bench.errors import Unavailable, UsageError
 from bench.results.check import check
-from bench.results.mirror import MIRRORS
+from bench.results.mirrored import MIRRORS
 from bench.results.result import DoneResult, FailedResult
 from bench.results.store import Run, read_runs
 from bench.sweeps.events import Placement

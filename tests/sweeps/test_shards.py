@@ -1,6 +1,7 @@
 """Shards: cut by a fixed rule, answered apart in any order, and merged into the run that all would be."""
 
 import json
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import permutations
@@ -24,7 +25,7 @@ from bench.results.parts import Part, part_files, read_parts
 from bench.results.result import DoneResult
 from bench.results.store import Run, read_run, read_runs, write_run
 from bench.scoring.metrics import installed_metrics
-from bench.sweeps.events import DEFAULT_TERMS, Terms
+from bench.sweeps.events import DEFAULT_TERMS, Skipped, Terms
 from bench.sweeps.supervise import run_cell
 from bench.types import Item
 from conftest import QUESTIONS
@@ -348,3 +349,33 @@ def test_many_parts_are_one_run(project: Path, quiz: Path) -> None:
     assert len(run.parts) == QUESTIONS
     with pytest.raises(FileError, match="missing: 2/40, 3/40"):
         complete([part for part in run.parts if part.shard.index in (1, 40)])
+
+
+def test_a_shard_is_not_asked_where_its_run_is_there(quiz: Path, project: Path) -> None:
+    log = project / "log"
+    cell = cell_of(quiz, fake_card(log=str(log)))
+    whole = run_to_end(cell, project / "results")
+    *_, last = run_cell(shards_of(cell, 2)[0], project / "results")
+    assert isinstance(last, Skipped)
+    assert last.result == whole
+    assert len(log.read_text(encoding="utf-8").split()) == 2 * QUESTIONS
+    assert not list(project.rglob("part.json"))
+
+
+def test_of_two_complete_cuts_the_later_one_is_merged(quiz: Path, project: Path, bench: Bench) -> None:
+    add_fake(project, "one", accuracy=0.2)
+    words = ("run", "-m", "one", "-t", "quiz", "--shard")
+    for shard in ("1/2", "2/2"):
+        assert bench(*words, shard).exit_code == 0
+    time.sleep(1.1)  # results are dated in seconds
+    for shard in ("1/4", "2/4", "3/4", "4/4"):
+        assert bench(*words, shard, "--fresh").exit_code == 0
+    assert "merged" in bench("results", "merge").stdout
+    [run] = [read_run(Path("results"), path) for path in Path("results").rglob("result.json")]
+    assert isinstance(run.result, DoneResult)
+    assert run.result.merged[0].shards == 4
+    time.sleep(1.1)
+    assert "there already" in bench("results", "merge").stdout
+    for shard in ("1/2", "2/2"):
+        assert bench(*words, shard, "--fresh").exit_code == 0
+    assert "merged" in bench("results", "merge").stdout
