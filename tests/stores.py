@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.request import Request, urlopen
 
 BUCKET = "bench"
 
@@ -66,6 +67,8 @@ def s3() -> Generator[Server]:
     thread = threading.Thread(target=listening.serve_forever, daemon=True)
     thread.start()
     try:
+        reset = Request(f"{server.address}/moto-api/reset", method="POST")
+        urlopen(reset).close()  # what it holds is in this process, and was there before the server
         _client().create_bucket(Bucket=BUCKET)
         yield server
     finally:
