@@ -263,6 +263,7 @@ class RayExecutor:
 
     def _end(self, begun: Begun, last: Last) -> None:
         del self.begun[begun.cell.id]
+        begun.end()  # a baseline's worker stays, and must not go on with it
         for actor in [actor for actor in self.actors if actor.begun is begun]:
             if not (actor.is_free and begun.baseline):
                 self._kill(actor)

@@ -61,6 +61,11 @@ class Begun:
         self.left.discard(key)
         self.answered[key] = len(_scored(self.units[key]).items)
 
+    def end(self) -> None:
+        """Ask nothing more: the cell has its last event, perhaps because another sweep has made its run."""
+        self.waiting.clear()
+        self.later.clear()
+
     def busy(self, key: str) -> None:
         """Another sweep works on a unit."""
         self.later[key] = time.monotonic() + events.RETRY_SECONDS

@@ -174,6 +174,25 @@ def test_two_sweeps_on_one_folder_do_no_harm(address: str, quiz: Path, project: 
     assert_same(project / "results", project / "local")
 
 
+def test_a_run_that_another_sweep_makes_ends_its_cell(
+    address: str, quiz: Path, project: Path, bench: Bench
+) -> None:
+    log = project / "log"
+    for name in ("slow", "other"):
+        add_fake(project, name, seconds=0.1, batch=1, log=str(log))
+    assert bench("run", "-m", "slow", "-t", "quiz", "--results", "local").exit_code == 0
+    process = begin(address, "-m", "slow,other", "-t", "quiz", "--shard-items", "4")
+    wait_for(partial(has_parts, project / "results" / "quiz" / "slow", 1))
+    [summary] = (project / "local").rglob("result.json")
+    for name in ("records.jsonl", "result.json"):
+        place = project / "results" / summary.relative_to(project / "local").with_name(name)
+        place.write_bytes(summary.with_name(name).read_bytes())
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 0, stderr
+    assert len(asked(log)) < 3 * QUESTIONS
+    assert done_in(project / "results").items() > done_in(project / "local").items()
+
+
 def test_ctrl_c_ends_a_sweep_and_its_workers(address: str, quiz: Path, project: Path) -> None:
     add_fake(project, "slow", seconds=0.3, batch=1)
     words = ("-m", "slow", "-t", "quiz", "--shard-items", "5")
