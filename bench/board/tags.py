@@ -11,8 +11,8 @@ from bench.wording import short_digest
 def tags_of(result: DoneResult, others: Sequence[DoneResult], machines: set[str]) -> tuple[str, ...]:
     """Its origin, training items, weights, arguments, adapter and machine, where they differ.
 
-    And of how many shards its costs are, where those are not all.
-    `others` are all rows of the model, and `machines` those of the whole table.
+    Last is of how many shards its costs are, where those are not all. `others` are all rows of the model,
+    and `machines` those of the whole table.
     """
     return tuple(_tags(result, others, machines))
 

@@ -36,7 +36,7 @@ class Job:
     @property
     def is_in_store(self) -> bool:
         """Whether the results have an address, and are no folder."""
-        return "://" in self.results
+        return options.is_address(self.results)
 
     @property
     def name(self) -> str:

@@ -173,13 +173,18 @@ def url(text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     return click.option("--url", default="", metavar="URL", callback=_address, help=text)
 
 
+def is_address(results: str) -> bool:
+    """Whether a --results is the address of a store."""
+    return "://" in results
+
+
 def results_folder(text: str, *, whole: bool = True) -> Path:
     """The folder of a --results: a path, or an address, of which the folder is a mirror.
 
     A mirror has all that the store has where `whole` is true; else whoever uses it fetches what it needs.
     Raises an error where an address cannot be reached.
     """
-    if "://" not in text:
+    if not is_address(text):
         if re.match("[a-z][a-z0-9+.-]+:/", text) and not os.path.lexists(text):
             raise UsageError(f"--results {text}: an address begins with two slashes, such as s3://")
         return Path(text)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bench.inputs.engine_rules import OPENAI, TRANSFORMERS
 from bench.inputs.model_card import ProgramSource
-from bench.results.result import CellFacts, Shard
+from bench.results.result import CellFacts, DoneResult, FailedResult, Shard
 from bench.results.variant import Variant
 
 CANNOT_RUN = "cannot-run"
@@ -27,6 +27,11 @@ def folder_of(facts: CellFacts, shard: Shard | None = None) -> Path:
     partial = f"-{facts.part.replace(' ', '')}" if facts.part else ""
     run = Path(facts.task.name) / facts.model.name / f"{facts.variant.slug}{partial}-{facts.id[:ID_LETTERS]}"
     return run if shard is None else run / PARTS / f"{shard.index}-of-{shard.count}"
+
+
+def folder_of_result(result: DoneResult | FailedResult) -> Path:
+    """The folder that a result is written in, relative to the results folder."""
+    return folder_of(result.cell, result.shard if isinstance(result, DoneResult) else None)
 
 
 def is_part(folder: Path) -> bool:

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from bench.errors import FileError, Mistake
 from bench.folders import display
-from bench.results.identity import CANNOT_RUN, ID_LETTERS, folder_of, identity
+from bench.results.identity import CANNOT_RUN, ID_LETTERS, folder_of_result, identity
 from bench.results.result import CannotRunResult, CellFacts, DoneResult, FailedResult, Result, Shard
 from bench.scoring.metrics import Metrics, measure
 from bench.scoring.record import Record
@@ -30,7 +30,7 @@ def check_place(result: Result, path: Path) -> None:
         case DoneResult(cell=cell) | FailedResult(cell=cell):
             if identity(cell) != cell.id:
                 _wrong(path, "cell.id", "not the identity that the cell's facts give; run the cell again")
-            belongs = folder_of(cell, result.shard if isinstance(result, DoneResult) else None)
+            belongs = folder_of_result(result)
     task_and_model, run, part = belongs.parts[:2], belongs.parts[2], belongs.parts[3:]
     is_at = path.absolute().parent.parts[-len(belongs.parts) :]
     wrong = is_at[:2] != task_and_model or is_at[3:] != part

@@ -138,9 +138,9 @@ def start_or_resume(results: Path, folder: Path, head: Head, items: Sequence[Ite
         unfinished = Unfinished(before.head.model_copy(update={"stops": stops}), kept)
     with writing(results / folder):
         make_folder(results, folder)
-    with writing(results / folder), FileLock(results / ".lock"):
-        for incomplete in (results / folder).glob(".*.jso*"):  # of a killed process
-            incomplete.unlink()
+        with FileLock(results / ".lock"):
+            for incomplete in (results / folder).glob(".*.jso*"):  # of a killed process
+                incomplete.unlink()
     _write(path, unfinished)
     return unfinished
 
@@ -246,5 +246,4 @@ def is_worked_on(results: Path, cell_id: str) -> bool:
     if mirror := mirror_of(results):
         names |= mirror.leases.names()
     shards = [name for name in names if re.match(rf"\d+-of-\d+-{cell_id[:SHARD_LETTERS]}", name)]
-    names = (cell_id, *shards)
-    return any(is_locked(results, name) or is_leased(results, name) for name in names)
+    return any(is_locked(results, name) or is_leased(results, name) for name in (cell_id, *shards))

@@ -152,7 +152,10 @@ class Mirror:
         )
 
     def _takes(self, summary: Path, stored: bytes) -> bool:
-        """Whether the store's summary, or a file that it refers to, is to be fetched."""
+        """Whether the store's summary, or a file that it refers to, is to be fetched.
+
+        Where both sides have the same one, or the store has half of one, that is noted beside the one here.
+        """
         here, sent = self._read(summary), self._sent(summary).get("summary")
         if here is None:
             return True

@@ -41,6 +41,7 @@ class Remote:
         if _PASSWORD.match(place):
             raise UsageError("an address of results has no password: keep it in the environment")
         self.url = f"{protocol}://{place.rstrip('/')}"
+        self.has_buckets = protocol in _BUCKETS
         self.fs, self.top = _opened(self.url)
 
     def get(self, names: Iterable[str]) -> dict[str, bytes]:
@@ -78,7 +79,7 @@ class Remote:
             try:
                 self.fs.pipe_file(path, data, mode=mode)
             except FileNotFoundError:
-                if _BUCKETS.intersection(self._protocols()):
+                if self.has_buckets:
                     raise
                 self.fs.makedirs(path.rpartition("/")[0], exist_ok=True)
                 self.fs.pipe_file(path, data, mode=mode)
@@ -90,10 +91,8 @@ class Remote:
             try:
                 listed: Mapping[str, Any] = self.fs.find(top, detail=True)
             except FileNotFoundError:
-                self._check_top()
-                return {}
-        if not listed:
-            with self._reached("read"):
+                listed = {}
+            if not listed:
                 self._check_top()
         each = ((path[len(self.top) :].strip("/"), facts) for path, facts in listed.items())
         return {name: _version(facts) for name, facts in each if _is_ours(name)}
@@ -106,14 +105,10 @@ class Remote:
 
     def _check_top(self) -> None:
         """Raises an error where the bucket does not exist, which has no files either."""
-        if _BUCKETS.intersection(self._protocols()):
+        if self.has_buckets:
             bucket = self.top.partition("/")[0]
             if not self.fs.exists(bucket):
                 raise FileNotFoundError(f"there is no bucket {bucket}")
-
-    def _protocols(self) -> set[str]:
-        protocol: str | tuple[str, ...] = self.fs.protocol
-        return {protocol} if isinstance(protocol, str) else set(protocol)
 
     def _path(self, name: str) -> str:
         return f"{self.top}/{name}" if self.top else name

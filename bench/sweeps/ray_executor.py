@@ -16,7 +16,7 @@ from typing import Any
 import bench
 from bench.cells.cell import Cell, Runnable
 from bench.errors import BenchError, FileError, one_line
-from bench.results.identity import folder_of, summary_in
+from bench.results.identity import folder_of_result, summary_in
 from bench.results.mirrored import fetch, mirror_of
 from bench.results.result import DoneResult, FailedResult
 from bench.results.store import LOCKS
@@ -211,8 +211,7 @@ class RayExecutor:
 
     def _fetch(self, result: DoneResult | FailedResult) -> None:
         """Fetch what a worker has written from the store, where there is one."""
-        shard = result.shard if isinstance(result, DoneResult) else None
-        fetch(self.results, [summary_in(folder_of(result.cell, shard))])
+        fetch(self.results, [summary_in(folder_of_result(result))])
 
     def _finish_if_whole(self, begun: Begun, event: DoneResult | Skipped) -> None:
         result = event.result if isinstance(event, Skipped) else event

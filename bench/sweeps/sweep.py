@@ -9,7 +9,7 @@ from pathlib import Path
 from bench.cells.cell import CannotRun, Cell, NeedsTuning, Planned, Runnable
 from bench.errors import BenchError
 from bench.results.files import digest
-from bench.results.identity import CANNOT_RUN, folder_of, summary_in
+from bench.results.identity import CANNOT_RUN, folder_of_result, summary_in
 from bench.results.journal import NAME, is_leased, is_locked
 from bench.results.mirrored import fetch, send
 from bench.results.result import CannotRunResult, DoneResult, FailedResult, Result
@@ -68,7 +68,7 @@ def _ended(
             case _:
                 pass
         if isinstance(done := ended.get(cell.id), DoneResult):  # a process may have been killed before it did
-            send(results, summary_in(_folder(done)))
+            send(results, summary_in(folder_of_result(done)))
     return ended
 
 
@@ -78,7 +78,7 @@ def _gone(ended: Mapping[str, Result], results: Path) -> set[str]:
     for key, result in ended.items():
         if isinstance(result, CannotRunResult):
             continue
-        folder = _folder(result)
+        folder = folder_of_result(result)
         if summary_in(results / folder).is_file():
             continue
         if isinstance(result, DoneResult):
@@ -87,10 +87,6 @@ def _gone(ended: Mapping[str, Result], results: Path) -> set[str]:
             begin(results)
             write_run(results, folder, result, None)
     return gone
-
-
-def _folder(result: DoneResult | FailedResult) -> Path:
-    return folder_of(result.cell, result.shard if isinstance(result, DoneResult) else None)
 
 
 def sweep(

@@ -71,9 +71,8 @@ def _tune(job: "Job", devices: tuple[str, ...], events: Any) -> None:
         try:
             from bench.engines.loading import quieten
 
-            use_accelerators(
-                (devices or accelerators() or ("0",))[:1]
-            )  # with several, batches would be split
+            first = (devices or accelerators() or ("0",))[:1]  # several would split each batch
+            use_accelerators(first)
             quieten()
             from bench.tuning.training import tune
 
